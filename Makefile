@@ -1,0 +1,56 @@
+# Two commands for newcomers: `make report` and `make test`. Both set up .venv first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+# Rules and tests call `noiseband` and `snakemake` by name.
+export PATH := $(BIN):$(PATH)
+# Tests run real training processes of one thread each, so as many at once as there are cores.
+WORKERS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+
+.PHONY: help report test check format schema lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+report: $(VENV)/installed ## Run the pocket study and build results/report.html
+	snakemake --cores all results/report.html
+	@echo "Open results/report.html in a browser."
+
+test: $(VENV)/installed-dev ## Run the tests
+	pytest -n $(WORKERS)
+
+check: $(VENV)/installed-dev ## Lint, formatting and types
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow
+	mypy
+
+format: $(VENV)/installed-dev ## Reformat everything
+	ruff check --fix .
+	ruff format .
+	snakefmt Snakefile workflow
+
+schema: $(VENV)/installed ## Regenerate the config's JSON schema
+	noiseband schema > workflow/schemas/config.schema.json
+
+lock: $(VENV)/installed-dev ## Pin every dependency anew (see the head of constraints.txt)
+	pip install --quiet uv
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+		--no-annotate --custom-compile-command "make lock" --upgrade --output-file constraints.txt
+
+clean: ## Remove the results of the pocket study and all caches
+	rm -rf results .snakemake .pytest_cache .mypy_cache .ruff_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "noiseband needs Python 3.11 or newer; this is $$($(PYTHON) --version). Try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

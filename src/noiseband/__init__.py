@@ -1,0 +1,1 @@
+"""noiseband: did my change help, or is it noise?"""
