@@ -1,0 +1,21 @@
+"""Config file to typed, validated Study and Run objects: the only reader of YAML."""
+
+from noiseband.study.config import StudyConfig
+from noiseband.study.load import load_study, parse_study, read_yaml
+from noiseband.study.problems import StudyError
+from noiseband.study.recipe import BaselineRecipe, Recipe, Section, difference
+from noiseband.study.runs import Run, Study
+
+__all__ = [
+    "BaselineRecipe",
+    "Recipe",
+    "Run",
+    "Section",
+    "Study",
+    "StudyConfig",
+    "StudyError",
+    "difference",
+    "load_study",
+    "parse_study",
+    "read_yaml",
+]

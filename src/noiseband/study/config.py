@@ -1,0 +1,269 @@
+"""The shape of a study's config file. `noiseband schema` writes it as JSON schema for editors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from noiseband.study.recipe import BaselineRecipe, Fraction, Positive, Section, Seed
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+SeedPair = Seed | Annotated[list[Seed], Field(min_length=2, max_length=2)]
+"""A seed for both, or `[init_seed, train_seed]`."""
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Source(Section):
+    """Text carried by an installed Python package, read as files and never imported."""
+
+    package: str
+    """Distribution name."""
+    version: str
+    """Exact version; another one installed is an error."""
+    reader: Literal["asv", "factbook"]
+    """Which reader turns the package's files into documents."""
+    sha256: Sha256
+    """SHA-256 of the extracted documents, so that a changed package cannot pass unnoticed."""
+
+
+class Tokenizer(Section):
+    """A byte-level BPE vocabulary with one special token, end-of-text, as its last id."""
+
+    kind: Literal["bpe", "gpt2"]
+    """`bpe` is trained on the corpus's training split; `gpt2` is the published vocabulary."""
+    vocabulary: Positive | None = None
+    """Number of ids, end-of-text included; for `bpe` only (`gpt2` has 50,257)."""
+
+    @model_validator(mode="after")
+    def _vocabulary_belongs_to_bpe(self) -> Tokenizer:
+        if self.kind == "gpt2" and self.vocabulary is not None:
+            raise ValueError("vocabulary belongs to kind 'bpe'; remove it ('gpt2' has 50257)")
+        if self.kind == "bpe" and not 257 <= (self.vocabulary or 0) <= 65536:
+            raise ValueError(
+                f"vocabulary={self.vocabulary}: kind 'bpe' needs 257 (bytes and end-of-text) "
+                "to 65536 (tokens are stored in 16 bits)"
+            )
+        return self
+
+    @property
+    def size(self) -> int:
+        """Number of token ids, end-of-text included."""
+        return self.vocabulary or 50257
+
+
+class SplitTokens(Section):
+    """Tokens in each split, end-of-text after every document included."""
+
+    train: Positive
+    """In the training split."""
+    validation: Positive
+    """In the validation split."""
+    test: Positive
+    """In the test split."""
+
+
+class Documents(Section):
+    """Documents from one or more sources in disjoint splits."""
+
+    sources: Annotated[list[Source], Field(min_length=1)]
+    """Where the documents come from."""
+    validation: Annotated[float, Field(gt=0, lt=0.5)] = 0.03
+    """Share of the documents held out for validation."""
+    test: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    """Share of the documents held out for the test loss."""
+
+
+class Corpus(Documents):
+    """Documents and how they become tokens."""
+
+    tokenizer: Tokenizer
+    """How text becomes tokens."""
+    tokens: SplitTokens | None = None
+    """Pinned token counts: checked when tokenising, and used to refuse a run that reads too far."""
+
+
+class Evaluation(Section):
+    """Test loss: token-weighted cross-entropy over a fixed window of the test split."""
+
+    start_token: Annotated[int, Field(ge=0)] = 0
+    """First token of the test split to use."""
+    tokens: Positive | None = None
+    """Tokens to use, rounded down to whole batches; null takes the whole split."""
+    batch: Positive = 16
+    """Sequences in a forward pass; part of the protocol, since other shapes give other bits."""
+    precision: Literal["float32", "float16-amp", "bfloat16-amp"] = "float32"
+    """Arithmetic of the forward pass."""
+
+
+class Samples(Section):
+    """Text drawn from a model while it trains, to show how coherence grows."""
+
+    prompt: str = "Every effort moves you"
+    """Start of every sample."""
+    new_tokens: Positive = 20
+    """Tokens to draw."""
+    temperature: Annotated[float, Field(ge=0)] = 1.0
+    """0 is greedy."""
+    top_k: Positive | None = 25
+    """Draw from the k likeliest tokens only; null takes all."""
+    seed: Seed = 42
+    """Seed of the draws; the step is mixed in."""
+
+
+class Checkpoints(Section):
+    """When a training run is saved. None of it changes the weights."""
+
+    every: Positive = 617
+    """Steps between checkpoints and samples; the first and last step are always included."""
+    keep: Positive = 2
+    """Newest checkpoints kept in the work folder."""
+
+
+class Instructions(Section):
+    """Alpaca-format rows for fine-tuning, split by position."""
+
+    generator: Literal["factbook"]
+    """`factbook` writes synthetic questions about countries from templates."""
+    package: str
+    """Distribution that holds the facts."""
+    version: str
+    """Exact version of it."""
+    rows: Annotated[int, Field(ge=20)]
+    """Rows to generate."""
+    train: Annotated[float, Field(gt=0, lt=1)] = 0.85
+    """Share of the rows, from the first, to train on."""
+    test: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Share that follows, for answers and judging; the rest is validation."""
+
+    @model_validator(mode="after")
+    def _shares_leave_validation(self) -> Instructions:
+        if self.train + self.test >= 1:
+            raise ValueError(
+                f"train={self.train} + test={self.test} leaves no rows for validation; "
+                "make their sum less than 1"
+            )
+        return self
+
+
+class Protocol(Section):
+    """One way to fine-tune on instructions."""
+
+    instructions: str
+    """Name of an entry of `finetuning.instructions`."""
+    epochs: Positive
+    """Most passes over the rows."""
+    patience: Positive | None = 1
+    """Stop after this many epochs without a lower validation loss; null runs all epochs."""
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-5
+    """Constant learning rate of AdamW."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.1
+    """Decoupled weight decay on every parameter."""
+    batch: Positive = 8
+    """Rows in an optimiser step."""
+    dropout: Fraction = 0.0
+    """Dropout in fine-tuning, whatever the run was trained with."""
+    template: Literal["alpaca", "short"] = "alpaca"
+    """Prompt around the instruction: Alpaca's, or a short `Q: ... A:` for short contexts."""
+    loss_on: Literal["text", "answer"] = "text"
+    """Whether the prompt's tokens count in the loss."""
+    seeds: Annotated[list[Seed], Field(min_length=1)] = [42]
+    """One fine-tuned model for each seed (shuffling and dropout)."""
+    max_new_tokens: Positive = 64
+    """Longest answer in tokens."""
+
+
+class Finetuning(Section):
+    """Instruction fine-tuning of chosen runs."""
+
+    instructions: dict[Name, Instructions]
+    """Named sets of rows."""
+    protocols: dict[Name, Protocol]
+    """Named ways to fine-tune."""
+    runs: list[str] | Literal["all"] = "all"
+    """Runs to fine-tune (repeats are left out of `all`)."""
+
+
+class Judge(Section):
+    """Scores from 0 to 100 for every answer."""
+
+    kind: Literal["reference"] = "reference"
+    """`reference`: chrF against the reference answer, deterministic."""
+    rounds: Positive = 1
+    """Judging rounds; the deterministic judge needs one."""
+
+
+class RunEntry(Section):
+    """One explicit run, beside those that `seeds` and `noise` make."""
+
+    name: Name
+    """The run's name, unique in the study."""
+    interventions: list[str] = []
+    """Interventions or stacks applied to the baseline."""
+    seed: SeedPair | None = None
+    """Seed for both, or `[init_seed, train_seed]`; not with `repeat_of`."""
+    microbatch: Positive | None = None
+    """Another microbatch than the baseline's makes the run a twin."""
+    repeat_of: str | None = None
+    """Train another run's recipe afresh, to be compared to the bit."""
+
+    @model_validator(mode="after")
+    def _repeat_has_nothing_of_its_own(self) -> RunEntry:
+        if self.repeat_of is None and self.seed is None:
+            raise ValueError("a run needs a seed (or repeat_of)")
+        if self.repeat_of is not None and (self.interventions or self.seed or self.microbatch):
+            raise ValueError("repeat_of takes the whole recipe: remove the other keys")
+        return self
+
+
+class Noise(Section):
+    """Baseline runs that measure noise, by the source of randomness they vary."""
+
+    init_and_train: list[SeedPair] = []
+    """Both seeds vary together."""
+    train_only: list[SeedPair] = []
+    """One init_seed, several train_seeds."""
+    init_only: list[SeedPair] = []
+    """One train_seed, several init_seeds."""
+
+
+Changes = dict[str, Any]
+
+
+class StudyConfig(Section):
+    """A whole study: corpus, baseline recipe, interventions, runs, seeds, protocols."""
+
+    study: Name
+    """The study's name."""
+    title: str = ""
+    """A sentence for the report's head."""
+    results: str = "results"
+    """Folder for everything the study makes; no two studies may share one."""
+    corpora: dict[Name, Corpus]
+    """Named corpora."""
+    recipe: BaselineRecipe
+    """The baseline recipe."""
+    interventions: dict[Name, Changes | list[str]] = {}
+    """Name to changed recipe keys (dotted), or to a list of interventions: a stack."""
+    seeds: dict[str, list[SeedPair]] = {"default": [42]}
+    """Seeds of every intervention (`default`), and of those that get others by name."""
+    noise: Noise = Noise()
+    """The noise study."""
+    runs: list[RunEntry] = []
+    """Further runs, named one by one."""
+    baseline: str
+    """Run that improvements are counted from."""
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    """Family-wise error rate of the verdicts."""
+    on_mismatch: Literal["stop", "warn"] = "stop"
+    """What to do where `init: reference` weights are not the reference implementation's."""
+    evaluation: Evaluation = Evaluation()
+    """How the test loss is measured."""
+    samples: Samples = Samples()
+    """Text drawn during training."""
+    checkpoints: Checkpoints = Checkpoints()
+    """When training is saved."""
+    finetuning: Finetuning | None = None
+    """Instruction fine-tuning; without it a study ends at the test loss."""
+    judge: Judge = Judge()
+    """Who scores the answers."""

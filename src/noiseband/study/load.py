@@ -1,0 +1,118 @@
+"""YAML to a Study, or every problem of the file at once."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from noiseband.errors import UserError
+from noiseband.study.checks import check
+from noiseband.study.config import StudyConfig
+from noiseband.study.problems import Problem, StudyError, from_pydantic, nearest
+from noiseband.study.runs import Study, expand
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML in which a key written twice is an error."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node)
+        if key in seen:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {key!r} is there twice", key_node.start_mark
+            )
+        seen.add(key)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+
+
+def read_yaml(path: Path | str) -> Any:
+    """A YAML file as plain data. Raises UserError naming file and line."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot read the config ({error.strerror}); give its path with --config"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8"
+        ) from error
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise UserError(f"{where}: not YAML: {getattr(error, 'problem', error)}") from error
+
+
+def load_study(path: Path | str) -> Study:
+    """Read and check a config file.
+
+    Raises:
+        UserError: where it cannot be read.
+        StudyError: with every problem found, each with its key path, value and remedy.
+    """
+    return parse_study(read_yaml(path), source=str(path))
+
+
+def parse_study(data: Any, source: str = "config") -> Study:
+    """Check a config that is already a mapping (Snakemake's merged `config`, say).
+
+    Raises:
+        StudyError: as `load_study`.
+    """
+    if not isinstance(data, dict):
+        raise StudyError(source, [Problem("", data, "expected keys such as study, recipe, runs")])
+    data = _numbers(data)
+    valid: dict[str, Any] = {}
+    problems: list[Problem] = []
+    # Section by section, so that a mistake in one does not hide those of the others.
+    for name, info in StudyConfig.model_fields.items():
+        if name not in data:
+            if info.is_required():
+                problems.append(Problem(name, None, "missing; every study needs it"))
+            else:
+                valid[name] = info.get_default(call_default_factory=True)
+            continue
+        try:
+            valid[name] = _section(name).validate_python(data[name], strict=True)
+        except ValidationError as error:
+            problems += from_pydantic(error, name, StudyConfig)
+    for key in data.keys() - StudyConfig.model_fields.keys():
+        remedy = f"unknown key; {nearest(str(key), StudyConfig.model_fields)}"
+        problems.append(Problem(str(key), data[key], remedy))
+    problems += check(valid)
+    if problems:
+        order = {name: position for position, name in enumerate(data)}
+        problems.sort(key=lambda p: order.get(p.key.split(".")[0], len(order)))
+        raise StudyError(source, problems)
+    config = StudyConfig(**valid)
+    return Study(config, {run.name: run for run in expand(config)})
+
+
+def _section(name: str) -> TypeAdapter[Any]:
+    info = StudyConfig.model_fields[name]
+    kind: Any = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
+    return TypeAdapter(kind)
+
+
+_EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
+
+
+def _numbers(value: Any) -> Any:
+    """Read 1e-5 as the number it is meant to be; YAML 1.1 wants 1.0e-5 and gives a string."""
+    if isinstance(value, dict):
+        return {key: _numbers(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_numbers(inner) for inner in value]
+    return float(value) if isinstance(value, str) and _EXPONENT.fullmatch(value) else value

@@ -1,0 +1,191 @@
+"""What each stage depends on: a rule's params, and all that its command is told of the study.
+
+A job does what its params say, not what the config file says by the time it starts, and a change
+of anything else reruns nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from noiseband.study.config import (
+    Checkpoints,
+    Documents,
+    Evaluation,
+    Judge,
+    Noise,
+    Protocol,
+    Samples,
+    SplitTokens,
+)
+from noiseband.study.recipe import Model, Recipe, Section
+from noiseband.study.runs import Run, Study, seed_pair
+
+
+class CorpusParams(Documents):
+    """Of `corpus`."""
+
+    @classmethod
+    def of(cls, study: Study, corpus: str) -> CorpusParams:
+        fields = Documents.model_fields
+        return cls(**{name: getattr(study.config.corpora[corpus], name) for name in fields})
+
+
+class TokenizeParams(Section):
+    """Of `tokenize`."""
+
+    tokens: SplitTokens | None
+
+    @classmethod
+    def of(cls, study: Study, corpus: str) -> TokenizeParams:
+        return cls(tokens=study.config.corpora[corpus].tokens)
+
+
+class InitParams(Section):
+    """Of `init`: a starting point."""
+
+    model: Model
+    """Without dropout, which initial weights do not depend on."""
+    method: Literal["keyed", "reference"]
+    seed: int
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> InitParams:
+        return cls(model=_undropped(recipe.model), method=recipe.init, seed=recipe.init_seed)
+
+
+class StartsParams(Section):
+    """Of `verify_init`: which run starts where."""
+
+    starts: list[tuple[str, str]]
+    """Each run, in the order in which runs are shown, with the name of its starting point."""
+    baseline: str
+    on_mismatch: Literal["stop", "warn"]
+
+    @classmethod
+    def of(cls, study: Study) -> StartsParams:
+        return cls(
+            starts=[(run.name, run.recipe.start) for run in study.runs.values()],
+            baseline=study.config.baseline,
+            on_mismatch=study.config.on_mismatch,
+        )
+
+
+class TrainParams(Section):
+    """Of `train`: the recipe, and what is recorded while it runs."""
+
+    run: str
+    intervention: str
+    interventions: list[str]
+    repeat_of: str | None
+    difference: dict[str, list[Any]]
+    recipe: Recipe
+    samples: Samples
+    checkpoints: Checkpoints
+
+    @classmethod
+    def of(cls, study: Study, run: Run) -> TrainParams:
+        return cls(
+            run=run.name,
+            intervention=run.intervention,
+            interventions=list(run.interventions),
+            repeat_of=run.repeat_of,
+            difference=run.difference,
+            recipe=run.recipe,
+            samples=study.config.samples,
+            checkpoints=study.config.checkpoints,
+        )
+
+
+class ModelParams(Section):
+    """How to load a trained model."""
+
+    model: Model
+    """Without dropout: what uses it says its own."""
+    attention: Literal["explicit", "sdpa"]
+
+
+class EvaluateParams(ModelParams):
+    """Of `evaluate`."""
+
+    evaluation: Evaluation
+
+    @classmethod
+    def of(cls, study: Study, run: Run) -> EvaluateParams:
+        return cls(**_model(run), evaluation=study.config.evaluation)
+
+
+class FinetuneParams(ModelParams):
+    """Of `finetune` and `respond`."""
+
+    protocol: Protocol
+
+    @classmethod
+    def of(cls, study: Study, run: Run, protocol: str) -> FinetuneParams:
+        assert study.config.finetuning is not None  # no rule asks for it otherwise
+        # The seeds are a list of jobs, not part of any one of them.
+        chosen = study.config.finetuning.protocols[protocol].model_copy(update={"seeds": [0]})
+        return cls(**_model(run), protocol=chosen)
+
+
+class JudgeParams(Section):
+    """Of `judge`."""
+
+    judge: Judge
+
+    @classmethod
+    def of(cls, study: Study) -> JudgeParams:
+        return cls(judge=study.config.judge)
+
+
+class TablesParams(Section):
+    """Of `tables`, `figures` and `report`: what the runs are called and how they group."""
+
+    study: str
+    title: str
+    runs: list[str]
+    """Names of all runs, in the order in which they are shown."""
+    baseline: str
+    alpha: float
+    noise: dict[str, list[list[int]]]
+    """Noise component to its seed pairs."""
+    models: list[str]
+    """`<run>/<protocol>/<seed>` of every fine-tuned model."""
+    corpora: list[str]
+
+    @classmethod
+    def of(cls, study: Study) -> TablesParams:
+        config = study.config
+        return cls(
+            study=config.study,
+            title=config.title,
+            runs=list(study.runs),
+            baseline=config.baseline,
+            alpha=config.alpha,
+            noise={
+                name: [list(seed_pair(seed)) for seed in getattr(config.noise, name)]
+                for name in Noise.model_fields
+            },
+            models=["/".join(map(str, model)) for model in finetuned_models(study)],
+            corpora=sorted({run.recipe.data.corpus for run in study.runs.values()}),
+        )
+
+
+def finetuned_models(study: Study) -> list[tuple[str, str, int]]:
+    """(run, protocol, seed) of every fine-tuned model."""
+    if study.config.finetuning is None:
+        return []
+    return [
+        (run.name, name, seed)
+        for name, protocol in study.config.finetuning.protocols.items()
+        for run in study.finetuned
+        for seed in protocol.seeds
+    ]
+
+
+def _undropped(model: Model) -> Model:
+    return model.model_copy(update={"dropout": 0.0})
+
+
+def _model(run: Run) -> dict[str, Any]:
+    return {"model": _undropped(run.recipe.model), "attention": run.recipe.attention}
