@@ -1,0 +1,1 @@
+"""The reader of text: sources, splits, vocabulary, tokens."""
