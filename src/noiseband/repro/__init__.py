@@ -1,0 +1,1 @@
+"""Bits: digests of tensors, comparison of runs, the manifest."""

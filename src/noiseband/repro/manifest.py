@@ -1,0 +1,29 @@
+"""The digest of every deterministic artefact of a study, in one file to compare."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from noiseband.files import write_json
+from noiseband.repro.digest import file_digests
+
+
+def artefact_digest(path: Path) -> str:
+    """Of a safetensors file the tensors' digest; of any other file the SHA-256 of its bytes."""
+    if path.suffix == ".safetensors":
+        return str(file_digests(path)["sha256"])
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_manifest(results: Path, artefacts: list[Path], out: Path) -> None:
+    """Write `{"sha256": whole, "artefacts": {path under results: sha256}}`, sorted by path.
+
+    The whole is the SHA-256 of the lines `<sha256>  <path>`, as `sha256sum` would print them.
+    """
+    each = {
+        path.relative_to(results).as_posix(): artefact_digest(path) for path in sorted(artefacts)
+    }
+    lines = "".join(f"{digest}  {path}\n" for path, digest in each.items())
+    write_json(out, {"sha256": hashlib.sha256(lines.encode()).hexdigest(), "artefacts": each})
