@@ -1,0 +1,1 @@
+"""The architecture, its initial weights and text generation."""
