@@ -1,0 +1,1 @@
+"""The training loop: one seeded run, deterministic to the bit, resumable at any step."""

@@ -1,0 +1,149 @@
+"""Checkpoints: written whole or not at all, verified when read, never read by a second writer.
+
+A work folder belongs to one run and one recipe digest. It holds
+
+* `step-<n>.safetensors`: the state after n optimiser steps, its digest in the file's metadata;
+* `trace.jsonl` and `samples.jsonl`: what the run has recorded so far, appended as it goes;
+* `lock`: held while a process trains.
+
+No file holds generator state: randomness is a function of (train_seed, step, slot).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from noiseband.errors import UserError
+from noiseband.files import atomic
+from noiseband.repro.digest import digests
+
+_NAME = re.compile(r"step-(\d+)\.safetensors")
+
+
+@dataclass
+class State:
+    """Everything that the next step depends on beside the recipe and the tokens."""
+
+    step: int
+    """Optimiser steps done."""
+    tensors: dict[str, Tensor]
+    """`weights`, `first_moment`, `second_moment`: flat float32."""
+    scale: float
+    """Loss scale."""
+    good_steps: int
+    """Finite steps since the scale last changed."""
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the work folder; the lock dies with the process, however it ends.
+
+    Raises UserError where another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"{folder}: another process is training this run; wait for it or end it"
+            ) from error
+        yield
+
+
+def save(folder: Path, state: State, keep: int) -> None:
+    """Write a checkpoint, then remove all but the newest `keep`."""
+    metadata = {
+        "step": str(state.step),
+        "scale": repr(state.scale),
+        "good_steps": str(state.good_steps),
+        "sha256": digests(state.tensors)["sha256"],
+    }
+    try:
+        with atomic(folder / f"step-{state.step:08d}.safetensors") as temporary:
+            save_file(state.tensors, temporary, metadata=metadata)
+    except (OSError, SafetensorError) as error:
+        # safetensors reports a full disk as an error of its own.
+        raise UserError(
+            f"{folder}: cannot write the checkpoint of step {state.step} ({error}); "
+            "earlier checkpoints are intact: free some space and start again"
+        ) from error
+    for path in _paths(folder)[keep:]:
+        path.unlink()
+
+
+def load(folder: Path) -> tuple[State | None, list[str]]:
+    """The newest intact checkpoint, or None; and a complaint for each damaged one passed over."""
+    complaints: list[str] = []
+    for path in _paths(folder):
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata: dict[str, str] = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}
+            if digests(tensors)["sha256"] != metadata["sha256"]:
+                raise ValueError("its digest does not match its contents")
+            return (
+                State(
+                    step=int(metadata["step"]),
+                    tensors=tensors,
+                    scale=float(metadata["scale"]),
+                    good_steps=int(metadata["good_steps"]),
+                ),
+                complaints,
+            )
+        except (SafetensorError, OSError, KeyError, ValueError) as error:
+            complaints.append(f"{path.name} is damaged ({error}); using the one before it")
+    return None, complaints
+
+
+def _paths(folder: Path) -> list[Path]:
+    """Checkpoints, newest first."""
+    found = [(int(m[1]), path) for path in folder.iterdir() if (m := _NAME.fullmatch(path.name))]
+    return [path for _, path in sorted(found, reverse=True)]
+
+
+class Journal:
+    """A JSON-lines file that grows by a line a step and is cut back to the checkpoint on resume."""
+
+    def __init__(self, path: Path, before: int) -> None:
+        """Open for appending, keeping the intact rows whose `step` is less than `before`."""
+        self.rows: list[dict[str, Any]] = []
+        if path.exists():
+            for line in path.read_text(encoding="utf-8").split("\n"):
+                try:
+                    row = json.loads(line)
+                except json.JSONDecodeError:
+                    break  # the line that a kill cut off, or the end
+                if row["step"] < before:
+                    self.rows.append(row)
+        with atomic(path) as temporary:
+            temporary.write_text("".join(map(_line, self.rows)), encoding="utf-8")
+        self.file = open(path, "a", encoding="utf-8")  # noqa: SIM115 (closed by close)
+
+    def append(self, row: dict[str, Any]) -> None:
+        self.rows.append(row)
+        self.file.write(_line(row))
+
+    def flush(self) -> None:
+        """Rows reach the disk before the checkpoint that relies on them."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+
+    def close(self) -> None:
+        self.file.close()
+
+
+def _line(row: dict[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False) + "\n"

@@ -1,0 +1,52 @@
+"""The per-step record of a run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from noiseband.files import atomic
+
+
+@dataclass(frozen=True)
+class Row:
+    """One optimiser step."""
+
+    step: int
+    """Counted from 0."""
+    loss: float
+    """Mean training loss over the slots, nats, before the step."""
+    learning_rate: float
+    """The rate that the step used."""
+    gradient_norm: float
+    """Global norm before clipping."""
+    clipped: bool
+    skipped: bool
+    """Whether the gradient was not finite, so that the weights stayed as they were."""
+    weights_checksum: int
+    """Wrap-around sum of the weights' bits after the step."""
+
+
+_TYPES = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
+SCHEMA = pa.schema([(field.name, _TYPES[str(field.type)]) for field in fields(Row)])
+
+
+def table(rows: list[Row]) -> pa.Table:
+    """Rows as an Arrow table with the schema of the trace file."""
+    return pa.Table.from_pylist([asdict(row) for row in rows], schema=SCHEMA)
+
+
+def write_trace(path: Path, rows: list[Row]) -> None:
+    """Write `trace.parquet`; equal rows give equal bytes."""
+    with atomic(path) as temporary:
+        pq.write_table(table(rows), temporary, compression="zstd")
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a trace file."""
+    records: list[dict[str, Any]] = pq.read_table(path, schema=SCHEMA).to_pylist()
+    return [Row(**record) for record in records]

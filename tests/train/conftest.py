@@ -1,0 +1,61 @@
+"""A tiny training job on real files."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from noiseband.corpus.tokens import open_tokens
+from noiseband.corpus.vocabulary import load_encoding
+from noiseband.model.init import write_init
+from noiseband.study import parse_study
+from noiseband.study.params import InitParams, TrainParams
+from noiseband.train.loop import Job
+
+MakeJob = Callable[..., Job]
+
+
+@pytest.fixture
+def make_job(tmp_path: Path, study_data: dict[str, Any]) -> MakeJob:
+    """`make_job("name", **{"recipe key": value})`: a job of 8 steps in a folder of its own."""
+    study_data["recipe"]["model"]["vocabulary"] = 257
+    study_data["corpora"]["text"]["tokenizer"]["vocabulary"] = 257
+    study_data["interventions"] = {}
+    study_data["seeds"] = {}
+
+    def make(name: str = "run", every: int = 3, **changes: Any) -> Job:
+        recipe = study_data["recipe"]
+        recipe = {**recipe, "model": dict(recipe["model"]), "optimizer": dict(recipe["optimizer"])}
+        for dotted, value in changes.items():
+            *sections, last = dotted.split(".")
+            place = recipe
+            for section in sections:
+                place = place.setdefault(section, {})
+            place[last] = value
+        study = parse_study({**study_data, "recipe": recipe, "checkpoints": {"every": every}})
+        params = TrainParams.of(study, study.runs["baseline-42"])
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        tokens = np.random.Generator(np.random.PCG64(0)).integers(0, 257, 1100, dtype=np.uint16)
+        save_file({"tokens": tokens}, folder / "tokens.safetensors")
+        ranks = "".join(f"{base64.b64encode(bytes([i])).decode()} {i}\n" for i in range(256))
+        (folder / "vocabulary.tiktoken").write_text(ranks)
+        start = InitParams.of(params.recipe)
+        init = folder / "init.safetensors"
+        write_init(start.model, start.method, start.seed, init, folder / "init.json")
+        return Job(
+            params=params,
+            tokens=open_tokens(folder / "tokens.safetensors"),
+            encoding=load_encoding(folder / "vocabulary.tiktoken"),
+            init=init,
+            work=folder / "work",
+            out=folder / "out",
+        )
+
+    return make

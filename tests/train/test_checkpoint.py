@@ -1,0 +1,110 @@
+"""Checkpoints: whole or absent, verified, kept in number, written by one process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from noiseband.errors import UserError
+from noiseband.train.checkpoint import Journal, State, load, locked, save
+
+
+def state(step: int) -> State:
+    tensors = {"weights": torch.arange(8.0) + step, "first_moment": torch.zeros(8)}
+    return State(step, tensors, 65_536.0, 3)
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    save(tmp_path, state(7), keep=2)
+    found, complaints = load(tmp_path)
+    assert found is not None
+    assert (found.step, found.scale, found.good_steps, complaints) == (7, 65_536.0, 3, [])
+    assert torch.equal(found.tensors["weights"], state(7).tensors["weights"])
+
+
+def test_only_the_newest_are_kept(tmp_path: Path) -> None:
+    for step in (5, 10, 100):
+        save(tmp_path, state(step), keep=2)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "step-00000010.safetensors",
+        "step-00000100.safetensors",
+    ]
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "empty"])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_used(tmp_path: Path, damage: str) -> None:
+    save(tmp_path, state(1), keep=5)
+    save(tmp_path, state(2), keep=5)
+    newest = tmp_path / "step-00000002.safetensors"
+    data = bytearray(newest.read_bytes())
+    if damage == "flip":
+        data[-1] ^= 1
+    newest.write_bytes({"truncate": bytes(data[:-5]), "flip": bytes(data), "empty": b""}[damage])
+    found, complaints = load(tmp_path)
+    assert found is not None
+    assert found.step == 1
+    assert "step-00000002.safetensors is damaged" in complaints[0]
+
+
+def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
+    program = (
+        "import sys, pathlib; from noiseband.train.checkpoint import locked\n"
+        "with locked(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with (
+            pytest.raises(UserError, match="another process is training this run"),
+            locked(tmp_path),
+        ):
+            pass
+        other.kill()
+    with locked(tmp_path):
+        pass
+
+
+def test_a_full_disk_leaves_the_earlier_checkpoint(tmp_path: Path) -> None:
+    import resource
+
+    save(tmp_path, state(1), keep=2)
+    large = State(2, {"weights": torch.zeros(100_000)}, 1.0, 0)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # A file-size limit makes the write itself fail, as a full disk does.
+    import signal
+
+    old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(UserError, match="cannot write the checkpoint of step 2"):
+            save(tmp_path, large, keep=2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, old)
+    assert [p.name for p in tmp_path.iterdir()] == ["step-00000001.safetensors"]
+    assert load(tmp_path)[0] is not None
+
+
+def test_a_journal_is_cut_back_to_the_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "trace.jsonl"
+    journal = Journal(path, 0)
+    for step in range(6):
+        journal.append({"step": step, "loss": float("nan") if step == 2 else step / 3})
+    journal.flush()
+    journal.close()
+    with open(path, "a") as file:
+        file.write('{"step": 6, "lo')  # what a kill leaves
+    again = Journal(path, before=4)
+    assert [row["step"] for row in again.rows] == [0, 1, 2, 3]
+    again.append({"step": 4})
+    again.close()
+    assert [row["step"] for row in Journal(path, 99).rows] == [0, 1, 2, 3, 4]

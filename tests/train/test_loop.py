@@ -1,0 +1,230 @@
+"""A run ends with the same bits however it got there."""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from noiseband.errors import UserError
+from noiseband.files import read_json, read_jsonl
+from noiseband.train import loop, loss
+from noiseband.train.loop import Job, Trainer, train
+from noiseband.train.trace import Row, read_rows
+
+from .conftest import MakeJob
+
+ARTEFACTS = ("model.safetensors", "model.json", "trace.parquet", "samples.jsonl", "recipe.json")
+
+
+def artefacts(job: Job) -> dict[str, bytes]:
+    return {name: (job.out / name).read_bytes() for name in ARTEFACTS}
+
+
+RECIPES: list[dict[str, Any]] = [
+    {},
+    {"model.tied": True, "model.qkv_bias": True, "optimizer.clip_norm": 0.3},
+    {"schedule.kind": "warmup-cosine", "batch.microbatch": 1, "attention": "sdpa"},
+    {"precision": "bfloat16-amp"},
+    {"precision": "float16-amp", "optimizer.fused": False},
+]
+
+
+@pytest.mark.parametrize("changes", RECIPES, ids=lambda c: "+".join(c) or "baseline")
+def test_a_rerun_is_identical(make_job: MakeJob, changes: dict[str, Any]) -> None:
+    one, other = make_job("one", **changes), make_job("other", **changes)
+    train(one)
+    train(other)
+    assert artefacts(one) == artefacts(other)
+
+
+@pytest.mark.parametrize("changes", RECIPES[:3], ids=lambda c: "+".join(c) or "baseline")
+def test_every_recipe_learns_its_tokens(make_job: MakeJob, changes: dict[str, Any]) -> None:
+    # The same eight batches again and again: a step that moves weights the right way must help.
+    job = make_job(**changes)
+    trainer = Trainer(job)
+    first = trainer.step().loss
+    for _ in range(30):
+        trainer.done = 0
+        last = trainer.step().loss
+    assert last < first - 0.5
+
+
+def test_seeds_change_what_they_should(make_job: MakeJob) -> None:
+    job = make_job()
+    recipe = job.params.recipe
+    rows = {}
+    for name, change in {"same": {}, "train": {"train_seed": 1}}.items():
+        params = job.params.model_copy(update={"recipe": recipe.model_copy(update=change)})
+        rows[name] = Trainer(loop.Job(**{**vars(job), "params": params})).step()
+    assert rows["same"].loss != rows["train"].loss  # other dropout
+    without = make_job("dry", **{"model.dropout": 0.0})
+    params = without.params.model_copy(
+        update={"recipe": without.params.recipe.model_copy(update={"train_seed": 1})}
+    )
+    other = Trainer(loop.Job(**{**vars(without), "params": params})).step()
+    assert Trainer(without).step() == other  # no dropout, nothing random
+
+
+def test_the_trace_says_what_happened(make_job: MakeJob) -> None:
+    job = make_job(**{"optimizer.clip_norm": 0.3})
+    train(job)
+    rows = read_rows(job.out / "trace.parquet")
+    assert [row.step for row in rows] == list(range(8))
+    assert all(row.clipped == (row.gradient_norm > 0.3) for row in rows)
+    assert any(row.clipped for row in rows)
+    assert len({row.weights_checksum for row in rows}) == 8
+    weights = load_file(job.out / "model.safetensors")
+    total = sum(int(w.view(torch.int32).sum(dtype=torch.int64)) for w in weights.values())
+    assert rows[-1].weights_checksum == total
+    assert [r["step"] for r in read_jsonl(job.out / "samples.jsonl")] == [0, 1, 2, 3, 6, 7]
+    assert read_json(job.out / "recipe.json")["digest"] == job.params.recipe.digest
+
+
+def test_gradient_of_slots_equals_one_batch_in_float64(make_job: MakeJob) -> None:
+    job = make_job(**{"model.dropout": 0.0, "batch.microbatch": 1})
+    trainer = Trainer(job)
+    trainer.optimizer.step = lambda *_: None  # type: ignore[method-assign]
+    trainer.step()
+    own = {name: g.clone() for name, g in trainer.flat.views(trainer.flat.grad).items()}
+    whole = make_job("whole", **{"model.dropout": 0.0, "batch.microbatch": 8})
+    batch = Trainer(whole)
+    inputs, targets = batch.window.batch(0, 0)
+    model = batch.model.double()
+    model.zero_grad()
+    logits = model(inputs)
+    torch.autograd.backward(
+        torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+    )
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None
+        scale = parameter.grad.abs().max()
+        assert float((own[name] - parameter.grad).abs().max() / scale) < 1e-5, name
+
+
+def test_a_step_with_an_infinite_gradient_moves_nothing(
+    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job(precision="float16-amp")
+    trainer = Trainer(job)
+    trainer.step()
+    before, scale = trainer.flat.weights.clone(), trainer.scale.scale
+    original = loss.cross_entropy
+    monkeypatch.setattr(loop, "cross_entropy", lambda *a: original(*a) * math.inf)
+    row = trainer.step()
+    assert row.skipped
+    assert not math.isfinite(row.gradient_norm)
+    assert torch.equal(trainer.flat.weights, before)
+    assert trainer.scale.scale == scale / 2
+    monkeypatch.setattr(loop, "cross_entropy", original)
+    assert not trainer.step().skipped
+    assert trainer.done == 3  # the skipped step counts, and its tokens are spent
+
+
+PROGRAM = """
+import sys, time
+from pathlib import Path
+from noiseband.corpus.tokens import open_tokens
+from noiseband.corpus.vocabulary import load_encoding
+from noiseband.study.params import TrainParams
+from noiseband.train import loop, loss
+
+params, *files = sys.argv[1:]
+tokens, vocabulary, init, work, out = map(Path, files)
+job = loop.Job(TrainParams.model_validate_json(params), open_tokens(tokens),
+               load_encoding(vocabulary), init, work, out)
+step = loop.Trainer.step
+
+def announced(self):
+    row = step(self)
+    print(row.step, flush=True)
+    time.sleep(0.02)
+    return row
+
+loop.Trainer.step = announced
+try:
+    loop.train(job)
+except loop.Interrupted as stop:
+    sys.exit(128 + stop.signal)
+"""
+
+
+def start(job: Job) -> subprocess.Popen[str]:
+    """The job in a process of its own that prints each finished step."""
+    folder = job.work.parent
+    files = (
+        folder / "tokens.safetensors",
+        folder / "vocabulary.tiktoken",
+        job.init,
+        job.work,
+        job.out,
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, job.params.text, *map(str, files)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def wait_for_step(process: subprocess.Popen[str], step: int) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if int(line) >= step:
+            return
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_polite_stop_saves_the_step_reached(make_job: MakeJob, number: signal.Signals) -> None:
+    whole, cut = make_job("whole"), make_job("cut")
+    train(whole)
+    with start(cut) as process:
+        wait_for_step(process, 4)
+        process.send_signal(number)
+        assert process.wait(timeout=60) == 128 + number
+    with start(cut) as process:
+        output, errors = process.communicate(timeout=60)
+    assert "going on after step" in errors
+    assert int(output.split()[0]) >= 5, "it should not start again from an earlier checkpoint"
+    assert artefacts(cut) == artefacts(whole)
+
+
+def test_kills_at_any_moment_leave_the_bits_alone(make_job: MakeJob) -> None:
+    whole, cut = make_job("whole", every=2), make_job("cut", every=2)
+    train(whole)
+    chance = random.Random(7)
+    for _ in range(4):
+        with start(cut) as process:
+            wait_for_step(process, chance.randrange(1, 6))
+            time.sleep(chance.random() * 0.03)
+            process.kill()
+    train(cut)
+    assert artefacts(cut) == artefacts(whole)
+
+
+def test_too_few_tokens_are_an_error_that_says_how_many(make_job: MakeJob) -> None:
+    job = make_job(**{"data.train_tokens": 1200})
+    with pytest.raises(UserError, match=r"train_tokens=1200: .* token 1,281 .* has 1,100; lower"):
+        train(job)
+
+
+def test_rows_survive_the_trace_file(tmp_path: Path) -> None:
+    from noiseband.train.trace import write_trace
+
+    rows = [
+        Row(0, 1.5, 0.1, math.inf, False, True, -(2**62)),
+        Row(1, 1e-30, 0.1, 3.0, True, False, 5),
+    ]
+    write_trace(tmp_path / "trace.parquet", rows)
+    assert read_rows(tmp_path / "trace.parquet") == rows

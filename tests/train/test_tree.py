@@ -1,0 +1,63 @@
+"""The sum over slots: its exact order, on one process and on the parts of several."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from noiseband.train.tree import leaves, tree_sum
+
+
+def gradients(count: int) -> list[Tensor]:
+    """Values whose sum in another order differs in the last bits."""
+    generator = torch.Generator().manual_seed(count)
+    scale = 10.0 ** torch.randint(-3, 4, (count, 1), generator=generator)
+    return list(torch.randn(count, 33, generator=generator) * scale)
+
+
+def summed(slots: range, per_leaf: int, values: list[Tensor]) -> Tensor:
+    grad = torch.full((33,), torch.nan)
+
+    def backward(slot: int) -> None:
+        grad.add_(values[slot])
+
+    tree_sum(slots, per_leaf, grad, backward)
+    return grad
+
+
+def by_definition(values: list[Tensor]) -> Tensor:
+    """Halve while the count is even; fold what is left in order."""
+    if len(values) % 2:
+        total = torch.zeros(33)
+        for value in values:
+            total = total + value
+        return total
+    middle = len(values) // 2
+    return by_definition(values[:middle]) + by_definition(values[middle:])
+
+
+@given(st.integers(1, 48))
+def test_the_sum_has_the_order_of_the_tree(count: int) -> None:
+    values = gradients(count)
+    found = summed(range(count), count // leaves(count), values)
+    assert torch.equal(found, by_definition(values))
+
+
+@given(st.sampled_from([8, 16, 24]), st.sampled_from([1, 2, 4, 8]))
+def test_processes_that_own_subtrees_give_the_same_bits(count: int, processes: int) -> None:
+    values, share = gradients(count), count // processes
+    per_leaf = count // leaves(count)
+    parts = [summed(range(p * share, (p + 1) * share), per_leaf, values) for p in range(processes)]
+    while len(parts) > 1:
+        parts = [left + right for left, right in zip(parts[::2], parts[1::2], strict=True)]
+    assert torch.equal(parts[0], summed(range(count), per_leaf, values))
+
+
+def test_a_plain_running_sum_has_other_bits() -> None:
+    values = gradients(16)
+    running = torch.zeros(33)
+    for value in values:
+        running += value
+    assert not torch.equal(running, summed(range(16), 1, values))
