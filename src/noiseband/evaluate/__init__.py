@@ -1,0 +1,1 @@
+"""Test loss of a trained model."""

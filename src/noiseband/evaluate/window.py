@@ -1,0 +1,66 @@
+"""The test window: a fixed stretch of tokens, cut into whole batches of one shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from noiseband.errors import UserError
+from noiseband.study.config import Evaluation
+
+
+@dataclass(frozen=True)
+class Window:
+    """Contiguous sequences whose targets are themselves, shifted by one."""
+
+    tokens: NDArray[np.uint16]
+    """Shape (n + 1,): n inputs, and one token more for the last target."""
+    batch: int
+    context: int
+
+    @property
+    def targets(self) -> NDArray[np.uint16]:
+        """The n tokens that are predicted."""
+        return self.tokens[1:]
+
+    @property
+    def batches(self) -> int:
+        return len(self.targets) // (self.batch * self.context)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Inputs and targets of each batch, int64, both (batch, context), on the CPU."""
+        size = self.batch * self.context
+        for begin in range(0, size * self.batches, size):
+            block = torch.from_numpy(self.tokens[begin : begin + size + 1].astype(np.int64))
+            yield block[:-1].view(self.batch, -1), block[1:].view(self.batch, -1)
+
+
+def cut_window(tokens: NDArray[np.uint16], protocol: Evaluation, context: int) -> Window:
+    """The window of the test split `tokens`, shape (any,), rounded down to whole batches.
+
+    Raises UserError, naming keys, values and what there is, where the window has no whole batch
+    or reaches beyond the split.
+    """
+    start, size = protocol.start_token, protocol.batch * context
+    # The last target is a token beyond the last input.
+    available = max(len(tokens) - start - 1, 0)
+    wanted = available if protocol.tokens is None else protocol.tokens
+    count = wanted // size * size
+    have = f"the test split has {len(tokens):,} tokens, {available:,} to predict from there"
+    if count == 0:
+        raise UserError(
+            f"evaluation.tokens={protocol.tokens} from evaluation.start_token={start} is no whole "
+            f"batch of evaluation.batch={protocol.batch} x context {context} = {size:,} tokens "
+            f"({have}); lower the batch or the start, or take more tokens"
+        )
+    if count > available:
+        raise UserError(
+            f"evaluation.tokens={protocol.tokens} from evaluation.start_token={start} reaches "
+            f"beyond the end ({have}); lower one of them"
+        )
+    return Window(tokens[start : start + count + 1], protocol.batch, context)

@@ -1,0 +1,1 @@
+"""Instruction fine-tuning of a trained model, and its answers to questions."""

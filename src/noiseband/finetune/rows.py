@@ -1,0 +1,60 @@
+"""Instruction rows from their file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from noiseband.errors import UserError
+from noiseband.files import read_jsonl
+
+SPLITS = ("train", "test", "validation")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A question and its reference answer."""
+
+    number: int
+    """Its line in the file, from 1, for errors."""
+    instruction: str
+    input: str
+    """What the instruction works on; may be empty."""
+    output: str
+    """The reference answer."""
+    split: str
+    """One of SPLITS."""
+
+
+def read_rows(file: Path) -> list[Row]:
+    """The rows of a JSONL file in Alpaca's format with a `split`; other keys are left out.
+
+    Raises UserError, naming the row, for one that is no question with an answer, and for a file
+    that lacks rows of a split.
+    """
+    rows = [_row(file, number, value) for number, value in enumerate(read_jsonl(file), start=1)]
+    for split in SPLITS:
+        if not any(row.split == split for row in rows):
+            raise UserError(f"{file}: none of its {len(rows)} rows has split '{split}'; add some")
+    return rows
+
+
+def _row(file: Path, number: int, value: object) -> Row:
+    def fail(reason: str) -> UserError:
+        return UserError(f"{file}: row {number}: {reason}; mend the row or remove it")
+
+    def text(key: str) -> str:
+        found = fields.get(key)
+        if not isinstance(found, str):
+            raise fail(f"{key} is {found!r}, not text")
+        if key != "input" and not found.strip():
+            raise fail(f"{key} is empty")
+        return found
+
+    if not isinstance(value, dict):
+        raise fail("not a JSON object")
+    fields: dict[str, object] = value
+    split = fields.get("split")
+    if split not in SPLITS:
+        raise fail(f"split is {split!r}, not one of {', '.join(SPLITS)}")
+    return Row(number, text("instruction"), text("input"), text("output"), split)

@@ -1,0 +1,1 @@
+"""Scores for the answers of many models to the same questions."""

@@ -1,0 +1,53 @@
+"""A tiny model with weights on disk, a vocabulary of bytes, and tokens to score."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiktoken
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+
+from noiseband.corpus.vocabulary import load_encoding
+from noiseband.model.init import initial_weights
+from noiseband.study.recipe import Model
+
+
+@pytest.fixture(scope="session")
+def config() -> Model:
+    return Model(vocabulary=257, context=16, width=16, heads=2, layers=2, dropout=0.5)
+
+
+@pytest.fixture(scope="session")
+def model_file(config: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("model") / "model.safetensors"
+    save_file(initial_weights(config, "keyed", 1), file)
+    return file
+
+
+@pytest.fixture(scope="session")
+def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rank file of the 256 bytes."""
+    tokens = [bytes([byte]) for byte in range(256)]
+    file = tmp_path_factory.mktemp("vocabulary") / "vocabulary.tiktoken"
+    lines = (f"{base64.b64encode(t).decode()} {rank}\n" for rank, t in enumerate(tokens))
+    file.write_text("".join(lines))
+    return file
+
+
+@pytest.fixture(scope="session")
+def encoding(vocabulary: Path) -> tiktoken.Encoding:
+    return load_encoding(vocabulary)
+
+
+@pytest.fixture(scope="session")
+def tokens(encoding: tiktoken.Encoding) -> NDArray[np.uint16]:
+    """A test split of 403 tokens, end-of-text after every 21 bytes."""
+    text = "It was the best of times, it was the worst of times, it was the age of wisdom. "
+    ids = encoding.encode_ordinary(text * 5)
+    for i in range(20, len(ids), 21):
+        ids[i] = encoding.eot_token
+    return np.array([*ids, *ids][:403], dtype=np.uint16)

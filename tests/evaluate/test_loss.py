@@ -1,0 +1,148 @@
+"""Test loss against PyTorch's own cross-entropy in float64 on the same weights."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiktoken
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+
+from noiseband.errors import UserError
+from noiseband.evaluate.loss import evaluate, evaluate_file, token_bytes
+from noiseband.model.init import initial_weights
+from noiseband.model.load import load_model
+from noiseband.study.config import Evaluation
+from noiseband.study.recipe import Model
+
+Tokens = NDArray[np.uint16]
+PROTOCOL = Evaluation(start_token=10, tokens=200, batch=3)  # 4 batches of 48: 192 targets
+
+
+@pytest.fixture
+def result(
+    model_file: Path, config: Model, tokens: Tokens, encoding: tiktoken.Encoding
+) -> dict[str, Any]:
+    return evaluate(model_file, config, "explicit", tokens, PROTOCOL, encoding)
+
+
+@pytest.fixture
+def losses(model_file: Path, config: Model, tokens: Tokens) -> torch.Tensor:
+    """-log p of every target, (12 sequences, 16 positions), all in float64, one at a time."""
+    model = load_model(model_file, config, "explicit", torch.device("cpu")).double()
+    rows = []
+    for begin in range(10, 202, 16):
+        block = torch.from_numpy(tokens[begin : begin + 17].astype(np.int64))
+        logits = model(block[None, :-1])[0]
+        rows.append(F.cross_entropy(logits, block[1:], reduction="none").detach())
+    return torch.stack(rows)
+
+
+def test_loss_is_the_mean_over_the_window(result: dict[str, Any], losses: torch.Tensor) -> None:
+    assert result["test_loss"] == pytest.approx(float(losses.mean()), abs=1e-6)
+    assert result["test_loss_text"] == f"{result['test_loss']:.6f}"
+    counts = [result[key] for key in ("tokens", "batches", "start_token", "precision")]
+    assert counts == [192, 4, 10, "float32"]
+
+
+def test_loss_by_position(result: dict[str, Any], losses: torch.Tensor) -> None:
+    parts = result["by_position"]
+    assert [(part["first"], part["last"]) for part in parts] == [
+        (i, i + 1) for i in range(0, 16, 2)
+    ]
+    expected = losses.view(12, 8, 2).mean(dim=(0, 2)).tolist()
+    assert [part["loss"] for part in parts] == pytest.approx(expected, abs=1e-6)
+
+
+def test_bits_per_byte_counts_text_and_not_its_ends(
+    result: dict[str, Any], losses: torch.Tensor, tokens: Tokens, encoding: tiktoken.Encoding
+) -> None:
+    ends = int((tokens[11:203] == encoding.eot_token).sum())
+    assert ends > 0
+    assert result["bytes"] == 192 - ends  # every other token of this vocabulary is one byte
+    bits = float(losses.sum()) / math.log(2)
+    assert result["bits_per_byte"] == pytest.approx(bits / (192 - ends), rel=1e-6)
+
+
+def test_token_bytes_add_up_to_the_text() -> None:
+    encoding = tiktoken.Encoding(
+        "test",
+        pat_str=r"\S+|\s+",
+        mergeable_ranks={**{bytes([i]): i for i in range(256)}, b"th": 256, "é".encode(): 257},
+        special_tokens={"<|endoftext|>": 258},
+    )
+    ids = encoding.encode_ordinary("the thé")
+    assert len(ids) == 5
+    assert token_bytes(encoding)[ids].sum() == len("the thé".encode())
+    assert token_bytes(encoding)[encoding.eot_token] == 0
+
+
+def test_dropout_is_off_and_evaluating_twice_gives_the_same(
+    result: dict[str, Any],
+    model_file: Path,
+    config: Model,
+    tokens: Tokens,
+    encoding: tiktoken.Encoding,
+) -> None:
+    undropped = config.model_copy(update={"dropout": 0.0})
+    assert evaluate(model_file, undropped, "explicit", tokens, PROTOCOL, encoding) == result
+
+
+def test_other_precision_is_near_and_not_equal(
+    result: dict[str, Any],
+    model_file: Path,
+    config: Model,
+    tokens: Tokens,
+    encoding: tiktoken.Encoding,
+) -> None:
+    protocol = PROTOCOL.model_copy(update={"precision": "bfloat16-amp"})
+    other = evaluate(model_file, config, "explicit", tokens, protocol, encoding)
+    assert other["precision"] == "bfloat16-amp"
+    assert other["test_loss"] != result["test_loss"]
+    assert other["test_loss"] == pytest.approx(result["test_loss"], abs=0.05)
+
+
+def test_buckets_of_a_short_and_an_uneven_context(
+    tmp_path: Path, tokens: Tokens, encoding: tiktoken.Encoding
+) -> None:
+    for context, expected in ((4, [1] * 4), (11, [2, 2, 2, 1, 1, 1, 1, 1])):
+        config = Model(vocabulary=257, context=context, width=8, heads=1, layers=1)
+        save_file(initial_weights(config, "keyed", 1), tmp_path / "model.safetensors")
+        result = evaluate(
+            tmp_path / "model.safetensors", config, "explicit", tokens, Evaluation(), encoding
+        )
+        sizes = [part["last"] - part["first"] + 1 for part in result["by_position"]]
+        assert sizes == expected
+        mean = sum(part["loss"] * n for part, n in zip(result["by_position"], sizes, strict=True))
+        assert mean / context == pytest.approx(result["test_loss"])
+
+
+def test_a_diverged_model_is_a_users_error(
+    tmp_path: Path, model_file: Path, config: Model, tokens: Tokens, encoding: tiktoken.Encoding
+) -> None:
+    weights = load_file(model_file)
+    weights["final_norm.shift"][0] = math.nan
+    save_file(weights, tmp_path / "model.safetensors")
+    with pytest.raises(UserError, match="test loss is nan; the run diverged"):
+        evaluate(tmp_path / "model.safetensors", config, "explicit", tokens, PROTOCOL, encoding)
+
+
+def test_files(
+    tmp_path: Path,
+    result: dict[str, Any],
+    model_file: Path,
+    config: Model,
+    tokens: Tokens,
+    vocabulary: Path,
+) -> None:
+    split, out = tmp_path / "test.safetensors", tmp_path / "runs" / "test_loss.json"
+    save_file({"tokens": torch.from_numpy(tokens)}, split)
+    evaluate_file(config, "explicit", PROTOCOL, model_file, split, vocabulary, out)
+    assert json.loads(out.read_text()) == result

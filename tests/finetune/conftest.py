@@ -1,0 +1,78 @@
+"""A tiny model with weights on disk, a vocabulary of bytes, and rows to learn from."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiktoken
+from safetensors.torch import save_file
+
+from noiseband.corpus.vocabulary import load_encoding
+from noiseband.files import write_jsonl
+from noiseband.finetune.rows import Row, read_rows
+from noiseband.model.init import initial_weights
+from noiseband.study.config import Protocol
+from noiseband.study.recipe import Model
+
+
+@pytest.fixture(scope="session")
+def config() -> Model:
+    return Model(vocabulary=257, context=32, width=16, heads=2, layers=1, dropout=0.9)
+
+
+@pytest.fixture(scope="session")
+def model_file(config: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("model") / "model.safetensors"
+    save_file(initial_weights(config, "keyed", 1), file)
+    return file
+
+
+@pytest.fixture(scope="session")
+def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rank file of the 256 bytes."""
+    file = tmp_path_factory.mktemp("vocabulary") / "vocabulary.tiktoken"
+    ranks = (f"{base64.b64encode(bytes([i])).decode()} {i}\n" for i in range(256))
+    file.write_text("".join(ranks))
+    return file
+
+
+@pytest.fixture(scope="session")
+def encoding(vocabulary: Path) -> tiktoken.Encoding:
+    return load_encoding(vocabulary)
+
+
+@pytest.fixture(scope="session")
+def rows_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """27 train, 6 test, 7 validation rows: a letter is to be doubled."""
+
+    def row(i: int) -> dict[str, Any]:
+        split = "train" if i < 27 else "test" if i < 33 else "validation"
+        letters = "abcdefgh"[i % 8] + "ijklmno"[i % 7]
+        text = {"instruction": f"Double {letters}", "input": "now" if i % 3 == 0 else ""}
+        return {**text, "output": letters * 2, "synthetic": True, "split": split}
+
+    file = tmp_path_factory.mktemp("rows") / "rows.jsonl"
+    write_jsonl(file, map(row, range(40)))
+    return file
+
+
+@pytest.fixture(scope="session")
+def rows(rows_file: Path) -> list[Row]:
+    return read_rows(rows_file)
+
+
+@pytest.fixture(scope="session")
+def protocol() -> Protocol:
+    return Protocol(
+        instructions="letters",
+        epochs=3,
+        patience=None,
+        learning_rate=1e-2,
+        batch=4,
+        dropout=0.1,
+        template="short",
+        max_new_tokens=10,
+    )

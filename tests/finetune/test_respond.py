@@ -1,0 +1,123 @@
+"""Greedy answers: what the model says, why it stops, and nothing of the other questions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiktoken
+import torch
+
+from noiseband.errors import UserError
+from noiseband.files import read_jsonl
+from noiseband.finetune.data import encode_prompt
+from noiseband.finetune.loop import finetune
+from noiseband.finetune.respond import respond, respond_file
+from noiseband.finetune.rows import Row
+from noiseband.model.load import load_model
+from noiseband.study.config import Protocol
+from noiseband.study.recipe import Model
+
+
+@pytest.fixture(scope="module")
+def tuned(
+    model_file: Path,
+    config: Model,
+    rows: list[Row],
+    encoding: tiktoken.Encoding,
+    protocol: Protocol,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A model that has learned to end its answers."""
+    out = tmp_path_factory.mktemp("tuned")
+    longer = protocol.model_copy(update={"epochs": 20})
+    finetune(model_file, config, "explicit", rows, encoding, longer, 1, out)
+    return out / "model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def answers(
+    tuned: Path, config: Model, rows: list[Row], encoding: tiktoken.Encoding, protocol: Protocol
+) -> list[dict[str, Any]]:
+    return respond(tuned, config, "explicit", rows, encoding, protocol)
+
+
+def test_all_test_rows_are_answered_in_order(
+    answers: list[dict[str, Any]], rows: list[Row]
+) -> None:
+    asked = [(row.instruction, row.input, row.output) for row in rows if row.split == "test"]
+    assert [(a["instruction"], a["input"], a["reference"]) for a in answers] == asked
+    assert list(answers[0]) == ["instruction", "input", "reference", "answer", "tokens", "stop"]
+
+
+def test_an_answer_is_what_the_model_finds_likeliest(
+    answers: list[dict[str, Any]],
+    tuned: Path,
+    config: Model,
+    rows: list[Row],
+    encoding: tiktoken.Encoding,
+) -> None:
+    model = load_model(tuned, config, "explicit", torch.device("cpu"))
+    first = next(row for row in rows if row.split == "test")
+    tokens = encode_prompt(first, encoding, "short", config.context)
+    said: list[int] = []
+    with torch.no_grad():
+        while len(said) < 10:
+            likeliest = int(model(torch.tensor([tokens + said]))[0, -1].argmax())
+            if likeliest == encoding.eot_token:
+                break
+            said.append(likeliest)
+    assert answers[0]["answer"] == encoding.decode(said).strip()
+    assert answers[0]["tokens"] == len(said)
+
+
+def test_answers_end_with_end_of_text(answers: list[dict[str, Any]]) -> None:
+    ended = [a for a in answers if a["stop"] == "end of text"]
+    assert ended
+    assert all(0 < a["tokens"] < 10 for a in ended)
+
+
+def test_answers_end_at_their_length_or_where_the_context_is_full(
+    tuned: Path, config: Model, rows: list[Row], encoding: tiktoken.Encoding, protocol: Protocol
+) -> None:
+    def lengths(limit: int, rows: list[Row]) -> list[tuple[int, str]]:
+        changed = protocol.model_copy(update={"max_new_tokens": limit})
+        given = respond(tuned, config, "explicit", rows, encoding, changed)
+        return [(a["tokens"], a["stop"]) for a in given]
+
+    assert set(lengths(1, rows)) == {(1, "length")}
+    # A prompt as long as the context leaves room for one token, its own last position's.
+    full = Row(1, "x" * (config.context - len("Q: \nA:\n")), "", "y", "test")
+    assert lengths(10, [full]) == [(1, "length")]
+    with pytest.raises(UserError, match="row 1: its prompt has 33 tokens"):
+        lengths(10, [Row(1, full.instruction + "x", "", "y", "test")])
+
+
+def test_an_answer_does_not_depend_on_the_other_questions(
+    answers: list[dict[str, Any]],
+    tuned: Path,
+    config: Model,
+    rows: list[Row],
+    encoding: tiktoken.Encoding,
+    protocol: Protocol,
+) -> None:
+    backwards = respond(tuned, config, "explicit", rows[::-1], encoding, protocol)
+    assert backwards[::-1] == answers
+    test = [row for row in rows if row.split == "test"]
+    alone = [respond(tuned, config, "explicit", [row], encoding, protocol)[0] for row in test]
+    assert alone == answers
+
+
+def test_files(
+    answers: list[dict[str, Any]],
+    tuned: Path,
+    config: Model,
+    protocol: Protocol,
+    vocabulary: Path,
+    rows_file: Path,
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "answers.jsonl"
+    respond_file(config, "explicit", protocol, tuned, vocabulary, rows_file, out)
+    assert read_jsonl(out) == answers
