@@ -1,0 +1,176 @@
+"""The one model behind every verdict: loss ~ intervention + seed-pair block.
+
+Ordinary least squares over all runs of a study, with one residual variance for all of them.
+
+When blocks enter. A seed pair is *shared* when it occurs under at least two interventions (the
+baseline counts as one). Two runs on a shared pair start from the same weights or draw the same
+dropout, so a block term removes what they have in common. Blocks enter only when two or more pairs
+are shared. With a single shared pair a block would buy nothing: it would compare every intervention
+with the one baseline run of that seed, and throw away what the other baseline runs say about the
+baseline's mean. Pairs that are not shared all sit in one reference block: a block of its own would
+take each such run out of the comparison.
+
+The limit of that rule. Runs in the reference block keep their seeds' scatter, runs in other blocks
+do not, and there is one residual variance for both. Where seeds scatter much more than runs on one
+seed do, extra baseline seeds make the shared comparisons too careful, and an intervention that has
+only a seed of its own, among others that share theirs, is called too easily (simulated: 16% instead
+of 5% when seeds scatter three times as much). Run an intervention on pairs that the baseline has.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+BASELINE = "baseline"
+COLUMNS = ("run", "intervention", "init_seed", "train_seed", "test_loss")
+
+Floats = npt.NDArray[np.float64]
+SeedPair = tuple[int, int]
+
+# Singular values and differences smaller than these shares of the largest are float64 rounding.
+_RANK_TOLERANCE = 1e-10
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A fitted study. A column is an arm (baseline or intervention) or a block; p of them in all.
+
+    The design holds an indicator for every arm and every block, so it may be rank deficient;
+    only estimable contrasts are ever asked of it.
+    """
+
+    columns: tuple[str | SeedPair, ...]
+    """Length p: the baseline, the interventions by name, then the blocks."""
+    coefficients: Floats
+    """Shape (p,), nats. Only estimable combinations of them have a meaning."""
+    unscaled_covariance: Floats
+    """Shape (p, p): the coefficients' covariance divided by the residual variance."""
+    row_space: Floats
+    """Shape (p, p): projection onto the design's row space; it keeps what is estimable."""
+    residuals: pd.Series
+    """Nats, indexed by run, in the order of the table given."""
+    residual_sd: float | None
+    """Nats; None without residual degrees of freedom."""
+    degrees_of_freedom: int
+    """Residual degrees of freedom: runs less the design's rank."""
+    rounding: float
+    """Nats; a difference no larger than this is float rounding."""
+
+    @property
+    def blocks(self) -> tuple[SeedPair, ...]:
+        """The seed pairs that have a block term; empty when the model has none."""
+        return tuple(column for column in self.columns if not isinstance(column, str))
+
+    def vectors(self, contrasts: Sequence[Mapping[str, float]]) -> Floats:
+        """Contrasts, each weights on interventions' effects, as coefficient weights (m, p).
+
+        An effect is a difference from the baseline, so the baseline takes minus their sum.
+        Raises ValueError for a name that is not an intervention of the study.
+        """
+        rows = np.zeros((len(contrasts), len(self.columns)))
+        for row, contrast in zip(rows, contrasts, strict=True):
+            for name, weight in contrast.items():
+                if name == BASELINE or name not in self.columns:
+                    raise ValueError(f"no intervention named {name!r} in the table of runs")
+                row[self.columns.index(name)] += weight
+                row[0] -= weight
+        return rows
+
+    def estimable(self, vectors: Floats) -> npt.NDArray[np.bool_]:
+        """Which rows of `vectors` (m, p) the runs can estimate at all; shape (m,)."""
+        lost = np.abs(vectors @ self.row_space - vectors).max(axis=1)
+        return np.asarray(lost < 1e-8)
+
+    def effect(self, contrast: Mapping[str, float]) -> float | None:
+        """The estimated weighted sum of effects in nats; None if it is not estimable."""
+        vectors = self.vectors([contrast])
+        if not self.estimable(vectors)[0]:
+            return None
+        value = float(vectors[0] @ self.coefficients)
+        return value if abs(value) > self.rounding else 0.0
+
+
+def checked(runs: pd.DataFrame) -> pd.DataFrame:
+    """The columns that statistics need, or a ValueError that names what is wrong.
+
+    Raises for a missing column, a run listed twice, a loss that is not a finite number (every such
+    run is named; the caller lists them in the report) and a table without a baseline run.
+    """
+    missing = [column for column in COLUMNS if column not in runs.columns]
+    if missing:
+        raise ValueError(f"the table of runs lacks the columns: {', '.join(missing)}")
+    table = runs.loc[:, list(COLUMNS)].reset_index(drop=True)
+    table["test_loss"] = table["test_loss"].astype("float64")
+    table[["init_seed", "train_seed"]] = table[["init_seed", "train_seed"]].astype("int64")
+    repeated = table.loc[table["run"].duplicated(), "run"]
+    if len(repeated):
+        raise ValueError(f"runs listed more than once: {_names(repeated)}")
+    bad = table.loc[~np.isfinite(table["test_loss"]), "run"]
+    if len(bad):
+        raise ValueError(f"runs without a finite test loss: {_names(bad)}")
+    if not (table["intervention"] == BASELINE).any():
+        raise ValueError(f"no run of the {BASELINE!r}: there is nothing to compare with")
+    return table
+
+
+def _names(values: Iterable[object]) -> str:
+    return ", ".join(sorted(str(value) for value in values))
+
+
+def block_pairs(table: pd.DataFrame) -> list[SeedPair]:
+    """The seed pairs that get a block term (see the module's docstring), sorted."""
+    arms = table.groupby(["init_seed", "train_seed"])["intervention"].nunique()
+    shared = [(int(init), int(train)) for init, train in arms.index[arms > 1]]
+    return sorted(shared) if len(shared) > 1 else []
+
+
+def fit(runs: pd.DataFrame) -> Fit:
+    """Fit the model to a table with one row for each finished, distinct run.
+
+    `runs` needs the columns `run`, `intervention` ("baseline" for the baseline), `init_seed`,
+    `train_seed` and `test_loss` (nats). Raises ValueError as `checked` does.
+
+    Least squares through the Moore-Penrose inverse, because a design with blocks may be rank
+    deficient. statsmodels, which the tests compare with, warns of every such design.
+    """
+    table = checked(runs)
+    # Sorted, so that neither the order of the rows nor rounding can change a digit of the result.
+    table = table.sort_values(["intervention", "init_seed", "train_seed", "test_loss"])
+    interventions = sorted(set(table["intervention"]) - {BASELINE})
+    arms = [BASELINE, *interventions]
+    blocks = block_pairs(table)
+
+    arm = table["intervention"].to_numpy(dtype=object)
+    pair = table[["init_seed", "train_seed"]].to_numpy()
+    indicators = [arm == name for name in arms]
+    indicators += [(pair == np.array(block)).all(axis=1) for block in blocks]
+    design = np.stack(indicators, axis=1).astype(np.float64)
+
+    loss = table["test_loss"].to_numpy()
+    inverse = np.linalg.pinv(design, rcond=_RANK_TOLERANCE)
+    rank = int(np.linalg.matrix_rank(design, tol=_RANK_TOLERANCE * np.linalg.norm(design, 2)))
+    coefficients = inverse @ loss
+    residuals = loss - design @ coefficients
+    rounding = _ROUNDING * float(np.abs(loss).max())
+    degrees_of_freedom = len(loss) - rank
+    return Fit(
+        columns=(*arms, *blocks),
+        coefficients=coefficients,
+        unscaled_covariance=inverse @ inverse.T,
+        row_space=inverse @ design,
+        residuals=pd.Series(residuals, index=table["run"], name="residual").reindex(runs["run"]),
+        residual_sd=_residual_sd(residuals, degrees_of_freedom, rounding),
+        degrees_of_freedom=degrees_of_freedom,
+        rounding=rounding,
+    )
+
+
+def _residual_sd(residuals: Floats, degrees_of_freedom: int, rounding: float) -> float | None:
+    if degrees_of_freedom == 0:
+        return None
+    sd = float(np.sqrt(residuals @ residuals / degrees_of_freedom))
+    return sd if sd > rounding else 0.0

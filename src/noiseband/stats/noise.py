@@ -1,0 +1,189 @@
+"""How much equal recipes scatter, and whether one source of noise is larger than another."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from noiseband.stats.least_squares import BASELINE, SeedPair, checked
+
+
+@dataclass(frozen=True)
+class NoiseComponent:
+    """The baseline runs that differ in one source of noise. Losses in nats."""
+
+    name: str
+    n: int
+    mean: float | None
+    sd: float | None
+    """Sample SD (divided by n - 1); None for fewer than two runs."""
+    low: float | None
+    """Lower end of the chi-square interval for the SD, which assumes normal noise."""
+    high: float | None
+    minimum: float | None
+    maximum: float | None
+    points: tuple[float, ...]
+    """The losses themselves, in the order of `runs`."""
+    runs: tuple[str, ...]
+    missing: tuple[SeedPair, ...]
+    """Pairs (init_seed, train_seed) that were asked for and have no baseline run in the table."""
+
+
+@dataclass(frozen=True)
+class VarianceRatio:
+    """Two components' variances, the larger over the smaller."""
+
+    larger: str
+    smaller: str
+    ratio: float
+    """1 when both are zero, infinite when only the smaller one is."""
+    p_one_sided: float
+    """F test as if it had been known beforehand which one is larger."""
+    p_value: float
+    """Two-sided (the data chose which is larger), times the number of comparisons, at most 1."""
+
+
+@dataclass(frozen=True)
+class EqualVariances:
+    """A test of whether the components' variances differ."""
+
+    statistic: float | None
+    """Bartlett's; None when fewer than two components have two runs."""
+    p_value: float | None
+    ratios: tuple[VarianceRatio, ...]
+    shared_runs: tuple[str, ...]
+    """Runs that stand in several components: these are then not independent."""
+    sentence: str
+    """The result in plain English; names a larger component only if the test supports it."""
+
+
+def noise_components(
+    runs: pd.DataFrame, components: Mapping[str, Sequence[SeedPair]], alpha: float = 0.05
+) -> list[NoiseComponent]:
+    """Describe the baseline's scatter for each named list of (init_seed, train_seed) pairs.
+
+    `runs` as for `verdicts.verdicts`; rows of interventions are ignored. The interval for an SD is
+    at level 1 - alpha: (n - 1) s^2 / sigma^2 has a chi-square distribution with n - 1 degrees of
+    freedom. Raises ValueError as `verdicts.verdicts` does.
+    """
+    table = checked(runs)
+    baseline = table[table["intervention"] == BASELINE]
+    pairs = list(zip(baseline["init_seed"], baseline["train_seed"], strict=True))
+    return [
+        _component(
+            name,
+            baseline[[pair in set(wanted) for pair in pairs]],
+            tuple(pair for pair in wanted if pair not in pairs),
+            alpha,
+        )
+        for name, wanted in components.items()
+    ]
+
+
+def _component(
+    name: str, rows: pd.DataFrame, missing: tuple[SeedPair, ...], alpha: float
+) -> NoiseComponent:
+    points = rows["test_loss"].to_numpy()
+    n = len(points)
+    sd = low = high = None
+    if n > 1:
+        sd = float(points.std(ddof=1))
+        low = sd * float(np.sqrt((n - 1) / stats.chi2.isf(alpha / 2, n - 1)))
+        high = sd * float(np.sqrt((n - 1) / stats.chi2.ppf(alpha / 2, n - 1)))
+    return NoiseComponent(
+        name=name,
+        n=n,
+        mean=float(points.mean()) if n else None,
+        sd=sd,
+        low=low,
+        high=high,
+        minimum=float(points.min()) if n else None,
+        maximum=float(points.max()) if n else None,
+        points=tuple(points.tolist()),
+        runs=tuple(rows["run"].astype(str)),
+        missing=missing,
+    )
+
+
+def equal_variances(noise: Sequence[NoiseComponent], alpha: float = 0.05) -> EqualVariances:
+    """Test whether the components' variances differ, before any sentence that one is larger.
+
+    Bartlett's test over all components with at least two runs (noise is near normal, and with few
+    runs robust tests see nothing), and an F test for each two of them. One component is called
+    larger than another only if Bartlett's p and the pair's adjusted p are both below `alpha`.
+    Components that share runs are not independent; the tests treat them as if they were, and the
+    sentence says so.
+    """
+    usable = [component for component in noise if component.n > 1]
+    shared = _shared_runs(usable)
+    if len(usable) < 2:
+        sentence = "Comparing sources of noise needs at least two of them with two runs each."
+        return EqualVariances(None, None, (), shared, sentence)
+    statistic, p_value = _bartlett(usable)
+    comparisons = len(usable) * (len(usable) - 1) // 2
+    ratios = tuple(_ratio(one, other, comparisons) for one, other in combinations(usable, 2))
+    sentence = _sentence(usable, p_value, ratios, alpha)
+    if shared:
+        sentence += (
+            f" The sources share {len(shared)} of these runs, so they are not independent and the"
+            " p-values are approximate."
+        )
+    return EqualVariances(statistic, p_value, ratios, shared, sentence)
+
+
+def _shared_runs(components: Sequence[NoiseComponent]) -> tuple[str, ...]:
+    names = [run for component in components for run in set(component.runs)]
+    return tuple(sorted({name for name in names if names.count(name) > 1}))
+
+
+def _bartlett(components: Sequence[NoiseComponent]) -> tuple[float, float]:
+    """Bartlett's statistic and p; a source without any scatter makes it infinite, all of them 0."""
+    constant = [component.minimum == component.maximum for component in components]
+    if all(constant):
+        return 0.0, 1.0
+    if any(constant):
+        return float("inf"), 0.0
+    result = stats.bartlett(*(component.points for component in components))
+    return float(result.statistic), float(result.pvalue)
+
+
+def _ratio(one: NoiseComponent, other: NoiseComponent, comparisons: int) -> VarianceRatio:
+    larger, smaller = (one, other) if _variance(one) >= _variance(other) else (other, one)
+    if _variance(larger) == 0:
+        return VarianceRatio(larger.name, smaller.name, 1.0, 1.0, 1.0)
+    if _variance(smaller) == 0:
+        return VarianceRatio(larger.name, smaller.name, float("inf"), 0.0, 0.0)
+    ratio = _variance(larger) / _variance(smaller)
+    p_one_sided = float(stats.f.sf(ratio, larger.n - 1, smaller.n - 1))
+    p_value = min(1.0, 2 * p_one_sided * comparisons)
+    return VarianceRatio(larger.name, smaller.name, ratio, p_one_sided, p_value)
+
+
+def _variance(component: NoiseComponent) -> float:
+    # A constant column's computed SD may be a rounding error instead of zero.
+    if component.sd is None or component.minimum == component.maximum:
+        return 0.0
+    return component.sd**2
+
+
+def _sentence(
+    components: Sequence[NoiseComponent],
+    p_value: float,
+    ratios: Sequence[VarianceRatio],
+    alpha: float,
+) -> str:
+    runs = len({run for component in components for run in component.runs})
+    test = f"(Bartlett's test over {runs} runs: p = {p_value:.2g})"
+    larger = [ratio for ratio in ratios if ratio.p_value < alpha]
+    if p_value >= alpha:
+        return f"These runs do not show that any source of noise is larger than another {test}."
+    if not larger:
+        return f"The sources of noise differ, but these runs do not show which is larger {test}."
+    findings = "; ".join(
+        f"{ratio.larger} varies more than {ratio.smaller} (p = {ratio.p_value:.2g})"
+        for ratio in larger
+    )
+    return f"The sources of noise differ {test}: {findings}."
