@@ -1,0 +1,88 @@
+"""The study's charts, from its tables and traces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from noiseband.files import write_text
+from noiseband.report.chart_effects import draw_effects
+from noiseband.report.chart_finetuning import draw_finetuning
+from noiseband.report.chart_gradient_norm import draw_gradient_norm
+from noiseband.report.chart_learning_rate import draw_learning_rate
+from noiseband.report.chart_loss import draw_loss
+from noiseband.report.chart_noise import draw_noise
+from noiseband.report.palette import LIGHT
+from noiseband.report.rows import (
+    EpochRow,
+    FinetuningRow,
+    NoiseRow,
+    RunRow,
+    VerdictRow,
+    read_rows,
+)
+from noiseband.report.svg import blank, drawing, render
+from noiseband.report.traces import read_trace
+from noiseband.report.training import sort_traces
+from noiseband.report.words import summary
+from noiseband.study.params import TablesParams
+
+
+def write_figures(params: TablesParams, results: Path) -> None:
+    """Write `figures/{effects,noise,loss,learning-rate,gradient-norm,finetuning}.svg`.
+
+    A pure function of the tables and traces under `results`: equal files give equal bytes. Raises
+    UserError for a file that is missing.
+    """
+    tables = results / "tables"
+    runs = read_rows(tables / "runs.csv", RunRow)
+    verdicts = read_rows(tables / "verdicts.csv", VerdictRow)
+    noise = read_rows(tables / "noise.csv", NoiseRow)
+    models = read_rows(tables / "finetuning.csv", FinetuningRow)
+    epochs = read_rows(tables / "epochs.csv", EpochRow)
+    traces = {run.run: read_trace(results / "runs" / run.run / "trace.parquet") for run in runs}
+    study = sort_traces(runs, verdicts, traces)
+
+    def save(name: str, label: str, draw: Callable[[], Figure]) -> None:
+        with drawing(name):
+            write_text(results / "figures" / f"{name}.svg", render(draw(), name, label))
+
+    save(
+        "effects",
+        f"Effect of each intervention on the test loss with its interval. {summary(verdicts)}",
+        lambda: draw_effects(verdicts, runs, params.alpha),
+    )
+    save(
+        "noise",
+        "Test losses of the baseline's runs by the seeds that vary.",
+        lambda: draw_noise(noise, runs) if noise else _note("The study has no noise runs."),
+    )
+    save(
+        "loss",
+        "Training loss by step of all runs, and each intervention's difference from the baseline.",
+        lambda: draw_loss(study),
+    )
+    save("learning-rate", "Learning rate by step.", lambda: draw_learning_rate(study))
+    save(
+        "gradient-norm",
+        "Gradient norm by step of the baseline and each intervention.",
+        lambda: draw_gradient_norm(study),
+    )
+    save(
+        "finetuning",
+        "Validation loss by epoch, and judge score against test loss, of every fine-tuned model.",
+        lambda: (
+            draw_finetuning(models, epochs, runs, verdicts)
+            if models
+            else _note("The study has no fine-tuned models.")
+        ),
+    )
+
+
+def _note(text: str) -> Figure:
+    """A chart of nothing, which says so."""
+    figure = blank(640, 60)
+    figure.text(0.5, 0.5, text, ha="center", va="center", color=LIGHT["muted"])
+    return figure

@@ -1,0 +1,184 @@
+"""The table of runs as `stats/` wants it, and its answers as rows of the other tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+from scipy import stats
+
+from noiseband.report.rows import NoiseRow, RunRow, StackRow, VerdictRow
+from noiseband.stats.additivity import Additivity, additivity
+from noiseband.stats.least_squares import BASELINE, COLUMNS, Fit, SeedPair, fit
+from noiseband.stats.noise import NoiseComponent, noise_components
+from noiseband.stats.verdicts import Call, verdicts
+
+
+def has_loss(row: RunRow) -> bool:
+    """Whether the run's test loss is a finite number."""
+    return row.test_loss is not None and math.isfinite(row.test_loss)
+
+
+def usable(rows: Sequence[RunRow]) -> list[RunRow]:
+    """Runs that verdicts rest on: no repeats (they would count one result twice), finite losses.
+
+    None at all if the baseline has none: there is then nothing to compare with.
+    """
+    found = [row for row in rows if row.repeat_of is None and has_loss(row)]
+    return found if any(row.intervention == BASELINE for row in found) else []
+
+
+def without_loss(rows: Sequence[RunRow]) -> list[RunRow]:
+    """Runs that are no repeats and have no finite test loss. The report names every one."""
+    return [row for row in rows if row.repeat_of is None and not has_loss(row)]
+
+
+def with_residuals(rows: Sequence[RunRow]) -> list[RunRow]:
+    """The rows, each run that counts with its residual in nats."""
+    model = fitted(rows)
+    if model is None:
+        return list(rows)
+    residual = model.residuals.to_dict()
+    return [replace(row, residual=residual.get(row.run)) for row in rows]
+
+
+def fitted(rows: Sequence[RunRow]) -> Fit | None:
+    """The one model behind the verdicts; None if no run of the baseline has a finite loss."""
+    table = _frame(usable(rows))
+    return fit(table) if len(table) else None
+
+
+def verdict_rows(rows: Sequence[RunRow], alpha: float) -> list[VerdictRow]:
+    """One for each intervention of the study, also for those without any usable run."""
+    table, model = _frame(usable(rows)), fitted(rows)
+    found = {v.intervention: v for v in verdicts(table, alpha)} if model else {}
+    residual_sd = model.residual_sd if model else None
+    result = []
+    for name in _interventions(rows):
+        lost = tuple(row.run for row in without_loss(rows) if row.intervention == name)
+        if name not in found:
+            result.append(_unknown(name, lost))
+            continue
+        verdict = found[name]
+        result.append(
+            VerdictRow(
+                intervention=name,
+                runs=verdict.runs,
+                effect=verdict.effect,
+                low=verdict.low,
+                high=verdict.high,
+                p_value=verdict.p_value,
+                verdict=verdict.verdict.value,
+                smallest_visible=verdict.smallest_visible,
+                seeds_low=verdict.seeds_low,
+                seeds_high=verdict.seeds_high,
+                degrees_of_freedom=verdict.degrees_of_freedom,
+                se=verdict.se,
+                residual_sd=residual_sd,
+                runs_without_loss=lost,
+            )
+        )
+    return result
+
+
+def band_half_width(rows: Sequence[VerdictRow], alpha: float) -> float | None:
+    """Half the noise band in nats: how far single runs of one recipe fall from its mean."""
+    for row in rows:
+        if row.residual_sd is not None and row.degrees_of_freedom:
+            return float(stats.t.isf(alpha / 2, row.degrees_of_freedom)) * row.residual_sd
+    return None
+
+
+def _unknown(name: str, lost: tuple[str, ...]) -> VerdictRow:
+    nothing = dict.fromkeys(VerdictRow.__dataclass_fields__)
+    known = {
+        "intervention": name,
+        "runs": 0,
+        "verdict": Call.NOT_ENOUGH_RUNS.value,
+        "runs_without_loss": lost,
+    }
+    return VerdictRow(**{**nothing, **known})  # type: ignore[arg-type]
+
+
+def noise(
+    rows: Sequence[RunRow], pairs: dict[str, list[list[int]]], alpha: float
+) -> list[NoiseComponent]:
+    """The study's noise components, over runs with exactly the baseline's recipe."""
+    plain = [row for row in usable(rows) if row.intervention != BASELINE or not row.changes]
+    table = _frame(plain)
+    components: dict[str, Sequence[SeedPair]] = {
+        name: [(init, train) for init, train in wanted] for name, wanted in pairs.items() if wanted
+    }
+    if (table["intervention"] != BASELINE).all():
+        return [
+            NoiseComponent(name, 0, None, None, None, None, None, None, (), (), tuple(wanted))
+            for name, wanted in components.items()
+        ]
+    return noise_components(table, components, alpha)
+
+
+def noise_rows(components: Sequence[NoiseComponent], rows: Sequence[RunRow]) -> list[NoiseRow]:
+    """The components as rows of the noise table."""
+    pair = {row.run: f"{row.init_seed}/{row.train_seed}" for row in rows}
+    return [
+        NoiseRow(
+            component=component.name,
+            n=component.n,
+            mean=component.mean,
+            sd=component.sd,
+            sd_low=component.low,
+            sd_high=component.high,
+            minimum=component.minimum,
+            maximum=component.maximum,
+            seed_pairs=tuple(pair[run] for run in component.runs),
+            runs=component.runs,
+            missing_pairs=tuple(f"{init}/{train}" for init, train in component.missing),
+        )
+        for component in components
+    ]
+
+
+def stack_rows(rows: Sequence[RunRow], alpha: float) -> list[StackRow]:
+    """One for each intervention of several parts: what they promise one by one, and what it got."""
+    runs = usable(rows)
+    alone = {row.intervention for row in runs}
+    stacks = {row.intervention: row.interventions for row in rows if len(row.interventions) > 1}
+    missing = {
+        stack: tuple(part for part in parts if part not in alone) for stack, parts in stacks.items()
+    }
+    complete = {
+        stack: parts for stack, parts in stacks.items() if stack in alone and not missing[stack]
+    }
+    model = fitted(rows)
+    found: dict[str, Additivity] = {}
+    if complete:
+        found = {one.stack: one for one in additivity(_frame(runs), complete, alpha)}
+    result = []
+    for stack, parts in stacks.items():
+        one = found.get(stack)
+        result.append(
+            StackRow(
+                stack=stack,
+                parts=parts,
+                missing_parts=missing[stack],
+                predicted=one.predicted if one else None,
+                got=model.effect({stack: 1.0}) if model and stack in alone else None,
+                difference=one.difference if one else None,
+                low=one.low if one else None,
+                high=one.high if one else None,
+                p_value=one.p_value if one else None,
+                se=one.se if one else None,
+                degrees_of_freedom=one.degrees_of_freedom if one else None,
+            )
+        )
+    return result
+
+
+def _interventions(rows: Sequence[RunRow]) -> list[str]:
+    return [name for name in dict.fromkeys(row.intervention for row in rows) if name != BASELINE]
+
+
+def _frame(rows: Sequence[RunRow]) -> pd.DataFrame:
+    return pd.DataFrame({name: [getattr(row, name) for row in rows] for name in COLUMNS})

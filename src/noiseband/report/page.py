@@ -1,0 +1,144 @@
+"""The report: one file that holds everything it shows and asks the network for nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from noiseband.errors import UserError
+from noiseband.files import write_text
+from noiseband.report import inference, words
+from noiseband.report.hostile import plain, shown
+from noiseband.report.palette import GLYPHS, slug, variables
+from noiseband.report.provenance import provenance
+from noiseband.report.rows import (
+    FinetuningRow,
+    NoiseRow,
+    RunRow,
+    StackRow,
+    VerdictRow,
+    read_cells,
+    read_rows,
+)
+from noiseband.report.sources import json_if_any
+from noiseband.report.svg import without_style
+from noiseband.report.view_answer import facts, groups, scatter_note
+from noiseband.report.view_corpus import corpus
+from noiseband.report.view_questions import questions
+from noiseband.report.view_recipes import baseline_recipe, differences
+from noiseband.report.view_samples import last_samples, samples
+from noiseband.stats.noise import equal_variances
+from noiseband.study.params import TablesParams
+
+TEMPLATES = Path(__file__).parent / "templates"
+FIGURES = ("effects", "noise", "loss", "learning-rate", "gradient-norm", "finetuning")
+
+
+def write_report(params: TablesParams, results: Path, out: Path) -> None:
+    """Write the page from the tables, figures and records under `results`.
+
+    Equal files make an equal page, on the same installation. Raises UserError for a table or a
+    figure that is missing; other parts that are not there are named on the page, with what would
+    fill them.
+    """
+    write_text(out, environment().get_template("page.html").render(context(params, results)))
+
+
+def environment() -> Environment:
+    """Templates with every value escaped, and a mistake in a name an error."""
+    jinja = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    jinja.filters |= {
+        "shown": shown,
+        "plain": plain,
+        "slug": slug,
+        "fixed": words.fixed,
+        "signed": words.signed,
+        "p_text": words.p_text,
+        "spelled": words.spelled,
+        "listed": words.listed,
+    }
+    jinja.globals |= {"glyphs": GLYPHS, "counted": words.counted, "seeds": words.seeds}
+    return jinja
+
+
+def context(params: TablesParams, results: Path) -> dict[str, Any]:
+    """All that the templates show."""
+    tables = results / "tables"
+    runs = read_rows(tables / "runs.csv", RunRow)
+    verdicts = read_rows(tables / "verdicts.csv", VerdictRow)
+    models = read_rows(tables / "finetuning.csv", FinetuningRow)
+    baseline = next(row for row in runs if row.run == params.baseline)
+    repeats = [row.run for row in runs if row.repeat_of is not None]
+    components = inference.noise(runs, params.noise, params.alpha)
+    return {
+        "params": params,
+        "page": _assets(),
+        "charts": {name: _chart(results, name) for name in FIGURES},
+        "groups": groups(verdicts),
+        "summary": words.summary(verdicts),
+        "facts": facts(runs, verdicts, params.baseline, params.alpha),
+        "scatter_note": scatter_note(runs, verdicts),
+        "confidence": f"{1 - params.alpha:.0%}",
+        "decimals": words.effect_decimals(verdicts),
+        "runs": runs,
+        "verdicts": verdicts,
+        "verdict_of": {row.intervention: row for row in verdicts},
+        "without_loss": inference.without_loss(runs),
+        "baseline": baseline,
+        "noise": read_rows(tables / "noise.csv", NoiseRow),
+        "noise_sentence": equal_variances(components, params.alpha).sentence,
+        "stacks": read_rows(tables / "stacks.csv", StackRow),
+        "growth": samples(results, params.baseline),
+        "last_samples": last_samples(results, [row.run for row in runs if not row.repeat_of]),
+        "models": models,
+        "questions": {
+            protocol: questions(results, protocol, models)
+            for protocol in dict.fromkeys(row.protocol for row in models)
+        },
+        "init": read_cells(tables / "init.csv") if (tables / "init.csv").exists() else [],
+        "reruns": [found for run in repeats if (found := _rerun(results, run))],
+        "differences": differences(results, runs),
+        "recipe": baseline_recipe(results, params.baseline),
+        "corpora": [
+            found
+            for name in params.corpora
+            if (found := corpus(results, name, params.baseline, baseline.test_loss))
+        ],
+        "provenance": provenance(results, params.runs),
+    }
+
+
+def _assets() -> dict[str, Any]:
+    """Style, script, and the policy that lets this script run and nothing else."""
+    style = variables(":root") + (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    script = (TEMPLATES / "sort.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return {"style": Markup(style), "script": Markup(script), "policy": policy}
+
+
+def _chart(results: Path, name: str) -> Markup:
+    """A figure as part of the page. Its texts were escaped when it was drawn."""
+    path = results / "figures" / f"{name}.svg"
+    try:
+        return Markup(without_style(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is not there yet; make it: snakemake {path}") from error
+
+
+def _rerun(results: Path, run: str) -> Any:
+    return json_if_any(results / "verify" / f"{run}.json")

@@ -1,0 +1,89 @@
+"""Colours and shapes: one meaning each, the same in every chart and on the page.
+
+Blue and vermilion stay apart for every common kind of colour blindness, and each verdict has a
+shape and a word besides. Charts name colours as CSS variables, so that a chart follows the page
+that it stands in from light to dark.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from noiseband.stats.least_squares import BASELINE
+from noiseband.stats.verdicts import Call
+
+LIGHT = {
+    "ink": "#21242a",
+    "muted": "#646259",
+    "rule": "#dcd9d0",
+    "band": "#e6e2d8",
+    "paper": "#fbfaf6",
+    "panel": "#ffffff",
+    "helps": "#0a66b0",
+    "hurts": "#b4430a",
+    "within-noise": "#6d6a61",
+    "not-enough-runs": "#7c4f9e",
+}
+DARK = {
+    "ink": "#e9e7e1",
+    "muted": "#a29e94",
+    "rule": "#3a3b40",
+    "band": "#34353a",
+    "paper": "#17181b",
+    "panel": "#1e1f23",
+    "helps": "#6fb4f5",
+    "hurts": "#f7935a",
+    "within-noise": "#a8a49a",
+    "not-enough-runs": "#c7a2e8",
+}
+
+SHAPES = {
+    BASELINE: "D",
+    Call.HELPS: "<",
+    Call.HURTS: ">",
+    Call.WITHIN_NOISE: "o",
+    Call.NOT_ENOUGH_RUNS: "s",
+}
+"""Matplotlib's markers: triangles point to where the loss went."""
+
+GLYPHS = {
+    Call.HELPS: "M10.5 1v10L1.5 6z",
+    Call.HURTS: "M1.5 1v10l9-5z",
+    Call.WITHIN_NOISE: "M6 1.5a4.5 4.5 0 1 0 0 9a4.5 4.5 0 0 0 0-9z",
+    Call.NOT_ENOUGH_RUNS: "M2.2 2.2h7.6v7.6H2.2z",
+}
+"""The same shapes as SVG paths in a box of 12 by 12."""
+
+
+def slug(verdict: str) -> str:
+    """A verdict as the name of its colour."""
+    return verdict.replace(" ", "-")
+
+
+def colour(verdict: str) -> str:
+    """The colour of a verdict, or of the baseline; `svg` turns it into a variable."""
+    return LIGHT["ink"] if verdict == BASELINE else LIGHT[slug(verdict)]
+
+
+def marker(verdict: str) -> dict[str, Any]:
+    """How matplotlib draws a verdict's shape; that of too few runs is hollow."""
+    hollow = verdict == Call.NOT_ENOUGH_RUNS
+    return {
+        "marker": SHAPES[verdict],
+        "color": colour(verdict),
+        "markerfacecolor": LIGHT["paper"] if hollow else colour(verdict),
+        "linestyle": "none",
+        "clip_on": False,
+    }
+
+
+def variables(selector: str) -> str:
+    """CSS that defines the palette on a selector, dark where the screen is."""
+    light, dark = (
+        "".join(f"--{name}:{value};" for name, value in colours.items())
+        for colours in (LIGHT, DARK)
+    )
+    return (
+        f"{selector}{{{light}}}"
+        f"@media screen and (prefers-color-scheme:dark){{{selector}{{{dark}}}}}"
+    )

@@ -1,0 +1,205 @@
+"""What the rows of the study's tables hold, and CSV that keeps them to the bit.
+
+A dataclass for each table: its fields are the columns, in order. Written with `repr`, a float comes
+back as the same float; what is not known is an empty cell.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from noiseband.errors import UserError
+from noiseband.files import write_text
+
+Names = tuple[str, ...]
+"""Joined by `;` in a cell."""
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One training run. Losses in nats per token."""
+
+    run: str
+    intervention: str
+    interventions: Names
+    """The single interventions applied."""
+    init_seed: int
+    train_seed: int
+    repeat_of: str | None
+    test_loss: float | None
+    """None or not finite where a run has no usable loss."""
+    improvement: float | None
+    """Test loss of the study's baseline run less this one's: positive is better."""
+    bits_per_byte: float | None
+    final_train_loss: float | None
+    """Mean training loss over the last 5% of the steps."""
+    steps: int
+    tokens: int
+    clipped_steps: int
+    skipped_steps: int
+    weights_sha256: str
+    recipe_sha256: str
+    changes: Names
+    """`key=value` for each recipe key that differs from the baseline's, but for the seeds."""
+    residual: float | None
+    """What the model behind the verdicts leaves unexplained of this run's test loss."""
+
+
+@dataclass(frozen=True)
+class VerdictRow:
+    """What the study says of one intervention. Effects are changes of the loss: less is better."""
+
+    intervention: str
+    runs: int
+    effect: float | None
+    low: float | None
+    high: float | None
+    p_value: float | None
+    verdict: str
+    smallest_visible: float | None
+    """The smallest estimate that this study could have called."""
+    seeds_low: int | None
+    """Seeds for each arm that give 80% power, if the effect is the interval's far end…"""
+    seeds_high: int | None
+    """…and if it is the near end; None without bound."""
+    degrees_of_freedom: int | None
+    se: float | None
+    residual_sd: float | None
+    """Of the study's one model, the same in all rows."""
+    runs_without_loss: Names
+    """Runs of this intervention that have no finite test loss and so no say."""
+
+
+@dataclass(frozen=True)
+class NoiseRow:
+    """How much the baseline scatters when one source of randomness varies."""
+
+    component: str
+    n: int
+    mean: float | None
+    sd: float | None
+    sd_low: float | None
+    sd_high: float | None
+    minimum: float | None
+    maximum: float | None
+    seed_pairs: Names
+    """`init/train` of the runs found."""
+    runs: Names
+    missing_pairs: Names
+    """Pairs that the study asks for and no run with a finite loss has."""
+
+
+@dataclass(frozen=True)
+class StackRow:
+    """A stack of interventions against the sum of its parts' effects."""
+
+    stack: str
+    parts: Names
+    missing_parts: Names
+    """Parts that no run with a finite loss applies alone; then nothing can be predicted."""
+    predicted: float | None
+    got: float | None
+    difference: float | None
+    """got - predicted: positive when the stack got less than its parts promised."""
+    low: float | None
+    high: float | None
+    p_value: float | None
+    se: float | None
+    degrees_of_freedom: int | None
+
+
+@dataclass(frozen=True)
+class FinetuningRow:
+    """One fine-tuned model."""
+
+    run: str
+    protocol: str
+    seed: int
+    test_loss: float | None
+    """Of the run before fine-tuning."""
+    best_epoch: int | None
+    epochs: int
+    """Epochs run; the record may hold one more, number 0, from before."""
+    validation_loss: float | None
+    """At the best epoch."""
+    score: float | None
+    """Mean over questions and rounds of the scores that are there, 0 to 100."""
+    questions: int
+    """Questions with at least one score."""
+    missing: int
+    """Answers without a score, over all rounds."""
+    rank: str | None
+    """Within the protocol; `3=` where models tie."""
+
+
+@dataclass(frozen=True)
+class EpochRow:
+    """One epoch of one fine-tuned model."""
+
+    run: str
+    protocol: str
+    seed: int
+    epoch: int
+    train_loss: float | None
+    validation_loss: float | None
+    best: bool
+
+
+Row = TypeVar("Row", RunRow, VerdictRow, NoiseRow, StackRow, FinetuningRow, EpochRow)
+
+
+def write_rows(path: Path, kind: type[Row], rows: Iterable[Row]) -> None:
+    """Write a table as CSV with a header; equal rows give equal bytes."""
+    columns = [field.name for field in fields(kind)]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(getattr(row, column)) for column in columns] for row in rows)
+    write_text(path, text.getvalue())
+
+
+def read_rows(path: Path, kind: type[Row]) -> list[Row]:
+    """Read a table that `write_rows` wrote; UserError if it is not there or is another table."""
+    hints = get_type_hints(kind)
+    cells = read_cells(path)
+    if cells[:1] != [list(hints)]:
+        raise UserError(f"{path}: not a table of {kind.__name__}; make it again: noiseband tables")
+    return [
+        kind(**{name: _value(cell, hints[name]) for name, cell in zip(hints, line, strict=True)})
+        for line in cells[1:]
+    ]
+
+
+def read_cells(path: Path) -> list[list[str]]:
+    """Any CSV file as text, its header first; UserError if it is not there."""
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is not there yet; make it: snakemake {path}") from error
+    return list(csv.reader(io.StringIO(text, newline="")))
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        return ";".join(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(float(value)) if isinstance(value, float) else str(value)
+
+
+def _value(cell: str, hint: Any) -> Any:
+    if get_origin(hint) is tuple:
+        return tuple(cell.split(";")) if cell else ()
+    if isinstance(hint, UnionType):
+        if not cell:
+            return None
+        hint = get_args(hint)[0]
+    return cell == "true" if hint is bool else hint(cell)

@@ -1,0 +1,87 @@
+"""The study's tables, from what the other stages left on disk."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from noiseband.report import inference
+from noiseband.report.rows import (
+    EpochRow,
+    FinetuningRow,
+    NoiseRow,
+    RunRow,
+    StackRow,
+    VerdictRow,
+    write_rows,
+)
+from noiseband.report.scores import epoch_rows, finetuning_rows
+from noiseband.report.sources import json_file
+from noiseband.report.traces import final_loss, read_trace
+from noiseband.study.params import TablesParams
+
+
+def write_tables(params: TablesParams, results: Path) -> None:
+    """Write `tables/{runs,verdicts,noise,stacks,finetuning,epochs}.csv` under `results`.
+
+    A pure function of the files that it reads: equal files give equal bytes. Raises UserError for
+    a file that is missing.
+    """
+    tables = results / "tables"
+    runs = run_rows(params, results)
+    components = inference.noise(runs, params.noise, params.alpha)
+    losses = {row.run: row.test_loss for row in runs}
+    write_rows(tables / "runs.csv", RunRow, runs)
+    write_rows(tables / "verdicts.csv", VerdictRow, inference.verdict_rows(runs, params.alpha))
+    write_rows(tables / "noise.csv", NoiseRow, inference.noise_rows(components, runs))
+    write_rows(tables / "stacks.csv", StackRow, inference.stack_rows(runs, params.alpha))
+    write_rows(
+        tables / "finetuning.csv", FinetuningRow, finetuning_rows(results, params.models, losses)
+    )
+    write_rows(tables / "epochs.csv", EpochRow, epoch_rows(results, params.models))
+
+
+def run_rows(params: TablesParams, results: Path) -> list[RunRow]:
+    """All runs in the order of the study, with improvements and residuals."""
+    rows = [_run_row(results / "runs" / run) for run in params.runs]
+    baseline = next((row.test_loss for row in rows if row.run == params.baseline), None)
+    improved = [
+        row
+        if row.test_loss is None or baseline is None
+        else replace(row, improvement=baseline - row.test_loss)
+        for row in rows
+    ]
+    return inference.with_residuals(improved)
+
+
+def _run_row(folder: Path) -> RunRow:
+    card, evaluation = json_file(folder / "recipe.json"), json_file(folder / "test_loss.json")
+    recipe, trace = card["recipe"], read_trace(folder / "trace.parquet")
+    tokens_per_step = recipe["batch"]["sequences"] * recipe["model"]["context"]
+    return RunRow(
+        run=card["run"],
+        intervention=card["intervention"],
+        interventions=tuple(card["interventions"]),
+        init_seed=recipe["init_seed"],
+        train_seed=recipe["train_seed"],
+        repeat_of=card["repeat_of"],
+        test_loss=evaluation["test_loss"],
+        improvement=None,
+        bits_per_byte=evaluation["bits_per_byte"],
+        final_train_loss=final_loss(trace),
+        steps=trace.steps,
+        tokens=trace.steps * tokens_per_step,
+        clipped_steps=int(trace.clipped.sum()),
+        skipped_steps=int(trace.skipped.sum()),
+        weights_sha256=json_file(folder / "model.json")["sha256"],
+        recipe_sha256=card["digest"],
+        changes=tuple(f"{key}={_text(new)}" for key, (_, new) in card["difference"].items()),
+        residual=None,
+    )
+
+
+def _text(value: Any) -> str:
+    """A recipe's value as one would write it in the config."""
+    return value if isinstance(value, str) else json.dumps(value)

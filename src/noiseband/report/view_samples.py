@@ -1,0 +1,30 @@
+"""What the models write: how coherence grows with the steps, and where each run ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from noiseband.report.sources import lines_if_any
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A text drawn after a step."""
+
+    run: str
+    step: int
+    prompt: str
+    text: str
+
+
+def samples(results: Path, run: str) -> list[Sample]:
+    """All samples of a run, by step; none if it has none."""
+    lines = lines_if_any(results / "runs" / run / "samples.jsonl")
+    return [Sample(run, line["step"], line["prompt"], line["text"]) for line in lines]
+
+
+def last_samples(results: Path, runs: Sequence[str]) -> list[Sample]:
+    """The last sample of each run that has any."""
+    return [found[-1] for run in runs if (found := samples(results, run))]

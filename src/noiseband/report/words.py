@@ -1,0 +1,124 @@
+"""Numbers and results in words, for charts and the page alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from noiseband.report.rows import VerdictRow
+from noiseband.stats.verdicts import Call
+
+MINUS = "\N{MINUS SIGN}"
+NOTHING = "\N{EN DASH}"
+
+
+def fixed(value: float | None, decimals: int = 6) -> str:
+    """`4.861234`, with a real minus sign; a dash for None."""
+    if value is None:
+        return NOTHING
+    if not math.isfinite(value):
+        return "not finite"
+    # Adding zero turns a rounded -0 into 0.
+    return f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", MINUS)
+
+
+def signed(value: float | None, decimals: int = 6) -> str:
+    """`+0.012`, `−0.012`, `0.000`: for changes."""
+    text = fixed(value, decimals)
+    if value is None or not math.isfinite(value) or not round(value, decimals):
+        return text
+    return f"+{text}" if value > 0 else text
+
+
+def p_text(p_value: float | None) -> str:
+    """`0.24`, `0.0031`, `< 0.0001`."""
+    if p_value is None:
+        return NOTHING
+    if p_value < 0.0001:
+        return "< 0.0001"
+    return f"{p_value:.2f}" if p_value >= 0.095 else f"{p_value:.2g}"
+
+
+def decimals_of(spread: float | None, digits: int = 2) -> int:
+    """Decimals that show so many digits of a spread: the seed changes what comes after."""
+    if spread is None or not math.isfinite(spread) or spread <= 0:
+        return digits + 2
+    return min(6, max(2, digits - 1 - math.floor(math.log10(spread))))
+
+
+def effect_decimals(verdicts: Sequence[VerdictRow], digits: int = 2) -> int:
+    """Decimals worth showing of an effect: those in which the noise has its first digits."""
+    return decimals_of(next((row.residual_sd for row in verdicts), None), digits)
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 run`, `1,024 runs`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def unbroken(text: str) -> str:
+    """The text, never divided between two lines."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def spelled(component: str) -> str:
+    """A noise component's key as a heading: `init and train`."""
+    return component.replace("_", " ")
+
+
+def answer(row: VerdictRow, decimals: int) -> str:
+    """What the study says of one intervention, to follow its name."""
+    failed = len(row.runs_without_loss)
+    if row.runs == 0 and failed:
+        return f"has no run with a finite test loss: {counted(failed, 'run')} ended without one."
+    if row.runs == 0:
+        return "has no run to compare with the baseline."
+    lost = f" {counted(failed, 'more run')} ended without a finite loss." if failed else ""
+    if row.effect is None:
+        return f"cannot be told from the seeds it ran with.{lost}"
+    size = fixed(abs(row.effect), decimals)
+    direction = "lowers" if row.effect < 0 else "raises"
+    if row.low is None or row.high is None:
+        return f"{direction} the loss by {size}, but nothing was run twice to compare with.{lost}"
+    if row.verdict == Call.WITHIN_NOISE:
+        between = unbroken(f"{signed(row.low, decimals)} to {signed(row.high, decimals)}")
+        return f"changes the loss by {signed(row.effect, decimals)} ({between}).{lost}"
+    near, far = sorted((abs(row.low), abs(row.high)))
+    between = unbroken(f"{fixed(near, decimals)} to {fixed(far, decimals)}")
+    return f"{direction} the loss by {size} ({between}).{lost}"
+
+
+def seeds(row: VerdictRow) -> str:
+    """Seeds for each arm that give 80% power: `4 to 12`, or `at least 9`."""
+    if row.seeds_low is None:
+        return NOTHING
+    if row.seeds_high is None:
+        return f"{row.seeds_low:,} or more"
+    if row.seeds_low == row.seeds_high:
+        return f"{row.seeds_low:,}"
+    return f"{row.seeds_low:,} to {row.seeds_high:,}"
+
+
+def summary(rows: Sequence[VerdictRow]) -> str:
+    """The whole study in a sentence: `Of 12 changes, 3 help, 2 hurt and 7 are within the noise.`"""
+    if not rows:
+        return "No change has been tried yet: the study holds runs of the baseline alone."
+    phrases = {
+        Call.HELPS: ("helps", "help"),
+        Call.HURTS: ("hurts", "hurt"),
+        Call.WITHIN_NOISE: ("is within the noise", "are within the noise"),
+        Call.NOT_ENOUGH_RUNS: ("has not enough runs", "have not enough runs"),
+    }
+    parts = []
+    for call, (one, many) in phrases.items():
+        number = sum(row.verdict == call for row in rows)
+        if number:
+            parts.append(f"{number} {one if number == 1 else many}")
+    return f"Of {counted(len(rows), 'change')}, {listed(parts)}."

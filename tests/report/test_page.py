@@ -1,0 +1,281 @@
+"""The page: self-contained, complete, and honest about what is missing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+from pathlib import Path
+
+import pytest
+from jinja2 import UndefinedError
+
+from noiseband.errors import UserError
+from noiseband.files import write_jsonl
+from noiseband.report.page import environment, write_report
+from noiseband.report.rows import FinetuningRow, read_rows
+from noiseband.report.view_questions import SHOWN, questions
+from noiseband.report.view_samples import last_samples, samples
+from tests.report.conftest import Made, make
+from tests.report.fake_runs import BASELINES, FakeRun, pocket_runs
+from tests.report.small_study import sha, write_study
+from tests.report.test_hostile import Tags
+
+SECTIONS = [
+    "answer", "results", "noise", "stacks", "training", "samples", "finetuning", "checks",
+    "recipes", "corpus", "provenance",
+]  # fmt: skip
+
+
+def words_of(page: str) -> str:
+    """The text of a page, without its head, charts and scripts, in single blanks."""
+    body = page[page.index("<main>") :]
+    body = re.sub(r"<svg.*?</svg>|<script.*?</script>", " ", body, flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", body)).split())
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A study of two baseline runs and nothing else: no card, no record, no fine-tuning."""
+    results = tmp_path_factory.mktemp("bare") / "results"
+    params = write_study(results, BASELINES[:2], steps=20, models=[], noise={})
+    for path in ("manifest.json", "corpus/pocket/card.json", "tables/init.csv"):
+        (results / path).unlink()
+    for run in BASELINES[:2]:
+        (results / "runs" / run.name / "samples.jsonl").unlink()
+        (results / "runs" / run.name / "timing.json").unlink()
+    return make(results, params)
+
+
+def test_sections_in_order_each_with_a_heading(made: Made) -> None:
+    assert re.findall(r'<section id="(\w+)" aria-labelledby="([\w-]+)"', made.page) == [
+        (name, "title" if name == "answer" else f"{name}-title") for name in SECTIONS
+    ]
+    targets = re.findall(r'<a href="#([\w-]+)"', made.page)
+    assert targets == SECTIONS[1:]
+
+
+def test_nothing_is_asked_of_the_network(made: Made) -> None:
+    attributes = Tags(made.page).attributes
+    links = [value or "" for name, value in attributes if name in ("href", "src", "action")]
+    assert links
+    assert all(link.startswith("#") for link in links)
+    assert "@import" not in made.page
+    assert set(re.findall(r"url\((.)", made.page)) == {"#"}
+
+
+def test_the_policy_lets_our_script_run_and_nothing_else(made: Made) -> None:
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', made.page)
+    (script,) = re.findall(r"<script>(.*?)</script>", made.page, flags=re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    rules = dict(rule.strip().split(" ", 1) for rule in html.unescape(policy).split(";"))
+    assert rules == {
+        "default-src": "'none'",
+        "script-src": f"'sha256-{digest}'",
+        "style-src": "'unsafe-inline'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+
+
+def test_the_page_is_small(made: Made) -> None:
+    assert len(made.page.encode()) < 1_000_000
+
+
+def test_equal_files_make_an_equal_page(made: Made, tmp_path: Path) -> None:
+    write_report(made.params, made.results, tmp_path / "again.html")
+    assert (tmp_path / "again.html").read_text(encoding="utf-8") == made.page
+
+
+def test_tags_are_balanced_and_tables_described(made: Made) -> None:
+    tags = Tags(made.page)
+    assert (tags.open, tags.unbalanced) == ([], [])
+    assert tags.names.count("table") == tags.names.count("caption") == 11
+    assert tags.names.count("h1") == 1
+    heads = re.findall(r"<th\b([^>]*)>", made.page)
+    assert all("scope=" in head for head in heads)
+    ids = re.findall(r' id="([^"]*)"', made.page)
+    assert len(ids) == len(set(ids))
+    labels = re.findall(r'aria-labelledby="([^"]*)"', made.page)
+    assert set(labels) <= set(ids)
+
+
+def test_the_first_screen_answers(made: Made) -> None:
+    text = words_of(made.page)
+    start = text[: text.index("Results")]
+    assert "Of 11 changes, 4 help, 3 hurt and 4 are within the noise." in start
+    assert "remove-dropout lowers the loss by 0.079 (0.062 to 0.096)." in start
+    assert "update-learning-rate raises the loss by 0.170 (0.149 to 0.191)." in start
+    assert "qkv-bias changes the loss by −0.012 (−0.029 to +0.005)." in start
+
+
+def test_the_results_table_has_six_decimals_and_a_sign(made: Made) -> None:
+    text = words_of(made.page)
+    assert "remove-dropout-42 42/42 4.781000 +0.080234 1.9000" in text
+    assert "weight-tying-42 42/42 5.412000 −0.550766 1.9000" in text
+    assert "baseline-42-againrepeat of baseline-42 42/42 4.861234 0.000000" in text
+
+
+def test_a_number_sorts_by_its_full_value(made: Made) -> None:
+    assert '<td class="number" data-value="4.781">4.781000</td>' in made.page
+
+
+def test_noise_stacks_and_corpus_are_told(made: Made) -> None:
+    text = words_of(made.page)
+    assert "init and train42/42, 22/22, 67/67 3 4.860483 0.0103180.0054 to 0.0648" in text
+    assert "do not show that any source of noise is larger than another" in text
+    assert "stacked-3gradient-clipping + remove-dropout + schedule-learning-rate −0.2436" in text
+    assert "would reach 6.631207 nats on the test split" in text
+    assert "ends at 4.861234: 1.770 nats below." in text
+
+
+def test_reruns_recipes_and_provenance_are_told(made: Made) -> None:
+    text = words_of(made.page)
+    assert "Identical to the bit. baseline-42-again was trained afresh" in text
+    assert "schedule.kindconstantwarmup-cosine" in text.replace(" ", "")
+    assert sha("manifest") in text
+    assert sha("runs") in text
+    assert "A made-up CPU, torch 2.13.0" in text
+    assert "14 min 36 s over 24 runs" in text
+
+
+def test_a_rerun_that_differs_says_where(tmp_path: Path) -> None:
+    again = FakeRun("again", 4.9, repeat_of="baseline-42")
+    params = write_study(tmp_path, [*BASELINES[:2], again], steps=20, models=[], noise={})
+    finding = tmp_path / "verify" / "again.json"
+    finding.write_text(
+        finding.read_text()
+        .replace('"identical": true', '"identical": false')
+        .replace('"first_different_step": null', '"first_different_step": 1207')
+        .replace(
+            '"first_difference": null',
+            '"first_difference": {"tensor": "out_head.weight", "values": ["0.1", "0.2"]}',
+        )
+    )
+    text = words_of(make(tmp_path, params).page)
+    assert "is not the same, first after step 1,207." in text
+    assert "tensorout_head.weight" in text
+    assert "Identical" not in text
+
+
+def test_runs_without_a_loss_are_named_on_the_first_screen(tmp_path: Path) -> None:
+    runs = [*BASELINES[:2], FakeRun("wild-42", float("nan"), "wild", ["wild"], seeds=(9, 9))]
+    params = write_study(tmp_path, runs, steps=20, models=[], noise={})
+    text = words_of(make(tmp_path, params).page)
+    assert "Not counted, for want of a finite test loss: wild-42." in text
+    assert "wild-42 9/9 not finite" in text
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "No change has been tried yet",
+        "The study has no interventions: add one to interventions: in its config.",
+        "No noise runs: give seeds under noise: in the config",
+        "No stacks: an intervention that lists others",
+        "No run clipped or skipped a step.",
+        "No samples: set samples.new_tokens in the config",
+        "No fine-tuned models: a finetuning: section in the config",
+        "Nothing was trained twice: a run with repeat_of: in the config",
+        "The table tables/init.csv, which the rule verify_init writes",
+        "All runs share the baseline’s recipe",
+        "cards, corpus/*/card.json and tokens/*/card.json, would be shown here",
+        "not there: the rule manifest writes it",
+        "unknown: runs/*/timing.json would say",
+    ],
+)
+def test_a_part_with_nothing_to_show_says_what_would_fill_it(
+    bare: Made, made: Made, sentence: str
+) -> None:
+    assert sentence in words_of(bare.page)
+    assert sentence not in words_of(made.page)
+
+
+def test_answers_that_nobody_judged_say_so(tmp_path: Path) -> None:
+    params = write_study(tmp_path, BASELINES[:2], steps=20, models=["baseline-42/alpaca/42"])
+    (tmp_path / "judge" / "alpaca" / "round-1.jsonl").unlink()
+    assert "No answers were judged: the files under judge/alpaca" in words_of(
+        make(tmp_path, params).page
+    )
+
+
+def test_a_missing_figure_says_how_to_make_it(bare: Made, tmp_path: Path) -> None:
+    drawn = bare.results / "figures" / "loss.svg"
+    kept = drawn.read_bytes()
+    drawn.unlink()
+    try:
+        with pytest.raises(UserError, match=r"loss\.svg is not there yet; make it: snakemake"):
+            write_report(bare.params, bare.results, tmp_path / "page.html")
+    finally:
+        drawn.write_bytes(kept)
+
+
+def test_the_most_telling_questions_are_chosen(tmp_path: Path) -> None:
+    models = [model("baseline-42"), model("baseline-22")]
+    params = write_study(
+        tmp_path, BASELINES[:2], steps=2, models=[f"{m.run}/alpaca/42" for m in models]
+    )
+    assert len(params.models) == 2
+    scores = {0: (60.0, 62.0), 1: (10.0, 90.0), 2: (None, None), 3: (5.0, 6.0)}
+    write_jsonl(
+        tmp_path / "judge" / "alpaca" / "round-1.jsonl",
+        (
+            {
+                "round": 1,
+                "question": number,
+                "instruction": f"question {number}",
+                "input": "",
+                "reference": "",
+                "scores": {
+                    f"{one.run}/42": {"score": score, "reason": ""}
+                    for one, score in zip(models, given, strict=True)
+                },
+            }
+            for number, given in scores.items()
+        ),
+    )
+    chosen = questions(tmp_path, "alpaca", models)
+    assert [(question.why, question.instruction) for question in chosen] == [
+        ("Where the models differ most", "question 1"),
+        ("Answered best", "question 0"),
+        ("Answered worst", "question 3"),
+    ]
+    assert [answer.run for answer in chosen[0].answers] == ["baseline-22", "baseline-42"]
+
+
+def model(run: str) -> FinetuningRow:
+    return FinetuningRow(run, "alpaca", 42, 5.0, 1, 1, 1.0, None, 0, 0, None)
+
+
+def test_answers_shown_reach_from_the_best_to_the_worst(made: Made) -> None:
+    models = read_rows(made.results / "tables" / "finetuning.csv", FinetuningRow)
+    chosen = questions(made.results, "alpaca", models)
+    assert len(chosen) == 3
+    for question in chosen:
+        scores = [answer.score or 0.0 for answer in question.answers]
+        everyone = [*question.answers, *question.folded]
+        assert len(scores) == SHOWN
+        assert scores == sorted(scores, reverse=True)
+        assert len(everyone) == len(pocket_runs()) - 1
+        assert max(answer.score or 0.0 for answer in everyone) == scores[0]
+        assert min(answer.score or 0.0 for answer in everyone) == scores[-1]
+
+
+def test_samples_grow_and_the_last_one_stands_for_a_run(tmp_path: Path) -> None:
+    write_study(tmp_path, BASELINES[:2], steps=130, models=[], samples=["first", "then"])
+    grown = samples(tmp_path, "baseline-42")
+    assert [sample.step for sample in grown] == [0, 2, 4, 8, 16, 32, 64, 100, 129]
+    assert (grown[0].text, grown[-2].text) == ("first", "then")
+    ends = last_samples(tmp_path, ["baseline-42", "not there", "baseline-22"])
+    assert [(end.run, end.step) for end in ends] == [("baseline-42", 129), ("baseline-22", 129)]
+
+
+def test_templates_escape_what_they_are_given() -> None:
+    template = environment().from_string("<p title='{{ x }}'>{{ x }}</p>")
+    assert template.render(x="<'>") == "<p title='&lt;&#39;&gt;'>&lt;&#39;&gt;</p>"
+
+
+def test_a_mistake_in_a_template_is_no_blank() -> None:
+    with pytest.raises(UndefinedError):
+        environment().from_string("{{ nowhere }}").render()

@@ -1,0 +1,74 @@
+"""Judge scores: missing is not zero, and equal scores share a place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from noiseband.files import write_jsonl
+from noiseband.report.rows import EpochRow, FinetuningRow, read_rows
+from noiseband.report.scores import judge_rounds, marks, ranks, split_model
+from noiseband.report.tables import write_tables
+from tests.report.fake_runs import BASELINES
+from tests.report.small_study import write_study
+
+
+def question(round: int, number: int, **scores: float | None) -> dict[str, Any]:
+    given = {f"{model}/42": {"score": score, "reason": ""} for model, score in scores.items()}
+    return {"round": round, "question": number, "scores": given}
+
+
+def test_a_missing_score_is_not_zero() -> None:
+    found = marks([question(1, 0, a=80, b=10), question(1, 1, a=None, b=20), question(2, 0, a=40)])
+    assert found["a/42"].mean == 60.0
+    assert (found["a/42"].missing, found["a/42"].questions) == (1, {0})
+    assert found["b/42"].mean == 15.0
+
+
+def test_a_model_without_any_score_has_no_mean() -> None:
+    assert marks([question(1, 0, a=None)])["a/42"].mean is None
+
+
+def test_ties_share_the_best_place() -> None:
+    assert ranks([10.0, 30.0, 20.0, 20.0, None]) == ["4", "1", "2=", "2=", None]
+
+
+def test_rounding_does_not_break_a_tie() -> None:
+    assert ranks([0.1 + 0.2, 0.3]) == ["1=", "1="]
+
+
+def test_rounds_come_in_order(tmp_path: Path) -> None:
+    for number in (10, 2, 1):
+        write_jsonl(tmp_path / "judge" / "p" / f"round-{number}.jsonl", [question(number, 0, a=1)])
+    assert [line["round"] for line in judge_rounds(tmp_path, "p")] == [1, 2, 10]
+
+
+def test_a_model_s_name_may_hold_slashes() -> None:
+    assert split_model("odd/run/alpaca/42") == ("odd/run", "alpaca", 42)
+
+
+def test_the_table_by_hand(tmp_path: Path) -> None:
+    models = ["baseline-42/one/42", "baseline-22/one/42", "baseline-42/two/7"]
+    params = write_study(tmp_path, BASELINES[:2], steps=20, models=models)
+    write_jsonl(
+        tmp_path / "judge" / "one" / "round-1.jsonl",
+        [
+            question(1, 0, **{"baseline-42": 10.0, "baseline-22": None}),
+            question(1, 1, **{"baseline-42": 30.0, "baseline-22": 25.0}),
+        ],
+    )
+    write_tables(params, tmp_path)
+    first, second, third = read_rows(tmp_path / "tables" / "finetuning.csv", FinetuningRow)
+    assert (first.score, first.questions, first.missing, first.rank) == (20.0, 2, 0, "2")
+    assert (second.score, second.questions, second.missing, second.rank) == (25.0, 1, 1, "1")
+    assert (third.protocol, third.seed, third.rank) == ("two", 7, "1")
+    assert first.test_loss == BASELINES[0].test_loss
+    epochs = read_rows(tmp_path / "tables" / "epochs.csv", EpochRow)
+    best = [row for row in epochs if row.best]
+    assert [(row.run, row.protocol, row.epoch) for row in best] == [
+        (row.run, row.protocol, row.best_epoch) for row in (first, second, third)
+    ]
+    assert first.validation_loss == best[0].validation_loss
+    mine = [row for row in epochs if (row.run, row.protocol) == ("baseline-42", "one")]
+    assert [row.epoch for row in mine] == list(range(first.epochs + 1))
+    assert mine[0].train_loss is None

@@ -1,0 +1,182 @@
+"""Tables against answers worked out by hand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from scipy import stats
+
+from noiseband.errors import UserError
+from noiseband.report.rows import NoiseRow, Row, RunRow, StackRow, VerdictRow, read_rows
+from noiseband.report.tables import write_tables
+from tests.report.fake_runs import FakeRun
+from tests.report.small_study import sha, write_study
+
+CLIP = {"optimizer.clip_norm": [None, 0.5]}
+BASELINES = [
+    FakeRun("baseline-1", 5.0, seeds=(1, 1)),
+    FakeRun("baseline-2", 5.2, seeds=(2, 2)),
+]
+BOTH = [
+    *BASELINES,
+    FakeRun("a-3", 5.0, "a", ["a"], (3, 3), CLIP),
+    FakeRun("b-4", 4.9, "b", ["b"], (4, 4), {"model.dropout": [0.1, 0.0]}),
+    FakeRun("both-5", 4.9, "both", ["a", "b"], (5, 5), {**CLIP, "model.dropout": [0.1, 0.0]}),
+]
+
+
+def table(
+    folder: Path,
+    kind: type[Row],
+    name: str,
+    runs: Sequence[FakeRun],
+    noise: dict[str, list[list[int]]] | None = None,
+) -> list[Row]:
+    params = write_study(folder, runs, steps=40, models=[], noise=noise or {})
+    write_tables(params, folder)
+    return read_rows(folder / "tables" / f"{name}.csv", kind)
+
+
+def test_a_run_is_described(tmp_path: Path) -> None:
+    rows = table(tmp_path, RunRow, "runs", BOTH)
+    row = rows[2]
+    assert [r.run for r in rows] == [r.name for r in BOTH]
+    assert (row.intervention, row.interventions, row.changes) == (
+        "a",
+        ("a",),
+        ("optimizer.clip_norm=0.5",),
+    )
+    assert (row.init_seed, row.train_seed, row.repeat_of) == (3, 3, None)
+    assert row.test_loss == 5.0
+    assert (row.steps, row.tokens) == (40, 40 * 16 * 64)
+    assert row.clipped_steps > 0
+    assert rows[0].clipped_steps == rows[0].skipped_steps == 0
+    assert (row.weights_sha256, row.recipe_sha256) == (sha("weights of a-3"), sha("recipe of a-3"))
+
+
+def test_improvement_counts_from_the_study_s_baseline_run(tmp_path: Path) -> None:
+    rows = table(tmp_path, RunRow, "runs", BOTH)
+    assert [row.improvement for row in rows] == pytest.approx([0.0, -0.2, 0.0, 0.1, 0.1])
+
+
+def test_residuals_are_what_the_model_leaves(tmp_path: Path) -> None:
+    rows = table(tmp_path, RunRow, "runs", BOTH)
+    assert [row.residual for row in rows] == pytest.approx([-0.1, 0.1, 0, 0, 0], abs=1e-12)
+
+
+def test_skipped_steps_are_counted(tmp_path: Path) -> None:
+    runs = [*BASELINES, FakeRun("a-3", 5.0, "a", ["a"], (3, 3), CLIP, skipped=(0, 7))]
+    assert table(tmp_path, RunRow, "runs", runs)[2].skipped_steps == 2
+
+
+def test_a_verdict_by_hand(tmp_path: Path) -> None:
+    (row,) = table(tmp_path, VerdictRow, "verdicts", BOTH[:3])
+    # Baselines 5.0 and 5.2: mean 5.1, one degree of freedom, variance 0.02. The effect's variance
+    # is that of one run and of a mean of two.
+    half = float(stats.t.ppf(0.975, 1)) * math.sqrt(0.02 * (1 + 1 / 2))
+    assert row.effect == pytest.approx(-0.1)
+    assert (row.low, row.high) == pytest.approx((-0.1 - half, -0.1 + half), rel=1e-3)
+    assert row.residual_sd == pytest.approx(math.sqrt(0.02))
+    assert (row.verdict, row.runs, row.degrees_of_freedom) == ("within noise", 1, 1)
+
+
+def test_a_large_effect_is_called(tmp_path: Path) -> None:
+    runs = [*BASELINES, FakeRun("worse-3", 9.0, "worse", ["worse"], (3, 3), CLIP)]
+    assert table(tmp_path, VerdictRow, "verdicts", runs)[0].verdict == "hurts"
+
+
+def test_repeats_do_not_count_twice(tmp_path: Path) -> None:
+    again = FakeRun("baseline-1-again", 5.0, seeds=(1, 1), repeat_of="baseline-1")
+    (alone,) = table(tmp_path / "alone", VerdictRow, "verdicts", BOTH[:3])
+    (with_repeat,) = table(tmp_path / "with", VerdictRow, "verdicts", [*BOTH[:3], again])
+    assert with_repeat == alone
+
+
+@pytest.mark.parametrize("loss", [None, math.nan, math.inf])
+def test_a_run_without_a_finite_loss_is_listed(tmp_path: Path, loss: float | None) -> None:
+    runs = [*BOTH[:3], FakeRun("a-6", loss, "a", ["a"], (6, 6), CLIP)]
+    (row,) = table(tmp_path, VerdictRow, "verdicts", runs)
+    assert (row.runs, row.runs_without_loss) == (1, ("a-6",))
+    assert row.effect == pytest.approx(-0.1)
+
+
+def test_an_intervention_that_only_diverged_is_listed(tmp_path: Path) -> None:
+    runs = [*BOTH[:3], FakeRun("wild-6", math.nan, "wild", ["wild"], (6, 6), CLIP)]
+    rows = table(tmp_path, VerdictRow, "verdicts", runs)
+    assert [row.intervention for row in rows] == ["a", "wild"]
+    assert (rows[1].verdict, rows[1].effect, rows[1].runs_without_loss) == (
+        "not enough runs",
+        None,
+        ("wild-6",),
+    )
+
+
+def test_without_a_finite_baseline_nothing_is_said(tmp_path: Path) -> None:
+    runs = [FakeRun("baseline-1", math.nan, seeds=(1, 1)), BOTH[2]]
+    noise = {"init_and_train": [[1, 1]]}
+    (row,) = table(tmp_path, VerdictRow, "verdicts", runs, noise)
+    assert (row.verdict, row.effect, row.runs_without_loss) == ("not enough runs", None, ())
+    (component,) = read_rows(tmp_path / "tables" / "noise.csv", NoiseRow)
+    assert (component.n, component.missing_pairs) == (0, ("1/1",))
+
+
+def test_noise_by_hand(tmp_path: Path) -> None:
+    runs = [
+        FakeRun(f"baseline-{s}", loss, seeds=(s, s)) for s, loss in ((1, 2.0), (2, 1.0), (3, 3.0))
+    ]
+    noise = {"init_and_train": [[1, 1], [2, 2], [3, 3], [9, 9]], "init_only": [[1, 1]]}
+    wide, narrow = table(tmp_path, NoiseRow, "noise", runs, noise)
+    assert (wide.n, wide.mean, wide.sd, wide.minimum, wide.maximum) == (3, 2.0, 1.0, 1.0, 3.0)
+    # (n - 1) s^2 / sigma^2 is chi-square with two degrees of freedom, whose quantiles are
+    # -2 log(1 - p): no table needed.
+    assert wide.sd_low == pytest.approx(math.sqrt(2 / (-2 * math.log(0.025))))
+    assert wide.sd_high == pytest.approx(math.sqrt(2 / (-2 * math.log(0.975))))
+    assert wide.seed_pairs == ("1/1", "2/2", "3/3")
+    assert wide.missing_pairs == ("9/9",)
+    assert (narrow.n, narrow.sd, narrow.sd_low) == (1, None, None)
+
+
+def test_a_twin_is_no_noise_run(tmp_path: Path) -> None:
+    twin = FakeRun("twin-1", 4.0, seeds=(1, 1), difference={"batch.microbatch": [4, 8]})
+    (row,) = table(tmp_path, NoiseRow, "noise", [*BASELINES, twin], {"init_and_train": [[1, 1]]})
+    assert row.runs == ("baseline-1",)
+
+
+def test_a_stack_by_hand(tmp_path: Path) -> None:
+    (row,) = table(tmp_path, StackRow, "stacks", BOTH)
+    assert (row.stack, row.parts, row.missing_parts) == ("both", ("a", "b"), ())
+    # a: 5.0 - 5.1, b: 4.9 - 5.1, both: 4.9 - 5.1.
+    assert (row.predicted, row.got) == pytest.approx((-0.3, -0.2))
+    assert row.difference == pytest.approx(0.1)
+    # Variance of the difference: three runs, and once the baseline's mean of two.
+    half = float(stats.t.ppf(0.975, 1)) * math.sqrt(0.02 * (3 + 1 / 2))
+    assert (row.low, row.high) == pytest.approx((0.1 - half, 0.1 + half), rel=1e-3)
+
+
+def test_a_stack_whose_part_never_ran_alone_predicts_nothing(tmp_path: Path) -> None:
+    (row,) = table(tmp_path, StackRow, "stacks", [*BASELINES, BOTH[2], BOTH[4]])
+    assert (row.predicted, row.difference, row.missing_parts) == (None, None, ("b",))
+    assert row.got == pytest.approx(-0.2)
+
+
+def test_equal_files_give_equal_bytes(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        params = write_study(tmp_path / folder, steps=40)
+        write_tables(params, tmp_path / folder)
+    names = ["runs", "verdicts", "noise", "stacks", "finetuning", "epochs"]
+    one, two = (
+        [(tmp_path / folder / "tables" / f"{name}.csv").read_bytes() for name in names]
+        for folder in ("one", "two")
+    )
+    assert one == two
+    assert all(text.endswith(b"\n") and b"\r" not in text for text in one)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    params = write_study(tmp_path, BOTH, steps=40, models=[])
+    (tmp_path / "runs" / "a-3" / "trace.parquet").unlink()
+    with pytest.raises(UserError, match=r"a-3/trace\.parquet is not there yet"):
+        write_tables(params, tmp_path)

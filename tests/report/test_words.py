@@ -1,0 +1,123 @@
+"""Numbers and sentences."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from noiseband.report import words
+from noiseband.report.rows import VerdictRow
+
+HELPS = VerdictRow(
+    intervention="a",
+    runs=2,
+    effect=-0.1234,
+    low=-0.2,
+    high=-0.05,
+    p_value=0.01,
+    verdict="helps",
+    smallest_visible=0.075,
+    seeds_low=2,
+    seeds_high=9,
+    degrees_of_freedom=5,
+    se=0.03,
+    residual_sd=0.04,
+    runs_without_loss=(),
+)
+NBSP = "\N{NO-BREAK SPACE}"
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "expected"),
+    [
+        (4.8612344, 6, "4.861234"),
+        (-0.5, 2, "−0.50"),
+        (-0.0001, 2, "0.00"),
+        (None, 2, "–"),
+        (float("nan"), 2, "not finite"),
+    ],
+)
+def test_fixed(value: float | None, decimals: int, expected: str) -> None:
+    assert words.fixed(value, decimals) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(0.012, "+0.01"), (-0.012, "−0.01"), (0.001, "0.00"), (None, "–")]
+)
+def test_signed(value: float | None, expected: str) -> None:
+    assert words.signed(value, 2) == expected
+
+
+@pytest.mark.parametrize(
+    ("p_value", "expected"),
+    [(None, "–"), (0.00009, "< 0.0001"), (0.00312, "0.0031"), (0.0951, "0.10"), (1.0, "1.00")],
+)
+def test_p_values(p_value: float | None, expected: str) -> None:
+    assert words.p_text(p_value) == expected
+
+
+@pytest.mark.parametrize(
+    ("spread", "decimals"), [(0.0049, 4), (0.012, 3), (0.3, 2), (4.0, 2), (1e-9, 6), (None, 4)]
+)
+def test_decimals_show_two_digits_of_the_noise(spread: float | None, decimals: int) -> None:
+    assert words.decimals_of(spread) == decimals
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "lowers the loss by 0.12 (0.05 to 0.20)."),
+        (
+            {"verdict": "hurts", "effect": 0.1, "low": 0.01, "high": 0.19},
+            "raises the loss by 0.10 (0.01 to 0.19).",
+        ),
+        (
+            {"verdict": "within noise", "high": 0.03},
+            "changes the loss by −0.12 (−0.20 to +0.03).",
+        ),
+        (
+            {"verdict": "not enough runs", "low": None, "high": None},
+            "lowers the loss by 0.12, but nothing was run twice to compare with.",
+        ),
+        (
+            {"verdict": "not enough runs", "effect": None, "low": None, "high": None},
+            "cannot be told from the seeds it ran with.",
+        ),
+        (
+            {"runs_without_loss": ("a-3",)},
+            "lowers the loss by 0.12 (0.05 to 0.20). 1 more run ended without a finite loss.",
+        ),
+        (
+            {"runs": 0, "effect": None, "runs_without_loss": ("a-1", "a-2")},
+            "has no run with a finite test loss: 2 runs ended without one.",
+        ),
+        ({"runs": 0, "effect": None}, "has no run to compare with the baseline."),
+    ],
+)
+def test_an_answer_says_what_the_row_says(changes: dict[str, object], expected: str) -> None:
+    row = replace(HELPS, **changes)  # type: ignore[arg-type]
+    assert words.answer(row, 2).replace(NBSP, " ") == expected
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(None, None, "–"), (3, None, "3 or more"), (2, 2, "2"), (2, 1200, "2 to 1,200")],
+)
+def test_seeds(low: int | None, high: int | None, expected: str) -> None:
+    assert words.seeds(replace(HELPS, seeds_low=low, seeds_high=high)) == expected
+
+
+def test_the_summary_counts_every_verdict() -> None:
+    rows = [
+        HELPS,
+        HELPS,
+        replace(HELPS, verdict="hurts"),
+        replace(HELPS, verdict="within noise"),
+        replace(HELPS, verdict="not enough runs"),
+    ]
+    assert words.summary(rows) == (
+        "Of 5 changes, 2 help, 1 hurts, 1 is within the noise and 1 has not enough runs."
+    )
+    assert words.summary(rows[:1]) == "Of 1 change, 1 helps."
+    assert words.summary([]).startswith("No change has been tried yet")
