@@ -1,0 +1,205 @@
+"""Commands that people type, some of which rules call too."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from noiseband.cli import app
+from noiseband.cli.stages import parse
+from noiseband.errors import UserError
+from noiseband.study import Run, Study, StudyConfig, load_study, params
+from noiseband.study.problems import nearest
+from noiseband.study.recipe import Recipe
+
+Config = Annotated[
+    Path, typer.Option("--config", help="The study's config file.", show_default=True)
+]
+DEFAULT_CONFIG = Path("config/config.yaml")
+RunName = Annotated[str | None, typer.Option("--run", help="Name of a run of the study.")]
+RuleParams = Annotated[
+    str | None, typer.Option("--params", help="Instead of --config and --run: params as JSON.")
+]
+
+
+def find_run(study: Study, name: str | None) -> Run:
+    """The run of that name. Raises UserError with the nearest name."""
+    if name in study.runs:
+        return study.runs[name]
+    raise UserError(
+        f"--run {name}: no such run in {study.config.study}; {nearest(name or '', study.runs)}"
+    )
+
+
+@app.command()
+def init(
+    config: Config = DEFAULT_CONFIG,
+    run: RunName = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for init.safetensors, init.json.")
+    ] = None,
+    params_text: RuleParams = None,
+    weights: Annotated[Path | None, typer.Option(help="With --params: the tensor file.")] = None,
+    digests: Annotated[Path | None, typer.Option(help="With --params: the digest file.")] = None,
+) -> None:
+    """Draw a run's initial weights and their digests.
+
+    Example: `noiseband init --run baseline-42 --out /tmp/start`
+    """
+    if params_text is not None:
+        given = parse(params.InitParams, params_text)
+    else:
+        given = params.InitParams.of(find_run(load_study(config), run).recipe)
+    if out is not None:
+        weights, digests = out / "init.safetensors", out / "init.json"
+    if weights is None or digests is None:
+        raise UserError("--out is missing: give a folder for init.safetensors and init.json")
+    from noiseband.model.init import write_init
+
+    whole = write_init(given.model, given.method, given.seed, weights, digests)
+    print(f"{whole}  {weights}")
+
+
+@app.command()
+def train(
+    config: Config = DEFAULT_CONFIG,
+    run: RunName = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the model and its trace.")] = None,
+    params_text: RuleParams = None,
+    tokens: Annotated[Path | None, typer.Option(help="Training split, tokenised.")] = None,
+    vocabulary: Annotated[Path | None, typer.Option(help="Vocabulary of the tokens.")] = None,
+    init: Annotated[Path | None, typer.Option(help="Initial weights.")] = None,
+    work: Annotated[Path | None, typer.Option(help="Folder for checkpoints.")] = None,
+) -> None:
+    """Train one run, going on from its newest checkpoint.
+
+    Example: `noiseband train --run baseline-42 --out /tmp/baseline-42`
+
+    Outside the workflow the study's tokens and initial weights must exist; the message says how to
+    make them.
+    """
+    if out is None:
+        raise UserError("--out is missing: give a folder for model.safetensors and the trace")
+    if params_text is not None:
+        given = parse(params.TrainParams, params_text)
+    else:
+        study = load_study(config)
+        given = params.TrainParams.of(study, find_run(study, run))
+        folder = study.results / "tokens" / given.recipe.data.corpus
+        tokens = tokens or _made(folder / "train.safetensors", config)
+        vocabulary = vocabulary or _made(folder / "vocabulary.tiktoken", config)
+        init = init or _made(study.results / "init" / f"{given.recipe.start}.safetensors", config)
+        work = work or out / "work"
+    if tokens is None or vocabulary is None or init is None or work is None:
+        raise UserError("--params needs --tokens, --vocabulary, --init and --work beside it")
+    from noiseband.corpus.tokens import open_tokens
+    from noiseband.corpus.vocabulary import load_encoding
+    from noiseband.train.loop import Interrupted, Job, train
+
+    job = Job(
+        params=given,
+        tokens=open_tokens(tokens),
+        encoding=load_encoding(vocabulary),
+        init=init,
+        work=work,
+        out=out,
+    )
+    try:
+        train(job)
+    except Interrupted as stop:
+        sys.exit(128 + stop.signal)
+
+
+def _made(path: Path, config: Path) -> Path:
+    if not path.exists():
+        raise UserError(f"{path} is not there yet; make it: snakemake --configfile {config} {path}")
+    return path
+
+
+@app.command()
+def verify(
+    a: Annotated[Path, typer.Argument(help="A run folder or a safetensors file.")],
+    b: Annotated[Path, typer.Argument(help="Another.")],
+) -> None:
+    """Compare two runs or tensor files to the bit: exit 0 and "identical", or exit 1 and where.
+
+    Example: `noiseband verify results/runs/baseline-42 /tmp/baseline-42`
+    """
+    from noiseband.repro.compare import first_difference, tensor_file
+
+    found = first_difference(tensor_file(a), tensor_file(b))
+    if found is None:
+        print("identical")
+        return
+    print(f"different: {found.pop('tensor')}: {found.pop('reason')}")
+    for key, value in found.items():
+        print(f"  {key.replace('_', ' ')}: {value}")
+    sys.exit(1)
+
+
+@app.command()
+def report(
+    config: Config = DEFAULT_CONFIG,
+    params_text: RuleParams = None,
+    results: Annotated[Path | None, typer.Option(help="With --params: results folder.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The page; default: report.html.")] = None,
+) -> None:
+    """Build tables, figures, manifest and page anew from the study's runs, training nothing.
+
+    Example: `noiseband report --config config/config.yaml --out /tmp/report.html`
+    """
+    from noiseband.report.page import write_report
+
+    if params_text is not None:
+        if results is None:
+            raise UserError("--params needs --results beside it")
+        write_report(parse(params.TablesParams, params_text), results, out or _page(results))
+        return
+    from noiseband.report.figures import write_figures
+    from noiseband.report.tables import write_tables
+    from noiseband.repro.manifest import write_manifest
+    from noiseband.workflow import deterministic_artefacts
+
+    study = load_study(config)
+    given, results = params.TablesParams.of(study), study.results
+    write_tables(given, results)
+    write_figures(given, results)
+    artefacts = [_made(Path(file), config) for file in deterministic_artefacts(study)]
+    write_manifest(results, artefacts, results / "manifest.json")
+    write_report(given, results, out or _page(results))
+    print(out or _page(results))
+
+
+def _page(results: Path) -> Path:
+    return results / "report.html"
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of config files, for editors.
+
+    Example: `noiseband schema > workflow/schemas/config.schema.json`
+    """
+    print(json.dumps(StudyConfig.model_json_schema(), indent=2))
+
+
+@app.command()
+def runs(config: Config = DEFAULT_CONFIG) -> None:
+    """Check a config file and list its runs with what each changes.
+
+    Example: `noiseband runs --config config/config.yaml`
+    """
+    study = load_study(config)
+    width = max(map(len, study.runs))
+    for run in study.runs.values():
+        changes = ", ".join(f"{key}: {old} -> {new}" for key, (old, new) in run.difference.items())
+        note = f"repeat of {run.repeat_of}" if run.repeat_of else changes or "the baseline recipe"
+        print(f"{run.name:<{width}}  {_size(run.recipe)}  {note}")
+
+
+def _size(recipe: Recipe) -> str:
+    return f"{recipe.steps:,} steps"

@@ -1,0 +1,169 @@
+"""One command for each rule of the workflow.
+
+`--params` is the part of the resolved study that the stage depends on, as JSON: rules pass it, and
+`snakemake -p` prints it, so any job can be run again by hand. Heavy imports stay inside the
+commands: a job that needs no torch should not wait for it.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from pydantic import ValidationError
+
+from noiseband.cli import app
+from noiseband.errors import UserError
+from noiseband.study import config, params
+from noiseband.study.recipe import Section
+
+ParamsText = Annotated[str, typer.Option("--params", help="The stage's params as JSON.")]
+Out = Annotated[Path, typer.Option(help="Where the result goes.")]
+Results = Annotated[Path, typer.Option(help="The study's results folder.")]
+File = Annotated[Path, typer.Option(exists=True, dir_okay=False)]
+Folder = Annotated[Path, typer.Option(exists=True, file_okay=False)]
+
+PANEL = "Rules of the workflow"
+Kind = TypeVar("Kind", bound=Section)
+
+
+def parse(kind: type[Kind], text: str) -> Kind:
+    """Params from JSON. Raises UserError naming the first field that does not fit."""
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the text"
+        raise UserError(
+            f"--params: {where}: {first['msg']}; copy it from `snakemake -p`"
+        ) from error
+
+
+@app.command(rich_help_panel=PANEL)
+def corpus(params_text: ParamsText, out: Out) -> None:
+    """Read documents from packages into disjoint splits."""
+    from noiseband.corpus.build import build_corpus
+
+    build_corpus(parse(params.CorpusParams, params_text), out)
+
+
+@app.command(rich_help_panel=PANEL)
+def vocabulary(params_text: ParamsText, corpus: Folder, out: Out) -> None:
+    """Train or write out the vocabulary of a corpus."""
+    from noiseband.corpus.vocabulary import build_vocabulary
+
+    build_vocabulary(parse(config.Tokenizer, params_text), corpus, out)
+
+
+@app.command(rich_help_panel=PANEL)
+def tokenize(params_text: ParamsText, corpus: Folder, vocabulary: File, out: Out) -> None:
+    """Encode every split of a corpus."""
+    from noiseband.corpus import tokens
+
+    pinned = parse(params.TokenizeParams, params_text).tokens
+    tokens.tokenize(corpus, vocabulary, pinned, out)
+
+
+@app.command(rich_help_panel=PANEL)
+def instructions(params_text: ParamsText, out: Out) -> None:
+    """Generate instruction rows for fine-tuning."""
+    from noiseband.corpus.instructions import build_instructions
+
+    build_instructions(parse(config.Instructions, params_text), out)
+
+
+@app.command(rich_help_panel=PANEL)
+def verify_init(
+    params_text: ParamsText, out: Out, digests: Annotated[list[Path], typer.Argument(exists=True)]
+) -> None:
+    """Tabulate which runs share initial weights; check reference weights against their digests."""
+    from noiseband.repro.starts import verify_starts
+
+    given = parse(params.StartsParams, params_text)
+    for complaint in verify_starts(given.starts, given.baseline, digests, out, given.on_mismatch):
+        print(complaint, file=sys.stderr)
+
+
+@app.command(rich_help_panel=PANEL)
+def evaluate(
+    params_text: ParamsText, model: File, tokens: File, vocabulary: File, out: Out
+) -> None:
+    """Measure the test loss of a run."""
+    from noiseband.evaluate.loss import evaluate_file
+
+    given = parse(params.EvaluateParams, params_text)
+    evaluate_file(given.model, given.attention, given.evaluation, model, tokens, vocabulary, out)
+
+
+@app.command(rich_help_panel=PANEL)
+def finetune(
+    params_text: ParamsText,
+    seed: Annotated[int, typer.Option(help="Seed of the order of rows and of dropout.")],
+    model: File,
+    vocabulary: File,
+    rows: File,
+    out: Out,
+) -> None:
+    """Fine-tune a run's model on instructions."""
+    from noiseband.finetune.loop import finetune_file
+
+    given = parse(params.FinetuneParams, params_text)
+    finetune_file(given.model, given.attention, given.protocol, seed, model, vocabulary, rows, out)
+
+
+@app.command(rich_help_panel=PANEL)
+def respond(params_text: ParamsText, model: File, vocabulary: File, rows: File, out: Out) -> None:
+    """Answer the test questions with a fine-tuned model."""
+    from noiseband.finetune.respond import respond_file
+
+    given = parse(params.FinetuneParams, params_text)
+    respond_file(given.model, given.attention, given.protocol, model, vocabulary, rows, out)
+
+
+@app.command(rich_help_panel=PANEL)
+def judge(
+    params_text: ParamsText,
+    round: Annotated[int, typer.Option(help="Number of the round, from 1.")],
+    out: Out,
+    answers: Annotated[list[Path], typer.Argument(exists=True)],
+) -> None:
+    """Score all models' answers, a question at a time."""
+    from noiseband.judge.judge import judge_files
+
+    judge_files(parse(config.Judge, params_text), round, answers, out)
+
+
+@app.command(rich_help_panel=PANEL)
+def verify_rerun(original: Path, rerun: Path, out: Out) -> None:
+    """Compare a run that was trained afresh with its original; the finding is the result."""
+    from noiseband.repro import compare
+
+    compare.verify_rerun(original, rerun, out)
+
+
+@app.command(rich_help_panel=PANEL)
+def manifest(
+    results: Results, out: Out, artefacts: Annotated[list[Path], typer.Argument(exists=True)]
+) -> None:
+    """Write the digest of every deterministic artefact."""
+    from noiseband.repro.manifest import write_manifest
+
+    write_manifest(results, artefacts, out)
+
+
+@app.command(rich_help_panel=PANEL)
+def tables(params_text: ParamsText, results: Results) -> None:
+    """Write the study's tables."""
+    from noiseband.report.tables import write_tables
+
+    write_tables(parse(params.TablesParams, params_text), results)
+
+
+@app.command(rich_help_panel=PANEL)
+def figures(params_text: ParamsText, results: Results) -> None:
+    """Draw the study's figures."""
+    from noiseband.report.figures import write_figures
+
+    write_figures(parse(params.TablesParams, params_text), results)

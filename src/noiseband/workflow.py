@@ -1,0 +1,149 @@
+"""What the rule files need to know about the package: which source files decide a result."""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from noiseband.errors import UserError
+from noiseband.study import Study, parse_study, read_yaml
+from noiseband.study.params import finetuned_models
+
+PACKAGE = Path(__file__).parent
+
+# Their effect reaches a rule through its params and its command, so they are not inputs: editing
+# a message on the command line must not retrain a model.
+OUTSIDE = ("noiseband.study", "noiseband.cli", "noiseband.workflow")
+
+
+def code(*stages: str) -> list[str]:
+    """Source files of the stages (`train`, or `corpus.tokens` for one module) and of everything
+    of this package that they import, sorted."""
+    found: set[str] = set()
+    queue = [module for stage in stages for module in _modules(f"noiseband.{stage}")]
+    while queue:
+        module = queue.pop()
+        if module not in found and not module.startswith(OUTSIDE):
+            found.add(module)
+            queue += _imports(module)
+    # Relative, so that a checkout can move without its results looking out of date.
+    return sorted(os.path.relpath(_file(module)) for module in found)
+
+
+def report_assets() -> list[str]:
+    """Templates, styles and scripts of the page."""
+    files = (PACKAGE / "report" / "templates").iterdir()
+    return sorted(os.path.relpath(file) for file in files)
+
+
+def _file(module: str) -> Path:
+    path = PACKAGE.joinpath(*module.split(".")[1:])
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+@cache
+def _modules(package: str) -> tuple[str, ...]:
+    """A module, or a package with every module in it."""
+    file = _file(package)
+    if file.name != "__init__.py":
+        return (package,)
+    inner = [p for p in file.parent.iterdir() if p.suffix == ".py" and p.stem != "__init__"]
+    return (package, *(f"{package}.{p.stem}" for p in inner))
+
+
+@cache
+def _imports(module: str) -> tuple[str, ...]:
+    """Modules of this package that a module imports, also inside its functions."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(_file(module).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+    ours = (name for name in names if name.startswith("noiseband."))
+    return tuple(sorted(name for name in ours if _file(name).exists()))
+
+
+def study_of(config: dict[str, Any], files: list[str]) -> Study:
+    """The study of Snakemake's merged config.
+
+    Snakemake reads YAML more loosely than we do, so the files are read a second time for what it
+    lets pass, such as a key written twice. A mistake ends the process with its message alone:
+    an exception in a Snakefile would bury it under a traceback.
+    """
+    try:
+        for file in files:
+            read_yaml(file)
+        return parse_study(config, source=", ".join(map(str, files)) or "config")
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+
+
+TABLES = ("runs", "verdicts", "noise", "stacks", "finetuning", "epochs")
+FIGURES = ("effects", "noise", "loss", "learning-rate", "gradient-norm", "finetuning")
+
+
+def run_files(study: Study, *names: str) -> list[str]:
+    """`results/runs/<run>/<name>` for every run and name."""
+    return [f"{study.config.results}/runs/{run}/{name}" for run in study.runs for name in names]
+
+
+def finetuned_files(study: Study, *names: str) -> list[str]:
+    """`results/runs/<run>/ift/<protocol>/<seed>/<name>` for every fine-tuned model and name."""
+    return [
+        f"{study.config.results}/runs/{run}/ift/{protocol}/{seed}/{name}"
+        for run, protocol, seed in finetuned_models(study)
+        for name in names
+    ]
+
+
+def judged_files(study: Study) -> list[str]:
+    """Every judging round of every protocol that some run is fine-tuned by."""
+    protocols = dict.fromkeys(protocol for _, protocol, _ in finetuned_models(study))
+    return [
+        f"{study.config.results}/judge/{protocol}/round-{number}.jsonl"
+        for protocol in protocols
+        for number in range(1, study.config.judge.rounds + 1)
+    ]
+
+
+def corpus_files(study: Study, folder: str, *names: str) -> list[str]:
+    """`results/<folder>/<corpus>/<name>` for every corpus that some run reads."""
+    corpora = dict.fromkeys(run.recipe.data.corpus for run in study.runs.values())
+    return [
+        f"{study.config.results}/{folder}/{corpus}/{name}" for corpus in corpora for name in names
+    ]
+
+
+def table_inputs(study: Study) -> list[str]:
+    """What the tables are made of."""
+    return [
+        *run_files(study, "recipe.json", "model.json", "trace.parquet", "test_loss.json"),
+        *finetuned_files(study, "epochs.json"),
+        *judged_files(study),
+    ]
+
+
+def deterministic_artefacts(study: Study) -> list[str]:
+    """Every file whose bytes, or tensors, are equal across reruns."""
+    results, splits = study.config.results, ("train", "validation", "test")
+    return [
+        *corpus_files(study, "corpus", *(f"{split}.jsonl" for split in splits), "card.json"),
+        *corpus_files(study, "tokens", *(f"{split}.safetensors" for split in splits), "card.json"),
+        *corpus_files(study, "tokens", "vocabulary.tiktoken"),
+        *(f"{results}/init/{start}.safetensors" for start in study.starts),
+        *(f"{results}/init/{start}.json" for start in study.starts),
+        *run_files(study, "recipe.json", "model.safetensors", "model.json"),
+        *run_files(study, "trace.parquet", "samples.jsonl", "test_loss.json"),
+        *finetuned_files(study, "model.safetensors", "epochs.json", "answers.jsonl"),
+        *judged_files(study),
+        *(f"{results}/verify/{run.name}.json" for run in study.repeats),
+        *(f"{results}/tables/{name}.csv" for name in (*TABLES, "init")),
+        *(f"{results}/figures/{name}.svg" for name in FIGURES),
+    ]

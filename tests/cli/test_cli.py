@@ -1,0 +1,96 @@
+"""Commands as people type them: exit codes, one-line errors, examples in the help."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from noiseband.cli import app
+from noiseband.repro.digest import file_digests
+from noiseband.study import Section, load_study
+from noiseband.study.params import InitParams
+
+PEOPLE = ("init", "train", "verify", "report", "runs", "schema")
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from noiseband.cli import main; main()", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_help_lists_every_command_and_shows_examples() -> None:
+    commands = {c.name or c.callback.__name__ for c in app.registered_commands if c.callback}
+    shown = run("--help").stdout
+    assert all(name.replace("_", "-") in shown for name in commands)
+    for name in PEOPLE:
+        assert "Example:" in run(name, "--help").stdout, name
+
+
+def test_runs_lists_the_study() -> None:
+    done = run("runs", "--config", "config/config.yaml")
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == len(load_study("config/config.yaml").runs)
+    assert "optimizer.weight_decay: 0.1 -> 0.01" in done.stdout
+
+
+def test_init_writes_weights_with_their_digests(tmp_path: Path) -> None:
+    done = run("init", "--run", "baseline-42", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    digests = json.loads((tmp_path / "init.json").read_text())
+    assert digests == file_digests(tmp_path / "init.safetensors")
+    assert done.stdout.startswith(digests["sha256"])
+
+
+def test_verify_says_identical_or_where(tmp_path: Path) -> None:
+    save_file({"w": torch.ones(3)}, tmp_path / "a.safetensors")
+    save_file({"w": torch.tensor([1.0, 2.0, 1.0])}, tmp_path / "b.safetensors")
+    same = run("verify", tmp_path / "a.safetensors", tmp_path / "a.safetensors")
+    assert (same.returncode, same.stdout) == (0, "identical\n")
+    other = run("verify", tmp_path / "a.safetensors", tmp_path / "b.safetensors")
+    assert other.returncode == 1
+    assert "different: w: different values" in other.stdout
+    assert "index: [1]" in other.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["runs", "--config", "none.yaml"], "none.yaml: cannot read the config"),
+        (["init", "--run", "baselin-42", "--out", "x"], "did you mean baseline-42?"),
+        (["init", "--run", "baseline-42"], "--out is missing"),
+        (["train", "--out", "x", "--params", "{}"], "--params: run: Field required"),
+        (["verify", "none", "nothing"], "neither a tensor file nor a folder"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_exit_2(arguments: list[str], said: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+def test_train_outside_the_workflow_says_what_to_make_first(tmp_path: Path) -> None:
+    text = Path("tests/workflow/study.yaml").read_text()
+    config = tmp_path / "study.yaml"
+    config.write_text(text.replace("results: results", f"results: {tmp_path}/results"))
+    done = run("train", "--config", config, "--run", "baseline-42", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert f"make it: snakemake --configfile {config}" in done.stderr
+
+
+def test_params_travel_as_text() -> None:
+    recipe = load_study("config/config.yaml").runs["qkv-bias-42"].recipe
+    params = InitParams.of(recipe)
+    assert InitParams.model_validate_json(params.text) == params
+    assert isinstance(params, Section)
+    assert params.model.dropout == 0.0

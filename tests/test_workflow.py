@@ -1,0 +1,40 @@
+"""Which source files decide a rule's result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from noiseband.workflow import code
+
+
+def names(*stages: str) -> set[str]:
+    return {
+        str(Path(file).resolve().relative_to(Path("src/noiseband").resolve()))
+        for file in code(*stages)
+    }
+
+
+def test_training_depends_on_what_it_imports() -> None:
+    found = names("train")
+    assert {
+        "train/loop.py",
+        "train/tree.py",
+        "model/gpt.py",
+        "files.py",
+        "repro/digest.py",
+    } <= found
+
+
+def test_no_rule_depends_on_the_study_or_the_command_line() -> None:
+    for stage in ("corpus", "model", "train", "evaluate", "finetune", "judge", "repro", "report"):
+        assert not any(name.startswith(("study/", "cli/", "workflow.py")) for name in names(stage))
+
+
+def test_training_does_not_depend_on_later_stages() -> None:
+    later = ("report/", "stats/", "judge/", "evaluate/", "finetune/")
+    assert not any(name.startswith(later) for name in names("train"))
+    assert not any(name.startswith(("train/", "model/", "report/")) for name in names("stats"))
+
+
+def test_the_order_is_fixed() -> None:
+    assert code("train") == sorted(code("train"))

@@ -1,0 +1,199 @@
+"""The real workflow on a small study: it runs, it repeats itself to the bit, and a change reruns
+what it must and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RUNS = {
+    "baseline-42",
+    "baseline-22",
+    "baseline-42-23",
+    "baseline-23",
+    "clip-42",
+    "clip-22",
+    "no-dropout-42",
+    "biased-42",
+    "both-42",
+    "baseline-again",
+}
+
+
+class Project:
+    """A copy of the repository whose files can be edited, with a study that has run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for part in ("Snakefile", "workflow", "profiles", "src"):
+            source = ROOT / part
+            if source.is_dir():
+                ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+                shutil.copytree(source, folder / part, ignore=ignored)
+            else:
+                shutil.copy(source, folder / part)
+        (folder / "config").mkdir()
+        shutil.copy(Path(__file__).parent / "study.yaml", folder / "config" / "config.yaml")
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        scripts = str(Path(sys.executable).parent)
+        environment = {
+            **os.environ,
+            "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
+            # Before the installed package: the copy is what gets edited.
+            "PYTHONPATH": str(self.folder / "src"),
+            "OMP_NUM_THREADS": "1",
+        }
+        return subprocess.run(
+            [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+
+    def planned(self, *arguments: str) -> dict[str, set[str]]:
+        """Rules that a dry run would execute; for `train`, with the names of the runs."""
+        found = self.snakemake("-n", *arguments)
+        assert found.returncode == 0, found.stdout + found.stderr
+        text = found.stdout + found.stderr
+        table = re.search(r"^job +count\n-[- ]+\n(.*?)^total", text, re.MULTILINE | re.DOTALL)
+        rules = [] if table is None else [line.split()[0] for line in table[1].splitlines()]
+        jobs: dict[str, set[str]] = {rule: set() for rule in rules if rule != "all"}
+        if "train" in jobs:
+            jobs["train"] = set(re.findall(r"Job \d+: Training (\S+)", text))
+        return jobs
+
+    @contextmanager
+    def edited(self, file: str, old: str, new: str) -> Iterator[None]:
+        path = self.folder / file
+        before = path.read_text()
+        assert old in before
+        path.write_text(before.replace(old, new, 1))
+        try:
+            yield
+        finally:
+            path.write_text(before)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    made = Project(tmp_path_factory.mktemp("project"))
+    done = made.snakemake()
+    assert done.returncode == 0, done.stdout + done.stderr
+    return made
+
+
+def test_one_command_makes_everything(project: Project) -> None:
+    results = project.folder / "results"
+    assert {path.name for path in (results / "runs").iterdir()} == RUNS
+    page = (results / "report.html").read_text()
+    assert all(run in page for run in RUNS)
+    recipe = json.loads((results / "runs" / "both-42" / "recipe.json").read_text())
+    assert recipe["difference"] == {"optimizer.clip_norm": [None, 0.1], "model.dropout": [0.1, 0.0]}
+
+
+def test_the_repeat_is_identical_to_the_bit(project: Project) -> None:
+    found = json.loads((project.folder / "results/verify/baseline-again.json").read_text())
+    assert (found["identical"], found["first_difference"]) == (True, None)
+    manifest = json.loads((project.folder / "results/manifest.json").read_text())["artefacts"]
+    for name in ("model.safetensors", "trace.parquet", "samples.jsonl"):
+        assert manifest[f"runs/baseline-again/{name}"] == manifest[f"runs/baseline-42/{name}"]
+        assert manifest[f"runs/baseline-22/{name}"] != manifest[f"runs/baseline-42/{name}"]
+
+
+def test_a_second_execution_gives_the_same_manifest(project: Project) -> None:
+    done = project.snakemake("--config", "results=again", "--", "again/report.html")
+    assert done.returncode == 0, done.stdout + done.stderr
+    manifests = [project.folder / f / "manifest.json" for f in ("results", "again")]
+    assert manifests[0].read_bytes() == manifests[1].read_bytes()
+
+
+def test_nothing_is_left_to_do(project: Project) -> None:
+    assert project.planned() == {}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("src/noiseband/report/figures.py", "\n\n\n", "\n\n# another line\n"),
+        ("src/noiseband/report/page.py", "\n\n\n", "\n\n# another line\n"),
+        ("src/noiseband/report/templates/style.css", "{", " {"),
+        ("src/noiseband/stats/verdicts.py", "\n\n\n", "\n\n# another line\n"),
+        ("src/noiseband/cli/people.py", "\n\n\n", "\n\n# another line\n"),
+        ("src/noiseband/study/load.py", "\n\n\n", "\n\n# another line\n"),
+    ],
+)
+def test_editing_the_report_or_the_command_line_retrains_nothing(
+    project: Project, file: str, old: str, new: str
+) -> None:
+    with project.edited(file, old, new):
+        planned = project.planned()
+    assert planned.keys() <= {"tables", "figures", "manifest", "report"}
+    assert bool(planned) == ("report/" in file or "stats/" in file)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "runs"),
+    [
+        ("clip_norm: 0.1", "clip_norm: 0.2", {"clip-42", "clip-22", "both-42"}),
+        ("qkv_bias: true", "qkv_bias: true, model.dropout: 0.3", {"biased-42"}),
+        ("width: 16", "width: 32", RUNS),
+        ("default: [42]", "default: [42, 7]", {"no-dropout-7", "biased-7", "both-7"}),
+        ("one-epoch:\n", "another-name:\n", set()),
+        ("baseline: baseline-42\n", "baseline: baseline-42\nalpha: 0.01\n", set()),
+    ],
+)
+def test_editing_the_config_retrains_exactly_the_runs_it_concerns(
+    project: Project, old: str, new: str, runs: set[str]
+) -> None:
+    with project.edited("config/config.yaml", old, new):
+        planned = project.planned()
+    assert planned.get("train", set()) == runs
+    assert "report" in planned
+
+
+def test_editing_training_code_retrains_every_run(project: Project) -> None:
+    with project.edited("src/noiseband/train/loop.py", "\n\n\n", "\n\n# another line\n"):
+        planned = project.planned()
+    assert planned["train"] == RUNS
+    assert planned.keys().isdisjoint({"corpus", "tokenize", "init"})
+
+
+def test_editing_a_readers_code_reads_the_corpus_again(project: Project) -> None:
+    with project.edited("src/noiseband/corpus/asv.py", "\n\n\n", "\n\n# another line\n"):
+        planned = project.planned()
+    assert {"corpus", "tokenize", "train"} <= planned.keys()
+
+
+def test_a_single_target_runs_what_it_needs(project: Project) -> None:
+    planned = project.planned("fresh/runs/clip-42/model.safetensors", "--config", "results=fresh")
+    assert planned["train"] == {"clip-42"}
+    assert planned.keys() == {"corpus", "vocabulary", "tokenize", "init", "train"}
+
+
+def test_a_mistake_in_the_config_is_told_without_a_traceback(project: Project) -> None:
+    with project.edited("config/config.yaml", "heads: 2", "heads: 3"):
+        found = project.snakemake("-n")
+    assert found.returncode == 2
+    assert "recipe.model: heads=3 does not divide width=16" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_another_study_has_another_folder(project: Project) -> None:
+    other = project.folder / "config" / "other.yaml"
+    text = (project.folder / "config" / "config.yaml").read_text()
+    other.write_text(text.replace("results: results", "results: results/other"))
+    planned = project.planned("--configfile", "config/other.yaml")
+    assert planned["train"] == RUNS
+    assert project.planned() == {}

@@ -1,0 +1,85 @@
+# Raw text to tokens: documents in disjoint splits, a vocabulary, one token file a split.
+
+
+rule corpus:
+    input:
+        code=code("corpus.build"),
+    output:
+        train=f"{RESULTS}/corpus/{{corpus}}/train.jsonl",
+        validation=f"{RESULTS}/corpus/{{corpus}}/validation.jsonl",
+        test=f"{RESULTS}/corpus/{{corpus}}/test.jsonl",
+        card=f"{RESULTS}/corpus/{{corpus}}/card.json",
+    log:
+        f"{RESULTS}/logs/corpus/{{corpus}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/corpus/{{corpus}}.tsv"
+    params:
+        text=lambda w: CorpusParams.of(study, w.corpus).text,
+        out=subpath(output.card, parent=True),
+    message:
+        "Reading corpus {wildcards.corpus}"
+    shell:
+        "noiseband corpus --params {params.text:q} --out {params.out:q} 2> {log:q}"
+
+
+rule vocabulary:
+    input:
+        code=code("corpus.vocabulary"),
+        train=rules.corpus.output.train,
+    output:
+        f"{RESULTS}/tokens/{{corpus}}/vocabulary.tiktoken",
+    log:
+        f"{RESULTS}/logs/vocabulary/{{corpus}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/vocabulary/{{corpus}}.tsv"
+    params:
+        text=lambda w: study.config.corpora[w.corpus].tokenizer.text,
+        corpus=subpath(input.train, parent=True),
+    message:
+        "Vocabulary of {wildcards.corpus}"
+    shell:
+        "noiseband vocabulary --params {params.text:q} --corpus {params.corpus:q}"
+        " --out {output:q} 2> {log:q}"
+
+
+rule tokenize:
+    input:
+        code=code("corpus.tokens"),
+        train=rules.corpus.output.train,
+        validation=rules.corpus.output.validation,
+        test=rules.corpus.output.test,
+        vocabulary=rules.vocabulary.output[0],
+    output:
+        train=f"{RESULTS}/tokens/{{corpus}}/train.safetensors",
+        validation=f"{RESULTS}/tokens/{{corpus}}/validation.safetensors",
+        test=f"{RESULTS}/tokens/{{corpus}}/test.safetensors",
+        card=f"{RESULTS}/tokens/{{corpus}}/card.json",
+    log:
+        f"{RESULTS}/logs/tokenize/{{corpus}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tokenize/{{corpus}}.tsv"
+    params:
+        text=lambda w: TokenizeParams.of(study, w.corpus).text,
+        corpus=subpath(input.train, parent=True),
+        out=subpath(output.card, parent=True),
+    message:
+        "Tokenizing {wildcards.corpus}"
+    shell:
+        "noiseband tokenize --params {params.text:q} --corpus {params.corpus:q}"
+        " --vocabulary {input.vocabulary:q} --out {params.out:q} 2> {log:q}"
+
+
+rule instructions:
+    input:
+        code=code("corpus.instructions"),
+    output:
+        f"{RESULTS}/instructions/{{instructions}}/rows.jsonl",
+    log:
+        f"{RESULTS}/logs/instructions/{{instructions}}.log",
+    params:
+        text=lambda w: study.config.finetuning.instructions[w.instructions].text,
+        out=subpath(output[0], parent=True),
+    message:
+        "Writing instructions {wildcards.instructions}"
+    shell:
+        "noiseband instructions --params {params.text:q} --out {params.out:q} 2> {log:q}"

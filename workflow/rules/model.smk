@@ -1,0 +1,36 @@
+# Initial weights: one file for each starting point, shared by all runs that start there.
+
+
+rule init:
+    input:
+        code=code("model.init", "repro.digest"),
+    output:
+        weights=f"{RESULTS}/init/{{start}}.safetensors",
+        digests=f"{RESULTS}/init/{{start}}.json",
+    log:
+        f"{RESULTS}/logs/init/{{start}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/init/{{start}}.tsv"
+    params:
+        text=lambda w: InitParams.of(study.starts[w.start]).text,
+    message:
+        "Initial weights {wildcards.start}"
+    shell:
+        "noiseband init --params {params.text:q} --weights {output.weights:q}"
+        " --digests {output.digests:q} 2> {log:q}"
+
+
+rule verify_init:
+    input:
+        code=code("repro.starts"),
+        digests=expand(rules.init.output.digests, start=study.starts),
+    output:
+        f"{RESULTS}/tables/init.csv",
+    log:
+        f"{RESULTS}/logs/verify_init.log",
+    params:
+        text=StartsParams.of(study).text,
+    message:
+        "Comparing initial weights"
+    shell:
+        "noiseband verify-init --params {params.text:q} --out {output:q} {input.digests:q} 2> {log:q}"

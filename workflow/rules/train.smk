@@ -1,0 +1,34 @@
+# One training run. Its checkpoints lie in an undeclared work folder keyed by run and recipe, so
+# that Snakemake leaves them alone when a run is killed, and a repeat never resumes its original.
+
+
+rule train:
+    input:
+        code=code("train"),
+        tokens=lambda w: f"{RESULTS}/tokens/{study.runs[w.run].recipe.data.corpus}/train.safetensors",
+        vocabulary=lambda w: f"{RESULTS}/tokens/{study.runs[w.run].recipe.data.corpus}/vocabulary.tiktoken",
+        init=lambda w: f"{RESULTS}/init/{study.runs[w.run].recipe.start}.safetensors",
+    output:
+        model=f"{RESULTS}/runs/{{run}}/model.safetensors",
+        digests=f"{RESULTS}/runs/{{run}}/model.json",
+        trace=f"{RESULTS}/runs/{{run}}/trace.parquet",
+        samples=f"{RESULTS}/runs/{{run}}/samples.jsonl",
+        recipe=f"{RESULTS}/runs/{{run}}/recipe.json",
+        timing=f"{RESULTS}/runs/{{run}}/timing.json",
+    log:
+        f"{RESULTS}/logs/train/{{run}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train/{{run}}.tsv"
+    # Long jobs first: a short one can fill the gap at the end, a training run cannot.
+    priority: 10
+    threads: lambda w: study.runs[w.run].recipe.threads
+    params:
+        text=lambda w: TrainParams.of(study, study.runs[w.run]).text,
+        work=lambda w: f"{RESULTS}/work/{w.run}-{study.runs[w.run].recipe.digest[:16]}",
+        out=subpath(output.model, parent=True),
+    message:
+        "Training {wildcards.run}"
+    shell:
+        "noiseband train --params {params.text:q} --tokens {input.tokens:q}"
+        " --vocabulary {input.vocabulary:q} --init {input.init:q}"
+        " --work {params.work:q} --out {params.out:q} 2> {log:q}"
