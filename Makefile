@@ -18,7 +18,7 @@ report: $(VENV)/installed ## Run the pocket study and build results/report.html
 	@echo "Open results/report.html in a browser."
 
 test: $(VENV)/installed-dev ## Run the tests
-	pytest -n $(WORKERS)
+	pytest -n $(WORKERS) --dist loadfile
 
 check: $(VENV)/installed-dev ## Lint, formatting and types
 	ruff check .

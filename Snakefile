@@ -1,7 +1,7 @@
 # noiseband: did my change help, or is it noise?
 #
 #   snakemake --cores all results/report.html
-#   snakemake --cores all --configfile config/replication.yaml
+#   snakemake --cores all --configfile my-study.yaml
 #   snakemake --cores all results/runs/<run>/model.safetensors
 #
 # The rules lie in workflow/rules, a file for each stage, in the order below. What each computes

@@ -43,3 +43,8 @@ STUDY: dict[str, Any] = {
 def study_data() -> dict[str, Any]:
     """A valid study as plain data, to be changed at will."""
     return copy.deepcopy(STUDY)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The real workflow first: it takes longest, and the other workers fill the time."""
+    items.sort(key=lambda item: "tests/workflow" not in item.nodeid)

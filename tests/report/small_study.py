@@ -17,7 +17,7 @@ import numpy as np
 
 from noiseband.files import write_json, write_text
 from noiseband.study.params import TablesParams
-from noiseband.train.trace import Row, write_trace
+from noiseband.trace import Row, write_trace
 from tests.report.fake_runs import FakeRun, pocket_runs
 
 NOISE: dict[str, list[list[int]]] = {

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noiseband.report.traces import binned, edges, final_loss, read_trace, stretches
-from noiseband.train.trace import Row, write_trace
+from noiseband.trace import Row, write_trace
 
 
 @given(st.integers(1, 500), st.integers(1, 60))

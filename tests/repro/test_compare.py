@@ -12,7 +12,7 @@ from torch import Tensor
 
 from noiseband.errors import UserError
 from noiseband.repro.compare import first_difference, first_different_step, verify_rerun
-from noiseband.train.trace import Row, write_trace
+from noiseband.trace import Row, write_trace
 
 
 def compare(tmp_path: Path, a: dict[str, Tensor], b: dict[str, Tensor]) -> dict[str, object] | None:

@@ -18,9 +18,9 @@ from safetensors.torch import load_file
 
 from noiseband.errors import UserError
 from noiseband.files import read_json, read_jsonl
+from noiseband.trace import Row, read_rows
 from noiseband.train import loop, loss
 from noiseband.train.loop import Job, Trainer, train
-from noiseband.train.trace import Row, read_rows
 
 from .conftest import MakeJob
 
@@ -220,7 +220,7 @@ def test_too_few_tokens_are_an_error_that_says_how_many(make_job: MakeJob) -> No
 
 
 def test_rows_survive_the_trace_file(tmp_path: Path) -> None:
-    from noiseband.train.trace import write_trace
+    from noiseband.trace import write_trace
 
     rows = [
         Row(0, 1.5, 0.1, math.inf, False, True, -(2**62)),

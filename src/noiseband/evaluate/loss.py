@@ -15,6 +15,7 @@ from torch import Tensor
 
 from noiseband.corpus.tokens import open_tokens
 from noiseband.corpus.vocabulary import load_encoding
+from noiseband.determinism import autocast, make_deterministic, pick_device
 from noiseband.errors import UserError
 from noiseband.evaluate.window import Window, cut_window
 from noiseband.files import write_json
@@ -22,7 +23,6 @@ from noiseband.model.gpt import GPT
 from noiseband.model.load import AttentionKind, load_model
 from noiseband.study.config import Evaluation
 from noiseband.study.recipe import Model
-from noiseband.train.precision import autocast, make_deterministic, pick_device
 
 BUCKETS = 8
 """Stretches of the context over which the loss by position is averaged."""

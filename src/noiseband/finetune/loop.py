@@ -16,16 +16,16 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from noiseband.corpus.vocabulary import load_encoding
+from noiseband.determinism import make_deterministic, pick_device
 from noiseband.errors import UserError
 from noiseband.files import atomic, write_json
 from noiseband.finetune.data import IGNORED, Example, collate, encode_example
 from noiseband.finetune.rows import Row, read_rows
 from noiseband.model.gpt import GPT
 from noiseband.model.load import AttentionKind, load_model
+from noiseband.randomness import derived_seed
 from noiseband.study.config import Protocol
 from noiseband.study.recipe import Model
-from noiseband.train.precision import make_deterministic, pick_device
-from noiseband.train.randomness import derived_seed
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 import tiktoken
 
 from noiseband.corpus.vocabulary import load_encoding
+from noiseband.determinism import make_deterministic, pick_device
 from noiseband.files import write_jsonl
 from noiseband.finetune.data import encode_prompt
 from noiseband.finetune.rows import Row, read_rows
@@ -16,7 +17,6 @@ from noiseband.model.generate import generate
 from noiseband.model.load import AttentionKind, load_model
 from noiseband.study.config import Protocol
 from noiseband.study.recipe import Model
-from noiseband.train.precision import make_deterministic, pick_device
 
 
 def respond_file(

@@ -11,8 +11,8 @@ from noiseband.errors import UserError
 from noiseband.files import read_jsonl, write_jsonl
 from noiseband.judge.interface import Judge, Question
 from noiseband.judge.reference import ReferenceJudge
+from noiseband.randomness import derived_seed
 from noiseband.study.config import Judge as JudgeConfig
-from noiseband.train.randomness import derived_seed
 
 Answers = Mapping[str, list[dict[str, Any]]]
 """Model, as `<run>/<seed>`, to the rows of its `answers.jsonl`."""

@@ -11,10 +11,8 @@ from torch import Tensor
 
 from noiseband.errors import UserError
 from noiseband.files import write_json
-from noiseband.repro.digest import file_digests
-from noiseband.train.trace import read_rows
-
-_BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+from noiseband.repro.digest import BITS, file_digests
+from noiseband.trace import read_rows
 
 
 def first_difference(a: Path, b: Path) -> dict[str, Any] | None:
@@ -43,7 +41,7 @@ def _compare(a: Tensor, b: Tensor) -> dict[str, Any] | None:
     if a.dtype != b.dtype or a.shape != b.shape:
         kinds = [f"{str(t.dtype).removeprefix('torch.')} {list(t.shape)}" for t in (a, b)]
         return {"reason": f"{kinds[0]} against {kinds[1]}"}
-    bits = _BITS[a.element_size()]
+    bits = BITS[a.element_size()]
     bits_a, bits_b = (t.contiguous().reshape(-1).view(bits) for t in (a, b))
     differing = (bits_a != bits_b).nonzero().reshape(-1)
     if len(differing) == 0:

@@ -8,7 +8,6 @@ commas, a zero byte, and its elements as contiguous little-endian bytes in row-m
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,16 +17,20 @@ from safetensors import safe_open
 from torch import Tensor
 
 CHUNK = 1 << 24
+"""Bytes hashed at once."""
+
+BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+"""Integer type of the same size as an element: what its bits are read as."""
 
 
 def _update(hasher: Any, name: str, tensor: Tensor) -> None:
     dtype = str(tensor.dtype).removeprefix("torch.")
     shape = ",".join(map(str, tensor.shape))
     hasher.update(f"{name}\0{dtype}\0{shape}\0".encode())
-    if sys.byteorder != "little":
-        raise NotImplementedError("digests are defined over little-endian bytes")
-    # Chunks of a flat view: no second copy of a large tensor.
-    data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+    elements = tensor.detach().cpu().contiguous().reshape(-1).view(BITS[tensor.element_size()])
+    data = elements.numpy()
+    # Chunks of a flat view, no second copy of a large tensor (where the machine is little-endian).
+    data = data.astype(data.dtype.newbyteorder("<"), copy=False).view("u1")
     for begin in range(0, data.size, CHUNK):
         hasher.update(data[begin : begin + CHUNK])
 

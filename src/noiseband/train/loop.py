@@ -18,20 +18,21 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from tiktoken import Encoding
 
+from noiseband.determinism import autocast, make_deterministic, pick_device
 from noiseband.files import atomic, write_json, write_jsonl
 from noiseband.model.generate import generate
 from noiseband.model.gpt import empty_model
+from noiseband.randomness import derived_seed
 from noiseband.repro.digest import digests
 from noiseband.study.params import TrainParams
+from noiseband.trace import Row, write_trace
 from noiseband.train.checkpoint import Journal, State, load, locked, save
 from noiseband.train.data import TokenWindow
 from noiseband.train.flat import FlatParameters
 from noiseband.train.loss import cross_entropy
-from noiseband.train.precision import LossScale, autocast, make_deterministic, pick_device
+from noiseband.train.loss_scale import LossScale
 from noiseband.train.progress import Progress
-from noiseband.train.randomness import derived_seed
 from noiseband.train.schedule import learning_rate
-from noiseband.train.trace import Row, write_trace
 from noiseband.train.tree import leaves, tree_sum
 
 

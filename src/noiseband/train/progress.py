@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from noiseband.duration import duration
-from noiseband.train.trace import Row
+from noiseband.trace import Row
 
 
 class Progress:

@@ -9,9 +9,6 @@ import torch
 
 from noiseband.study.recipe import Precision
 
-INITIAL_SCALE = 65_536.0
-GROWTH_INTERVAL = 2_000
-
 _AUTOCAST = {"float16-amp": torch.float16, "bfloat16-amp": torch.bfloat16}
 
 
@@ -37,29 +34,6 @@ def autocast(precision: Precision, device: torch.device) -> AbstractContextManag
     """The context in which the forward pass runs."""
     dtype = _AUTOCAST.get(precision)
     return nullcontext() if dtype is None else torch.autocast(device.type, dtype)
-
-
-class LossScale:
-    """Power-of-two loss scaling for float16, as PyTorch's GradScaler does it.
-
-    A step with a non-finite gradient is skipped and halves the scale; 2,000 good steps in a row
-    double it. Other precisions keep a scale of 1 and skip non-finite steps too.
-    """
-
-    def __init__(self, precision: Precision) -> None:
-        self.dynamic = precision == "float16-amp"
-        self.scale = INITIAL_SCALE if self.dynamic else 1.0
-        self.good_steps = 0
-
-    def update(self, finite: bool) -> None:
-        if not self.dynamic:
-            return
-        self.good_steps = self.good_steps + 1 if finite else 0
-        if not finite:
-            self.scale /= 2.0
-        elif self.good_steps == GROWTH_INTERVAL:
-            self.scale *= 2.0
-            self.good_steps = 0
 
 
 def pick_device() -> torch.device:
