@@ -35,7 +35,7 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for part in ("Snakefile", "workflow", "profiles", "src"):
+        for part in ("Snakefile", "README.md", "workflow", "profiles", "src"):
             source = ROOT / part
             if source.is_dir():
                 ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
@@ -132,6 +132,7 @@ def test_nothing_is_left_to_do(project: Project) -> None:
         ("src/noiseband/stats/verdicts.py", "\n\n\n", "\n\n# another line\n"),
         ("src/noiseband/cli/people.py", "\n\n\n", "\n\n# another line\n"),
         ("src/noiseband/study/load.py", "\n\n\n", "\n\n# another line\n"),
+        ("README.md", "# noiseband", "# Noiseband"),
     ],
 )
 def test_editing_the_report_or_the_command_line_retrains_nothing(
