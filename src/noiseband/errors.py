@@ -1,5 +1,14 @@
-"""The one exception that the command line shows without a traceback."""
+"""Exceptions that the command line shows without a traceback."""
+
+from pathlib import Path
 
 
 class UserError(Exception):
     """A mistake that its reader can mend: names the key or file, the value and the remedy."""
+
+
+class NotMadeError(UserError):
+    """A file that a rule of the workflow has yet to make."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is not there yet; make it: snakemake {path}")

@@ -116,7 +116,7 @@ def train(
 
 def _made(path: Path, config: Path) -> Path:
     if not path.exists():
-        raise UserError(f"{path} is not there yet; make it: snakemake --configfile {config} {path}")
+        raise UserError(f"{path} is not there yet; make it: snakemake {path} --configfile {config}")
     return path
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from noiseband.errors import UserError
+from noiseband.errors import NotMadeError
 from noiseband.files import write_text
 from noiseband.report import inference, words
 from noiseband.report.hostile import plain, shown
@@ -137,7 +137,7 @@ def _chart(results: Path, name: str) -> Markup:
     try:
         return Markup(without_style(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
-        raise UserError(f"{path} is not there yet; make it: snakemake {path}") from error
+        raise NotMadeError(path) from error
 
 
 def _rerun(results: Path, run: str) -> Any:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from noiseband.errors import UserError
+from noiseband.errors import NotMadeError, UserError
 from noiseband.files import write_text
 
 Names = tuple[str, ...]
@@ -181,7 +181,7 @@ def read_cells(path: Path) -> list[list[str]]:
     try:
         text = path.read_bytes().decode()
     except FileNotFoundError as error:
-        raise UserError(f"{path} is not there yet; make it: snakemake {path}") from error
+        raise NotMadeError(path) from error
     return list(csv.reader(io.StringIO(text, newline="")))
 
 

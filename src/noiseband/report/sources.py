@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from noiseband.errors import UserError
+from noiseband.errors import NotMadeError, UserError
 from noiseband.files import read_json, read_jsonl
 
 
@@ -14,7 +14,7 @@ def json_file(path: Path) -> Any:
     try:
         return read_json(path)
     except FileNotFoundError as error:
-        raise UserError(f"{path} is not there yet; make it: snakemake {path}") from error
+        raise NotMadeError(path) from error
     except ValueError as error:
         raise UserError(f"{path}: not JSON ({error}); remove it and make it again") from error
 
@@ -24,7 +24,7 @@ def json_lines(path: Path) -> list[dict[str, Any]]:
     try:
         return read_jsonl(path)
     except FileNotFoundError as error:
-        raise UserError(f"{path} is not there yet; make it: snakemake {path}") from error
+        raise NotMadeError(path) from error
     except ValueError as error:
         raise UserError(f"{path}: not JSON lines ({error}); remove it and make it again") from error
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from noiseband.errors import UserError
+from noiseband.errors import NotMadeError
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -38,7 +38,7 @@ def read_trace(path: Path) -> Trace:
     try:
         table = pq.read_table(path, columns=columns, use_threads=False)
     except FileNotFoundError as error:
-        raise UserError(f"{path} is not there yet; make it: snakemake {path}") from error
+        raise NotMadeError(path) from error
     return Trace(**{name: table[name].to_numpy() for name in columns})
 
 
