@@ -164,7 +164,7 @@ class TablesParams(Section):
             alpha=config.alpha,
             noise={
                 name: [list(seed_pair(seed)) for seed in getattr(config.noise, name)]
-                for name in Noise.model_fields
+                for name in sorted(Noise.model_fields)
             },
             models=["/".join(map(str, model)) for model in finetuned_models(study)],
             corpora=sorted({run.recipe.data.corpus for run in study.runs.values()}),

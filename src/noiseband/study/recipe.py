@@ -27,7 +27,7 @@ class Section(BaseModel):
 
     @property
     def text(self) -> str:
-        """Canonical JSON: how a rule hands a section to its command."""
+        """Canonical JSON: how a rule hands a section to its command. Mappings arrive sorted."""
         return canonical_json(self.model_dump())
 
 
@@ -215,10 +215,10 @@ def flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def difference(recipe: BaselineRecipe, other: BaselineRecipe) -> dict[str, list[Any]]:
-    """Dotted keys in which two recipes differ, each with both values; seeds are not compared."""
+    """Dotted keys in which two recipes differ, sorted, each with both values; but for the seeds."""
     seeds = {"init_seed", "train_seed"}
     before, after = (
         flatten(recipe.model_dump(exclude=seeds)),
         flatten(other.model_dump(exclude=seeds)),
     )
-    return {key: [before[key], after[key]] for key in before if before[key] != after[key]}
+    return {key: [before[key], after[key]] for key in sorted(before) if before[key] != after[key]}

@@ -1,0 +1,50 @@
+"""What a rule passes and what a person's command makes of the same config are one thing."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from noiseband.study import Section, load_study
+from noiseband.study.params import (
+    CorpusParams,
+    EvaluateParams,
+    FinetuneParams,
+    InitParams,
+    StartsParams,
+    TablesParams,
+    TokenizeParams,
+    TrainParams,
+    finetuned_models,
+)
+
+STUDY = load_study("config/config.yaml")
+ALL: list[Section] = [
+    CorpusParams.of(STUDY, "pocket"),
+    TokenizeParams.of(STUDY, "pocket"),
+    StartsParams.of(STUDY),
+    TablesParams.of(STUDY),
+    *(InitParams.of(run.recipe) for run in STUDY.runs.values()),
+    *(TrainParams.of(STUDY, run) for run in STUDY.runs.values()),
+    *(EvaluateParams.of(STUDY, run) for run in STUDY.runs.values()),
+    *(FinetuneParams.of(STUDY, STUDY.runs[r], p) for r, p, _ in finetuned_models(STUDY)),
+]
+
+
+@pytest.mark.parametrize("params", ALL, ids=lambda p: type(p).__name__)
+def test_params_survive_the_command_line_in_order(params: Section) -> None:
+    # Order too: files that stages write keep the order of the mappings that they are given.
+    arrived = type(params).model_validate_json(params.text)
+    assert json.dumps(arrived.model_dump()) == json.dumps(params.model_dump())
+
+
+def test_params_carry_what_the_stage_depends_on_and_no_more() -> None:
+    dry, wet = (
+        EvaluateParams.of(STUDY, STUDY.runs[r]) for r in ("remove-dropout-42", "baseline-42")
+    )
+    assert dry == wet  # the same shape, evaluated the same way
+    biased = EvaluateParams.of(STUDY, STUDY.runs["qkv-bias-42"])
+    assert biased != wet
+    starts = {InitParams.of(STUDY.runs[r].recipe).text for r in ("baseline-42", "baseline-42-23")}
+    assert len(starts) == 1
