@@ -1,12 +1,15 @@
-"""What many tests share: one thread a process, and a small valid study."""
+"""What many tests share: one thread a process, a small valid study, a vocabulary of bytes."""
 
 from __future__ import annotations
 
+import base64
 import copy
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
+import tiktoken
 
 # Set before torch is imported anywhere: two threads on two busy cores collapse.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -43,6 +46,22 @@ STUDY: dict[str, Any] = {
 def study_data() -> dict[str, Any]:
     """A valid study as plain data, to be changed at will."""
     return copy.deepcopy(STUDY)
+
+
+@pytest.fixture(scope="session")
+def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rank file of the 256 bytes; end-of-text is 256."""
+    file = tmp_path_factory.mktemp("vocabulary") / "vocabulary.tiktoken"
+    ranks = (f"{base64.b64encode(bytes([i])).decode()} {i}\n" for i in range(256))
+    file.write_text("".join(ranks))
+    return file
+
+
+@pytest.fixture(scope="session")
+def encoding(vocabulary: Path) -> tiktoken.Encoding:
+    from noiseband.corpus.vocabulary import load_encoding  # after the thread count is set
+
+    return load_encoding(vocabulary)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

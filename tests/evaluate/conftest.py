@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,6 @@ import tiktoken
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from noiseband.corpus.vocabulary import load_encoding
 from noiseband.model.init import initial_weights
 from noiseband.study.recipe import Model
 
@@ -26,21 +24,6 @@ def model_file(config: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("model") / "model.safetensors"
     save_file(initial_weights(config, "keyed", 1), file)
     return file
-
-
-@pytest.fixture(scope="session")
-def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Rank file of the 256 bytes."""
-    tokens = [bytes([byte]) for byte in range(256)]
-    file = tmp_path_factory.mktemp("vocabulary") / "vocabulary.tiktoken"
-    lines = (f"{base64.b64encode(t).decode()} {rank}\n" for rank, t in enumerate(tokens))
-    file.write_text("".join(lines))
-    return file
-
-
-@pytest.fixture(scope="session")
-def encoding(vocabulary: Path) -> tiktoken.Encoding:
-    return load_encoding(vocabulary)
 
 
 @pytest.fixture(scope="session")

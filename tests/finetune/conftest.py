@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Any
 
 import pytest
-import tiktoken
 from safetensors.torch import save_file
 
-from noiseband.corpus.vocabulary import load_encoding
 from noiseband.files import write_jsonl
 from noiseband.finetune.rows import Row, read_rows
 from noiseband.model.init import initial_weights
@@ -28,20 +25,6 @@ def model_file(config: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("model") / "model.safetensors"
     save_file(initial_weights(config, "keyed", 1), file)
     return file
-
-
-@pytest.fixture(scope="session")
-def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Rank file of the 256 bytes."""
-    file = tmp_path_factory.mktemp("vocabulary") / "vocabulary.tiktoken"
-    ranks = (f"{base64.b64encode(bytes([i])).decode()} {i}\n" for i in range(256))
-    file.write_text("".join(ranks))
-    return file
-
-
-@pytest.fixture(scope="session")
-def encoding(vocabulary: Path) -> tiktoken.Encoding:
-    return load_encoding(vocabulary)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ MakeJob = Callable[..., Job]
 
 
 @pytest.fixture
-def make_job(tmp_path: Path, study_data: dict[str, Any]) -> MakeJob:
+def make_job(tmp_path: Path, study_data: dict[str, Any], vocabulary: Path) -> MakeJob:
     """`make_job("name", **{"recipe key": value})`: a job of 8 steps in a folder of its own."""
     study_data["recipe"]["model"]["vocabulary"] = 257
     study_data["corpora"]["text"]["tokenizer"]["vocabulary"] = 257
@@ -44,15 +44,14 @@ def make_job(tmp_path: Path, study_data: dict[str, Any]) -> MakeJob:
         folder.mkdir(exist_ok=True)
         tokens = np.random.Generator(np.random.PCG64(0)).integers(0, 257, 1100, dtype=np.uint16)
         save_file({"tokens": tokens}, folder / "tokens.safetensors")
-        ranks = "".join(f"{base64.b64encode(bytes([i])).decode()} {i}\n" for i in range(256))
-        (folder / "vocabulary.tiktoken").write_text(ranks)
+        shutil.copy(vocabulary, folder)
         start = InitParams.of(params.recipe)
         init = folder / "init.safetensors"
         write_init(start.model, start.method, start.seed, init, folder / "init.json")
         return Job(
             params=params,
             tokens=open_tokens(folder / "tokens.safetensors"),
-            encoding=load_encoding(folder / "vocabulary.tiktoken"),
+            encoding=load_encoding(vocabulary),
             init=init,
             work=folder / "work",
             out=folder / "out",
