@@ -10,13 +10,21 @@ from noiseband.study.recipe import Precision
 
 
 @pytest.mark.parametrize(
-    ("precision", "tf32"), [("float32", False), ("tf32", True), ("bfloat16-amp", False)]
+    ("precision", "tf32"),
+    [
+        ("float32", False),
+        ("tf32", True),
+        ("float16-amp", True),
+        ("bfloat16-amp", True),
+        ("float16-amp-no-tf32", False),
+        ("bfloat16-amp-no-tf32", False),
+    ],
 )
 def test_every_switch_is_set(precision: Precision, tf32: bool) -> None:
     make_deterministic(1, precision)
     assert torch.are_deterministic_algorithms_enabled()
     assert not torch.is_deterministic_algorithms_warn_only_enabled()
-    assert torch.backends.cuda.matmul.allow_tf32 is tf32
+    assert torch.backends.cuda.matmul.fp32_precision == ("tf32" if tf32 else "ieee")
     assert torch.get_num_threads() == 1
 
 

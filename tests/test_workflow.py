@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from noiseband.workflow import code
+from noiseband.study import parse_study
+from noiseband.workflow import code, deterministic_artefacts
 
 
 def names(*stages: str) -> set[str]:
@@ -38,3 +40,13 @@ def test_training_does_not_depend_on_later_stages() -> None:
 
 def test_the_order_is_fixed() -> None:
     assert code("train") == sorted(code("train"))
+
+
+def test_a_run_that_continues_another_is_digested_like_any_and_has_no_init(
+    study_data: dict[str, Any],
+) -> None:
+    before = set(deterministic_artefacts(parse_study(study_data)))
+    study_data["runs"].append({"name": "extended", "continues": "baseline-42"})
+    added = set(deterministic_artefacts(parse_study(study_data))) - before
+    names = ("recipe.json", "model.safetensors", "model.json", "trace.parquet", "samples.jsonl")
+    assert added == {f"results/runs/extended/{name}" for name in (*names, "test_loss.json")}

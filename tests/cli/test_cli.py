@@ -79,13 +79,19 @@ def test_a_users_mistake_is_one_line_and_exit_2(arguments: list[str], said: str)
     assert done.stdout == ""
 
 
-def test_train_outside_the_workflow_says_what_to_make_first(tmp_path: Path) -> None:
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """The workflow's small study, its results in a folder that is not there yet."""
     text = Path("tests/workflow/study.yaml").read_text()
     config = tmp_path / "study.yaml"
     config.write_text(text.replace("results: results", f"results: {tmp_path}/results"))
-    done = run("train", "--config", config, "--run", "baseline-42", "--out", tmp_path / "out")
+    return config
+
+
+def test_train_outside_the_workflow_says_what_to_make_first(small: Path) -> None:
+    done = run("train", "--config", small, "--run", "baseline-42", "--out", small.parent / "out")
     assert done.returncode == 2
-    assert f" --configfile {config}" in done.stderr
+    assert f" --configfile {small}" in done.stderr
 
 
 def test_params_travel_as_text() -> None:
@@ -94,3 +100,30 @@ def test_params_travel_as_text() -> None:
     assert InitParams.model_validate_json(params.text) == params
     assert isinstance(params, Section)
     assert params.model.dropout == 0.0
+
+
+def test_nothing_is_drawn_for_a_run_that_continues_another(small: Path) -> None:
+    out = small.parent / "out"
+    done = run("init", "--config", small, "--run", "extended", "--out", out)
+    assert (done.returncode, done.stdout) == (2, "")
+    weights = small.parent / "results/runs/baseline-42/model.safetensors"
+    assert f"starts from the final weights of baseline-42, which are (or will be) {weights}" in (
+        done.stderr
+    )
+    assert done.stderr.count("\n") == 1
+    assert not out.exists()
+
+
+def test_training_on_from_a_run_that_is_not_there_says_how_to_make_it(small: Path) -> None:
+    folder = small.parent / "results" / "tokens" / "pocket"
+    folder.mkdir(parents=True)
+    for name in ("train.safetensors", "vocabulary.tiktoken"):
+        (folder / name).touch()
+    for name, file in (
+        ("extended", "runs/baseline-42/model.safetensors"),
+        ("baseline-42", "init/v2048-c96-w16-h2-l1-keyed-42.safetensors"),
+    ):
+        done = run("train", "--config", small, "--run", name, "--out", small.parent / "out")
+        assert done.returncode == 2
+        path = small.parent / "results" / file
+        assert f"make it: snakemake {path} --configfile {small}" in done.stderr

@@ -18,6 +18,7 @@ class FakeRun:
     seeds: tuple[int, int] = (42, 42)
     difference: Mapping[str, list[Any]] = field(default_factory=dict)
     repeat_of: str | None = None
+    continues: str | None = None
     skipped: Sequence[int] = ()
 
 
@@ -71,3 +72,9 @@ def pocket_runs() -> list[FakeRun]:
                 difference={**CLIPPING, **NO_DROPOUT, **SCHEDULE}),
         FakeRun("baseline-42-again", 4.861234, repeat_of="baseline-42"),
     ]  # fmt: skip
+
+
+def continued(other: str, loss: float) -> FakeRun:
+    """A baseline run that went on from another's final weights, over as many tokens again."""
+    difference: Difference = {"continues": [None, other], "data.start_token": [0, 40960]}
+    return FakeRun("extended", loss, "continued", difference=difference, continues=other)

@@ -107,6 +107,7 @@ def _write_run(folder: Path, run: FakeRun, number: int, steps: int, samples: Seq
             "intervention": run.intervention,
             "interventions": list(run.parts),
             "repeat_of": run.repeat_of,
+            "continues": run.continues,
             "difference": dict(run.difference),
             "recipe": recipe,
             "digest": sha(f"recipe of {original}"),
@@ -257,7 +258,9 @@ def _write_checks(results: Path, runs: Sequence[FakeRun]) -> None:
     for run in runs:
         name = '"' + run.name.replace('"', '""') + '"'
         start = f"v4096-c64-w64-h4-l2-keyed-{run.seeds[0]}"
-        lines.append(f"{name},{start},{sha(start)},29,29,,")
+        trained = run.continues is not None
+        more = f"run:{run.continues},,,,," if trained else f"{start},{sha(start)},29,29,,"
+        lines.append(f"{name},{more}")
         if run.repeat_of is not None:
             digest = sha(f"weights of {run.repeat_of}")
             write_json(

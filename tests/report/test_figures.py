@@ -17,7 +17,7 @@ from noiseband.report.training import frame
 from noiseband.stats.verdicts import Call
 from noiseband.workflow import FIGURES
 from tests.report.conftest import Made
-from tests.report.fake_runs import BASELINES, FakeRun, pocket_runs
+from tests.report.fake_runs import BASELINES, FakeRun, continued, pocket_runs
 from tests.report.small_study import write_study
 
 LARGEST = 150_000
@@ -105,6 +105,20 @@ def test_equal_schedules_are_one_line(made: Made) -> None:
     titles = re.findall(r"<title>([^<]*)</title>", svg(made, "learning-rate"))
     assert len(titles) == 3
     assert "stacked-3, stacked-1 and schedule-learning-rate" in titles
+
+
+def test_losses_are_only_compared_over_the_same_tokens(tmp_path: Path) -> None:
+    same = FakeRun("a-42", 4.0, "a", ["a"], difference={"model.dropout": [0.1, 0.0]})
+    params = write_study(
+        tmp_path, [*BASELINES[:2], continued("baseline-42", 4.7), same], steps=40, models=[]
+    )
+    write_tables(params, tmp_path)
+    write_figures(params, tmp_path)
+    text = (tmp_path / "figures" / "loss.svg").read_text(encoding="utf-8")
+    # In the overview and in its panel; the other is in the overview alone, and its panel says why.
+    assert text.count("<title>a-42</title>") == 2
+    assert text.count("<title>extended</title>") == 1
+    assert text.count(">reads other tokens<") == 1
 
 
 def test_long_runs_stay_small(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from noiseband.report.rows import FinetuningRow, read_rows
 from noiseband.report.view_questions import SHOWN, questions
 from noiseband.report.view_samples import last_samples, samples
 from tests.report.conftest import Made, make
-from tests.report.fake_runs import BASELINES, FakeRun, pocket_runs
+from tests.report.fake_runs import BASELINES, FakeRun, continued, pocket_runs
 from tests.report.small_study import sha, write_study
 from tests.report.test_hostile import Tags
 
@@ -157,6 +157,16 @@ def test_a_rerun_that_differs_says_where(tmp_path: Path) -> None:
     assert "is not the same, first after step 1,207." in text
     assert "tensorout_head.weight" in text
     assert "Identical" not in text
+
+
+def test_a_run_that_goes_on_from_another_is_told(tmp_path: Path) -> None:
+    runs = [*BASELINES[:2], continued("baseline-42", 4.7)]
+    made = make(tmp_path, write_study(tmp_path, runs, steps=20, models=[], noise={}))
+    text = words_of(made.page)
+    assert "extendedgoes on from baseline-42 42/42 4.700000" in text
+    assert "extendedrun:baseline-42" in text  # which runs start from the same weights
+    assert '<code class="sha" title=""></code>' not in made.page  # no digest where none is known
+    assert "continuesnullbaseline-42 data.start_token040960" in text
 
 
 def test_runs_without_a_loss_are_named_on_the_first_screen(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from scipy import stats
 from noiseband.errors import UserError
 from noiseband.report.rows import NoiseRow, Row, RunRow, StackRow, VerdictRow, read_rows
 from noiseband.report.tables import write_tables
-from tests.report.fake_runs import FakeRun
+from tests.report.fake_runs import FakeRun, continued
 from tests.report.small_study import sha, write_study
 
 CLIP = {"optimizer.clip_norm": [None, 0.5]}
@@ -26,6 +27,8 @@ BOTH = [
     FakeRun("b-4", 4.9, "b", ["b"], (4, 4), {"model.dropout": [0.1, 0.0]}),
     FakeRun("both-5", 4.9, "both", ["a", "b"], (5, 5), {**CLIP, "model.dropout": [0.1, 0.0]}),
 ]
+
+CONTINUED = replace(continued("baseline-1", 4.6), seeds=(1, 1))
 
 
 def table(
@@ -143,6 +146,28 @@ def test_a_twin_is_no_noise_run(tmp_path: Path) -> None:
     twin = FakeRun("twin-1", 4.0, seeds=(1, 1), difference={"batch.microbatch": [4, 8]})
     (row,) = table(tmp_path, NoiseRow, "noise", [*BASELINES, twin], {"init_and_train": [[1, 1]]})
     assert row.runs == ("baseline-1",)
+
+
+def test_a_continued_baseline_is_a_change_of_its_own(tmp_path: Path) -> None:
+    """It has no interventions and a baseline run's seeds, and is none of the baseline's runs."""
+    noise = {"init_and_train": [[1, 1], [2, 2]]}
+    rows = table(tmp_path, VerdictRow, "verdicts", [*BASELINES, CONTINUED], noise)
+    assert [row.intervention for row in rows] == ["continued"]
+    assert rows[0].runs == 1
+    assert rows[0].effect == pytest.approx(4.6 - 5.1)
+    (component,) = read_rows(tmp_path / "tables" / "noise.csv", NoiseRow)
+    assert component.runs == ("baseline-1", "baseline-2")
+    assert component.mean == pytest.approx(5.1)
+    run = read_rows(tmp_path / "tables" / "runs.csv", RunRow)[-1]
+    assert (run.continues, run.interventions) == ("baseline-1", ())
+    assert "continues=baseline-1" in run.changes
+
+
+def test_a_continued_stack_is_not_compared_with_its_parts(tmp_path: Path) -> None:
+    more = replace(CONTINUED, name="both-more", intervention="both+continued", parts=["a", "b"])
+    assert [row.stack for row in table(tmp_path, StackRow, "stacks", [*BOTH, more])] == ["both"]
+    (row,) = read_rows(tmp_path / "tables" / "stacks.csv", StackRow)
+    assert row.predicted == pytest.approx(-0.3)
 
 
 def test_a_stack_by_hand(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 from noiseband.errors import UserError
 from noiseband.files import write_json
 from noiseband.repro.digest import digests
-from noiseband.repro.starts import verify_starts
+from noiseband.repro.starts import COLUMNS, verify_starts
 
 SHARED = torch.ones(3)
 
@@ -45,3 +45,16 @@ def test_wrong_reference_weights_stop_or_warn(tmp_path: Path) -> None:
     assert not (tmp_path / "init.csv").exists()
     assert len(verify_starts(*arguments, "warn")) == 1
     assert "different" in (tmp_path / "init.csv").read_text()
+
+
+def test_a_run_from_anothers_weights_says_whose_and_no_more(tmp_path: Path) -> None:
+    write_json(tmp_path / "plain.json", digests({"a": SHARED}))
+    starts = [("base", "plain"), ("more", "run:base")]
+    for baseline, shared in (("base", "1"), ("more", "")):
+        verify_starts(starts, baseline, [tmp_path / "plain.json"], tmp_path / "init.csv", "stop")
+        with open(tmp_path / "init.csv") as file:
+            base, more = csv.DictReader(file)
+        assert more == {**dict.fromkeys(COLUMNS, ""), "run": "more", "start": "run:base"}
+        # Nobody's initial weights are compared with those of a baseline that was trained already.
+        assert (base["tensors"], base["shared_with_baseline"]) == ("1", shared)
+        assert base["first_different"] == ""

@@ -9,6 +9,7 @@ import pytest
 
 from noiseband.errors import UserError
 from noiseband.study import StudyError, load_study, parse_study
+from noiseband.study.recipe import valid_processes
 
 Data = dict[str, Any]
 
@@ -121,6 +122,17 @@ def test_steps_round_training_tokens_up(study_data: Data) -> None:
             "recipe.data.train_tokens",
             "reads to token 1,025 but the training split of corpus text has 1,024",
         ),
+        (
+            "processes",
+            3,
+            "processes",
+            "3: run baseline-42 has 4 slots; processes are a power",
+        ),
+        ("processes", 8, "processes", "that divides them: 1, 2, 4"),
+        ("processes", 0, "processes", "greater than 0"),
+        ("checkpoints", {"keep": [0, 8]}, "checkpoints.keep.1", "8: no run takes this step; they"),
+        ("checkpoints", {"keep": [-1]}, "checkpoints.keep.0", "greater than or equal to 0"),
+        ("checkpoints", {"keep": 2}, "checkpoints.keep", "valid list"),
         ("corpora/text/tokenizer/kind", "gpt2", "corpora.text.tokenizer", "remove it"),
         ("corpora/text/sources/0/sha256", "zz", "corpora.text.sources.0.sha256", "match pattern"),
     ],
@@ -150,6 +162,28 @@ def test_a_faulty_intervention_does_not_hide_a_faulty_name(study_data: Data) -> 
 def test_a_run_with_anothers_recipe_must_be_a_repeat(study_data: Data) -> None:
     study_data["runs"].append({"name": "twin", "seed": 42})
     assert "repeat_of: baseline-42" in problems(study_data)["runs"]
+
+
+def test_processes_must_divide_the_slots_of_every_run(study_data: Data) -> None:
+    set_at(study_data, "processes", 4)
+    set_at(study_data, "checkpoints", {"keep": [7]})
+    assert parse_study(study_data).config.processes == 4
+    study_data["recipe"]["batch"] = {"sequences": 24, "microbatch": 2}
+    study_data["runs"].append({"name": "twin", "seed": 42, "microbatch": 4})
+    set_at(study_data, "processes", 2)
+    set_at(study_data, "checkpoints", {"keep": []})
+    assert parse_study(study_data).runs["twin"].recipe.batch.slots == 6
+    set_at(study_data, "processes", 4)  # divides the 12 slots of all others
+    assert problems(study_data)["processes"] == (
+        "processes: 4: run twin has 6 slots; processes are a power of two that divides them: 1, 2"
+    )
+
+
+@pytest.mark.parametrize(
+    ("slots", "valid"), [(1, [1]), (2, [1, 2]), (6, [1, 2]), (7, [1]), (8, [1, 2, 4, 8])]
+)
+def test_processes_are_powers_of_two(slots: int, valid: list[int]) -> None:
+    assert valid_processes(slots) == valid
 
 
 def test_interventions_of_a_stack_must_not_contradict_each_other(study_data: Data) -> None:

@@ -16,7 +16,7 @@ from noiseband.corpus.vocabulary import load_encoding
 from noiseband.model.init import write_init
 from noiseband.study import parse_study
 from noiseband.study.params import InitParams, TrainParams
-from noiseband.train.loop import Job
+from noiseband.train.trainer import Job
 
 MakeJob = Callable[..., Job]
 

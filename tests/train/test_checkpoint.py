@@ -19,7 +19,7 @@ def state(step: int) -> State:
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
-    save(tmp_path, state(7), keep=2)
+    save(tmp_path, state(7), last=2)
     found, complaints = load(tmp_path)
     assert found is not None
     assert (found.step, found.scale, found.good_steps, complaints) == (7, 65_536.0, 3, [])
@@ -28,7 +28,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
 
 def test_only_the_newest_are_kept(tmp_path: Path) -> None:
     for step in (5, 10, 100):
-        save(tmp_path, state(step), keep=2)
+        save(tmp_path, state(step), last=2)
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "step-00000010.safetensors",
         "step-00000100.safetensors",
@@ -37,8 +37,8 @@ def test_only_the_newest_are_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "empty"])
 def test_a_damaged_checkpoint_is_named_and_the_one_before_used(tmp_path: Path, damage: str) -> None:
-    save(tmp_path, state(1), keep=5)
-    save(tmp_path, state(2), keep=5)
+    save(tmp_path, state(1), last=5)
+    save(tmp_path, state(2), last=5)
     newest = tmp_path / "step-00000002.safetensors"
     data = bytearray(newest.read_bytes())
     if damage == "flip":
@@ -76,7 +76,7 @@ def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path: Path) -> N
 def test_a_full_disk_leaves_the_earlier_checkpoint(tmp_path: Path) -> None:
     import resource
 
-    save(tmp_path, state(1), keep=2)
+    save(tmp_path, state(1), last=2)
     large = State(2, {"weights": torch.zeros(100_000)}, 1.0, 0)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     # A file-size limit makes the write itself fail, as a full disk does.
@@ -86,7 +86,7 @@ def test_a_full_disk_leaves_the_earlier_checkpoint(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
     try:
         with pytest.raises(UserError, match="cannot write the checkpoint of step 2"):
-            save(tmp_path, large, keep=2)
+            save(tmp_path, large, last=2)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, old)

@@ -22,8 +22,8 @@ def flat() -> FlatParameters:
 def test_the_model_computes_with_the_flat_tensor() -> None:
     parameters = flat()
     values = initial_weights(CONFIG, "keyed", 1)
-    for name, parameter in parameters.model.named_parameters():
-        assert torch.equal(parameter, values[name])
+    for name, view in parameters.views(parameters.weights).items():
+        assert torch.equal(view, values[name])
     parameters.weights.zero_()
     assert all(not p.any() for p in parameters.model.parameters())
 

@@ -18,9 +18,13 @@ from safetensors.torch import load_file
 
 from noiseband.errors import UserError
 from noiseband.files import read_json, read_jsonl
+from noiseband.model.gpt import empty_model
 from noiseband.trace import Row, read_rows
-from noiseband.train import loop, loss
-from noiseband.train.loop import Job, Trainer, train
+from noiseband.train import objective
+from noiseband.train.flat import FlatParameters
+from noiseband.train.loop import train
+from noiseband.train.loss import head_loss
+from noiseband.train.trainer import Job, Trainer
 
 from .conftest import MakeJob
 
@@ -66,13 +70,13 @@ def test_seeds_change_what_they_should(make_job: MakeJob) -> None:
     rows = {}
     for name, change in {"same": {}, "train": {"train_seed": 1}}.items():
         params = job.params.model_copy(update={"recipe": recipe.model_copy(update=change)})
-        rows[name] = Trainer(loop.Job(**{**vars(job), "params": params})).step()
+        rows[name] = Trainer(Job(**{**vars(job), "params": params})).step()
     assert rows["same"].loss != rows["train"].loss  # other dropout
     without = make_job("dry", **{"model.dropout": 0.0})
     params = without.params.model_copy(
         update={"recipe": without.params.recipe.model_copy(update={"train_seed": 1})}
     )
-    other = Trainer(loop.Job(**{**vars(without), "params": params})).step()
+    other = Trainer(Job(**{**vars(without), "params": params})).step()
     assert Trainer(without).step() == other  # no dropout, nothing random
 
 
@@ -85,8 +89,10 @@ def test_the_trace_says_what_happened(make_job: MakeJob) -> None:
     assert any(row.clipped for row in rows)
     assert len({row.weights_checksum for row in rows}) == 8
     weights = load_file(job.out / "model.safetensors")
-    total = sum(int(w.view(torch.int32).sum(dtype=torch.int64)) for w in weights.values())
-    assert rows[-1].weights_checksum == total
+    model = empty_model(job.params.recipe.model, fused=True)
+    assert (
+        rows[-1].weights_checksum == FlatParameters(model, weights, torch.device("cpu")).checksum()
+    )
     assert [r["step"] for r in read_jsonl(job.out / "samples.jsonl")] == [0, 1, 2, 3, 6, 7]
     assert read_json(job.out / "recipe.json")["digest"] == job.params.recipe.digest
 
@@ -96,7 +102,8 @@ def test_gradient_of_slots_equals_one_batch_in_float64(make_job: MakeJob) -> Non
     trainer = Trainer(job)
     trainer.optimizer.step = lambda *_: None  # type: ignore[method-assign]
     trainer.step()
-    own = {name: g.clone() for name, g in trainer.flat.views(trainer.flat.grad).items()}
+    grad, owned = trainer.flat.grad, trainer.flat.owned
+    own = {name: grad[where].view(shape) for name, (where, shape) in owned.items()}
     whole = make_job("whole", **{"model.dropout": 0.0, "batch.microbatch": 8})
     batch = Trainer(whole)
     inputs, targets = batch.window.batch(0, 0)
@@ -119,14 +126,13 @@ def test_a_step_with_an_infinite_gradient_moves_nothing(
     trainer = Trainer(job)
     trainer.step()
     before, scale = trainer.flat.weights.clone(), trainer.scale.scale
-    original = loss.cross_entropy
-    monkeypatch.setattr(loop, "cross_entropy", lambda *a: original(*a) * math.inf)
+    monkeypatch.setattr(objective, "head_loss", lambda *a: head_loss(*a) * math.inf)
     row = trainer.step()
     assert row.skipped
     assert not math.isfinite(row.gradient_norm)
     assert torch.equal(trainer.flat.weights, before)
     assert trainer.scale.scale == scale / 2
-    monkeypatch.setattr(loop, "cross_entropy", original)
+    monkeypatch.setattr(objective, "head_loss", head_loss)
     assert not trainer.step().skipped
     assert trainer.done == 3  # the skipped step counts, and its tokens are spent
 
@@ -137,21 +143,21 @@ from pathlib import Path
 from noiseband.corpus.tokens import open_tokens
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.study.params import TrainParams
-from noiseband.train import loop, loss
+from noiseband.train import loop, trainer
 
 params, *files = sys.argv[1:]
 tokens, vocabulary, init, work, out = map(Path, files)
-job = loop.Job(TrainParams.model_validate_json(params), open_tokens(tokens),
-               load_encoding(vocabulary), init, work, out)
-step = loop.Trainer.step
+job = trainer.Job(TrainParams.model_validate_json(params), open_tokens(tokens),
+                  load_encoding(vocabulary), init, work, out)
+step = trainer.Trainer.step
 
-def announced(self):
-    row = step(self)
+def announced(self, stop=0):
+    row = step(self, stop)
     print(row.step, flush=True)
     time.sleep(0.02)
     return row
 
-loop.Trainer.step = announced
+trainer.Trainer.step = announced
 try:
     loop.train(job)
 except loop.Interrupted as stop:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from noiseband.train.tree import leaves, tree_sum
+from noiseband.train.tree import Tree
 
 
 def gradients(count: int) -> list[Tensor]:
@@ -17,14 +19,22 @@ def gradients(count: int) -> list[Tensor]:
     return list(torch.randn(count, 33, generator=generator) * scale)
 
 
-def summed(slots: range, per_leaf: int, values: list[Tensor]) -> Tensor:
-    grad = torch.full((33,), torch.nan)
+def summed(slots: range, values: list[Tensor]) -> Tensor:
+    total = torch.full((33,), torch.nan)
+    into = [total]
+
+    def collector(tensor: Tensor) -> Callable[[], None]:
+        return lambda: into.append(tensor)
 
     def backward(slot: int) -> None:
-        grad.add_(values[slot])
+        into[-1].add_(values[slot])
 
-    tree_sum(slots, per_leaf, grad, backward)
-    return grad
+    tree = Tree(total, len(slots), collector)
+    tree.sum_but_last(slots, backward)
+    backward(slots[-1])
+    tree.merge(slice(0, 10))
+    tree.merge(slice(10, 33))
+    return total
 
 
 def by_definition(values: list[Tensor]) -> Tensor:
@@ -41,18 +51,17 @@ def by_definition(values: list[Tensor]) -> Tensor:
 @given(st.integers(1, 48))
 def test_the_sum_has_the_order_of_the_tree(count: int) -> None:
     values = gradients(count)
-    found = summed(range(count), count // leaves(count), values)
+    found = summed(range(count), values)
     assert torch.equal(found, by_definition(values))
 
 
 @given(st.sampled_from([8, 16, 24]), st.sampled_from([1, 2, 4, 8]))
 def test_processes_that_own_subtrees_give_the_same_bits(count: int, processes: int) -> None:
     values, share = gradients(count), count // processes
-    per_leaf = count // leaves(count)
-    parts = [summed(range(p * share, (p + 1) * share), per_leaf, values) for p in range(processes)]
+    parts = [summed(range(p * share, (p + 1) * share), values) for p in range(processes)]
     while len(parts) > 1:
         parts = [left + right for left, right in zip(parts[::2], parts[1::2], strict=True)]
-    assert torch.equal(parts[0], summed(range(count), per_leaf, values))
+    assert torch.equal(parts[0], summed(range(count), values))
 
 
 def test_a_plain_running_sum_has_other_bits() -> None:
@@ -60,4 +69,4 @@ def test_a_plain_running_sum_has_other_bits() -> None:
     running = torch.zeros(33)
     for value in values:
         running += value
-    assert not torch.equal(running, summed(range(16), 1, values))
+    assert not torch.equal(running, summed(range(16), values))

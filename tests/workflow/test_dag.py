@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from noiseband.report.traces import read_trace
+
 ROOT = Path(__file__).parents[2]
 RUNS = {
     "baseline-42",
@@ -27,6 +29,7 @@ RUNS = {
     "biased-42",
     "both-42",
     "baseline-again",
+    "extended",
 }
 
 
@@ -110,6 +113,39 @@ def test_the_repeat_is_identical_to_the_bit(project: Project) -> None:
     for name in ("model.safetensors", "trace.parquet", "samples.jsonl"):
         assert manifest[f"runs/baseline-again/{name}"] == manifest[f"runs/baseline-42/{name}"]
         assert manifest[f"runs/baseline-22/{name}"] != manifest[f"runs/baseline-42/{name}"]
+
+
+def test_a_run_goes_on_from_anothers_final_weights(project: Project) -> None:
+    results = project.folder / "results"
+    card = json.loads((results / "runs/extended/recipe.json").read_text())
+    assert card["difference"] == {"continues": [None, "baseline-42"], "data.start_token": [0, 9216]}
+    assert card["intervention"] == "continued"
+    start = json.loads((results / "runs/baseline-42/recipe.json").read_text())
+    assert card["recipe"]["continues"] == start["digest"]
+    losses = {
+        run: read_trace(results / "runs" / run / "trace.parquet").loss
+        for run in ("baseline-42", "extended")
+    }
+    # It begins where the other ended, not at the loss of weights just drawn.
+    assert losses["extended"][0] < losses["baseline-42"][0] - 0.5
+    table = (results / "tables" / "init.csv").read_text()
+    assert "\nextended,run:baseline-42,,,,,\n" in table
+    verdicts = (results / "tables" / "verdicts.csv").read_text()
+    assert "\ncontinued,1," in verdicts
+    target = ["fresh/runs/extended/model.safetensors", "--config", "results=fresh"]
+    assert project.planned(*target)["train"] == {"baseline-42", "extended"}
+    commands = project.snakemake("-n", "-p", *target).stdout
+    assert re.findall(r"--init (\S+)", commands) == [
+        "fresh/init/v2048-c96-w16-h2-l1-keyed-42.safetensors",
+        "fresh/runs/baseline-42/model.safetensors",
+    ]
+
+
+def test_the_number_of_processes_reruns_nothing(project: Project) -> None:
+    with project.edited("config/config.yaml", "checkpoints:", "processes: 2\ncheckpoints:"):
+        assert project.planned() == {}
+        found = project.snakemake("-n", "-p", "-R", "train")
+    assert found.stdout.count("--processes 2 ") == len(RUNS)
 
 
 def test_a_second_execution_gives_the_same_manifest(project: Project) -> None:

@@ -1,4 +1,5 @@
-# One training run. Its checkpoints lie in an undeclared work folder keyed by run and recipe, so
+# One training run, from initial weights or from another run's. Its checkpoints lie in an undeclared
+# work folder keyed by run and recipe, so
 # that Snakemake leaves them alone when a run is killed, and a repeat never resumes its original.
 
 
@@ -7,7 +8,7 @@ rule train:
         code=code("train"),
         tokens=lambda w: f"{RESULTS}/tokens/{study.runs[w.run].recipe.data.corpus}/train.safetensors",
         vocabulary=lambda w: f"{RESULTS}/tokens/{study.runs[w.run].recipe.data.corpus}/vocabulary.tiktoken",
-        init=lambda w: f"{RESULTS}/init/{study.runs[w.run].recipe.start}.safetensors",
+        init=lambda w: f"{RESULTS}/{study.start_file(study.runs[w.run])}",
     output:
         model=f"{RESULTS}/runs/{{run}}/model.safetensors",
         digests=f"{RESULTS}/runs/{{run}}/model.json",
@@ -21,7 +22,10 @@ rule train:
         f"{RESULTS}/benchmarks/train/{{run}}.tsv"
     # Long jobs first: a short one can fill the gap at the end, a training run cannot.
     priority: 10
-    threads: lambda w: study.runs[w.run].recipe.threads
+    threads: lambda w: study.runs[w.run].recipe.threads * study.config.processes
+    resources:
+        # Not a param: the number of processes changes no bits, so a change of it reruns nothing.
+        processes=study.config.processes,
     params:
         text=lambda w: TrainParams.of(study, study.runs[w.run]).text,
         work=lambda w: f"{RESULTS}/work/{w.run}-{study.runs[w.run].recipe.digest[:16]}",
@@ -31,4 +35,4 @@ rule train:
     shell:
         "noiseband train --params {params.text:q} --tokens {input.tokens:q}"
         " --vocabulary {input.vocabulary:q} --init {input.init:q}"
-        " --work {params.work:q} --out {params.out:q} 2> {log:q}"
+        " --work {params.work:q} --processes {resources.processes} --out {params.out:q} 2> {log:q}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -53,7 +54,14 @@ def init(
     if params_text is not None:
         given = parse(params.InitParams, params_text)
     else:
-        given = params.InitParams.of(find_run(load_study(config), run).recipe)
+        study = load_study(config)
+        found = find_run(study, run)
+        if found.continues is not None:
+            raise UserError(
+                f"--run {run}: starts from the final weights of {found.continues}, which are (or "
+                f"will be) {study.results / study.start_file(found)}; there is nothing to draw"
+            )
+        given = params.InitParams.of(found.recipe)
     if out is not None:
         weights, digests = out / "init.safetensors", out / "init.json"
     if weights is None or digests is None:
@@ -74,6 +82,9 @@ def train(
     vocabulary: Annotated[Path | None, typer.Option(help="Vocabulary of the tokens.")] = None,
     init: Annotated[Path | None, typer.Option(help="Initial weights.")] = None,
     work: Annotated[Path | None, typer.Option(help="Folder for checkpoints.")] = None,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Processes: a power of two that divides the slots.")
+    ] = 1,
 ) -> None:
     """Train one run, going on from its newest checkpoint.
 
@@ -92,13 +103,22 @@ def train(
         folder = study.results / "tokens" / given.recipe.data.corpus
         tokens = tokens or _made(folder / "train.safetensors", config)
         vocabulary = vocabulary or _made(folder / "vocabulary.tiktoken", config)
-        init = init or _made(study.results / "init" / f"{given.recipe.start}.safetensors", config)
+        init = init or _made(study.results / study.start_file(study.runs[given.run]), config)
         work = work or out / "work"
     if tokens is None or vocabulary is None or init is None or work is None:
         raise UserError("--params needs --tokens, --vocabulary, --init and --work beside it")
+    from noiseband.train.launch import PEER_LOST, end_with_launcher, launch, launched
+    from noiseband.train.processes import PeerLost, check_processes, joined
+
+    check_processes(processes, given.recipe.batch.slots)
+    if processes > 1 and not launched():
+        sys.exit(launch(processes, sys.argv[1:]))
+    if launched():
+        end_with_launcher()
     from noiseband.corpus.tokens import open_tokens
     from noiseband.corpus.vocabulary import load_encoding
-    from noiseband.train.loop import Interrupted, Job, train
+    from noiseband.train.loop import Interrupted, train
+    from noiseband.train.trainer import Job
 
     job = Job(
         params=given,
@@ -109,9 +129,13 @@ def train(
         out=out,
     )
     try:
-        train(job)
+        with joined() as group:
+            train(job, group)
     except Interrupted as stop:
         sys.exit(128 + stop.signal)
+    except PeerLost:
+        # At once: what is left of the group could wait for the lost process on its way out.
+        os._exit(PEER_LOST)
 
 
 def _made(path: Path, config: Path) -> Path:

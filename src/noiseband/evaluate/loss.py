@@ -19,8 +19,8 @@ from noiseband.determinism import autocast, make_deterministic, pick_device
 from noiseband.errors import UserError
 from noiseband.evaluate.window import Window, cut_window
 from noiseband.files import write_json
-from noiseband.model.gpt import GPT
-from noiseband.model.load import AttentionKind, load_model
+from noiseband.model.gpt import GPT, AttentionKind
+from noiseband.model.load import load_model
 from noiseband.study.config import Evaluation
 from noiseband.study.recipe import Model
 

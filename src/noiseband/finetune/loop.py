@@ -21,8 +21,8 @@ from noiseband.errors import UserError
 from noiseband.files import atomic, write_json
 from noiseband.finetune.data import IGNORED, Example, collate, encode_example
 from noiseband.finetune.rows import Row, read_rows
-from noiseband.model.gpt import GPT
-from noiseband.model.load import AttentionKind, load_model
+from noiseband.model.gpt import GPT, AttentionKind
+from noiseband.model.load import load_model
 from noiseband.randomness import derived_seed
 from noiseband.study.config import Protocol
 from noiseband.study.recipe import Model

@@ -14,7 +14,8 @@ from noiseband.files import write_jsonl
 from noiseband.finetune.data import encode_prompt
 from noiseband.finetune.rows import Row, read_rows
 from noiseband.model.generate import generate
-from noiseband.model.load import AttentionKind, load_model
+from noiseband.model.gpt import AttentionKind
+from noiseband.model.load import load_model
 from noiseband.study.config import Protocol
 from noiseband.study.recipe import Model
 

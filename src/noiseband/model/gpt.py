@@ -13,7 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from noiseband.model.attention import explicit_attention
+from noiseband.model.dropout import dropout
 from noiseband.study.recipe import Model
+
+AttentionKind = Literal["explicit", "sdpa"]
 
 
 class Linear(nn.Module):
@@ -52,35 +56,44 @@ class LayerNorm(nn.Module):
 
 
 class Attention(nn.Module):
-    """Causal multi-head self-attention with separate query, key and value projections."""
+    """Causal multi-head self-attention with separate query, key and value projections.
 
-    def __init__(self, config: Model, kind: Literal["explicit", "sdpa"]) -> None:
+    `fused` computes the three as one product, W_qkv, whose rows are theirs one below the other.
+    """
+
+    def __init__(self, config: Model, kind: AttentionKind, fused: bool) -> None:
         super().__init__()
-        self.W_query = Linear(config.width, config.width, bias=config.qkv_bias)
-        self.W_key = Linear(config.width, config.width, bias=config.qkv_bias)
-        self.W_value = Linear(config.width, config.width, bias=config.qkv_bias)
-        self.out_proj = Linear(config.width, config.width)
+        width, bias = config.width, config.qkv_bias
+        self.fused = fused
+        if fused:
+            self.W_qkv = Linear(width, 3 * width, bias=bias)
+        else:
+            self.W_query = Linear(width, width, bias=bias)
+            self.W_key = Linear(width, width, bias=bias)
+            self.W_value = Linear(width, width, bias=bias)
+        self.out_proj = Linear(width, width)
         self.heads = config.heads
         self.dropout = config.dropout
         self.kind = kind
 
-    def forward(self, x: Tensor, future: Tensor) -> Tensor:
-        """x: (batch, time, width); future: (time, time) bool, True where key is after query."""
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """x: (batch, time, width); mask: (time, time), -inf where the key is after the query."""
         batch, time, width = x.shape
-        shape = (batch, time, self.heads, width // self.heads)
-        query = self.W_query(x).view(shape).transpose(1, 2)
-        key = self.W_key(x).view(shape).transpose(1, 2)
-        value = self.W_value(x).view(shape).transpose(1, 2)
-        dropout = self.dropout if self.training else 0.0
-        if self.kind == "sdpa":
-            mixed = F.scaled_dot_product_attention(
-                query, key, value, dropout_p=dropout, is_causal=True
-            )
+        if self.fused:
+            projected = self.W_qkv(x)
         else:
-            scores = (query @ key.transpose(2, 3)).masked_fill(future, -math.inf)
-            weights = torch.softmax(scores / math.sqrt(width // self.heads), dim=-1)
-            mixed = F.dropout(weights, dropout, self.training) @ value
-        out: Tensor = self.out_proj(mixed.transpose(1, 2).reshape(batch, time, width))
+            projected = torch.cat([self.W_query(x), self.W_key(x), self.W_value(x)], dim=-1)
+        projected = projected.view(batch, time, 3, width)
+        dropped = self.dropout if self.training else 0.0
+        if self.kind == "explicit":
+            mixed = explicit_attention(projected, mask, self.heads, dropped)
+        else:
+            query, key, value = projected.unflatten(3, (self.heads, -1)).permute(2, 0, 3, 1, 4)
+            mixed = F.scaled_dot_product_attention(
+                query, key, value, dropout_p=dropped, is_causal=True
+            )
+            mixed = mixed.transpose(1, 2).flatten(2)
+        out: Tensor = self.out_proj(mixed)
         return out
 
 
@@ -103,51 +116,72 @@ class FeedForward(nn.Module):
 class Block(nn.Module):
     """Pre-norm transformer block; dropout on each residual branch."""
 
-    def __init__(self, config: Model, attention: Literal["explicit", "sdpa"]) -> None:
+    def __init__(self, config: Model, attention: AttentionKind, fused: bool) -> None:
         super().__init__()
-        self.att = Attention(config, attention)
+        self.att = Attention(config, attention, fused)
         self.ff = FeedForward(config.width)
         self.norm1 = LayerNorm(config.width)
         self.norm2 = LayerNorm(config.width)
         self.dropout = config.dropout
 
-    def forward(self, x: Tensor, future: Tensor) -> Tensor:
-        x = x + F.dropout(self.att(self.norm1(x), future), self.dropout, self.training)
-        return x + F.dropout(self.ff(self.norm2(x)), self.dropout, self.training)
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        x = x + dropout(self.att(self.norm1(x), mask), self.dropout, self.training)
+        return x + dropout(self.ff(self.norm2(x)), self.dropout, self.training)
 
 
 class GPT(nn.Module):
     """Token ids (batch, time) to logits (batch, time, vocabulary)."""
 
-    def __init__(self, config: Model, attention: Literal["explicit", "sdpa"] = "explicit") -> None:
+    def __init__(
+        self, config: Model, attention: AttentionKind = "explicit", fused: bool = False
+    ) -> None:
         super().__init__()
         self.config = config
         self.tok_emb = Embedding(config.vocabulary, config.width)
         self.pos_emb = Embedding(config.context, config.width)
-        self.trf_blocks = nn.ModuleList(Block(config, attention) for _ in range(config.layers))
+        self.trf_blocks = nn.ModuleList(
+            Block(config, attention, fused) for _ in range(config.layers)
+        )
         self.final_norm = LayerNorm(config.width)
         # A tied head is the token embedding, so it has no parameter of its own.
         self.out_head = None if config.tied else Linear(config.width, config.vocabulary, bias=False)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Raises IndexError where time exceeds the context."""
+    @property
+    def head(self) -> Tensor:
+        """The output head's weight, (vocabulary, width)."""
+        return self.tok_emb.weight if self.out_head is None else self.out_head.weight
+
+    def hidden(self, tokens: Tensor) -> Tensor:
+        """What the head projects, (batch, time, width). IndexError where time exceeds the
+        context."""
         time = tokens.shape[1]
         position = torch.arange(time, device=tokens.device)
-        future = position[None, :] > position[:, None]
         x = self.tok_emb(tokens) + self.pos_emb(position)
-        x = F.dropout(x, self.config.dropout, self.training)
+        x = dropout(x, self.config.dropout, self.training)
+        mask = torch.full((time, time), -math.inf, device=tokens.device).triu(1)
         for block in self.trf_blocks:
-            x = block(x, future)
-        x = self.final_norm(x)
-        return F.linear(x, self.tok_emb.weight) if self.out_head is None else self.out_head(x)
+            x = block(x, mask)
+        out: Tensor = self.final_norm(x)
+        return out
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return F.linear(self.hidden(tokens), self.head)
 
 
-def empty_model(config: Model, attention: Literal["explicit", "sdpa"] = "explicit") -> GPT:
+def empty_model(config: Model, attention: AttentionKind = "explicit", fused: bool = False) -> GPT:
     """A model whose parameters have shapes and no storage."""
     with torch.device("meta"):
-        return GPT(config, attention)
+        return GPT(config, attention, fused)
 
 
 def parameter_shapes(config: Model) -> dict[str, tuple[int, ...]]:
     """Every parameter's name and shape, in the order in which the reference draws them."""
     return {name: tuple(p.shape) for name, p in empty_model(config).named_parameters()}
+
+
+def reference_parts(name: str, shape: torch.Size) -> list[tuple[str, torch.Size]]:
+    """The reference's parameters that make up one of the model's, in order, with their shapes."""
+    if ".W_qkv." not in name:
+        return [(name, shape)]
+    part = torch.Size([shape[0] // 3, *shape[1:]])
+    return [(name.replace("W_qkv", f"W_{kind}"), part) for kind in ("query", "key", "value")]

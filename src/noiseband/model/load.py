@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
 
 from noiseband.errors import UserError
-from noiseband.model.gpt import GPT, empty_model
+from noiseband.model.gpt import GPT, AttentionKind, empty_model
 from noiseband.study.recipe import Model
-
-AttentionKind = Literal["explicit", "sdpa"]
 
 
 def load_model(file: Path, config: Model, attention: AttentionKind, device: torch.device) -> GPT:

@@ -32,18 +32,19 @@ _UP, _DOWN = (0.94, "top", "↑"), (0.06, "bottom", "↓")
 def draw_loss(study: Training) -> Figure:
     """All losses above; below, how far each intervention is from the mean of the baseline's runs.
 
-    Runs read the same tokens at the same step, so the difference is free of the luck of the batch,
-    which is larger than most effects.
+    At one step runs read the same tokens, so the difference is free of the luck of the batch, which
+    is larger than most effects. A run that reads others has none.
     """
     losses = study.cut("loss")
     figure, panels = grid(study.interventions, above=OVERVIEW + 62)
     _overview(panel(figure, LEFT, 12, WIDTH - LEFT - RIGHT, OVERVIEW), study, losses)
     baselines = [losses[line.run] for line in study.baselines]
     centre = mean_of(baselines)
+    steps = {line.trace.steps for line in study.baselines[:1]}
     differences = {
         line.run: losses[line.run].mean - centre
         for line in study.lines
-        if len(losses[line.run]) == len(centre)
+        if line.same_tokens and line.trace.steps in steps
     }
     low, high = _frame(differences)
     for name, axes in panels.items():
@@ -93,6 +94,12 @@ def _differences(
             if not low <= values[-1] <= high:
                 outside.append(float(values[-1]))
     heading(axes, name, study)
+    if study.groups[name] and not any(line.same_tokens for line in study.groups[name]):
+        note = "reads other tokens"
+        axes.text(
+            0.5, 0.94, note, transform=axes.transAxes, ha="center", va="top",
+            fontsize=11, color=LIGHT["muted"],
+        )  # fmt: skip
     if outside:
         end, (y, side, arrow) = outside[0], _UP if outside[0] > high else _DOWN
         note = f"ends at {signed(end, 2)} {arrow}"

@@ -141,10 +141,17 @@ def noise_rows(components: Sequence[NoiseComponent], rows: Sequence[RunRow]) -> 
 
 
 def stack_rows(rows: Sequence[RunRow], alpha: float) -> list[StackRow]:
-    """One for each intervention of several parts: what they promise one by one, and what it got."""
+    """One for each intervention of several parts: what they promise one by one, and what it got.
+
+    A run that continues another is none: it had more training than its parts, or other.
+    """
     runs = usable(rows)
     alone = {row.intervention for row in runs}
-    stacks = {row.intervention: row.interventions for row in rows if len(row.interventions) > 1}
+    stacks = {
+        row.intervention: row.interventions
+        for row in rows
+        if len(row.interventions) > 1 and row.continues is None
+    }
     missing = {
         stack: tuple(part for part in parts if part not in alone) for stack, parts in stacks.items()
     }

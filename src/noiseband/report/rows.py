@@ -32,6 +32,8 @@ class RunRow:
     init_seed: int
     train_seed: int
     repeat_of: str | None
+    continues: str | None
+    """The run whose final weights it started from."""
     test_loss: float | None
     """None or not finite where a run has no usable loss."""
     improvement: float | None

@@ -67,6 +67,7 @@ def _run_row(folder: Path) -> RunRow:
         init_seed=recipe["init_seed"],
         train_seed=recipe["train_seed"],
         repeat_of=card["repeat_of"],
+        continues=card["continues"],
         test_loss=evaluation["test_loss"],
         improvement=None,
         bits_per_byte=evaluation["bits_per_byte"],

@@ -14,18 +14,23 @@ from noiseband.report.traces import Binned, Floats, Trace, binned
 from noiseband.stats.least_squares import BASELINE
 
 LEAST_BINS, MOST_BINS = 24, 160
+OTHER_TOKENS = ("continues=", "data.", "batch.sequences=", "model.context=")
+"""Changes after which a run's steps read other tokens than the baseline's."""
 POINTS = 6_000
 """Points of all lines of a chart together: what keeps it small however many runs there are."""
 
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """A run's trace, with the colour of its verdict."""
+    """A run's trace."""
 
     run: str
     intervention: str
     tint: str
+    """The colour of its verdict."""
     trace: Trace
+    same_tokens: bool
+    """Whether it reads the baseline's tokens at every step."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +72,13 @@ def sort_traces(
     return Training(
         {
             name: tuple(
-                Line(run.run, name, colour(calls.get(name, BASELINE)), traces[run.run])
+                Line(
+                    run.run,
+                    name,
+                    colour(calls.get(name, BASELINE)),
+                    traces[run.run],
+                    not any(change.startswith(OTHER_TOKENS) for change in run.changes),
+                )
                 for run in runs
                 if run.intervention == name and run.repeat_of is None
             )

@@ -22,6 +22,8 @@ COLUMNS = (
     "first_different",
     "reference",
 )
+TRAINED = "run:"
+"""Before the name of a run whose final weights are the starting point."""
 
 
 def golden_digests() -> dict[str, str]:
@@ -36,17 +38,22 @@ def starts_table(
     """One row a run: its starting point, and how many tensors equal the baseline's.
 
     Args:
-        starts: runs with their starting points.
+        starts: runs with their starting points; `run:<name>`, whose row has nothing more, for one
+            that starts from another's final weights.
         baseline: the run that others are compared with.
         digests: starting point to its digest file.
     """
     golden = golden_digests()
-    reference = digests[dict(starts)[baseline]]["tensors"]
-    rows = []
+    origin = dict(starts)[baseline]
+    reference = None if origin.startswith(TRAINED) else digests[origin]["tensors"]
+    rows: list[dict[str, Any]] = []
     for run, start in starts:
+        if start.startswith(TRAINED):
+            rows.append({**dict.fromkeys(COLUMNS, ""), "run": run, "start": start})
+            continue
         own = digests[start]["tensors"]
-        equal = [name for name in own if own[name] == reference.get(name)]
-        different = sorted(own.keys() - equal)
+        equal = [name for name in own if reference and own[name] == reference.get(name)]
+        different = sorted(own.keys() - equal) if reference else []
         expected = golden.get(start)
         rows.append(
             {
@@ -54,7 +61,7 @@ def starts_table(
                 "start": start,
                 "init_sha256": digests[start]["sha256"],
                 "tensors": len(own),
-                "shared_with_baseline": len(equal),
+                "shared_with_baseline": len(equal) if reference else "",
                 "first_different": different[0] if different else "",
                 "reference": _against(expected, digests[start]["sha256"]),
             }

@@ -1,16 +1,19 @@
-"""Checks that no single section can make: names that must exist, changes that must change."""
+"""Checks that no single section can make: names that must exist, changes that must change.
+
+Those of runs are in `run_checks`.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from pydantic import ValidationError
 
-from noiseband.study.config import Changes, Corpus, StudyConfig
+from noiseband.study.config import Changes, Corpus
 from noiseband.study.problems import Problem, from_pydantic, nearest, unknown_names
 from noiseband.study.recipe import BaselineRecipe, flatten
-from noiseband.study.runs import BASELINE, Run, apply, expand
+from noiseband.study.run_checks import check_runs
+from noiseband.study.runs import BASELINE, CONTINUED, apply
 
 
 def check(valid: dict[str, Any]) -> list[Problem]:
@@ -30,7 +33,7 @@ def check(valid: dict[str, Any]) -> list[Problem]:
         problems += found
         if {"runs", "seeds", "noise"} <= valid.keys():
             faulty = {problem.key.split(".")[1] for problem in found}
-            problems += _runs(valid, faulty)
+            problems += check_runs(valid, faulty)
     if valid.get("finetuning") is not None:
         for name, protocol in valid["finetuning"].protocols.items():
             key = f"finetuning.protocols.{name}.instructions"
@@ -58,7 +61,7 @@ def _interventions(
     problems: list[Problem] = []
     for name, value in interventions.items():
         key = f"interventions.{name}"
-        if name == BASELINE:
+        if name in (BASELINE, CONTINUED):
             problems.append(Problem(key, None, "the name is taken: call it another"))
         elif isinstance(value, list):
             problems += _stack(key, value, interventions)
@@ -115,75 +118,4 @@ def _stack(
                 problems.append(Problem(place, part, remedy))
     if len(parts) < 2:
         problems.append(Problem(key, parts, "a stack needs two or more interventions"))
-    return problems
-
-
-def _runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
-    """Names of runs and what refers to them; `faulty` interventions are expanded as empty."""
-    problems: list[Problem] = []
-    interventions, entries = valid["interventions"], valid["runs"]
-    for name in valid["seeds"]:
-        problems += unknown_names(f"seeds.{name}", name, ["default", BASELINE, *interventions])
-    for position, entry in enumerate(entries):
-        for place, name in enumerate(entry.interventions):
-            problems += unknown_names(f"runs.{position}.interventions.{place}", name, interventions)
-    if problems:
-        return problems
-    config = StudyConfig.model_construct(
-        recipe=valid["recipe"],
-        interventions={k: {} if k in faulty else v for k, v in interventions.items()},
-        seeds=valid["seeds"],
-        noise=valid["noise"],
-        runs=[entry for entry in entries if entry.repeat_of is None],
-    )
-    try:
-        runs = expand(config)
-    except ValidationError as error:
-        # Each change is valid alone, so a combination, or a run's own microbatch, is at fault.
-        return from_pydantic(error, "runs", BaselineRecipe)
-    names = [run.name for run in runs]
-    for position, entry in enumerate(entries):
-        if entry.repeat_of is not None:
-            problems += unknown_names(f"runs.{position}.repeat_of", entry.repeat_of, names)
-    names += [entry.name for entry in entries if entry.repeat_of is not None]
-    for name, count in Counter(names).items():
-        if count > 1:
-            remedy = f"{count} runs have this name; rename or remove one"
-            problems.append(Problem("runs", name, remedy))
-    if "baseline" in valid:
-        problems += unknown_names("baseline", valid["baseline"], names)
-    if valid.get("finetuning") is not None and valid["finetuning"].runs != "all":
-        for position, name in enumerate(valid["finetuning"].runs):
-            problems += unknown_names(f"finetuning.runs.{position}", name, names)
-    if not faulty:
-        problems += _same_recipe(runs)
-    return problems + _enough_tokens(runs, valid.get("corpora", {}))
-
-
-def _same_recipe(runs: list[Run]) -> list[Problem]:
-    """Two runs of one recipe are either a repeat, and must say so, or a mistake."""
-    owner: dict[str, str] = {}
-    problems = []
-    for run in runs:
-        other = owner.setdefault(run.recipe.digest, run.name)
-        if other != run.name:
-            remedy = f"has the recipe of {other}; make it repeat_of: {other}, or remove it"
-            problems.append(Problem("runs", run.name, remedy))
-    return problems
-
-
-def _enough_tokens(runs: list[Run], corpora: dict[str, Corpus]) -> list[Problem]:
-    problems = []
-    for name, corpus in corpora.items():
-        readers = [run for run in runs if run.recipe.data.corpus == name]
-        if corpus.tokens is None or not readers:
-            continue
-        farthest = max(readers, key=lambda run: run.recipe.last_token)
-        if farthest.recipe.last_token > corpus.tokens.train:
-            remedy = (
-                f"run {farthest.name} reads to token {farthest.recipe.last_token:,} but the "
-                f"training split of corpus {name} has {corpus.tokens.train:,}; lower it"
-            )
-            value = farthest.recipe.data.train_tokens
-            problems.append(Problem("recipe.data.train_tokens", value, remedy))
     return problems

@@ -116,8 +116,11 @@ class Checkpoints(Section):
 
     every: Positive = 617
     """Steps between checkpoints and samples; the first and last step are always included."""
-    keep: Positive = 2
+    last: Positive = 2
     """Newest checkpoints kept in the work folder."""
+    keep: list[Annotated[int, Field(ge=0)]] = []
+    """Steps whose checkpoints are kept besides, and made if `every` would not: for
+    `noiseband diverge` and for looking closer."""
 
 
 class Instructions(Section):
@@ -201,18 +204,34 @@ class RunEntry(Section):
     interventions: list[str] = []
     """Interventions or stacks applied to the baseline."""
     seed: SeedPair | None = None
-    """Seed for both, or `[init_seed, train_seed]`; not with `repeat_of`."""
+    """Seed for both, or `[init_seed, train_seed]`; not with `repeat_of`. With `continues`, null
+    takes the other run's."""
     microbatch: Positive | None = None
     """Another microbatch than the baseline's makes the run a twin."""
     repeat_of: str | None = None
     """Train another run's recipe afresh, to be compared to the bit."""
+    continues: str | None = None
+    """Run whose final weights this one starts from."""
+    start_token: Annotated[int, Field(ge=0)] | None = None
+    """With `continues`: first token to read; null takes the one at which the other run stopped
+    (or the recipe's, if it reads another corpus)."""
+    train_tokens: Positive | None = None
+    """With `continues`: tokens to train on; null takes the recipe's."""
 
     @model_validator(mode="after")
-    def _repeat_has_nothing_of_its_own(self) -> RunEntry:
-        if self.repeat_of is None and self.seed is None:
-            raise ValueError("a run needs a seed (or repeat_of)")
-        if self.repeat_of is not None and (self.interventions or self.seed or self.microbatch):
-            raise ValueError("repeat_of takes the whole recipe: remove the other keys")
+    def _keys_go_together(self) -> RunEntry:
+        if self.repeat_of is not None:
+            whole = RunEntry.model_construct(name=self.name, repeat_of=self.repeat_of)
+            if self != whole:
+                raise ValueError("repeat_of takes the whole recipe: remove the other keys")
+        elif self.continues is None:
+            for key in ("start_token", "train_tokens"):
+                if getattr(self, key) is not None:
+                    raise ValueError(
+                        f"{key} belongs to `continues`; name the run to go on from, or remove it"
+                    )
+            if self.seed is None:
+                raise ValueError("a run needs a seed (or repeat_of, or continues)")
         return self
 
 
@@ -263,6 +282,9 @@ class StudyConfig(Section):
     """Text drawn during training."""
     checkpoints: Checkpoints = Checkpoints()
     """When training is saved."""
+    processes: Positive = 1
+    """Training processes of one run; changes no bits. A power of two that divides the slots of
+    every run."""
     finetuning: Finetuning | None = None
     """Instruction fine-tuning; without it a study ends at the test loss."""
     judge: Judge = Judge()

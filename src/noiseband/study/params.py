@@ -58,14 +58,15 @@ class StartsParams(Section):
     """Of `verify_init`: which run starts where."""
 
     starts: list[tuple[str, str]]
-    """Each run, in the order in which runs are shown, with the name of its starting point."""
+    """Each run, in the order in which runs are shown, with the name of its starting point, or
+    `run:<name>` where it starts from another run's final weights."""
     baseline: str
     on_mismatch: Literal["stop", "warn"]
 
     @classmethod
     def of(cls, study: Study) -> StartsParams:
         return cls(
-            starts=[(run.name, run.recipe.start) for run in study.runs.values()],
+            starts=[(run.name, run.start) for run in study.runs.values()],
             baseline=study.config.baseline,
             on_mismatch=study.config.on_mismatch,
         )
@@ -78,6 +79,7 @@ class TrainParams(Section):
     intervention: str
     interventions: list[str]
     repeat_of: str | None
+    continues: str | None
     difference: dict[str, list[Any]]
     recipe: Recipe
     samples: Samples
@@ -90,6 +92,7 @@ class TrainParams(Section):
             intervention=run.intervention,
             interventions=list(run.interventions),
             repeat_of=run.repeat_of,
+            continues=run.continues,
             difference=run.difference,
             recipe=run.recipe,
             samples=study.config.samples,

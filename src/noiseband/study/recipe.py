@@ -112,6 +112,11 @@ class Batch(Section):
         return self.sequences // self.microbatch
 
 
+def valid_processes(slots: int) -> list[int]:
+    """Numbers of processes that can share the slots: the powers of two that divide them."""
+    return [2**k for k in range(slots.bit_length()) if slots % 2**k == 0]
+
+
 class Optimizer(Section):
     """AdamW over every parameter: biases, norms and embeddings are decayed too."""
 
@@ -142,8 +147,16 @@ class Schedule(Section):
     """Multiple of the peak that the cosine ends at."""
 
 
-Precision = Literal["float32", "tf32", "float16-amp", "bfloat16-amp"]
-"""`float32` (no TF32), `tf32`, or autocast with float32 weights; `float16-amp` scales the loss."""
+Precision = Literal[
+    "float32",
+    "tf32",
+    "float16-amp",
+    "bfloat16-amp",
+    "float16-amp-no-tf32",
+    "bfloat16-amp-no-tf32",
+]
+"""`float32` (no TF32), `tf32`, or autocast with float32 weights: 16-bit products, TF32 for what
+autocast leaves in float32 (`-no-tf32`: not even there). float16 scales the loss."""
 
 
 class BaselineRecipe(Section):
@@ -166,6 +179,12 @@ class BaselineRecipe(Section):
     """Arithmetic of the forward and backward pass."""
     attention: Literal["explicit", "sdpa"] = "explicit"
     """`explicit` masks, softmax and dropout as published, or PyTorch's fused `sdpa`."""
+    compile: bool = False
+    """Compile the model and its loss with `torch.compile`: faster on GPUs, and other bits."""
+    reduction: Literal["ordered", "allreduce"] = "ordered"
+    """How gradients are summed over slots: `ordered` by a fixed tree, with the same bits for any
+    number of processes, or `allreduce` by DistributedDataParallel, as published, with no such
+    promise."""
     threads: Positive = 1
     """CPU threads of one training process; part of the recipe because sums depend on it."""
 
@@ -177,6 +196,8 @@ class Recipe(BaselineRecipe):
     """Seed of the initial weights."""
     train_seed: Seed
     """Seed of everything after (dropout)."""
+    continues: str | None = None
+    """Recipe digest of the run whose final weights this one starts from; null: from `init`."""
 
     @property
     def digest(self) -> str:
@@ -193,9 +214,14 @@ class Recipe(BaselineRecipe):
         return -(-self.data.train_tokens // self.tokens_per_step)
 
     @property
+    def stop_token(self) -> int:
+        """Where a run that goes on from this one starts reading: this one's last target."""
+        return self.data.start_token + self.steps * self.tokens_per_step
+
+    @property
     def last_token(self) -> int:
         """One past the last token that the run reads (the last target is a token of its own)."""
-        return self.data.start_token + self.steps * self.tokens_per_step + 1
+        return self.stop_token + 1
 
     @property
     def start(self) -> str:

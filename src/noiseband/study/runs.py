@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from noiseband.study.config import Changes, SeedPair, StudyConfig
+from noiseband.study.config import Changes, RunEntry, SeedPair, StudyConfig
 from noiseband.study.recipe import BaselineRecipe, Recipe, difference
 
 BASELINE = "baseline"
 """What the intervention of a run without any is called."""
+CONTINUED = "continued"
+"""What is added to it for a run that starts from another's final weights."""
 
 
 @dataclass(frozen=True)
@@ -19,18 +22,26 @@ class Run:
 
     name: str
     intervention: str
-    """`baseline`, the name of an intervention or stack, or several joined by `+`."""
+    """`baseline`, the name of an intervention or stack, or several joined by `+`; the last of them
+    is `continued` where the run goes on from another, with how, where that is not plain."""
     interventions: tuple[str, ...]
     """The single interventions applied, in the order of the config."""
     recipe: Recipe
     difference: dict[str, list[Any]]
-    """Recipe keys that differ from the baseline's, each with both values."""
+    """Recipe keys that differ from the baseline's, each with both values; `continues` by name."""
     repeat_of: str | None = None
+    continues: str | None = None
+    """The run whose final weights this one starts from."""
 
     @property
     def seeds(self) -> tuple[int, int]:
         """(init_seed, train_seed)"""
         return self.recipe.init_seed, self.recipe.train_seed
+
+    @property
+    def start(self) -> str:
+        """Name of the weights that it starts from: initial ones, or `run:` and another's name."""
+        return self.recipe.start if self.continues is None else f"run:{self.continues}"
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,14 @@ class Study:
     @property
     def starts(self) -> dict[str, Recipe]:
         """Every starting point (file of initial weights), with one recipe that begins there."""
-        return {run.recipe.start: run.recipe for run in self.runs.values()}
+        runs = self.runs.values()
+        return {run.recipe.start: run.recipe for run in runs if run.continues is None}
+
+    def start_file(self, run: Run) -> Path:
+        """The weights that a run starts from, below `results`."""
+        if run.continues is not None:
+            return Path("runs", run.continues, "model.safetensors")
+        return Path("init", f"{run.recipe.start}.safetensors")
 
     @property
     def finetuned(self) -> list[Run]:
@@ -105,53 +123,110 @@ def apply(recipe: BaselineRecipe, changes: Changes) -> BaselineRecipe:
     return BaselineRecipe.model_validate(data)
 
 
+def in_order(entries: Sequence[RunEntry], names: Iterable[str]) -> list[RunEntry]:
+    """The entries, each after the run that it continues. `names` are runs that exist already.
+
+    Repeats are left out, and so is what goes on from a run that is not there, or from itself.
+    """
+    known, found = set(names), list[RunEntry]()
+    waiting = [entry for entry in entries if entry.repeat_of is None]
+    while ready := [e for e in waiting if e.continues is None or e.continues in known]:
+        found += ready
+        known |= {entry.name for entry in ready}
+        waiting = [entry for entry in waiting if entry not in ready]
+    return found
+
+
 def expand(config: StudyConfig) -> list[Run]:
-    """All runs of a study, in the order: noise, seeds of each intervention, named runs.
+    """All runs of a study, in the order: noise, seeds of each intervention, named runs, repeats.
 
     A seed pair that several noise components name is one run; the caller reports two different
     runs with one name.
     """
-    runs: list[Run] = []
-
-    def add(
-        names: list[str],
-        pair: tuple[int, int],
-        name: str | None = None,
-        microbatch: int | None = None,
-    ) -> None:
-        singles = {k: v for n in names for k, v in changes_of(n, config.interventions).items()}
-        recipe = config.recipe
-        for changes in singles.values():
-            recipe = apply(recipe, changes)
-        if microbatch is not None:
-            recipe = apply(recipe, {"batch.microbatch": microbatch})
-        label = "+".join(names) or BASELINE
-        runs.append(
-            Run(
-                name=name or run_name(label, pair),
-                intervention=label,
-                interventions=tuple(singles),
-                recipe=Recipe(**dict(recipe), init_seed=pair[0], train_seed=pair[1]),
-                difference=difference(config.recipe, recipe),
-            )
-        )
-
     noise = config.noise
     pairs = map(seed_pair, [*noise.init_and_train, *noise.train_only, *noise.init_only])
     baselines = map(seed_pair, config.seeds.get(BASELINE, []))
-    for pair in dict.fromkeys([*pairs, *baselines]):
-        add([], pair)
+    runs = [_from_seeds(config, [], pair) for pair in dict.fromkeys([*pairs, *baselines])]
     for intervention in config.interventions:
         for seed in config.seeds.get(intervention, config.seeds.get("default", [])):
-            add([intervention], seed_pair(seed))
+            runs.append(_from_seeds(config, [intervention], seed_pair(seed)))
     by_name = {run.name: run for run in runs}
-    for entry in config.runs:
-        if entry.repeat_of is None:
-            assert entry.seed is not None  # the model demands one of the two
-            add(entry.interventions, seed_pair(entry.seed), entry.name, entry.microbatch)
-            by_name[runs[-1].name] = runs[-1]
+    named: list[tuple[int, Run]] = []
+    for entry in in_order(config.runs, by_name):
+        run = _named(config, entry, by_name)
+        by_name[run.name] = run
+        named.append((config.runs.index(entry), run))
+    runs += [run for _, run in sorted(named, key=lambda one: one[0])]
     for entry in config.runs:
         if entry.repeat_of is not None:
             original = by_name[entry.repeat_of]
             runs.append(replace(original, name=entry.name, repeat_of=original.name))
     return runs
+
+
+def _from_seeds(
+    config: StudyConfig,
+    names: list[str],
+    pair: tuple[int, int],
+    name: str | None = None,
+    microbatch: int | None = None,
+) -> Run:
+    """The baseline with interventions, from initial weights."""
+    singles = {k: v for n in names for k, v in changes_of(n, config.interventions).items()}
+    recipe = config.recipe
+    for changes in singles.values():
+        recipe = apply(recipe, changes)
+    if microbatch is not None:
+        recipe = apply(recipe, {"batch.microbatch": microbatch})
+    label = "+".join(names) or BASELINE
+    return Run(
+        name=name or run_name(label, pair),
+        intervention=label,
+        interventions=tuple(singles),
+        recipe=Recipe(**dict(recipe), init_seed=pair[0], train_seed=pair[1]),
+        difference=difference(config.recipe, recipe),
+    )
+
+
+def _named(config: StudyConfig, entry: RunEntry, runs: dict[str, Run]) -> Run:
+    """A run with an entry of its own, from a seed or from the final weights of one of `runs`."""
+    other = None if entry.continues is None else runs[entry.continues]
+    if entry.seed is not None:
+        pair = seed_pair(entry.seed)
+    else:
+        assert other is not None  # the model demands one of the two
+        pair = other.seeds
+    run = _from_seeds(config, entry.interventions, pair, entry.name, entry.microbatch)
+    return run if other is None else _going_on(config, run, other, entry)
+
+
+def _going_on(config: StudyConfig, run: Run, other: Run, entry: RunEntry) -> Run:
+    """The run, moved to the final weights of `other` and the tokens after those that it read.
+
+    The label tells apart all that differ in more than their seeds, since verdicts count runs of
+    one label as one change.
+    """
+    data, label = run.recipe.data, [CONTINUED]
+    start, tokens = data.start_token, data.train_tokens
+    if data.corpus == other.recipe.data.corpus:
+        start = other.recipe.stop_token
+    if run.intervention != BASELINE:
+        label = [f"{run.intervention}+{CONTINUED}"]
+    if run.intervention != other.intervention:
+        label.append(f"from {other.intervention}")
+    if entry.start_token not in (None, start):
+        start = entry.start_token
+        label.append(f"at token {start:,}")
+    if entry.train_tokens not in (None, tokens):
+        tokens = entry.train_tokens
+        label.append(f"for {tokens:,} tokens")
+    data = data.model_copy(update={"start_token": start, "train_tokens": tokens})
+    recipe = run.recipe.model_copy(update={"data": data, "continues": other.recipe.digest})
+    changed = {**difference(config.recipe, recipe), "continues": [None, other.name]}
+    return replace(
+        run,
+        intervention=" ".join(label),
+        recipe=recipe,
+        difference=dict(sorted(changed.items())),
+        continues=other.name,
+    )

@@ -15,7 +15,7 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,11 +60,16 @@ def locked(folder: Path) -> Iterator[None]:
             raise UserError(
                 f"{folder}: another process is training this run; wait for it or end it"
             ) from error
+        for leftover in folder.glob(".*.tmp"):
+            leftover.unlink()  # half a file, of a process that was killed while it wrote
         yield
 
 
-def save(folder: Path, state: State, keep: int) -> None:
-    """Write a checkpoint, then remove all but the newest `keep`."""
+def save(folder: Path, state: State, last: int, keep: Collection[int] = ()) -> None:
+    """Write a checkpoint, then remove all but the newest `last` and those after the steps `keep`.
+
+    Raises UserError where it cannot be written; earlier checkpoints are intact then.
+    """
     metadata = {
         "step": str(state.step),
         "scale": repr(state.scale),
@@ -80,14 +85,15 @@ def save(folder: Path, state: State, keep: int) -> None:
             f"{folder}: cannot write the checkpoint of step {state.step} ({error}); "
             "earlier checkpoints are intact: free some space and start again"
         ) from error
-    for path in _paths(folder)[keep:]:
-        path.unlink()
+    for done, path in _numbered(folder)[last:]:
+        if done - 1 not in keep:  # steps count from 0: after step n, n + 1 are done
+            path.unlink()
 
 
 def load(folder: Path) -> tuple[State | None, list[str]]:
     """The newest intact checkpoint, or None; and a complaint for each damaged one passed over."""
     complaints: list[str] = []
-    for path in _paths(folder):
+    for _, path in _numbered(folder):
         try:
             with safe_open(path, framework="pt") as file:
                 metadata: dict[str, str] = file.metadata() or {}
@@ -108,10 +114,10 @@ def load(folder: Path) -> tuple[State | None, list[str]]:
     return None, complaints
 
 
-def _paths(folder: Path) -> list[Path]:
-    """Checkpoints, newest first."""
+def _numbered(folder: Path) -> list[tuple[int, Path]]:
+    """Checkpoints with the number of steps done, newest first."""
     found = [(int(m[1]), path) for path in folder.iterdir() if (m := _NAME.fullmatch(path.name))]
-    return [path for _, path in sorted(found, reverse=True)]
+    return sorted(found, reverse=True)
 
 
 class Journal:

@@ -6,14 +6,19 @@ gradient that can be summed over slots as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 
+from noiseband.model.gpt import GPT, reference_parts
+
 ALIGNMENT = 16
 """Elements to which each parameter's start is rounded up: 64 bytes in float32. Matrix libraries
 choose their kernels, and so their last bits, by the alignment of their operands."""
+
+Place = tuple[slice, torch.Size]
+"""Where a parameter lies in a flat tensor, and its shape."""
 
 
 class FlatParameters:
@@ -22,15 +27,26 @@ class FlatParameters:
     Padding between parameters is zero in both and stays zero under AdamW.
     """
 
-    def __init__(
-        self, model: nn.Module, values: Mapping[str, Tensor], device: torch.device
-    ) -> None:
+    def __init__(self, model: GPT, values: Mapping[str, Tensor], device: torch.device) -> None:
+        """
+        Args:
+            model: its parameters may be without storage, and some of them fused.
+            values: initial weights under the reference's names.
+        """
         self.model = model
-        self.slices: dict[str, tuple[slice, torch.Size]] = {}
+        self.device = device
+        self.slices: dict[str, Place] = {}
+        """Every parameter under the reference's name, each by itself."""
+        self.owned: dict[str, Place] = {}
+        """Every parameter as the model has it: some are several of the reference's in a row."""
         end = 0
         for name, parameter in model.named_parameters():
-            self.slices[name] = slice(end, end + parameter.numel()), parameter.shape
-            end += -(-parameter.numel() // ALIGNMENT) * ALIGNMENT
+            begin = end
+            for part, shape in reference_parts(name, parameter.shape):
+                self.slices[part] = slice(end, end + shape.numel()), shape
+                end += shape.numel()
+            self.owned[name] = slice(begin, end), parameter.shape
+            end = -(-end // ALIGNMENT) * ALIGNMENT
         if self.slices.keys() != values.keys():
             odd = sorted(self.slices.keys() ^ values.keys())
             raise ValueError(f"weights do not fit the model: {odd[0]} is in one and not the other")
@@ -38,14 +54,28 @@ class FlatParameters:
         self.grad = torch.zeros_like(self.weights)
         self.weights.grad = self.grad
         self.load(values)
-        for name, view in self.views(self.weights).items():
+        for name, (where, shape) in self.owned.items():
             owner, _, attribute = name.rpartition(".")
-            parameter = nn.Parameter(view)
-            parameter.grad = self.views(self.grad)[name]
+            parameter = nn.Parameter(self.weights[where].view(shape))
             setattr(model.get_submodule(owner), attribute, parameter)
+        self.parameters = dict(model.named_parameters())
+        self.collector(self.grad)()
+
+    def collector(self, flat: Tensor) -> Callable[[], None]:
+        """A function after whose call backward passes add to `flat`, of the length of `weights`."""
+        pairs = [
+            (self.parameters[name], flat[where].view(shape))
+            for name, (where, shape) in self.owned.items()
+        ]
+
+        def collect() -> None:
+            for parameter, view in pairs:
+                parameter.grad = view
+
+        return collect
 
     def views(self, flat: Tensor) -> dict[str, Tensor]:
-        """`flat` cut into the parameters' shapes, by name, sharing its storage."""
+        """`flat` cut into the parameters' shapes, by reference name, sharing its storage."""
         return {name: flat[where].view(shape) for name, (where, shape) in self.slices.items()}
 
     def load(self, values: Mapping[str, Tensor]) -> None:
@@ -58,5 +88,5 @@ class FlatParameters:
                 view.copy_(values[name])
 
     def checksum(self) -> int:
-        """Wrap-around sum of the weights' bits as int64: cheap, independent of order."""
-        return int(self.weights.view(torch.int32).sum(dtype=torch.int64))
+        """Wrap-around sum of the weights' bits, read as 64-bit integers (two weights each)."""
+        return int(self.weights.view(torch.int64).sum())

@@ -1,7 +1,8 @@
-"""Mean cross-entropy with its gradient made in the forward pass.
+"""The output head and its cross-entropy as one operation, some rows at a time.
 
-The logits of one microbatch are by far the largest activation. PyTorch's cross_entropy reads and
-writes arrays of that size eight times, forward and backward; this does so three times, in place.
+The logits of a microbatch are by far the largest activation: PyTorch's head and loss keep arrays
+of that size and pass over them a dozen times. Here the gradient is made on the way forward, block
+by block, so that a block stays in the cache of a CPU and a GPU never holds all logits at once.
 """
 
 from __future__ import annotations
@@ -11,41 +12,65 @@ from typing import Any
 import torch
 from torch import Tensor
 
+BLOCK_ROWS = {"cpu": 64, "cuda": 4096}
+"""Rows of logits at a time: enough for a matrix product at full speed, and no more."""
 
-class _CrossEntropy(torch.autograd.Function):
+
+class _HeadLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, targets: Tensor) -> Tensor:
-        # Under autocast the logits are 16-bit: float() copies. In float32 the probabilities
-        # overwrite the logits, which nothing else has saved (a linear layer keeps its input).
-        scores = logits.detach().float()
-        rows = torch.arange(len(targets), device=targets.device)
-        of_target = scores[rows, targets]
-        largest = scores.amax(dim=1)
-        probabilities = torch.softmax(scores, dim=1, out=scores)
-        # log-sum-exp = largest score - log of its probability, which is at least 1 / vocabulary.
-        losses = largest - probabilities.amax(dim=1).log() - of_target
-        ctx.save_for_backward(probabilities, targets)
-        ctx.dtype = logits.dtype
-        return losses.mean()
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtype, scale: float
+    ) -> Tensor:
+        ctx.type = x.dtype
+        x, head = x.to(dtype), weight.to(dtype)
+        block = min(len(x), BLOCK_ROWS[x.device.type])
+        logits = x.new_empty(block, len(head))
+        losses = torch.empty_like(targets, dtype=torch.float32)
+        x_grad, weight_grad = torch.empty_like(x), torch.zeros_like(weight)
+        for begin in range(0, len(x), block):
+            part = slice(begin, begin + block)
+            inputs, of = x[part], targets[part, None]
+            scores = torch.mm(inputs, head.T, out=logits[: len(inputs)]).float()
+            # Shifted by the row's largest, so that the exponential cannot overflow.
+            scores.sub_(scores.amax(dim=1, keepdim=True))
+            of_target = scores.gather(1, of)
+            total = scores.exp_().sum(dim=1, keepdim=True)
+            torch.sub(total.log(), of_target, out=losses[part, None])
+            # Gradient of the logits: softmax less one at the target, times scale / n. In float32
+            # the factor of a row waits for a smaller matrix; 16 bits could not hold it.
+            scores.scatter_add_(1, of, -total)
+            factor = scale / len(x) / total
+            if dtype is torch.float32:
+                torch.mm(scores, head, out=x_grad[part]).mul_(factor)
+                weight_grad.addmm_(scores.T, inputs * factor)
+            else:
+                gradient = scores.mul_(factor).to(dtype)
+                torch.mm(gradient, head, out=x_grad[part])
+                weight_grad.add_(gradient.T @ inputs)
+        ctx.save_for_backward(x_grad, weight_grad)
+        return losses.mean() * scale
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        probabilities, targets = ctx.saved_tensors
-        rows = torch.arange(len(targets), device=targets.device)
-        # Not in place twice over: backward runs once for each forward, so the buffer may go.
-        probabilities[rows, targets] -= 1.0
-        return probabilities.mul_(grads[0] / len(targets)).to(ctx.dtype), None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        x_grad, weight_grad = ctx.saved_tensors
+        # In place, because backward runs once for each forward.
+        return x_grad.to(ctx.type).mul_(grads[0]), weight_grad.mul_(grads[0]), None, None, None
 
 
-def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean of -log softmax(logits)[target], in nats.
+def head_loss(
+    x: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtype, scale: float = 1.0
+) -> Tensor:
+    """`scale` times the mean of -log softmax(x @ weight.T)[target], in nats.
 
     Args:
-        logits: (n, vocabulary), float32 or 16-bit; float32 logits are overwritten.
+        x: (n, width).
+        weight: (vocabulary, width).
         targets: (n,) int64.
+        dtype: type in which the products are computed; the loss is computed in float32.
+        scale: loss scale; given here because the gradient is made in the forward pass.
 
     Returns:
         A float32 scalar whose backward pass may run once.
     """
-    loss: Tensor = _CrossEntropy.apply(logits, targets)  # type: ignore[no-untyped-call]
+    loss: Tensor = _HeadLoss.apply(x, weight, targets, dtype, scale)  # type: ignore[no-untyped-call]
     return loss

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from noiseband.determinism import ARITHMETIC
 from noiseband.study.recipe import Precision
 
 INITIAL_SCALE = 65_536.0
@@ -16,7 +17,7 @@ class LossScale:
     """
 
     def __init__(self, precision: Precision) -> None:
-        self.dynamic = precision == "float16-amp"
+        self.dynamic = ARITHMETIC[precision].scales_loss
         self.scale = INITIAL_SCALE if self.dynamic else 1.0
         self.good_steps = 0
 

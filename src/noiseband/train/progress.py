@@ -4,26 +4,39 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import deque
 from pathlib import Path
 from typing import TextIO
 
 from noiseband.duration import duration
 from noiseband.trace import Row
 
+WINDOW = 20
+"""Steps over which the shown rate is taken: recent enough to see a machine slow down."""
+
 
 class Progress:
-    """Writes every step to the log; shows it on `stream` in place if that is a terminal."""
+    """Writes every step to the log, and to `stream` where that is a terminal."""
 
     def __init__(
-        self, run: str, steps: int, tokens_per_step: int, log: Path, stream: TextIO = sys.stderr
+        self,
+        run: str,
+        steps: int,
+        tokens_per_step: int,
+        log: Path,
+        peak_tokens_per_second: float | None = None,
+        stream: TextIO = sys.stderr,
     ) -> None:
         self.run = run
         self.steps = steps
         self.tokens_per_step = tokens_per_step
+        self.peak = peak_tokens_per_second
         self.log = open(log, "a", encoding="utf-8")  # noqa: SIM115 (closed by close)
         self.stream = stream
         self.terminal = stream.isatty()
-        self.started = self.shown = time.perf_counter()
+        self.ends: deque[float] = deque([time.perf_counter()], maxlen=WINDOW + 1)
+        self.first_end: float | None = None
+        self.flushed = 0.0
         self.done = 0
 
     def say(self, text: str) -> None:
@@ -36,22 +49,37 @@ class Progress:
         """One finished step."""
         self.done += 1
         now = time.perf_counter()
-        rate = self.done * self.tokens_per_step / (now - self.started)
-        left = (self.steps - row.step - 1) * self.tokens_per_step / rate
-        marks = (" clipped" if row.clipped else "") + (" SKIPPED" if row.skipped else "")
-        line = (
-            f"{self.run}  step {row.step + 1}/{self.steps}  loss {row.loss:.4f}  "
-            f"lr {row.learning_rate:.3e}  norm {row.gradient_norm:.3f}  "
-            f"{rate:,.0f} tokens/s  {duration(left)} left{marks}"
-        )
+        self.ends.append(now)
+        if self.first_end is None:
+            self.first_end = now
+        elif self.done == 2:
+            self.ends.popleft()  # the first step warms up and compiles: no measure of the others
+        line = self._line(row)
         self.log.write(line + "\n")
-        # Ten lines a second are enough for eyes, and writing them all would slow a small model.
-        if self.terminal and (now - self.shown > 0.1 or row.step + 1 == self.steps):
-            self.shown = now
-            self.stream.write(f"\r\033[2K{line}")
-            self.stream.flush()
+        if now - self.flushed > 0.2:  # for `tail -f`, without a system call a step
+            self.flushed = now
+            self.log.flush()
+        if self.terminal:
+            print(line, file=self.stream)
+
+    def _line(self, row: Row) -> str:
+        rate = (len(self.ends) - 1) * self.tokens_per_step / (self.ends[-1] - self.ends[0])
+        left = (self.steps - row.step - 1) * self.tokens_per_step / rate
+        share = "unknown" if self.peak is None else f"{rate / self.peak:.0%}"
+        width = len(str(self.steps))
+        marks = (" clipped" if row.clipped else "") + (" SKIPPED" if row.skipped else "")
+        return (
+            f"{self.run}  step {row.step + 1:>{width}}/{self.steps}  loss {row.loss:.4f}  "
+            f"lr {row.learning_rate:.3e}  norm {row.gradient_norm:.3f}  "
+            f"{rate:,.0f} tokens/s  peak {share}  {duration(left)} left{marks}"
+        )
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Mean over this process's steps but the first; None before the second."""
+        if self.first_end is None or self.done < 2:
+            return None
+        return (self.done - 1) * self.tokens_per_step / (self.ends[-1] - self.first_end)
 
     def close(self) -> None:
-        if self.terminal and self.done:
-            self.stream.write("\n")
         self.log.close()

@@ -1,4 +1,4 @@
-"""Sum of the slots' gradients in a fixed binary tree.
+"""Sum of slots' gradients in a fixed binary tree.
 
 Floating-point addition is not associative, so the order of the sum is part of the result. The
 tree depends on the number of slots alone; a process that owns a contiguous subtree computes
@@ -9,36 +9,66 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 
 def leaves(slots: int) -> int:
-    """Leaves of the tree: the largest power of two that divides `slots`."""
+    """Leaves of the tree: the largest power of two that divides `slots`. What is left, an odd
+    number of slots, is folded in order inside each leaf."""
     return slots & -slots
 
 
-def tree_sum(slots: range, per_leaf: int, grad: Tensor, backward: Callable[[int], None]) -> None:
-    """Leave in `grad` the sum of the slots' gradients.
+class Tree:
+    """Sums slots into `total`, holding at most log2(leaves) partial sums beside it."""
 
-    Args:
-        slots: the slots to sum, a power of two of whole leaves.
-        per_leaf: consecutive slots folded in order inside one leaf (an odd number).
-        grad: 1-D tensor that `backward` accumulates into.
-        backward: runs one slot's forward and backward pass.
+    def __init__(
+        self, total: Tensor, slots: int, collector: Callable[[Tensor], Callable[[], None]]
+    ) -> None:
+        """
+        Args:
+            total: 1-D tensor for the result.
+            slots: how many there are below this tree.
+            collector: gives a function after whose call backward passes add to a tensor.
+        """
+        self.leaves = leaves(slots)
+        self.per_leaf = slots // self.leaves
+        depth = self.leaves.bit_length() - 1
+        self.sums = [total, *(torch.empty_like(total) for _ in range(depth))]
+        self.collect = [collector(one) for one in self.sums]
 
-    At most log2(leaves) partial sums are held beside `grad`.
-    """
-    # A binary counter: after leaf i, merge as many pairs as i + 1 has trailing zero bits.
-    partial: list[Tensor] = []
-    count = len(slots) // per_leaf
-    for leaf in range(count):
-        grad.zero_()
-        for slot in slots[leaf * per_leaf : (leaf + 1) * per_leaf]:
-            backward(slot)
-        finished = leaf + 1
-        while finished % 2 == 0:
-            # left + right: the earlier slots are the left operand.
-            grad.copy_(partial.pop().add_(grad))
-            finished //= 2
-        if leaf + 1 < count:
-            partial.append(grad.clone())
+    def sum_but_last(self, slots: range, backward: Callable[[int], None]) -> None:
+        """Run every slot but the last one, which shall add to the same place; `merge` is due then.
+
+        Args:
+            slots: the slots below this tree.
+            backward: adds a slot's gradient to the tensor collected in.
+        """
+        open_sums = 0
+        for leaf in range(self.leaves):
+            self.sums[open_sums].zero_()
+            self.collect[open_sums]()
+            first = leaf * self.per_leaf
+            if leaf == self.leaves - 1:
+                for slot in slots[first:-1]:
+                    backward(slot)
+                return
+            for slot in slots[first : first + self.per_leaf]:
+                backward(slot)
+            # A binary counter: after leaf i merge as many pairs as i + 1 has trailing zero bits.
+            finished = leaf + 1
+            while finished % 2 == 0:
+                self._add(open_sums, slice(None))
+                open_sums -= 1
+                finished //= 2
+            open_sums += 1
+
+    def merge(self, where: slice) -> None:
+        """Finish `total` in the elements `where`, once the last slot's gradient is there: the last
+        leaf of a power of two completes every open pair."""
+        for number in reversed(range(1, len(self.sums))):
+            self._add(number, where)
+
+    def _add(self, number: int, where: slice) -> None:
+        """Join an open sum to the one before it. Which of two is left or right does not matter."""
+        self.sums[number - 1][where].add_(self.sums[number][where])

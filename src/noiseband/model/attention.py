@@ -1,0 +1,90 @@
+"""Causal attention written out, as published: scores, mask, softmax, dropout on the weights."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from noiseband.model.dropout import by_hand, dropout, dropout_mask
+
+
+def explicit_attention(projected: Tensor, mask: Tensor, heads: int, dropped: float) -> Tensor:
+    """Mix values by softmax(query @ key.T / sqrt(head width) + mask), weights dropped out.
+
+    Args:
+        projected: (batch, time, 3, width): queries, keys and values.
+        mask: (time, time) float32, 0 or -inf.
+        heads: divides width.
+        dropped: probability of dropping a weight; 0 when not training.
+
+    Returns:
+        (batch, time, width).
+    """
+    if by_hand(projected) and projected.dtype is torch.float32:
+        mixed: Tensor = _Attention.apply(projected, mask, heads, dropped)  # type: ignore[no-untyped-call]
+        return mixed
+    query, key, value = _split(projected, heads)
+    # scale x query @ key.T + mask, in one pass over the scores
+    mask = mask.to(query.dtype)
+    scores = torch.baddbmm(mask, query, key.transpose(1, 2), alpha=_scale(query))
+    weights = dropout(torch.softmax(scores, dim=-1), dropped, dropped > 0.0)
+    return _join(weights @ value, heads)
+
+
+class _Attention(torch.autograd.Function):
+    """The same with its derivative by hand: half as many operations, which is what counts where
+    they are small."""
+
+    @staticmethod
+    def forward(ctx: Any, projected: Tensor, mask: Tensor, heads: int, dropped: float) -> Tensor:
+        split = _split(projected, heads)
+        query, key, value = split
+        scores = torch.baddbmm(mask, query, key.transpose(1, 2), alpha=_scale(query))
+        weights = kept = torch.softmax(scores, dim=-1, out=scores)
+        keep = None
+        if dropped > 0.0:
+            keep = dropout_mask(weights, dropped)
+            kept = weights * keep
+        ctx.save_for_backward(split, weights, kept, keep)
+        ctx.heads = heads
+        return _join(torch.bmm(kept, value), heads)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
+        split, weights, kept, keep = ctx.saved_tensors
+        query, key, value = split
+        (mixed,) = _split(grads[0][:, :, None], ctx.heads)
+        gradient = torch.empty_like(split)
+        of_query, of_key, of_value = gradient
+        torch.bmm(kept.transpose(1, 2), mixed, out=of_value)
+        of_weights = torch.bmm(mixed, value.transpose(1, 2))
+        if keep is not None:
+            of_weights.mul_(keep)
+        # Derivative of softmax: weights x (gradient - its mean under the weights).
+        scores = torch.ops.aten._softmax_backward_data(of_weights, weights, -1, weights.dtype)
+        scale = _scale(query)
+        torch.baddbmm(of_query, scores, key, beta=0.0, alpha=scale, out=of_query)
+        torch.baddbmm(of_key, scores.transpose(1, 2), query, beta=0.0, alpha=scale, out=of_key)
+        parts, _, time, width = gradient.shape
+        gradient = gradient.view(parts, -1, ctx.heads, time, width).permute(1, 3, 0, 2, 4)
+        return gradient.flatten(3), None, None, None
+
+
+def _scale(query: Tensor) -> float:
+    return 1.0 / math.sqrt(query.shape[-1])
+
+
+def _split(x: Tensor, heads: int) -> Tensor:
+    """(batch, time, parts, width) to (parts, batch x heads, time, head width), contiguous."""
+    batch, time, parts, width = x.shape
+    x = x.view(batch, time, parts, heads, width // heads)
+    return x.permute(2, 0, 3, 1, 4).reshape(parts, batch * heads, time, width // heads)
+
+
+def _join(x: Tensor, heads: int) -> Tensor:
+    """(batch x heads, time, head width) to (batch, time, width)."""
+    _, time, width = x.shape
+    return x.view(-1, heads, time, width).transpose(1, 2).flatten(2)

@@ -1,0 +1,206 @@
+"""Checks of the runs that a config makes: their names, what they refer to, what they read."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from noiseband.study.config import Corpus, RunEntry, StudyConfig
+from noiseband.study.problems import Problem, from_pydantic, unknown_names
+from noiseband.study.recipe import BaselineRecipe, valid_processes
+from noiseband.study.runs import BASELINE, Run, expand, in_order
+
+
+def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
+    """Problems with runs and with what refers to them.
+
+    Args:
+        valid: section name to its parsed value; at least recipe, interventions, runs, seeds and
+            noise.
+        faulty: interventions with a problem of their own; they are expanded as empty.
+    """
+    problems: list[Problem] = []
+    interventions, entries = valid["interventions"], valid["runs"]
+    for name in valid["seeds"]:
+        problems += unknown_names(f"seeds.{name}", name, ["default", BASELINE, *interventions])
+    for position, entry in enumerate(entries):
+        for place, name in enumerate(entry.interventions):
+            problems += unknown_names(f"runs.{position}.interventions.{place}", name, interventions)
+    if problems:
+        return problems
+    config = StudyConfig.model_construct(
+        recipe=valid["recipe"],
+        interventions={k: {} if k in faulty else v for k, v in interventions.items()},
+        seeds=valid["seeds"],
+        noise=valid["noise"],
+        runs=[],
+    )
+    try:
+        seeded = [run.name for run in expand(config)]
+        sound = in_order(entries, seeded)
+        config = config.model_copy(update={"runs": [e for e in entries if e in sound]})
+        runs = expand(config)
+    except ValidationError as error:
+        # Each change is valid alone, so a combination, or a run's own microbatch, is at fault.
+        return from_pydantic(error, "runs", BaselineRecipe)
+    names = seeded + [entry.name for entry in entries if entry.repeat_of is None]
+    problems += _references(entries, names, sound)
+    names += [entry.name for entry in entries if entry.repeat_of is not None]
+    for name, count in Counter(names).items():
+        if count > 1:
+            remedy = f"{count} runs have this name; rename or remove one"
+            problems.append(Problem("runs", name, remedy))
+    if "baseline" in valid:
+        problems += unknown_names("baseline", valid["baseline"], names)
+    if valid.get("finetuning") is not None and valid["finetuning"].runs != "all":
+        for position, name in enumerate(valid["finetuning"].runs):
+            problems += unknown_names(f"finetuning.runs.{position}", name, names)
+    if not faulty:
+        problems += _going_on(entries, runs) + _same_recipe(runs)
+    problems += _enough_tokens(entries, runs, valid.get("corpora", {}))
+    if runs:
+        problems += _processes(runs, valid.get("processes", 1))
+        problems += _kept(runs, valid["checkpoints"].keep if "checkpoints" in valid else [])
+    return problems
+
+
+def _references(
+    entries: Sequence[RunEntry], names: Sequence[str], sound: Sequence[RunEntry]
+) -> list[Problem]:
+    """A run repeats or continues one that is there and no repeat; and no run itself, in a circle.
+
+    Args:
+        names: all runs but repeats.
+        sound: the entries whose chain of runs begins at a seed.
+    """
+    problems: list[Problem] = []
+    repeats = {entry.name: entry.repeat_of for entry in entries if entry.repeat_of is not None}
+    others = {entry.name: entry.continues for entry in entries}
+    told: set[str] = set()
+    for position, entry in enumerate(entries):
+        key, other = f"runs.{position}.continues", entry.continues
+        if entry.repeat_of is not None:
+            key = f"runs.{position}.repeat_of"
+            problems += unknown_names(key, entry.repeat_of, names)
+        if other is None or entry in sound:
+            continue
+        if other in repeats:
+            remedy = f"is a repeat of {repeats[other]}, with the same weights; name that one"
+            problems.append(Problem(key, other, remedy))
+        elif other not in names:
+            problems += unknown_names(key, other, names)
+        elif entry.name not in told and (chain := _circle(entry.name, others)):
+            told.update(chain)
+            remedy = f"a circle: {' continues '.join(chain)}; let one of them start from a seed"
+            problems.append(Problem(key, other, remedy))
+    return problems
+
+
+def _circle(name: str, others: dict[str, str | None]) -> list[str]:
+    """The runs from `name` back to itself, each continuing the next; empty where none lead back."""
+    chain, current = [name], others.get(name)
+    while current is not None and current not in chain:
+        chain.append(current)
+        current = others.get(current)
+    return [*chain, name] if current == name else []
+
+
+def _going_on(entries: Sequence[RunEntry], runs: Sequence[Run]) -> list[Problem]:
+    """What a run continues must fit it: the same parameters, from the same initial weights."""
+    problems: list[Problem] = []
+    by_name = {run.name: run for run in runs}
+    for position, entry in enumerate(entries):
+        if entry.continues is None or entry.name not in by_name:
+            continue
+        own, other = by_name[entry.name].recipe, by_name[entry.continues].recipe
+        mine = {f"model.{k}": v for k, v in own.model if k != "dropout"} | {"init": own.init}
+        theirs = {f"model.{k}": v for k, v in other.model} | {"init": other.init}
+        changed = [
+            f"{key} is {json.dumps(value)} here and {json.dumps(theirs[key])} there"
+            for key, value in mine.items()
+            if value != theirs[key]
+        ]
+        if changed:
+            remedy = (
+                f"its weights do not fit: {', '.join(changed)}; apply the interventions that "
+                "change it to both runs, or to none"
+            )
+            problems.append(Problem(f"runs.{position}.continues", entry.continues, remedy))
+        if entry.seed is not None and own.init_seed != other.init_seed:
+            pair = f"[{other.init_seed}, {own.train_seed}]"
+            remedy = (
+                f"weights go on from those of {entry.continues}, whose init_seed is "
+                f"{other.init_seed}; write {pair}, or leave seed out"
+            )
+            problems.append(Problem(f"runs.{position}.seed", entry.seed, remedy))
+    return problems
+
+
+def _same_recipe(runs: Sequence[Run]) -> list[Problem]:
+    """Two runs of one recipe are either a repeat, and must say so, or a mistake."""
+    owner: dict[str, str] = {}
+    problems = []
+    for run in runs:
+        other = owner.setdefault(run.recipe.digest, run.name)
+        if other != run.name:
+            remedy = f"has the recipe of {other}; make it repeat_of: {other}, or remove it"
+            problems.append(Problem("runs", run.name, remedy))
+    return problems
+
+
+def _enough_tokens(
+    entries: Sequence[RunEntry], runs: Sequence[Run], corpora: dict[str, Corpus]
+) -> list[Problem]:
+    problems = []
+    places = {entry.name: position for position, entry in enumerate(entries)}
+    for name, corpus in corpora.items():
+        if corpus.tokens is None:
+            continue
+        there = corpus.tokens.train
+        far = [
+            run for run in runs if run.recipe.data.corpus == name and run.recipe.last_token > there
+        ]
+        if not far:
+            continue
+        # Where a run from the start reads too far, those that go on from it are not the mistake.
+        farthest = max(far, key=lambda run: (run.continues is None, run.recipe.last_token))
+        remedy = (
+            f"run {farthest.name} reads to token {farthest.recipe.last_token:,} but the "
+            f"training split of corpus {name} has {there:,}; lower it"
+        )
+        section = "recipe.data"
+        if farthest.continues is not None:
+            section = f"runs.{places[farthest.name]}"
+            remedy += f", or start_token ({farthest.recipe.data.start_token:,})"
+        value = farthest.recipe.data.train_tokens
+        problems.append(Problem(f"{section}.train_tokens", value, remedy))
+    return problems
+
+
+def _processes(runs: Sequence[Run], processes: int) -> list[Problem]:
+    """Every run must be able to share its slots evenly; that which can least is named."""
+    least = min(runs, key=lambda run: valid_processes(run.recipe.batch.slots)[-1])
+    slots = least.recipe.batch.slots
+    valid = valid_processes(slots)
+    if processes in valid:
+        return []
+    remedy = (
+        f"run {least.name} has {slots} slots; processes are a power of two that divides them: "
+        f"{', '.join(map(str, valid))}"
+    )
+    return [Problem("processes", processes, remedy)]
+
+
+def _kept(runs: Sequence[Run], keep: Sequence[int]) -> list[Problem]:
+    """A step that no run takes is a slip of the pen."""
+    last = max(run.recipe.steps for run in runs) - 1
+    remedy = f"no run takes this step; they count from 0, and the longest run's last is {last:,}"
+    return [
+        Problem(f"checkpoints.keep.{position}", step, remedy)
+        for position, step in enumerate(keep)
+        if step > last
+    ]

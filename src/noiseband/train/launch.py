@@ -1,0 +1,95 @@
+"""Several processes on this machine for one run, started and watched by torchrun.
+
+On several machines, start torchrun there yourself: `noiseband train` knows that it is one of many
+from the environment, whoever made it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+
+PEER_LOST = 75
+"""Exit status of a process that ends because another one did."""
+
+SECONDS_TO_SAVE = 20
+"""From the request to stop until torchrun kills: for the step under way and a checkpoint."""
+
+_LAUNCHER = "NOISEBAND_LAUNCHER"
+
+
+def launched() -> bool:
+    """Whether torchrun started this process."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def launch(processes: int, arguments: list[str]) -> int:
+    """Run `noiseband <arguments>` in that many processes and return their common exit status.
+
+    A process that dies takes the others with it: theirs is a clear message, and the next start
+    goes on from the newest checkpoint. SIGTERM and SIGINT are passed on.
+    """
+    os.environ[_LAUNCHER] = str(os.getpid())
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # until a process reads its recipe
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    logging.disable(logging.CRITICAL)  # torchrun's own account of what is said below in a line
+    from torch.distributed import run
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    options = [
+        "--standalone",
+        f"--nproc-per-node={processes}",
+        f"--shutdown-timeout={SECONDS_TO_SAVE}",
+        "--module",
+        "noiseband",
+    ]
+    try:
+        run.main([*options, *arguments])
+    except SignalException as stop:
+        return 128 + int(stop.sigval)
+    except ChildFailedError as error:
+        return _explain({rank: failure.exitcode for rank, failure in error.failures.items()})
+    return 0
+
+
+def _explain(statuses: dict[int, int]) -> int:
+    """Say why the run ended; the exit status that stands for it.
+
+    Args:
+        statuses: of each failed process by rank; negative where a signal ended it.
+    """
+    # Those who lost a peer, or were ended on its account, are not the reason.
+    last = (PEER_LOST, -signal.SIGTERM)
+    rank, status = min(statuses.items(), key=lambda item: (item[1] in last, item[0]))
+    if status > 0 and status != PEER_LOST:
+        return status  # it has said why
+    how = "lost its peers" if status > 0 else f"was ended by {signal.Signals(-status).name}"
+    print(
+        f"noiseband: process {rank} {how}, and the others with it; start again, and the run goes "
+        "on from its newest checkpoint",
+        file=sys.stderr,
+    )
+    return 1
+
+
+def end_with_launcher() -> None:
+    """Have this process end within 5 s of its launcher's death, however it died.
+
+    torchrun starts processes in sessions of their own, so that killing its process group leaves
+    them alive. The launcher's death counts as SIGTERM: if a step is over soon, it is saved.
+    """
+    launcher = int(os.environ.get(_LAUNCHER, os.getppid()))
+
+    def watch() -> None:
+        while os.getppid() == launcher:
+            time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(3)
+        os._exit(128 + signal.SIGTERM)
+
+    threading.Thread(target=watch, name="launcher watch", daemon=True).start()

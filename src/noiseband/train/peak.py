@@ -1,0 +1,68 @@
+"""How fast a device could be, so that a run can say which share of it it gets."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from noiseband.determinism import ARITHMETIC
+from noiseband.model.gpt import parameter_shapes
+from noiseband.study.recipe import Model, Precision
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Dense peak in TFLOP/s, without sparsity; None where the device has no such arithmetic."""
+
+    float32: float
+    tf32: float | None
+    sixteen: float
+    """Tensor cores on float16, accumulating in float32; bfloat16 alike where there is any."""
+
+
+# NVIDIA's data sheets and architecture papers. GeForce cards halve their rate when they accumulate
+# in float32, which is what training does. A part of the name is enough; the longest one wins.
+PEAKS = {
+    "B200": Peak(75, 1125, 2250),
+    "H200": Peak(66.9, 494.7, 989.4),
+    "H100": Peak(66.9, 494.7, 989.4),
+    "H100 PCIe": Peak(51.2, 378, 756),
+    "A100": Peak(19.5, 156, 312),
+    "A40": Peak(37.4, 74.8, 149.7),
+    "A10": Peak(31.2, 62.5, 125),
+    "L40S": Peak(91.6, 183, 362),
+    "L4": Peak(30.3, 60, 121),
+    "V100": Peak(15.7, None, 125),
+    "T4": Peak(8.1, None, 65),
+    "RTX A6000": Peak(38.7, 77.4, 154.8),
+    "RTX 3090": Peak(35.6, 35.6, 71),
+    "RTX 4090": Peak(82.6, 82.6, 165.2),
+    "RTX 5090": Peak(104.8, 104.8, 209.5),
+}
+
+
+def peak_flops(device: str, precision: Precision) -> float | None:
+    """Dense peak in FLOP/s of a device, named as its driver names it; None where unknown."""
+    words = device.replace("-", " ").split()
+    named = [name for name in PEAKS if f" {name} " in f" {' '.join(words)} "]
+    if not named:
+        return None
+    peak = PEAKS[max(named, key=len)]
+    arithmetic = ARITHMETIC[precision]
+    if arithmetic.autocast is not None:
+        rate: float | None = peak.sixteen
+    else:
+        rate = peak.tf32 if arithmetic.tf32 else peak.float32
+    return None if rate is None else rate * 1e12
+
+
+def flops_per_token(model: Model) -> float:
+    """Floating-point operations of the forward and backward pass of one token.
+
+    Six for each parameter but the embeddings (a tied head is a matrix again), and
+    12 x layers x context x width for attention, its masked half included.
+    """
+    shapes = parameter_shapes(model)
+    looked_up = ["pos_emb.weight"] + ([] if model.tied else ["tok_emb.weight"])
+    multiplied = sum(math.prod(shape) for name, shape in shapes.items() if name not in looked_up)
+    return 6.0 * multiplied + 12.0 * model.layers * model.context * model.width

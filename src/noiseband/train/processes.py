@@ -1,0 +1,127 @@
+"""The processes that train one run together, as torchrun starts them; or one process alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from noiseband.determinism import pick_device
+from noiseband.errors import UserError
+
+TIMEOUT = timedelta(minutes=10)
+"""How long a collective waits for a process that neither answers nor dies; a checkpoint of the
+first process must be written within it."""
+
+
+class PeerLost(Exception):
+    """Another process of the run ended; whoever started them says which and why."""
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process's place among those of its run."""
+
+    rank: int
+    count: int
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes the files and speaks."""
+        return self.rank == 0
+
+    def share(self, slots: int) -> range:
+        """The contiguous slots that this process owns.
+
+        Raises UserError where the processes are not a power of two that divides the slots.
+        """
+        check_processes(self.count, slots)
+        each = slots // self.count
+        return range(self.rank * each, (self.rank + 1) * each)
+
+    def gather(self, values: Tensor) -> Tensor:
+        """All processes' `values` (n,), stacked by rank: (count, n)."""
+        if self.count == 1:
+            return values[None]
+        everyone = values.new_empty(self.count, len(values))
+        with peers_alive():
+            dist.all_gather_single(everyone, values)
+        return everyone
+
+    def from_first(self, tensor: Tensor) -> None:
+        """Overwrite `tensor` with the first process's."""
+        if self.count > 1:
+            with peers_alive():
+                dist.broadcast(tensor, src=0)
+
+    def wait(self) -> None:
+        """Return when all processes have come here."""
+        self.gather(torch.zeros(1, device=self.device))
+
+    def exchange(self, partner: int, send: Tensor, receive: Tensor) -> None:
+        """Swap contiguous tensors with a partner that calls this with the roles turned round.
+
+        On CUDA the swap is queued on the current stream, on a CPU it has happened on return.
+        """
+        swap = [dist.P2POp(dist.isend, send, partner), dist.P2POp(dist.irecv, receive, partner)]
+        with peers_alive():
+            for work in dist.batch_isend_irecv(swap):
+                work.wait()
+
+
+def check_processes(count: int, slots: int) -> None:
+    """Raises UserError where `count` is not a power of two that divides `slots`."""
+    valid = [2**k for k in range(slots.bit_length()) if slots % 2**k == 0]
+    if count not in valid:
+        raise UserError(
+            f"processes={count}: the recipe has {slots} slots; processes are a power of two that "
+            f"divides them: {', '.join(map(str, valid))}"
+        )
+
+
+@contextmanager
+def peers_alive() -> Iterator[None]:
+    """Turn the failure of a collective into PeerLost: its one cause here is a dead process."""
+    try:
+        yield
+    except RuntimeError as error:
+        # NCCL has exception classes of its own, Gloo's errors carry its name in their text.
+        if isinstance(error, dist.DistError) or "gloo" in str(error).lower():
+            raise PeerLost(str(error)) from error
+        raise
+
+
+@contextmanager
+def joined() -> Iterator[Processes]:
+    """The group that torchrun's environment describes, or this process alone.
+
+    Raises UserError where a machine has fewer GPUs than processes.
+    """
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    device = pick_device()
+    if count == 1:
+        yield Processes(rank=0, count=1, device=device)
+        return
+    if device.type == "cuda":
+        local, here = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if local >= here:
+            raise UserError(
+                f"processes={os.environ['LOCAL_WORLD_SIZE']}: one GPU each, but this machine shows "
+                f"{here}; start at most {here}, or set CUDA_VISIBLE_DEVICES= to train on the CPU"
+            )
+        device = torch.device("cuda", local)
+        torch.cuda.set_device(device)
+        dist.init_process_group("nccl", timeout=TIMEOUT, device_id=device)
+    else:
+        dist.init_process_group("gloo", timeout=TIMEOUT)
+    try:
+        yield Processes(rank=dist.get_rank(), count=count, device=device)
+    finally:
+        dist.destroy_process_group()

@@ -1,0 +1,159 @@
+"""What a run leaves behind: progress, trace, samples, checkpoints, and at its end the results."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from noiseband.files import atomic, write_json, write_jsonl
+from noiseband.repro.digest import digests
+from noiseband.trace import Row, write_trace
+from noiseband.train.checkpoint import Journal, State, load, locked, save
+from noiseband.train.peak import flops_per_token, peak_flops
+from noiseband.train.processes import Processes
+from noiseband.train.progress import Progress
+from noiseband.train.trainer import Job, Trainer
+
+
+@contextmanager
+def recording(job: Job, processes: Processes) -> Iterator[Record | None]:
+    """The record of a run; None in all processes but the first.
+
+    Raises UserError where another training of the run holds its work folder.
+    """
+    if not processes.first:
+        yield None
+        return
+    with locked(job.work), ExitStack() as stack:
+        yield Record(job, processes, stack)
+
+
+class Record:
+    """Kept by the first process. Nothing here has any effect on the weights."""
+
+    def __init__(self, job: Job, processes: Processes, stack: ExitStack) -> None:
+        self.job = job
+        self.processes = processes
+        self.recipe = job.params.recipe
+        self.device = device_name(processes.device)
+        self.peak = _peak_tokens_per_second(job, self.device, processes)
+        self.progress = Progress(
+            job.params.run,
+            self.recipe.steps,
+            self.recipe.tokens_per_step,
+            job.work / "train.log",
+            self.peak,
+        )
+        stack.callback(self.progress.close)
+        self.stack = stack
+        self.drawn_at = sample_steps(self.recipe.steps, job.params.checkpoints.every)
+        self.resumed_at = 0
+        self.started = time.perf_counter()
+
+    def checkpoint(self) -> State | None:
+        """The state to go on from; the trace and the samples are cut back to it."""
+        state, complaints = load(self.job.work)
+        for complaint in complaints:
+            self.say(complaint)
+        if state is not None:
+            self.resumed_at = state.step
+            self.say(f"going on after step {state.step} of {self.recipe.steps}")
+        self.trace = Journal(self.job.work / "trace.jsonl", self.resumed_at)
+        self.stack.callback(self.trace.close)
+        self.samples = Journal(self.job.work / "samples.jsonl", self.resumed_at)
+        self.stack.callback(self.samples.close)
+        self.started = time.perf_counter()
+        return state
+
+    def say(self, text: str) -> None:
+        """A line that is worth keeping on the screen too."""
+        self.progress.say(f"{self.job.params.run}: {text}")
+
+    def step(self, trainer: Trainer, row: Row) -> None:
+        """A finished step."""
+        self.trace.append(asdict(row))
+        self.progress.step(row)
+        if row.step in self.drawn_at:
+            self.samples.append(trainer.sample())
+
+    def save(self, trainer: Trainer) -> None:
+        """Write a checkpoint. Raises UserError where the disk is full."""
+        checkpoints = self.job.params.checkpoints
+        self.trace.flush()
+        self.samples.flush()
+        save(self.job.work, trainer.state(), checkpoints.last, checkpoints.keep)
+
+    def finish(self, trainer: Trainer) -> None:
+        """Write the results, `timing.json` last."""
+        seconds = time.perf_counter() - self.started
+        params, out = self.job.params, self.job.out
+        recipe = params.model_dump(exclude={"samples", "checkpoints"})
+        write_json(out / "recipe.json", {**recipe, "digest": params.recipe.digest})
+        write_trace(out / "trace.parquet", [Row(**row) for row in self.trace.rows])
+        write_jsonl(out / "samples.jsonl", self.samples.rows)
+        # Clones, because safetensors refuses tensors that share a storage.
+        views = trainer.flat.views(trainer.flat.weights)
+        weights = {name: view.detach().cpu().clone() for name, view in views.items()}
+        write_json(out / "model.json", digests(weights))
+        with atomic(out / "model.safetensors") as temporary:
+            save_file(weights, temporary)
+        write_json(out / "timing.json", self._timing(seconds))
+
+    def _timing(self, seconds: float) -> dict[str, object]:
+        """Everything volatile about the run, this process's start to its end."""
+        rate = self.progress.tokens_per_second
+        return {
+            "seconds": round(seconds, 3),
+            "steps": self.recipe.steps - self.resumed_at,
+            "resumed_at_step": self.resumed_at,
+            "tokens_per_second": None if rate is None else round(rate),
+            "share_of_peak": None if rate is None or self.peak is None else rate / self.peak,
+            "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "device": self.device,
+            "processes": self.processes.count,
+            "peak_memory_bytes": _peak_memory(self.processes.device),
+            "machine": platform.machine(),
+            "torch": torch.__version__,
+        }
+
+
+def sample_steps(steps: int, every: int) -> frozenset[int]:
+    """Steps after which a sample is drawn: log-spaced early ones, every checkpoint, the last."""
+    early = (2**k for k in range(steps.bit_length()) if 2**k < min(every, steps))
+    return frozenset({0, steps - 1, *early, *range(0, steps, every)})
+
+
+def device_name(device: torch.device) -> str:
+    """The processor's marketing name."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _peak_tokens_per_second(job: Job, device: str, processes: Processes) -> float | None:
+    """Tokens a second that the run's devices could train at most; None where unknown."""
+    recipe = job.params.recipe
+    peak = peak_flops(device, recipe.precision)
+    return None if peak is None else peak * processes.count / flops_per_token(recipe.model)
+
+
+def _peak_memory(device: torch.device) -> int:
+    """Most memory that this process held so far, in bytes: the GPU's, or its own."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device)
+    unit = 1 if platform.system() == "Darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

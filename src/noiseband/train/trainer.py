@@ -1,0 +1,214 @@
+"""The state of a run and the one step that moves it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from tiktoken import Encoding
+from torch import Tensor, nn
+
+from noiseband.determinism import make_deterministic, pick_device, seed_everything
+from noiseband.model.generate import generate
+from noiseband.model.gpt import empty_model
+from noiseband.randomness import derived_seed
+from noiseband.study.params import TrainParams
+from noiseband.trace import Row
+from noiseband.train.checkpoint import State
+from noiseband.train.data import TokenWindow
+from noiseband.train.flat import FlatParameters
+from noiseband.train.loss_scale import LossScale
+from noiseband.train.objective import Objective
+from noiseband.train.processes import Processes
+from noiseband.train.reduce import AllReduce, Ordered
+from noiseband.train.schedule import learning_rate
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one call of `train` needs."""
+
+    params: TrainParams
+    tokens: NDArray[np.uint16]
+    """The training split, memory-mapped."""
+    encoding: Encoding
+    init: Path
+    """Safetensors file with the initial weights."""
+    work: Path
+    """Folder for checkpoints, keyed by run and recipe digest."""
+    out: Path
+    """Folder for `model.safetensors`, `trace.parquet`, `samples.jsonl` and `timing.json`."""
+
+
+class Trainer:
+    """One process's copy of the weights and moments; equal on all processes after every step."""
+
+    def __init__(self, job: Job, processes: Processes | None = None) -> None:
+        """Raises UserError for too few tokens, or processes that do not divide the slots."""
+        self.job = job
+        self.recipe = recipe = job.params.recipe
+        self.processes = processes = processes or Processes(0, 1, pick_device())
+        make_deterministic(recipe.threads, recipe.precision)
+        self.model = empty_model(recipe.model, recipe.attention, fused=True)
+        self.flat = FlatParameters(self.model, load_file(job.init), processes.device)
+        self.model.train()
+        self.window = TokenWindow(job.tokens, recipe, processes.device)
+        self.objective: nn.Module = Objective(self.model, recipe, processes.device)
+        if recipe.compile:
+            self.objective.compile(fullgraph=True, dynamic=False)
+        self.reduction: Ordered | AllReduce
+        if recipe.reduction == "ordered":
+            self.reduction = Ordered(self.flat, recipe, processes)
+        else:
+            self.reduction = AllReduce(self.flat, recipe, processes, self.objective)
+            self.objective = self.reduction.parallel or self.objective
+        options = recipe.optimizer
+        self.optimizer = torch.optim.AdamW(
+            [self.flat.weights],
+            lr=options.learning_rate,
+            betas=(options.betas[0], options.betas[1]),
+            eps=options.eps,
+            weight_decay=options.weight_decay,
+            fused=options.fused,
+        )
+        self.scale = LossScale(recipe.precision)
+        self.done = 0
+        """Steps done."""
+        self.stop = 0
+        """Number of a signal that asked some process to stop, as agreed after the last step."""
+
+    def step(self, stop: int = 0) -> Row:
+        """One optimiser step over all slots.
+
+        A step whose gradient is not finite is skipped: weights and moments stay as they are. The
+        schedule counts attempted steps, so a skipped one is over, and its tokens are spent; the
+        loss scale is halved (float16 only); the trace has its loss, its norm and `skipped`.
+
+        Args:
+            stop: number of a signal that asks this process to stop, or 0.
+
+        Raises:
+            PeerLost: another process ended.
+            RuntimeError: two processes hold different weights.
+        """
+        recipe, step = self.recipe, self.done
+        own = self.reduction.slots
+        losses = torch.zeros(len(own), dtype=torch.float64, device=self.flat.device)
+
+        def backward(slot: int) -> None:
+            seed_everything(self._seed(step, slot), self.flat.device)
+            loss = self.objective(*self.window.batch(step, slot), self.scale.scale)
+            torch.autograd.backward(loss)
+            losses[slot - own.start] = loss.detach()
+
+        self.reduction.sum(backward)
+        losses /= self.scale.scale
+        # One multiplication by a reciprocal: exact where slots and scale are powers of two.
+        # Unscaling and the look at the norm come after the reduction: all processes agree.
+        grad, slots = self.flat.grad, recipe.batch.slots
+        grad.mul_(1.0 / (slots * self.scale.scale))
+        norm = float(torch.linalg.vector_norm(grad))
+        finite, limit = math.isfinite(norm), recipe.optimizer.clip_norm
+        clipped = finite and limit is not None and norm > limit
+        rate = learning_rate(recipe, step)
+        if clipped and limit is not None:
+            grad.mul_(limit / norm)
+        if finite:
+            self.optimizer.param_groups[0]["lr"] = rate
+            self.optimizer.step()
+        self.scale.update(finite)
+        self.done += 1
+        checksum = self.flat.checksum()
+        return Row(
+            step=step,
+            loss=float(self._agree(losses, checksum, stop).mean()),
+            learning_rate=rate,
+            gradient_norm=norm,
+            clipped=clipped,
+            skipped=not finite,
+            weights_checksum=checksum,
+        )
+
+    def _seed(self, step: int, slot: int) -> int:
+        """Seed of a slot's dropout. A run that continues another counts its steps from 0 too, and
+        must not meet the other's masks again."""
+        recipe = self.recipe
+        before = [] if recipe.continues is None else [recipe.continues]
+        return derived_seed(recipe.train_seed, *before, step, slot)
+
+    def _agree(self, losses: Tensor, checksum: int, stop: int) -> Tensor:
+        """All slots' losses in order, on the CPU; sets `stop` to any process's.
+
+        One exchange of a few bytes a step, which also tells whether weights still are equal.
+        """
+        facts = torch.tensor([checksum, stop], device=losses.device)
+        everyone = self.processes.gather(torch.cat([losses.view(torch.int64), facts])).cpu()
+        different = (everyone[:, -2] != checksum).nonzero()
+        if len(different):
+            raise RuntimeError(
+                f"step {self.done - 1}: processes {self.processes.rank} and {int(different[0])} "
+                "hold different weights; they must run on one class of processor, and the memory "
+                "of both be sound"
+            )
+        self.stop = int(everyone[:, -1].max())
+        return everyone[:, :-2].contiguous().view(torch.float64).flatten()
+
+    def state(self) -> State:
+        """What a checkpoint holds; the tensors are not copies."""
+        moments = self.optimizer.state[self.flat.weights]
+        tensors = {"weights": self.flat.weights.detach()}
+        if moments:  # none before the first step that was not skipped
+            tensors["first_moment"] = moments["exp_avg"]
+            tensors["second_moment"] = moments["exp_avg_sq"]
+            tensors["updates"] = moments["step"]
+        return State(self.done, tensors, self.scale.scale, self.scale.good_steps)
+
+    def restore(self, state: State | None) -> None:
+        """Go on from the first process's checkpoint; None starts from the initial weights.
+
+        The other processes' `state` is not looked at: their machine may not have the file.
+        """
+        updates = state.tensors.get("updates", -1) if state else -1  # -1: no moments yet
+        numbers = [state.step, state.scale, state.good_steps, updates] if state else [0, 0, 0, -1]
+        agreed = torch.tensor(numbers, dtype=torch.float64, device=self.flat.device)
+        self.processes.from_first(agreed)
+        step, scale, good_steps, updates = agreed.tolist()
+        if not step:
+            return
+        tensors: dict[str, Tensor] = {}
+        for name in ("weights", "first_moment", "second_moment")[: 3 if updates >= 0 else 1]:
+            tensors[name] = torch.empty_like(self.flat.weights, requires_grad=False)
+            if state and self.processes.first:
+                tensors[name].copy_(state.tensors[name])
+            self.processes.from_first(tensors[name])
+        with torch.no_grad():
+            self.flat.weights.copy_(tensors["weights"])
+        if updates >= 0:
+            # The fused kernel counts its updates on the device, the other one on the CPU.
+            device = self.flat.device if self.recipe.optimizer.fused else "cpu"
+            self.optimizer.state[self.flat.weights] = {
+                "step": torch.tensor(updates, dtype=torch.float32, device=device),
+                "exp_avg": tensors["first_moment"],
+                "exp_avg_sq": tensors["second_moment"],
+            }
+        self.scale.scale, self.scale.good_steps = scale, int(good_steps)
+        self.done = int(step)
+
+    def sample(self) -> dict[str, object]:
+        """Text from the model as it is after the steps done."""
+        samples, encoding = self.job.params.samples, self.job.encoding
+        prompt = encoding.encode_ordinary(samples.prompt)
+        tokens = generate(
+            self.model,
+            prompt,
+            samples.new_tokens,
+            temperature=samples.temperature,
+            top_k=samples.top_k,
+            seed=derived_seed(samples.seed, self.done),
+        )
+        return {"step": self.done - 1, "prompt": samples.prompt, "text": encoding.decode(tokens)}
