@@ -8,7 +8,7 @@ export PATH := $(BIN):$(PATH)
 # Tests run real training processes of one thread each, so as many at once as there are cores.
 WORKERS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
-.PHONY: help report test check format schema lock clean
+.PHONY: help report test campaign check format schema lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -19,6 +19,9 @@ report: $(VENV)/installed ## Run the pocket study and build results/report.html
 
 test: $(VENV)/installed-dev ## Run the tests
 	pytest -n $(WORKERS) --dist loadfile
+
+campaign: $(VENV)/installed-dev ## Kill training at random moments, 30 times
+	pytest -m campaign
 
 check: $(VENV)/installed-dev ## Lint, formatting and types
 	ruff check .

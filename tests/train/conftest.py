@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,25 @@ from noiseband.study.params import InitParams, TrainParams
 from noiseband.train.trainer import Job
 
 MakeJob = Callable[..., Job]
+
+
+def files_of(job: Job) -> dict[str, str]:
+    """A job's files, which all lie in the folder that `make_job` made, by option of `train`."""
+    folder = job.work.parent
+    return {
+        "--tokens": str(folder / "tokens.safetensors"),
+        "--vocabulary": str(folder / "vocabulary.tiktoken"),
+        "--init": str(job.init),
+        "--work": str(job.work),
+        "--out": str(job.out),
+    }
+
+
+def train_command(job: Job, processes: int = 1) -> list[str]:
+    """The command line that trains the job, as the workflow's rule writes it."""
+    options = [text for pair in files_of(job).items() for text in pair]
+    command = [sys.executable, "-m", "noiseband", "train", "--params", job.params.text]
+    return [*command, *options, "--processes", str(processes)]
 
 
 @pytest.fixture
@@ -42,7 +62,8 @@ def make_job(tmp_path: Path, study_data: dict[str, Any], vocabulary: Path) -> Ma
         params = TrainParams.of(study, study.runs["baseline-42"])
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
-        tokens = np.random.Generator(np.random.PCG64(0)).integers(0, 257, 1100, dtype=np.uint16)
+        count = params.recipe.last_token + 75
+        tokens = np.random.Generator(np.random.PCG64(0)).integers(0, 257, count, dtype=np.uint16)
         save_file({"tokens": tokens}, folder / "tokens.safetensors")
         shutil.copy(vocabulary, folder)
         start = InitParams.of(params.recipe)

@@ -1,6 +1,6 @@
 # One training run, from initial weights or from another run's. Its checkpoints lie in an undeclared
-# work folder keyed by run and recipe, so
-# that Snakemake leaves them alone when a run is killed, and a repeat never resumes its original.
+# work folder keyed by run and recipe, so that Snakemake leaves them alone when a run is killed, and
+# a repeat never resumes its original.
 
 
 rule train:

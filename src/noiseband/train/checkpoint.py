@@ -15,11 +15,12 @@ import fcntl
 import json
 import os
 import re
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -28,6 +29,9 @@ from torch import Tensor
 from noiseband.errors import UserError
 from noiseband.files import atomic
 from noiseband.repro.digest import digests
+
+LOCK_SECONDS = 6.0
+"""How long a start waits for the folder: workers outlive a killed launcher for some seconds."""
 
 _NAME = re.compile(r"step-(\d+)\.safetensors")
 
@@ -50,19 +54,28 @@ class State:
 def locked(folder: Path) -> Iterator[None]:
     """Hold the work folder; the lock dies with the process, however it ends.
 
-    Raises UserError where another process holds it.
+    Raises UserError where another process still holds it after `LOCK_SECONDS`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(
-                f"{folder}: another process is training this run; wait for it or end it"
-            ) from error
+        end = time.monotonic() + LOCK_SECONDS
+        while not _lock(file):
+            if time.monotonic() > end:
+                raise UserError(
+                    f"{folder}: another process is training this run; wait for it or end it"
+                )
+            time.sleep(0.1)
         for leftover in folder.glob(".*.tmp"):
             leftover.unlink()  # half a file, of a process that was killed while it wrote
         yield
+
+
+def _lock(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def save(folder: Path, state: State, last: int, keep: Collection[int] = ()) -> None:

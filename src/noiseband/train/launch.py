@@ -27,8 +27,8 @@ def launched() -> bool:
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
-def launch(processes: int, arguments: list[str]) -> int:
-    """Run `noiseband <arguments>` in that many processes and return their common exit status.
+def launch(processes: int, arguments: list[str], module: str = "noiseband") -> int:
+    """Run `python -m <module> <arguments>` in that many processes; their common exit status.
 
     A process that dies takes the others with it: theirs is a clear message, and the next start
     goes on from the newest checkpoint. SIGTERM and SIGINT are passed on.
@@ -46,7 +46,7 @@ def launch(processes: int, arguments: list[str]) -> int:
         f"--nproc-per-node={processes}",
         f"--shutdown-timeout={SECONDS_TO_SAVE}",
         "--module",
-        "noiseband",
+        module,
     ]
     try:
         run.main([*options, *arguments])

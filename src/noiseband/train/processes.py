@@ -50,10 +50,10 @@ class Processes:
         """All processes' `values` (n,), stacked by rank: (count, n)."""
         if self.count == 1:
             return values[None]
-        everyone = values.new_empty(self.count, len(values))
+        everyone = values.new_empty(self.count * len(values))
         with peers_alive():
             dist.all_gather_single(everyone, values)
-        return everyone
+        return everyone.view(self.count, -1)
 
     def from_first(self, tensor: Tensor) -> None:
         """Overwrite `tensor` with the first process's."""
@@ -88,12 +88,12 @@ def check_processes(count: int, slots: int) -> None:
 
 @contextmanager
 def peers_alive() -> Iterator[None]:
-    """Turn the failure of a collective into PeerLost: its one cause here is a dead process."""
+    """Turn a collective's broken connection into PeerLost: its cause is a dead process."""
     try:
         yield
     except RuntimeError as error:
-        # NCCL has exception classes of its own, Gloo's errors carry its name in their text.
-        if isinstance(error, dist.DistError) or "gloo" in str(error).lower():
+        # NCCL has exception classes of its own; Gloo's errors name the source file.
+        if isinstance(error, dist.DistError) or "gloo/transport" in str(error):
             raise PeerLost(str(error)) from error
         raise
 

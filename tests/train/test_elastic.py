@@ -1,0 +1,114 @@
+"""The bits of a run do not depend on how many processes share its slots."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from noiseband.repro.digest import digests
+from noiseband.study.recipe import valid_processes
+from noiseband.train.trainer import Job
+from tests.train.conftest import MakeJob, files_of
+
+COUNTS = (1, 2, 4, 8)
+SLOTS = (8, 16, 24)
+FEATURES: dict[str, dict[str, Any]] = {
+    "dropout": {"model.dropout": 0.1},
+    "clipping": {"optimizer.clip_norm": 0.05},
+    "schedule": {"schedule.kind": "warmup-cosine", "schedule.warmup": 0.5},
+    "tying": {"model.tied": True},
+    "qkv-bias": {"model.qkv_bias": True},
+}
+FEATURES["all"] = {key: value for one in FEATURES.values() for key, value in one.items()}
+for name in FEATURES:
+    if name not in ("dropout", "all"):
+        FEATURES[name] = {"model.dropout": 0.0, **FEATURES[name]}
+PRECISIONS = ("float32", "bfloat16-amp")
+STEPS = 4
+
+
+def case(make_job: MakeJob, feature: str, slots: int, precision: str) -> Job:
+    changes = {
+        **FEATURES[feature],
+        "batch.sequences": slots,
+        "batch.microbatch": 1,
+        "data.train_tokens": STEPS * slots * 16,
+        "precision": precision,
+    }
+    return make_job(f"{feature}-{slots}-{precision}", every=2, **changes)
+
+
+def train_all(jobs: Mapping[Any, Job], processes: int, folder: Path) -> None:
+    """One launch that trains every job into `<out>/<processes>`."""
+    listing = folder / "jobs.json"
+    cases = [{"params": job.params.text, **files_of(job)} for job in jobs.values()]
+    listing.write_text(json.dumps(cases), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.train.elastic_cases", str(processes), str(listing)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def result(out: Path) -> dict[str, Any]:
+    """What must not depend on the number of processes."""
+    (last,) = out.glob(f"work/step-{STEPS:08d}.safetensors")
+    return {
+        "weights": json.loads((out / "model.json").read_text())["sha256"],
+        "optimiser state": digests(load_file(last))["sha256"],
+        "trace": (out / "trace.parquet").read_bytes(),
+        "samples": (out / "samples.jsonl").read_bytes(),
+    }
+
+
+def test_any_number_of_processes_gives_the_same_bits(make_job: MakeJob, tmp_path: Path) -> None:
+    jobs = {key: case(make_job, *key) for key in product(FEATURES, SLOTS, PRECISIONS)}
+    for count in COUNTS:
+        train_all(jobs, count, tmp_path)
+    alone = {key: result(job.out / "1") for key, job in jobs.items()}
+    for (key, job), count in product(jobs.items(), COUNTS[1:]):
+        assert result(job.out / str(count)) == alone[key], f"{key} on {count} processes"
+    weights = {one["weights"] for one in alone.values()}
+    assert len(weights) == len(jobs), "every case should be a recipe of its own"
+
+
+def test_allreduce_has_other_bits_on_four_processes(make_job: MakeJob, tmp_path: Path) -> None:
+    """The property above is one that a usual training loop lacks."""
+    jobs = {
+        kind: make_job(kind, reduction=kind, **{"batch.microbatch": 1})
+        for kind in ("ordered", "allreduce")
+    }
+    for count in (1, 4):
+        train_all(jobs, count, tmp_path)
+    weights = {
+        (kind, count): json.loads((job.out / str(count) / "model.json").read_text())["sha256"]
+        for (kind, job), count in product(jobs.items(), (1, 4))
+    }
+    assert weights["ordered", 1] == weights["ordered", 4]
+    assert weights["allreduce", 1] != weights["allreduce", 4]
+    # The sums are of the same numbers all the same.
+    alone, shared = (
+        load_file(jobs["allreduce"].out / count / "model.safetensors") for count in ("1", "4")
+    )
+    for name, weight in alone.items():
+        torch.testing.assert_close(shared[name], weight, rtol=0, atol=1e-3, msg=name)
+
+
+@pytest.mark.parametrize(
+    ("slots", "valid"), [(1, [1]), (6, [1, 2]), (8, [1, 2, 4, 8]), (24, [1, 2, 4, 8])]
+)
+def test_processes_are_powers_of_two_that_divide_the_slots(slots: int, valid: list[int]) -> None:
+    assert valid_processes(slots) == valid
