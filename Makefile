@@ -8,7 +8,7 @@ export PATH := $(BIN):$(PATH)
 # Tests run real training processes of one thread each, so as many at once as there are cores.
 WORKERS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
-.PHONY: help report test campaign check format schema lock clean
+.PHONY: help report test campaign bench check format schema lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -22,6 +22,9 @@ test: $(VENV)/installed-dev ## Run the tests
 
 campaign: $(VENV)/installed-dev ## Kill training at random moments, 30 times
 	pytest -m campaign
+
+bench: $(VENV)/installed-bench ## Measure training beside transformers
+	python -m benchmarks.train_throughput
 
 check: $(VENV)/installed-dev ## Lint, formatting and types
 	ruff check .
@@ -39,7 +42,7 @@ schema: $(VENV)/installed ## Regenerate the config's JSON schema
 
 lock: $(VENV)/installed-dev ## Pin every dependency anew (see the head of constraints.txt)
 	pip install --quiet uv
-	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra dev --extra bench --universal --python-version 3.11 \
 		--no-annotate --custom-compile-command "make lock" --upgrade --output-file constraints.txt
 
 clean: ## Remove the results of the pocket study and all caches
@@ -56,4 +59,8 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(VENV)/installed-bench: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@touch $@

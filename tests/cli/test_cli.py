@@ -16,7 +16,7 @@ from noiseband.repro.digest import file_digests
 from noiseband.study import Section, load_study
 from noiseband.study.params import InitParams
 
-PEOPLE = ("init", "train", "verify", "report", "runs", "schema")
+PEOPLE = ("init", "train", "fit", "verify", "report", "runs", "schema")
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

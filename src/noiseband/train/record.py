@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import resource
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,6 +16,7 @@ from noiseband.files import atomic, write_json, write_jsonl
 from noiseband.repro.digest import digests
 from noiseband.trace import Row, write_trace
 from noiseband.train.checkpoint import Journal, State, load, locked, save
+from noiseband.train.memory import peak_memory
 from noiseband.train.peak import flops_per_token, peak_flops
 from noiseband.train.processes import Processes
 from noiseband.train.progress import Progress
@@ -119,7 +119,7 @@ class Record:
             "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "device": self.device,
             "processes": self.processes.count,
-            "peak_memory_bytes": _peak_memory(self.processes.device),
+            "peak_memory_bytes": peak_memory(self.processes.device),
             "machine": platform.machine(),
             "torch": torch.__version__,
         }
@@ -149,11 +149,3 @@ def _peak_tokens_per_second(job: Job, device: str, processes: Processes) -> floa
     recipe = job.params.recipe
     peak = peak_flops(device, recipe.precision)
     return None if peak is None else peak * processes.count / flops_per_token(recipe.model)
-
-
-def _peak_memory(device: torch.device) -> int:
-    """Most memory that this process held so far, in bytes: the GPU's, or its own."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_reserved(device)
-    unit = 1 if platform.system() == "Darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,0 +1,34 @@
+"""What a measurement was taken on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+from typing import Any
+
+import torch
+
+from noiseband.determinism import pick_device
+from noiseband.train.record import device_name
+
+
+def machine() -> dict[str, Any]:
+    """Device, cores, memory and the versions that matter; no host name and no time."""
+    versions = {}
+    for package in ("torch", "transformers", "accelerate", "numpy"):
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = "absent"
+    pages, page = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    return {
+        "device": device_name(pick_device()),
+        "gpus": torch.cuda.device_count(),
+        "processor": device_name(torch.device("cpu")),
+        "cores": os.cpu_count(),
+        "memory_gib": round(pages * page / 2**30),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        **versions,
+    }

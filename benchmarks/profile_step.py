@@ -1,0 +1,86 @@
+"""Where the time of a training step goes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from typing import Any
+
+from benchmarks.contenders import Noiseband
+from noiseband.study.params import TrainParams
+
+STEPS = 50
+OPERATORS = {
+    "matrix products": ("mm", "addmm", "bmm", "baddbmm", "linear"),
+    "drawing dropout masks": ("random_", "ge"),
+    "softmax": ("_softmax", "_softmax_backward_data"),
+    "GELU": ("gelu", "gelu_backward"),
+    "layer norm": ("native_layer_norm", "native_layer_norm_backward"),
+    "exponential, sum and maximum over the vocabulary": ("exp_", "amax", "sum", "log"),
+    "AdamW": ("_fused_adamw_",),
+}
+"""Names of PyTorch's operators (aten::...), by what they are for; the rest is small kernels."""
+
+
+class _Profile:
+    """Stands in the place of `Pace`, and profiles some steps once all is warm."""
+
+    def __init__(self, results: Any) -> None:
+        self.results = results
+        self.done = 0
+
+    def begin(self) -> None:
+        pass
+
+    def step(self, loss: float) -> None:
+        from torch.profiler import ProfilerActivity, profile
+
+        self.done += 1
+        if self.done == STEPS:
+            self.started = time.perf_counter()
+        elif self.done == 2 * STEPS:
+            # The wall time without the profiler, whose own cost falls on small operators.
+            self.plain = (time.perf_counter() - self.started) / STEPS
+            self.profile = profile(activities=[ProfilerActivity.CPU])
+            self.profile.start()
+            self.started = time.perf_counter()
+        elif self.done == 3 * STEPS:
+            wall = (time.perf_counter() - self.started) * 1e6
+            self.profile.stop()
+            own = {
+                event.key.removeprefix("aten::"): event.self_cpu_time_total
+                for event in self.profile.key_averages()
+                if event.key.startswith("aten::")
+            }
+            shares = {
+                purpose: sum(own.pop(name, 0.0) for name in names) / wall
+                for purpose, names in OPERATORS.items()
+            }
+            shares["small kernels and copies"] = sum(own.values()) / wall
+            shares["Python, autograd and the rest"] = 1.0 - sum(shares.values())
+            self.results.send(
+                {
+                    "milliseconds_per_step": round(self.plain * 1e3, 2),
+                    "under_the_profiler": round(wall / STEPS / 1e3, 2),
+                    "share": {name: round(value, 3) for name, value in shares.items()},
+                }
+            )
+            raise SystemExit
+
+
+def where_time_goes(params: TrainParams) -> dict[str, Any]:
+    """Shares of a step of noiseband, profiled in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    child = context.Process(target=_profile, args=(params.text, there))
+    child.start()
+    there.close()
+    found: dict[str, Any] = here.recv()
+    child.join()
+    for name, share in found["share"].items():
+        print(f"  {share:6.1%}  {name}")
+    return found
+
+
+def _profile(text: str, results: Any) -> None:
+    Noiseband(text)(_Profile(results))  # type: ignore[arg-type]

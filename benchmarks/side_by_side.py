@@ -1,0 +1,126 @@
+"""Contenders that take turns: what slows a shared machine down for a while slows all of them.
+
+Each contender is a process of its own for the whole measurement, so that none profits or suffers
+from another's memory; it works in blocks of steps and waits between them.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+
+
+class Pace:
+    """A contender calls `begin` once and `step` after each step; both wait for their turn."""
+
+    def __init__(self, pipe: Connection, block: int) -> None:
+        self.pipe = pipe
+        self.block = block
+        self.losses: list[float] = []
+
+    def begin(self) -> None:
+        self.pipe.recv()
+        self.faults = _page_faults()
+        self.started = time.perf_counter()
+
+    def step(self, loss: float) -> None:
+        """A step is over; `loss` in nats."""
+        self.losses.append(loss)
+        if len(self.losses) == self.block:
+            seconds = time.perf_counter() - self.started
+            faults = _page_faults() - self.faults
+            self.pipe.send((seconds, faults, self.losses))
+            self.losses = []
+            self.begin()
+
+
+Contender = Callable[[Pace], None]
+"""Trains until it is ended."""
+
+
+@dataclass
+class Measured:
+    """A contender's blocks, in the order of the rounds; warm-up left out."""
+
+    seconds: list[float] = field(default_factory=list)
+    page_faults: list[int] = field(default_factory=list)
+    first_losses: list[float] = field(default_factory=list)
+
+
+def measure(
+    contenders: Mapping[str, Contender], rounds: int, block: int, warm_up: int = 2
+) -> dict[str, Measured]:
+    """Let every contender do a block in each round, each round in another order.
+
+    Args:
+        contenders: picklable functions by name.
+        rounds: measured ones, after `warm_up` others.
+        block: steps in a round.
+    """
+    context = multiprocessing.get_context("spawn")
+    pipes: dict[str, Connection] = {}
+    children = []
+    names = list(contenders)
+    for name, contender in contenders.items():
+        pipes[name], other = context.Pipe()
+        child = context.Process(target=_child, args=(contender, other, block), daemon=True)
+        child.start()
+        other.close()
+        children.append(child)
+    found = {name: Measured() for name in names}
+    try:
+        for number in range(-warm_up, rounds):
+            shift = number % len(names)
+            for name in names[shift:] + names[:shift]:
+                pipes[name].send("go")
+                try:
+                    seconds, faults, losses = pipes[name].recv()
+                except EOFError:
+                    raise SystemExit(f"{name} ended; its own message is above") from None
+                if number == -warm_up:
+                    found[name].first_losses = losses
+                if number >= 0:
+                    found[name].seconds.append(seconds)
+                    found[name].page_faults.append(faults)
+            if sys.stderr.isatty():
+                print(f"\rround {max(number + 1, 0)} of {rounds}", end="", file=sys.stderr)
+    finally:
+        if sys.stderr.isatty():
+            print(file=sys.stderr)
+        for child in children:
+            child.kill()
+            child.join()
+    return found
+
+
+def ratios(of: Measured, to: Measured) -> tuple[float, float, float]:
+    """How many times as fast `of` is: median and quartiles over the rounds."""
+    each = [b / a for a, b in zip(of.seconds, to.seconds, strict=True)]
+    low, middle, high = statistics.quantiles(each, n=4, method="inclusive")
+    return middle, low, high
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Columns under each other, the first to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if place == 0 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
+
+
+def _child(contender: Contender, pipe: Connection, block: int) -> None:
+    contender(Pace(pipe, block))
+
+
+def _page_faults() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -1,0 +1,165 @@
+"""Tokens a second of noiseband beside plain transformers and transformers.Trainer.
+
+python -m benchmarks.train_throughput            # one CPU thread, the pocket recipe
+python -m benchmarks.train_throughput --gpu      # one GPU, the 163M model
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import statistics
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.contenders import HuggingFaceTrainer, Loop, Noiseband
+from benchmarks.machine import machine
+from benchmarks.profile_step import STEPS as PROFILED
+from benchmarks.profile_step import where_time_goes
+from benchmarks.side_by_side import Contender, Measured, measure, ratios, table
+from noiseband.study import Study, load_study
+from noiseband.study.params import TrainParams
+from noiseband.study.recipe import Recipe
+from noiseband.study.runs import apply
+from noiseband.train.peak import flops_per_token, peak_flops
+
+GPT2_SMALL = {
+    "model.vocabulary": 50257,
+    "model.context": 1024,
+    "model.width": 768,
+    "model.heads": 12,
+    "model.layers": 12,
+    "model.tied": False,
+    "model.qkv_bias": False,
+}
+FAST = {"precision": "bfloat16-amp", "attention": "sdpa", "compile": True, "model.dropout": 0.0}
+PUBLISHED = {"precision": "float16-amp", "attention": "explicit", "model.dropout": 0.1}
+
+
+def main() -> None:
+    options = arguments()
+    if options.gpu and not torch.cuda.is_available() and not options.tiny:
+        sys.exit("--gpu: PyTorch sees no GPU here; leave it out, or add --tiny to try it on a CPU")
+    study = load_study(options.config)
+    results: dict[str, Any] = {"machine": machine(), "comparisons": {}}
+    for name, changes in plans(options).items():
+        one = changed(study, changes, options)
+        found = measure(contenders(one, options.gpu), options.rounds, options.steps)
+        results["comparisons"][name] = report(name, one, found)
+        if not options.gpu:
+            print("profiling")
+            results["comparisons"][name]["where_time_goes"] = where_time_goes(one)
+    device = re.sub(r"\W+", "-", results["machine"]["device"]).strip("-").lower()
+    plan = "gpu" if options.gpu else "cpu"
+    out = options.out or Path("benchmarks/results", f"train_throughput-{plan}-{device}.json")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    print(out)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config", type=Path, default=Path("config/config.yaml"))
+    parser.add_argument("--rounds", type=int, default=20, help="blocks of each contender (20)")
+    parser.add_argument("--steps", type=int, default=25, help="optimiser steps of a block (25)")
+    parser.add_argument("--gpu", action="store_true", help="the 163M model on one GPU")
+    parser.add_argument("--microbatch", type=int, default=16, help="with --gpu (16)")
+    parser.add_argument("--tiny", action="store_true", help="with --gpu: a tiny model, to try it")
+    parser.add_argument("--out", type=Path, help="result file (benchmarks/results/...)")
+    return parser.parse_args()
+
+
+def plans(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """Changes to the config's recipe for each comparison."""
+    if not options.gpu:
+        return {f"dropout {share}": {"model.dropout": share} for share in (0.1, 0.0)}
+    model = {**GPT2_SMALL, "batch.microbatch": options.microbatch}
+    model["batch.sequences"] = 4 * options.microbatch
+    if options.tiny:
+        model |= {"model.vocabulary": 512, "model.context": 64, "model.width": 64}
+        model |= {"model.heads": 4, "model.layers": 2}
+    return {"fast": {**model, **FAST}, "published": {**model, **PUBLISHED}}
+
+
+def changed(study: Study, changes: dict[str, Any], options: argparse.Namespace) -> TrainParams:
+    """Of the study's baseline with another recipe, which has tokens for every step to be taken."""
+    baseline = study.runs[study.config.baseline]
+    recipe = apply(study.config.recipe, changes)
+    steps = max(options.steps * (options.rounds + 3), 3 * PROFILED)
+    tokens = steps * recipe.batch.sequences * recipe.model.context
+    recipe = apply(recipe, {"data.train_tokens": tokens})
+    init_seed, train_seed = baseline.seeds
+    whole = Recipe(**dict(recipe), init_seed=init_seed, train_seed=train_seed)
+    return TrainParams.of(study, replace(baseline, recipe=whole))
+
+
+def contenders(params: TrainParams, gpu: bool) -> dict[str, Contender]:
+    """By name; noiseband first."""
+    text = params.text
+    found: dict[str, Contender] = {"noiseband": Noiseband(text)}
+    if not gpu:
+        return found | {
+            "transformers, eager attention": Loop(text, attention="eager"),
+            "transformers, sdpa": Loop(text, attention="sdpa"),
+            "transformers.Trainer, sdpa": HuggingFaceTrainer(text, attention="sdpa"),
+        }
+    recipe = params.recipe.model_copy(update={"reduction": "allreduce"})
+    plain = params.model_copy(update={"recipe": recipe})
+    attention = "sdpa" if params.recipe.attention == "sdpa" else "eager"
+    return found | {
+        "noiseband, reduction: allreduce": Noiseband(plain.text),
+        "noiseband, not deterministic": Noiseband(text, deterministic=False),
+        f"transformers, {attention}": Loop(text, attention=attention),
+        f"transformers.Trainer, {attention}": HuggingFaceTrainer(text, attention=attention),
+    }
+
+
+def report(name: str, params: TrainParams, found: dict[str, Measured]) -> dict[str, Any]:
+    """Print a table of the comparison; the same as data."""
+    recipe = params.recipe
+    peak = peak_flops(machine()["device"], recipe.precision)
+    own = found["noiseband"]
+    rows = [("contender", "tokens/s", "of peak", "noiseband is", "quartiles", "page faults/step")]
+    data: dict[str, Any] = {}
+    for contender, measured in found.items():
+        # The first steps' losses, before dropout or rounding can lead them apart.
+        mine, theirs = own.first_losses[0], measured.first_losses[0]
+        if abs(theirs / mine - 1.0) > 0.01:
+            sys.exit(f"{contender} trains something else: first loss {theirs}, not {mine}")
+        each = [recipe.tokens_per_step * len(measured.first_losses) / s for s in measured.seconds]
+        rate = statistics.median(each)
+        share = None if peak is None else rate * flops_per_token(recipe.model) / peak
+        middle, low, high = ratios(own, measured)
+        faults = statistics.median(measured.page_faults) / len(measured.first_losses)
+        data[contender] = {
+            "tokens_per_second": round(rate),
+            "share_of_peak": share,
+            "noiseband_is_times_as_fast": round(middle, 3),
+            "quartiles": [round(low, 3), round(high, 3)],
+            "page_faults_per_step": round(faults, 1),
+            "seconds_per_round": [round(s, 4) for s in measured.seconds],
+        }
+        rows.append(
+            (
+                contender,
+                f"{rate:,.0f}",
+                "unknown" if share is None else f"{share:.1%}",
+                f"{middle:.2f}x",
+                f"{low:.2f} to {high:.2f}",
+                f"{faults:,.0f}",
+            )
+        )
+    print(f"\n{name}\n{table(rows)}\n")
+    changes = recipe.model_dump(exclude={"data"})
+    return {"recipe": changes, "steps_per_round": len(own.first_losses), "contenders": data}
+
+
+if __name__ == "__main__":
+    main()

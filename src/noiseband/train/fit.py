@@ -1,0 +1,69 @@
+"""The largest microbatch that fits a device, found by trying."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from noiseband.model.init import write_init
+from noiseband.study.params import InitParams, TrainParams
+from noiseband.study.recipe import Recipe
+from noiseband.train.trial import Outcome, Request, trial
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A microbatch that was tried."""
+
+    recipe: Recipe
+    outcome: Outcome | None
+    """None where it does not fit."""
+
+
+def with_microbatch(recipe: Recipe, microbatch: int) -> Recipe:
+    """The recipe, its global batch cut otherwise."""
+    batch = recipe.batch.model_copy(update={"microbatch": microbatch})
+    return recipe.model_copy(update={"batch": batch})
+
+
+def microbatches(recipe: Recipe, processes: int) -> list[int]:
+    """Those that divide the global batch into slots that the processes can share, ascending."""
+    sequences = recipe.batch.sequences
+    return [
+        microbatch
+        for microbatch in range(1, sequences + 1)
+        if sequences % microbatch == 0 and sequences // microbatch % processes == 0
+    ]
+
+
+def fit(params: TrainParams, processes: int, limit: int | None) -> Iterator[Candidate]:
+    """Try microbatches: the recipe's own first, then by bisection, since memory grows with them.
+
+    Args:
+        processes: that will share the slots; the trials themselves run in one.
+        limit: bytes of the device's memory to stay under; None: as many as there are.
+
+    Raises:
+        RuntimeError: a trial failed for another reason than memory.
+    """
+    recipe = params.recipe
+    sizes = microbatches(recipe, processes)
+    start = InitParams.of(recipe)
+    with tempfile.TemporaryDirectory(prefix="noiseband-fit-") as folder:
+        init = Path(folder, "init.safetensors")
+        write_init(start.model, start.method, start.seed, init, Path(folder, "init.json"))
+        # All below `fits` fit, and all from `fails` on do not.
+        fits, fails = 0, len(sizes)
+        place = sizes.index(recipe.batch.microbatch)
+        while fits < fails:
+            own = with_microbatch(recipe, sizes[place])
+            given = params.model_copy(update={"recipe": own})
+            outcome = trial(Request(params=given, init=init, limit=limit))
+            yield Candidate(own, outcome)
+            if outcome is None:
+                fails = place
+            else:
+                fits = place + 1
+            place = (fits + fails) // 2
