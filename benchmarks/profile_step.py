@@ -11,12 +11,20 @@ from noiseband.study.params import TrainParams
 
 STEPS = 50
 OPERATORS = {
-    "matrix products": ("mm", "addmm", "bmm", "baddbmm", "linear"),
+    "matrix products": ("mm", "addmm", "addmm_", "bmm", "baddbmm"),
     "drawing dropout masks": ("random_", "ge"),
     "softmax": ("_softmax", "_softmax_backward_data"),
     "GELU": ("gelu", "gelu_backward"),
     "layer norm": ("native_layer_norm", "native_layer_norm_backward"),
-    "exponential, sum and maximum over the vocabulary": ("exp_", "amax", "sum", "log"),
+    "exponential, sum and maximum over the vocabulary": (
+        "exp_",
+        "amax",
+        "sum",
+        "log",
+        "sub_",
+        "scatter_add_",
+        "gather",
+    ),
     "AdamW": ("_fused_adamw_",),
 }
 """Names of PyTorch's operators (aten::...), by what they are for; the rest is small kernels."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import platform
 import time
 from collections.abc import Iterator
@@ -10,8 +11,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
+from noiseband.errors import UserError
 from noiseband.files import atomic, write_json, write_jsonl
 from noiseband.repro.digest import digests
 from noiseband.trace import Row, write_trace
@@ -22,18 +25,30 @@ from noiseband.train.processes import Processes
 from noiseband.train.progress import Progress
 from noiseband.train.trainer import Job, Trainer
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""No space, no quota, or a limit on the size of files."""
+
 
 @contextmanager
 def recording(job: Job, processes: Processes) -> Iterator[Record | None]:
     """The record of a run; None in all processes but the first.
 
-    Raises UserError where another training of the run holds its work folder.
+    Raises UserError where another training of the run holds its work folder, or the disk is full.
     """
     if not processes.first:
         yield None
         return
-    with locked(job.work), ExitStack() as stack:
-        yield Record(job, processes, stack)
+    try:
+        with locked(job.work), ExitStack() as stack:
+            yield Record(job, processes, stack)
+    except (OSError, SafetensorError) as error:
+        # safetensors reports a full disk as an error of its own.
+        if isinstance(error, OSError) and error.errno not in FULL:
+            raise
+        raise UserError(
+            f"{job.params.run}: cannot write ({error}); free some space and start again: the run "
+            "goes on from its newest checkpoint"
+        ) from error
 
 
 class Record:

@@ -1,0 +1,59 @@
+"""Precision by name, and the other fields that trade bits for speed."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from typing import Any
+
+import pytest
+import torch
+
+from noiseband.determinism import ARITHMETIC
+from noiseband.train.trainer import Trainer
+from tests.train.conftest import MakeJob
+
+
+def trained(make_job: MakeJob, **changes: Any) -> tuple[str, torch.Tensor, float]:
+    """Recipe digest, weights and last loss."""
+    job = make_job(**changes)
+    trainer = Trainer(job)
+    rows = [trainer.step() for _ in range(3)]
+    assert not any(row.skipped for row in rows)
+    assert trainer.flat.weights.dtype is torch.float32
+    return job.params.recipe.digest, trainer.flat.weights.detach().clone(), rows[-1].loss
+
+
+def test_every_precision_trains_under_a_digest_of_its_own(make_job: MakeJob) -> None:
+    found = {name: trained(make_job, precision=name) for name in ARITHMETIC}
+    assert len({digest for digest, _, _ in found.values()}) == len(ARITHMETIC) == 6
+    weights = {name: one for name, (_, one, _) in found.items()}
+    # A CPU has no TF32; on a GPU these differ.
+    assert torch.equal(weights["tf32"], weights["float32"])
+    for kind in ("float16-amp", "bfloat16-amp"):
+        assert torch.equal(weights[kind], weights[f"{kind}-no-tf32"])
+        assert not torch.equal(weights[kind], weights["float32"])
+    assert not torch.equal(weights["float16-amp"], weights["bfloat16-amp"])
+    for _, _, loss in found.values():
+        assert math.isclose(loss, found["float32"][2], rel_tol=0.01)
+
+
+@pytest.mark.parametrize("change", [{"attention": "sdpa"}, {"optimizer.fused": False}])
+def test_a_speed_up_is_a_recipe_and_hardly_another_result(
+    make_job: MakeJob, change: dict[str, Any]
+) -> None:
+    digest, weights, loss = trained(make_job, **{"model.dropout": 0.0})
+    other, fast, close = trained(make_job, **{"model.dropout": 0.0}, **change)
+    assert other != digest
+    assert math.isclose(loss, close, rel_tol=1e-4)
+    torch.testing.assert_close(fast, weights, rtol=0, atol=2e-3)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_compiled_training_repeats_to_the_bit(make_job: MakeJob) -> None:
+    _, _, plain = trained(make_job, **{"model.dropout": 0.0})
+    _, first, loss = trained(make_job, compile=True, **{"model.dropout": 0.0})
+    torch.compiler.reset()
+    _, again, _ = trained(make_job, compile=True, **{"model.dropout": 0.0})
+    assert torch.equal(first, again)
+    assert math.isclose(loss, plain, rel_tol=1e-4)
