@@ -13,13 +13,16 @@ import tiktoken
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from benchmarks.side_by_side import Pace
 from noiseband.determinism import ARITHMETIC, autocast, pick_device
 from noiseband.model.init import write_init
 from noiseband.study.params import InitParams, TrainParams
+from noiseband.train.processes import Processes
 from noiseband.train.schedule import learning_rate
+from noiseband.train.trainer import Job, Trainer
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,6 @@ class Work:
 
     def read(self) -> tuple[TrainParams, NDArray[np.uint16], dict[str, Tensor], torch.device]:
         """Params, random tokens, initial weights by reference name, device."""
-        from safetensors.torch import load_file
-
         params = TrainParams.model_validate_json(self.params)
         recipe = params.recipe
         torch.set_num_threads(recipe.threads)
@@ -51,11 +52,8 @@ class Work:
 class Noiseband(Work):
     """The real trainer, with all that a step of it checks and records but the files."""
 
-    def __call__(self, pace: Pace) -> None:
-        from safetensors.torch import save_file
-
-        from noiseband.train.trainer import Job, Trainer
-
+    def trainer(self, processes: Processes | None = None) -> Trainer:
+        """On random tokens."""
         params, tokens, weights, _ = self.read()
         with tempfile.TemporaryDirectory() as folder:
             init = Path(folder, "init.safetensors")
@@ -65,11 +63,14 @@ class Noiseband(Work):
                 "bytes", pat_str=".", mergeable_ranks=ranks, special_tokens={}
             )
             job = Job(params, tokens, encoding, init, work=Path(folder), out=Path(folder))
-            trainer = Trainer(job)
+            return Trainer(job, processes)
+
+    def __call__(self, pace: Pace) -> None:
+        trainer = self.trainer()
         if not self.deterministic:
             torch.set_deterministic_debug_mode("default")
         pace.begin()
-        for _ in range(params.recipe.steps):
+        for _ in range(trainer.recipe.steps):
             pace.step(trainer.step().loss)
 
 

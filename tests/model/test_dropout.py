@@ -25,7 +25,7 @@ def test_the_share_dropped_is_the_probability(probability: float) -> None:
 
 @pytest.mark.parametrize("probability", [0.1, 0.5])
 def test_what_is_kept_keeps_the_expectation(probability: float) -> None:
-    values = mask(100_000, probability).unique()
+    values = sorted(set(mask(100_000, probability).tolist()))
     assert len(values) == 2
     assert values[0] == 0
     assert values[1] == pytest.approx(1 / (1 - probability), rel=2e-5)

@@ -27,7 +27,7 @@ def trained(make_job: MakeJob, **changes: Any) -> tuple[str, torch.Tensor, float
 def test_every_precision_trains_under_a_digest_of_its_own(make_job: MakeJob) -> None:
     found = {name: trained(make_job, precision=name) for name in ARITHMETIC}
     assert len({digest for digest, _, _ in found.values()}) == len(ARITHMETIC) == 6
-    weights = {name: one for name, (_, one, _) in found.items()}
+    weights: dict[str, torch.Tensor] = {name: one for name, (_, one, _) in found.items()}
     # A CPU has no TF32; on a GPU these differ.
     assert torch.equal(weights["tf32"], weights["float32"])
     for kind in ("float16-amp", "bfloat16-amp"):

@@ -1,0 +1,81 @@
+"""What reading costs: a 20 GB token file, its share of a step's time and of a process's memory.
+
+python -m benchmarks.read_tokens
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+import struct
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from benchmarks.contenders import Noiseband
+from noiseband.corpus.tokens import open_tokens
+from noiseband.study import load_study
+from noiseband.study.params import TrainParams
+from noiseband.train.data import TokenWindow
+
+SIZE = 20_000_000_000
+BATCHES = 2_000
+
+
+def main() -> None:
+    study = load_study(Path("config/config.yaml"))
+    params = TrainParams.of(study, study.runs[study.config.baseline])
+    trainer = Noiseband(params.text).trainer()
+    recipe = params.recipe
+    seconds = []
+    for _ in range(60):
+        begin = time.perf_counter()
+        trainer.step()
+        seconds.append(time.perf_counter() - begin)
+    step = statistics.median(seconds[10:])
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "tokens.safetensors")
+        _sparse(file)
+        before = _anonymous()
+        tokens = open_tokens(file)
+        data = recipe.data.model_copy(update={"train_tokens": len(tokens) - recipe.tokens_per_step})
+        recipe = recipe.model_copy(update={"data": data})
+        window = TokenWindow(tokens, recipe, torch.device("cpu"))
+        # As a run reads, one step after the other, from the middle of a file that is not cached.
+        begin = time.perf_counter()
+        for number in range(BATCHES):
+            for slot in range(recipe.batch.slots):
+                window.batch(recipe.steps // 2 + number, slot)
+        reading = (time.perf_counter() - begin) / BATCHES
+        # All over the file, for the memory.
+        for number in range(0, recipe.steps, recipe.steps // BATCHES):
+            window.batch(number, 0)
+        more = _anonymous() - before
+    print(f"a step           {step * 1e3:8.3f} ms")
+    print(f"reading for it   {reading * 1e3:8.3f} ms, {reading / step:.2%} of the step")
+    print(f"anonymous memory {more / 1e6:8.3f} MB more for a file of {SIZE / 1e9:.0f} GB")
+
+
+def _sparse(file: Path) -> None:
+    """A token file of zeros that takes no room on the disk."""
+    count = SIZE // 2
+    entry = {"dtype": "U16", "shape": [count], "data_offsets": [0, 2 * count]}
+    header = json.dumps({"tokens": entry}).encode()
+    header += b" " * (-len(header) % 8)
+    with open(file, "wb") as out:
+        out.write(struct.pack("<Q", len(header)) + header)
+        out.truncate(8 + len(header) + 2 * count)
+
+
+def _anonymous() -> int:
+    """Bytes of this process's memory that no file backs (Linux)."""
+    found = re.search(r"^RssAnon:\s+(\d+)", Path("/proc/self/status").read_text(), re.MULTILINE)
+    assert found is not None
+    return 1024 * int(found[1])
+
+
+if __name__ == "__main__":
+    main()
