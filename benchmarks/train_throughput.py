@@ -43,8 +43,6 @@ PUBLISHED = {"precision": "float16-amp", "attention": "explicit", "model.dropout
 
 def main() -> None:
     options = arguments()
-    if options.gpu and not torch.cuda.is_available() and not options.tiny:
-        sys.exit("--gpu: PyTorch sees no GPU here; leave it out, or add --tiny to try it on a CPU")
     study = load_study(options.config)
     results: dict[str, Any] = {"machine": machine(), "comparisons": {}}
     for name, changes in plans(options).items():
@@ -73,7 +71,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--microbatch", type=int, default=16, help="with --gpu (16)")
     parser.add_argument("--tiny", action="store_true", help="with --gpu: a tiny model, to try it")
     parser.add_argument("--out", type=Path, help="result file (benchmarks/results/...)")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.gpu and not torch.cuda.is_available() and not options.tiny:
+        parser.error("--gpu: PyTorch sees no GPU; leave it out, or add --tiny to try it on a CPU")
+    return options
 
 
 def plans(options: argparse.Namespace) -> dict[str, dict[str, Any]]:

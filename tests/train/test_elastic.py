@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -17,8 +18,9 @@ from safetensors.torch import load_file
 
 from noiseband.repro.digest import digests
 from noiseband.study.recipe import valid_processes
+from noiseband.train.loop import train
 from noiseband.train.trainer import Job
-from tests.train.conftest import MakeJob, files_of
+from tests.train.conftest import MakeJob, files_of, train_command
 
 COUNTS = (1, 2, 4, 8)
 SLOTS = (8, 16, 24)
@@ -105,6 +107,29 @@ def test_allreduce_has_other_bits_on_four_processes(make_job: MakeJob, tmp_path:
     )
     for name, weight in alone.items():
         torch.testing.assert_close(shared[name], weight, rtol=0, atol=1e-3, msg=name)
+
+
+def test_two_machines_give_the_same_bits(make_job: MakeJob) -> None:
+    """torchrun started by hand on each of them, as the README says; here both are this one."""
+    alone, shared = make_job("alone"), make_job("shared")
+    train(alone)
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        endpoint = f"localhost:{free.getsockname()[1]}"
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1"]
+    torchrun += ["--rdzv-backend=c10d", f"--rdzv-endpoint={endpoint}", "--module"]
+    command = [*torchrun, *train_command(shared)[2:-2]]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    machines = [
+        subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+        for _ in range(2)
+    ]
+    for machine in machines:
+        _, said = machine.communicate(timeout=120)
+        assert machine.returncode == 0, said
+    for name in ("model.safetensors", "trace.parquet", "samples.jsonl"):
+        assert (shared.out / name).read_bytes() == (alone.out / name).read_bytes()
+    assert json.loads((shared.out / "timing.json").read_text())["processes"] == 2
 
 
 @pytest.mark.parametrize(

@@ -24,10 +24,15 @@ rule train:
     priority: 10
     threads: lambda w: study.runs[w.run].recipe.threads * study.config.processes
     resources:
-        # Not a param: the number of processes changes no bits, so a change of it reruns nothing.
+        # Not a param where it changes no bits: then a change of it reruns nothing.
         processes=study.config.processes,
     params:
         text=lambda w: TrainParams.of(study, study.runs[w.run]).text,
+        processes=lambda w: (
+            study.config.processes
+            if study.runs[w.run].recipe.reduction == "allreduce"
+            else "any"
+        ),
         work=lambda w: f"{RESULTS}/work/{w.run}-{study.runs[w.run].recipe.digest[:16]}",
         out=subpath(output.model, parent=True),
     message:
