@@ -87,7 +87,7 @@ class Loop(Work):
         model = hugging_face(params, weights, self.attention).to(device)
         forward: Any = torch.compile(model) if recipe.compile else model
         optimizer = _adamw(model, params)
-        scaler = torch.amp.GradScaler(enabled=ARITHMETIC[recipe.precision].scales_loss)
+        scaler = torch.amp.GradScaler(device.type, enabled=ARITHMETIC[recipe.precision].scales_loss)
         data = torch.from_numpy(tokens.astype(np.int64)).to(device)
         set_tf32(params)
         pace.begin()

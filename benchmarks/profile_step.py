@@ -10,6 +10,7 @@ from benchmarks.contenders import Noiseband
 from noiseband.study.params import TrainParams
 
 STEPS = 50
+LARGEST = 12
 OPERATORS = {
     "matrix products": ("mm", "addmm", "addmm_", "bmm", "baddbmm"),
     "drawing dropout masks": ("random_", "ge"),
@@ -59,6 +60,8 @@ class _Profile:
                 for event in self.profile.key_averages()
                 if event.key.startswith("aten::")
             }
+            largest = sorted(own.items(), key=lambda item: -item[1])[:LARGEST]
+            operators = {name: round(time / wall, 3) for name, time in largest}
             shares = {
                 purpose: sum(own.pop(name, 0.0) for name in names) / wall
                 for purpose, names in OPERATORS.items()
@@ -69,6 +72,7 @@ class _Profile:
                 {
                     "milliseconds_per_step": round(self.plain * 1e3, 2),
                     "share": {name: round(value, 3) for name, value in shares.items()},
+                    "largest_operators": operators,
                 }
             )
             raise SystemExit
@@ -85,6 +89,8 @@ def where_time_goes(params: TrainParams) -> dict[str, Any]:
     child.join()
     for name, share in found["share"].items():
         print(f"  {share:6.1%}  {name}")
+    largest = (f"{name} {share:.1%}" for name, share in found["largest_operators"].items())
+    print(f"  largest operators: {', '.join(largest)}")
     return found
 
 

@@ -15,9 +15,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
+import torch
+
 
 class Pace:
-    """A contender calls `begin` once and `step` after each step; both wait for their turn."""
+    """A contender calls `begin` once and `step` after each step; both wait for their turn.
+
+    The first step of a turn is not timed: others had the caches and the GPU's memory before it.
+    """
 
     def __init__(self, pipe: Connection, block: int) -> None:
         self.pipe = pipe
@@ -26,15 +31,18 @@ class Pace:
 
     def begin(self) -> None:
         self.pipe.recv()
-        self.faults = _page_faults()
-        self.started = time.perf_counter()
 
     def step(self, loss: float) -> None:
         """A step is over; `loss` in nats."""
         self.losses.append(loss)
-        if len(self.losses) == self.block:
+        if len(self.losses) == 1:
+            self.faults = _page_faults()
+            self.started = time.perf_counter()
+        elif len(self.losses) == self.block + 1:
             seconds = time.perf_counter() - self.started
             faults = _page_faults() - self.faults
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()  # all contenders live on one GPU
             self.pipe.send((seconds, faults, self.losses))
             self.losses = []
             self.begin()
@@ -50,7 +58,9 @@ class Measured:
 
     seconds: list[float] = field(default_factory=list)
     page_faults: list[int] = field(default_factory=list)
+    """Minor ones: memory that the system had to hand out."""
     first_losses: list[float] = field(default_factory=list)
+    """Of the steps from the first on."""
 
 
 def measure(
@@ -61,7 +71,7 @@ def measure(
     Args:
         contenders: picklable functions by name.
         rounds: measured ones, after `warm_up` others.
-        block: steps in a round.
+        block: timed steps in a round.
     """
     context = multiprocessing.get_context("spawn")
     pipes: dict[str, Connection] = {}

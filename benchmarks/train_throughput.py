@@ -1,13 +1,16 @@
 """Tokens a second of noiseband beside plain transformers and transformers.Trainer.
 
-python -m benchmarks.train_throughput            # one CPU thread, the pocket recipe
-python -m benchmarks.train_throughput --gpu      # one GPU, the 163M model
+python -m benchmarks.train_throughput                # one CPU thread, the pocket recipe
+python -m benchmarks.train_throughput --keep-memory  # with an allocator that gives nothing back
+python -m benchmarks.train_throughput --gpu          # one GPU, the 163M model
+python -m benchmarks.train_throughput --gpu --tiny   # the same programs, to try them anywhere
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import statistics
 import sys
@@ -22,6 +25,7 @@ from benchmarks.machine import machine
 from benchmarks.profile_step import STEPS as PROFILED
 from benchmarks.profile_step import where_time_goes
 from benchmarks.side_by_side import Contender, Measured, measure, ratios, table
+from noiseband.errors import UserError
 from noiseband.study import Study, load_study
 from noiseband.study.params import TrainParams
 from noiseband.study.recipe import Recipe
@@ -39,21 +43,45 @@ GPT2_SMALL = {
 }
 FAST = {"precision": "bfloat16-amp", "attention": "sdpa", "compile": True, "model.dropout": 0.0}
 PUBLISHED = {"precision": "float16-amp", "attention": "explicit", "model.dropout": 0.1}
+KEEP_MEMORY = {f"MALLOC_{limit}_": "1000000000" for limit in ("TRIM_THRESHOLD", "MMAP_THRESHOLD")}
+"""glibc's allocator keeps freed memory instead of fetching it anew, page by page, in each step."""
+AGREE_STEPS = 5
+"""First steps whose losses are compared and kept."""
 
 
 def main() -> None:
     options = arguments()
+    try:
+        measure_all(options)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def measure_all(options: argparse.Namespace) -> None:
+    """Every comparison of the plan, one after the other, into one file of results.
+
+    Raises:
+        UserError: the config cannot be read.
+    """
+    if not options.gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # in the contenders' processes too
+    if options.keep_memory:
+        os.environ |= KEEP_MEMORY
     study = load_study(options.config)
-    results: dict[str, Any] = {"machine": machine(), "comparisons": {}}
+    results: dict[str, Any] = {"machine": machine(), "keep_memory": options.keep_memory}
+    results["comparisons"] = {}
     for name, changes in plans(options).items():
         one = changed(study, changes, options)
         found = measure(contenders(one, options.gpu), options.rounds, options.steps)
-        results["comparisons"][name] = report(name, one, found)
+        check_agreement(found, one)
+        results["comparisons"][name] = report(name, one, found, options.steps)
         if not options.gpu:
             print("profiling")
             results["comparisons"][name]["where_time_goes"] = where_time_goes(one)
     device = re.sub(r"\W+", "-", results["machine"]["device"]).strip("-").lower()
-    plan = "gpu" if options.gpu else "cpu"
+    plan = ("gpu-tiny" if options.tiny else "gpu") if options.gpu else "cpu"
+    plan += "-keep-memory" if options.keep_memory else ""
     out = options.out or Path("benchmarks/results", f"train_throughput-{plan}-{device}.json")
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
@@ -66,7 +94,13 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--config", type=Path, default=Path("config/config.yaml"))
     parser.add_argument("--rounds", type=int, default=20, help="blocks of each contender (20)")
-    parser.add_argument("--steps", type=int, default=25, help="optimiser steps of a block (25)")
+    parser.add_argument("--steps", type=int, default=25, help="timed steps of a block (25)")
+    parser.add_argument(
+        "--dropout", type=float, nargs="+", default=[0.1, 0.0], help="without --gpu (0.1 0)"
+    )
+    parser.add_argument(
+        "--keep-memory", action="store_true", help="all contenders keep the memory they free"
+    )
     parser.add_argument("--gpu", action="store_true", help="the 163M model on one GPU")
     parser.add_argument("--microbatch", type=int, default=16, help="with --gpu (16)")
     parser.add_argument("--tiny", action="store_true", help="with --gpu: a tiny model, to try it")
@@ -80,7 +114,7 @@ def arguments() -> argparse.Namespace:
 def plans(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Changes to the config's recipe for each comparison."""
     if not options.gpu:
-        return {f"dropout {share}": {"model.dropout": share} for share in (0.1, 0.0)}
+        return {f"dropout {share}": {"model.dropout": share} for share in options.dropout}
     model = {**GPT2_SMALL, "batch.microbatch": options.microbatch}
     model["batch.sequences"] = 4 * options.microbatch
     if options.tiny:
@@ -93,7 +127,7 @@ def changed(study: Study, changes: dict[str, Any], options: argparse.Namespace) 
     """Of the study's baseline with another recipe, which has tokens for every step to be taken."""
     baseline = study.runs[study.config.baseline]
     recipe = apply(study.config.recipe, changes)
-    steps = max(options.steps * (options.rounds + 3), 3 * PROFILED)
+    steps = max((options.steps + 1) * (options.rounds + 3), 3 * PROFILED)
     tokens = steps * recipe.batch.sequences * recipe.model.context
     recipe = apply(recipe, {"data.train_tokens": tokens})
     init_seed, train_seed = baseline.seeds
@@ -122,7 +156,27 @@ def contenders(params: TrainParams, gpu: bool) -> dict[str, Contender]:
     }
 
 
-def report(name: str, params: TrainParams, found: dict[str, Measured]) -> dict[str, Any]:
+def check_agreement(found: dict[str, Measured], params: TrainParams) -> None:
+    """All contenders start from the same weights: without dropout they must lose alike.
+
+    Dropout's masks differ, and rounding does in 16 bits; then only the first step can be compared.
+    Ends the program where one trains something else.
+    """
+    recipe = params.recipe
+    exact = recipe.model.dropout == 0.0 and recipe.precision == "float32"
+    steps, tolerance = (AGREE_STEPS, 1e-5) if exact else (1, 1e-2)
+    own = found["noiseband"].first_losses[:steps]
+    for contender, measured in found.items():
+        for step, (mine, theirs) in enumerate(zip(own, measured.first_losses, strict=False)):
+            if not abs(theirs / mine - 1.0) <= tolerance:
+                sys.exit(
+                    f"{contender} trains something else: step {step} loses {theirs}, not {mine}"
+                )
+
+
+def report(
+    name: str, params: TrainParams, found: dict[str, Measured], steps: int
+) -> dict[str, Any]:
     """Print a table of the comparison; the same as data."""
     recipe = params.recipe
     peak = peak_flops(machine()["device"], recipe.precision)
@@ -130,21 +184,18 @@ def report(name: str, params: TrainParams, found: dict[str, Measured]) -> dict[s
     rows = [("contender", "tokens/s", "of peak", "noiseband is", "quartiles", "page faults/step")]
     data: dict[str, Any] = {}
     for contender, measured in found.items():
-        # The first steps' losses, before dropout or rounding can lead them apart.
-        mine, theirs = own.first_losses[0], measured.first_losses[0]
-        if abs(theirs / mine - 1.0) > 0.01:
-            sys.exit(f"{contender} trains something else: first loss {theirs}, not {mine}")
-        each = [recipe.tokens_per_step * len(measured.first_losses) / s for s in measured.seconds]
+        each = [recipe.tokens_per_step * steps / s for s in measured.seconds]
         rate = statistics.median(each)
         share = None if peak is None else rate * flops_per_token(recipe.model) / peak
         middle, low, high = ratios(own, measured)
-        faults = statistics.median(measured.page_faults) / len(measured.first_losses)
+        faults = statistics.median(measured.page_faults) / steps
         data[contender] = {
             "tokens_per_second": round(rate),
             "share_of_peak": share,
             "noiseband_is_times_as_fast": round(middle, 3),
             "quartiles": [round(low, 3), round(high, 3)],
             "page_faults_per_step": round(faults, 1),
+            "first_losses": [round(loss, 6) for loss in measured.first_losses[:AGREE_STEPS]],
             "seconds_per_round": [round(s, 4) for s in measured.seconds],
         }
         rows.append(
@@ -159,7 +210,7 @@ def report(name: str, params: TrainParams, found: dict[str, Measured]) -> dict[s
         )
     print(f"\n{name}\n{table(rows)}\n")
     changes = recipe.model_dump(exclude={"data"})
-    return {"recipe": changes, "steps_per_round": len(own.first_losses), "contenders": data}
+    return {"recipe": changes, "steps_per_round": steps, "contenders": data}
 
 
 if __name__ == "__main__":
