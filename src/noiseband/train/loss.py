@@ -26,7 +26,7 @@ class _HeadLoss(torch.autograd.Function):
         block = min(len(x), BLOCK_ROWS[x.device.type])
         logits = x.new_empty(block, len(head))
         losses = torch.empty_like(targets, dtype=torch.float32)
-        x_grad, weight_grad = torch.empty_like(x), torch.zeros_like(weight)
+        x_grad, weight_grad = torch.empty_like(x), torch.empty_like(weight)
         for begin in range(0, len(x), block):
             part = slice(begin, begin + block)
             inputs, of = x[part], targets[part, None]
@@ -42,19 +42,26 @@ class _HeadLoss(torch.autograd.Function):
             factor = scale / len(x) / total
             if dtype is torch.float32:
                 torch.mm(scores, head, out=x_grad[part]).mul_(factor)
-                weight_grad.addmm_(scores.T, inputs * factor)
+                # The first block's beta of 0 ignores what lies in the memory.
+                weight_grad.addmm_(scores.T, inputs * factor, beta=float(begin > 0))
             else:
                 gradient = scores.mul_(factor).to(dtype)
                 torch.mm(gradient, head, out=x_grad[part])
-                weight_grad.add_(gradient.T @ inputs)
+                product = gradient.T @ inputs
+                weight_grad = weight_grad.add_(product) if begin else product.to(weight.dtype)
         ctx.save_for_backward(x_grad, weight_grad)
         return losses.mean() * scale
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         x_grad, weight_grad = ctx.saved_tensors
-        # In place, because backward runs once for each forward.
-        return x_grad.to(ctx.type).mul_(grads[0]), weight_grad.mul_(grads[0]), None, None, None
+        x_grad = x_grad.to(ctx.type)
+        # A GPU must not wait to learn the factor; a CPU need not pass over a vocabulary by 1.
+        if grads[0].is_cuda or grads[0].item() != 1.0:
+            # In place, because backward runs once for each forward.
+            x_grad.mul_(grads[0])
+            weight_grad.mul_(grads[0])
+        return x_grad, weight_grad, None, None, None
 
 
 def head_loss(
