@@ -7,6 +7,8 @@
 # The rules lie in workflow/rules, a file for each stage, in the order below. What each computes
 # is in the folder of the same name under src/noiseband.
 
+import re
+
 from noiseband.study.params import (
     CorpusParams,
     EvaluateParams,
@@ -41,8 +43,8 @@ RUNS = list(study.runs)
 
 
 wildcard_constraints:
-    corpus="|".join(study.config.corpora),
-    run="[^/]+",
+    corpus="|".join(map(re.escape, study.config.corpora)),
+    run="|".join(map(re.escape, RUNS)),
     protocol="[^/]+",
     seed="[0-9]+",
 

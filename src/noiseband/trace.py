@@ -50,3 +50,26 @@ def read_rows(path: Path) -> list[Row]:
     """The rows of a trace file."""
     records: list[dict[str, Any]] = pq.read_table(path, schema=SCHEMA).to_pylist()
     return [Row(**record) for record in records]
+
+
+@dataclass(frozen=True)
+class DifferentRow:
+    """The first step at which two traces differ."""
+
+    step: int
+    columns: list[str]
+    """Those that differ, in the order of a row; `step` where one trace is shorter."""
+
+
+def first_different_row(a: list[Row], b: list[Row]) -> DifferentRow | None:
+    """The first step whose records differ, or None. Floats are compared by their bits."""
+    for one, other in zip(a, b, strict=False):
+        columns = [
+            name
+            for name, value in asdict(one).items()
+            if repr(value) != repr(getattr(other, name))  # NaN is itself, 0.0 is not -0.0
+        ]
+        if columns:
+            return DifferentRow(one.step, columns)
+    shorter, longer = sorted((a, b), key=len)
+    return DifferentRow(longer[len(shorter)].step, ["step"]) if len(longer) > len(shorter) else None

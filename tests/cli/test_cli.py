@@ -54,11 +54,11 @@ def test_verify_says_identical_or_where(tmp_path: Path) -> None:
     save_file({"w": torch.ones(3)}, tmp_path / "a.safetensors")
     save_file({"w": torch.tensor([1.0, 2.0, 1.0])}, tmp_path / "b.safetensors")
     same = run("verify", tmp_path / "a.safetensors", tmp_path / "a.safetensors")
-    assert (same.returncode, same.stdout) == (0, "identical\n")
+    assert (same.returncode, same.stdout) == (0, "identical: 1 tensor\n")
     other = run("verify", tmp_path / "a.safetensors", tmp_path / "b.safetensors")
     assert other.returncode == 1
     assert "different: w: different values" in other.stdout
-    assert "index: [1]" in other.stdout
+    assert "first at [1]" in other.stdout
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_verify_says_identical_or_where(tmp_path: Path) -> None:
         (["init", "--run", "baselin-42", "--out", "x"], "did you mean baseline-42?"),
         (["init", "--run", "baseline-42"], "--out is missing"),
         (["train", "--out", "x", "--params", "{}"], "--params: run: Field required"),
-        (["verify", "none", "nothing"], "neither a tensor file nor a folder"),
+        (["verify", "none", "nothing"], "neither a tensor file, a digest file or a manifest"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_exit_2(arguments: list[str], said: str) -> None:

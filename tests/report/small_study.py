@@ -266,8 +266,8 @@ def _write_checks(results: Path, runs: Sequence[FakeRun]) -> None:
             write_json(
                 results / "verify" / f"{run.name}.json",
                 {"run": run.name, "original": run.repeat_of, "identical": True,
-                 "sha256": {run.repeat_of: digest, run.name: digest}, "steps": 400,
-                 "first_different_step": None, "first_difference": None},
+                 "sha256": {"original": digest, "rerun": digest}, "steps": 400,
+                 "divergence": None},
             )  # fmt: skip
     write_text(results / "tables" / "init.csv", "\n".join(lines) + "\n")
     write_json(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import json
 import re
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from noiseband.report.page import environment, write_report
 from noiseband.report.rows import FinetuningRow, read_rows
 from noiseband.report.view_questions import SHOWN, questions
 from noiseband.report.view_samples import last_samples, samples
+from noiseband.repro.compare import Difference
+from noiseband.repro.diverge import Divergence
 from tests.report.conftest import Made, make
 from tests.report.fake_runs import BASELINES, FakeRun, continued, pocket_runs
 from tests.report.small_study import sha, write_study
@@ -144,18 +147,21 @@ def test_a_rerun_that_differs_says_where(tmp_path: Path) -> None:
     again = FakeRun("again", 4.9, repeat_of="baseline-42")
     params = write_study(tmp_path, [*BASELINES[:2], again], steps=20, models=[], noise={})
     finding = tmp_path / "verify" / "again.json"
+    divergence = Divergence(
+        step=1207,
+        columns=["loss", "weights_checksum"],
+        where="gradient",
+        difference=Difference("out_head.weight", "different values", values=("0.1", "0.2")),
+        note="trained anew",
+    )
     finding.write_text(
         finding.read_text()
         .replace('"identical": true', '"identical": false')
-        .replace('"first_different_step": null', '"first_different_step": 1207')
-        .replace(
-            '"first_difference": null',
-            '"first_difference": {"tensor": "out_head.weight", "values": ["0.1", "0.2"]}',
-        )
+        .replace('"divergence": null', f'"divergence": {json.dumps(divergence.as_dict())}')
     )
     text = words_of(make(tmp_path, params).page)
-    assert "is not the same, first after step 1,207." in text
-    assert "tensorout_head.weight" in text
+    assert "is not the same from step 1,207 on, first in loss and weights checksum." in text
+    assert "first tensorgradient of out_head.weight" in text
     assert "Identical" not in text
 
 

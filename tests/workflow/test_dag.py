@@ -108,7 +108,7 @@ def test_one_command_makes_everything(project: Project) -> None:
 
 def test_the_repeat_is_identical_to_the_bit(project: Project) -> None:
     found = json.loads((project.folder / "results/verify/baseline-again.json").read_text())
-    assert (found["identical"], found["first_difference"]) == (True, None)
+    assert (found["identical"], found["divergence"]) == (True, None)
     manifest = json.loads((project.folder / "results/manifest.json").read_text())["artefacts"]
     for name in ("model.safetensors", "trace.parquet", "samples.jsonl"):
         assert manifest[f"runs/baseline-again/{name}"] == manifest[f"runs/baseline-42/{name}"]

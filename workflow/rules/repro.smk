@@ -1,26 +1,61 @@
 # Bits: a run trained afresh against its original, and the digest of every deterministic artefact.
 
 
+def rerun_of(wildcards):
+    """A `repeat_of:` run is the second training itself; any other run is trained again on demand,
+    by `snakemake results/verify/<run>.json`."""
+    repeats = study.runs[wildcards.run].repeat_of is not None
+    return f"{RESULTS}/{'runs' if repeats else 'reruns'}/{wildcards.run}"
+
+
+def original_of(wildcards):
+    return f"{RESULTS}/runs/{study.runs[wildcards.run].repeat_of or wildcards.run}"
+
+
+use rule train as rerun with:
+    output:
+        model=f"{RESULTS}/reruns/{{run}}/model.safetensors",
+        digests=f"{RESULTS}/reruns/{{run}}/model.json",
+        trace=f"{RESULTS}/reruns/{{run}}/trace.parquet",
+        samples=f"{RESULTS}/reruns/{{run}}/samples.jsonl",
+        recipe=f"{RESULTS}/reruns/{{run}}/recipe.json",
+        timing=f"{RESULTS}/reruns/{{run}}/timing.json",
+    log:
+        f"{RESULTS}/logs/rerun/{{run}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/rerun/{{run}}.tsv"
+    params:
+        text=rules.train.params.text,
+        processes=rules.train.params.processes,
+        work=f"{RESULTS}/reruns/{{run}}/work",
+        out=subpath(output.model, parent=True),
+    message:
+        "Training {wildcards.run} afresh"
+
+
 rule verify_rerun:
     input:
-        code=code("repro.compare"),
-        rerun=f"{RESULTS}/runs/{{run}}/model.safetensors",
-        rerun_trace=f"{RESULTS}/runs/{{run}}/trace.parquet",
-        original=lambda w: f"{RESULTS}/runs/{study.runs[w.run].repeat_of}/model.safetensors",
-        original_trace=lambda w: f"{RESULTS}/runs/{study.runs[w.run].repeat_of}/trace.parquet",
+        code=code("repro.rerun"),
+        rerun=lambda w: f"{rerun_of(w)}/model.safetensors",
+        rerun_trace=lambda w: f"{rerun_of(w)}/trace.parquet",
+        original=lambda w: f"{original_of(w)}/model.safetensors",
+        original_trace=lambda w: f"{original_of(w)}/trace.parquet",
+        # To train both anew up to the first difference, if there is one.
+        tokens=rules.train.input.tokens,
+        vocabulary=rules.train.input.vocabulary,
+        init=rules.train.input.init,
     output:
         f"{RESULTS}/verify/{{run}}.json",
     log:
         f"{RESULTS}/logs/verify_rerun/{{run}}.log",
-    wildcard_constraints:
-        run="|".join(run.name for run in study.repeats) or "none",
     params:
-        original=lambda w: f"{RESULTS}/runs/{study.runs[w.run].repeat_of}",
-        rerun=f"{RESULTS}/runs/{{run}}",
+        original=original_of,
+        rerun=rerun_of,
     message:
-        "Comparing {wildcards.run} with its original"
+        "Comparing {wildcards.run} with a training afresh"
     shell:
-        "noiseband verify-rerun {params.original:q} {params.rerun:q} --out {output:q} 2> {log:q}"
+        "noiseband verify-rerun {params.original:q} {params.rerun:q} --results {RESULTS:q}"
+        " --out {output:q} 2> {log:q}"
 
 
 rule manifest:

@@ -145,27 +145,6 @@ def _made(path: Path, config: Path) -> Path:
 
 
 @app.command()
-def verify(
-    a: Annotated[Path, typer.Argument(help="A run folder or a safetensors file.")],
-    b: Annotated[Path, typer.Argument(help="Another.")],
-) -> None:
-    """Compare two runs or tensor files to the bit: exit 0 and "identical", or exit 1 and where.
-
-    Example: `noiseband verify results/runs/baseline-42 /tmp/baseline-42`
-    """
-    from noiseband.repro.compare import first_difference, tensor_file
-
-    found = first_difference(tensor_file(a), tensor_file(b))
-    if found is None:
-        print("identical")
-        return
-    print(f"different: {found.pop('tensor')}: {found.pop('reason')}")
-    for key, value in found.items():
-        print(f"  {key.replace('_', ' ')}: {value}")
-    sys.exit(1)
-
-
-@app.command()
 def report(
     config: Config = DEFAULT_CONFIG,
     params_text: RuleParams = None,

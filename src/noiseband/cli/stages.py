@@ -136,11 +136,11 @@ def judge(
 
 
 @app.command(rich_help_panel=PANEL)
-def verify_rerun(original: Path, rerun: Path, out: Out) -> None:
+def verify_rerun(original: Path, rerun: Path, results: Results, out: Out) -> None:
     """Compare a run that was trained afresh with its original; the finding is the result."""
-    from noiseband.repro import compare
+    from noiseband.repro import rerun as stage
 
-    compare.verify_rerun(original, rerun, out)
+    stage.verify_rerun(original, rerun, results, out)
 
 
 @app.command(rich_help_panel=PANEL)

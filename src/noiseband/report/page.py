@@ -79,7 +79,6 @@ def context(params: TablesParams, results: Path) -> dict[str, Any]:
     verdicts = read_rows(tables / "verdicts.csv", VerdictRow)
     models = read_rows(tables / "finetuning.csv", FinetuningRow)
     baseline = next(row for row in runs if row.run == params.baseline)
-    repeats = [row.run for row in runs if row.repeat_of is not None]
     components = inference.noise(runs, params.noise, params.alpha)
     return {
         "params": params,
@@ -107,7 +106,7 @@ def context(params: TablesParams, results: Path) -> dict[str, Any]:
             for protocol in dict.fromkeys(row.protocol for row in models)
         },
         "init": read_cells(tables / "init.csv") if (tables / "init.csv").exists() else [],
-        "reruns": [found for run in repeats if (found := _rerun(results, run))],
+        "reruns": [found for run in params.runs if (found := _rerun(results, run))],
         "differences": differences(results, runs),
         "recipe": baseline_recipe(results, params.baseline),
         "corpora": [
@@ -141,4 +140,9 @@ def _chart(results: Path, name: str) -> Markup:
 
 
 def _rerun(results: Path, run: str) -> Any:
-    return json_if_any(results / "verify" / f"{run}.json")
+    """The finding about a run that was trained twice; None where it is of other weights."""
+    found = json_if_any(results / "verify" / f"{run}.json")
+    if found is None:
+        return None
+    now = json_if_any(results / "runs" / found["original"] / "model.json") or {}
+    return found if found["sha256"]["original"] == now.get("sha256") else None

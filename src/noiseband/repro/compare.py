@@ -1,101 +1,175 @@
-"""Two runs, or two tensor files, to the bit."""
+"""Two sets of tensors, to the bit. Equal means equal bits: a NaN equals itself, 0.0 is not -0.0."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from numpy.typing import NDArray
 
-from noiseband.errors import UserError
-from noiseband.files import write_json
-from noiseband.repro.digest import BITS, file_digests
-from noiseband.trace import read_rows
+from noiseband.repro.order import in_forward_order
+from noiseband.repro.tensor_file import Entry, TensorFile
 
 
-def first_difference(a: Path, b: Path) -> dict[str, Any] | None:
-    """The first tensor by name in which two safetensors files differ, or None.
+@dataclass(frozen=True)
+class Difference:
+    """How one tensor differs. What follows `reason` is None where no values were compared."""
 
-    Equal means equal bits: a NaN equals itself, and 0.0 differs from -0.0.
+    tensor: str
+    reason: str
+    flat_index: int | None = None
+    """Of the first element that differs, in row-major order."""
+    index: list[int] | None = None
+    """The same in the tensor's dimensions."""
+    values: tuple[str, str] | None = None
+    """Its two values in decimal, exact to the last bit."""
+    bits: tuple[str, str] | None = None
+    """The same in hexadecimal."""
+    differing: int | None = None
+    """Elements that differ."""
+    elements: int | None = None
+    largest_difference: str | None = None
+    """Largest absolute difference of two values, in decimal; of pairs without a NaN."""
+    nan_pairs: int | None = None
+    """Differing elements of which one value at least is not a number."""
 
-    Raises:
-        UserError: where a file cannot be read as safetensors.
-    """
-    try:
-        with safe_open(a, framework="pt") as left, safe_open(b, framework="pt") as right:
-            names_a, names_b = set(left.keys()), set(right.keys())
-            for name in sorted(names_a | names_b):
-                if name not in names_b or name not in names_a:
-                    return {"tensor": name, "reason": f"only in {a if name in names_a else b}"}
-                found = _compare(left.get_tensor(name), right.get_tensor(name))
-                if found is not None:
-                    return {"tensor": name, **found}
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{a}, {b}: not two readable safetensors files ({error})") from error
-    return None
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON, without what is unknown."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
 
 
-def _compare(a: Tensor, b: Tensor) -> dict[str, Any] | None:
-    if a.dtype != b.dtype or a.shape != b.shape:
-        kinds = [f"{str(t.dtype).removeprefix('torch.')} {list(t.shape)}" for t in (a, b)]
-        return {"reason": f"{kinds[0]} against {kinds[1]}"}
-    bits = BITS[a.element_size()]
-    bits_a, bits_b = (t.contiguous().reshape(-1).view(bits) for t in (a, b))
-    differing = (bits_a != bits_b).nonzero().reshape(-1)
-    if len(differing) == 0:
+@dataclass(frozen=True)
+class Comparison:
+    """All tensors of two sets."""
+
+    tensors: int
+    """Names in either set."""
+    differences: list[Difference]
+    """Of the tensors that differ, in forward order."""
+
+    @property
+    def identical(self) -> bool:
+        return not self.differences
+
+    @property
+    def first(self) -> Difference | None:
+        return self.differences[0] if self.differences else None
+
+
+def compare_files(a: Path, b: Path) -> Comparison:
+    """Two safetensors files, a chunk at a time. Raises UserError where one cannot be read."""
+    one, other = TensorFile(a), TensorFile(b)
+    names = in_forward_order(one.entries.keys() | other.entries.keys())
+    found = (_of_files(name, one, other) for name in names)
+    return Comparison(len(names), [difference for difference in found if difference])
+
+
+def compare_digests(a: dict[str, Any], b: dict[str, Any]) -> Comparison:
+    """Two digest files' contents: which tensors differ, and not where in them."""
+    one, other = a["tensors"], b["tensors"]
+    names = in_forward_order(one.keys() | other.keys())
+    found = (_of_digests(name, one.get(name), other.get(name)) for name in names)
+    return Comparison(len(names), [difference for difference in found if difference])
+
+
+def _of_digests(name: str, a: dict[str, Any] | None, b: dict[str, Any] | None) -> Difference | None:
+    if a == b:
         return None
-    flat = int(differing[0])
-    mask = (1 << 8 * a.element_size()) - 1
-    values = [t.reshape(-1)[flat].item() for t in (a, b)]
-    gaps = (a.reshape(-1)[differing].double() - b.reshape(-1)[differing].double()).abs()
-    return {
-        "reason": "different values",
-        "flat_index": flat,
-        "index": [int(i) for i in torch.unravel_index(differing[0], a.shape)],
-        # repr, because JSON has no NaN or infinity
-        "values": [repr(value) for value in values],
-        "bits": [f"0x{int(t[flat]) & mask:0{2 * a.element_size()}x}" for t in (bits_a, bits_b)],
-        "elements_differing": len(differing),
-        "largest_difference": repr(float(gaps.max())),
-    }
+    if a is None or b is None:
+        return _missing(name, a is not None)
+    if (a["dtype"], a["shape"]) != (b["dtype"], b["shape"]):
+        kinds = [f"{one['dtype']} {one['shape']}" for one in (a, b)]
+        return Difference(name, f"{kinds[0]} against {kinds[1]}")
+    return Difference(name, "different values", bits=(a["sha256"], b["sha256"]))
 
 
-def first_different_step(a: Path, b: Path) -> int | None:
-    """The first step at which two traces hold other weights, or None; a missing step differs."""
-    checksums = [[row.weights_checksum for row in read_rows(path)] for path in (a, b)]
-    for step, (left, right) in enumerate(zip(*checksums, strict=False)):
-        if left != right:
-            return step
-    shorter, longer = sorted(map(len, checksums))
-    return shorter if shorter != longer else None
+def _missing(name: str, in_first: bool) -> Difference:
+    return Difference(name, f"only in the {'first' if in_first else 'second'}")
 
 
-def verify_rerun(original: Path, rerun: Path, out: Path) -> bool:
-    """Compare two run folders and write the finding; True where they are identical."""
-    files = [folder / "model.safetensors" for folder in (original, rerun)]
-    traces = [folder / "trace.parquet" for folder in (original, rerun)]
-    weights, step = first_difference(*files), first_different_step(*traces)
-    finding = {
-        "run": rerun.name,
-        "original": original.name,
-        "identical": weights is None and step is None,
-        "sha256": {
-            folder.name: file_digests(f)["sha256"]
-            for folder, f in zip((original, rerun), files, strict=True)
-        },
-        "steps": len(read_rows(traces[0])),
-        "first_different_step": step,
-        "first_difference": weights,
-    }
-    write_json(out, finding)
-    return bool(finding["identical"])
+def _of_files(name: str, a: TensorFile, b: TensorFile) -> Difference | None:
+    one, other = a.entries.get(name), b.entries.get(name)
+    if one is None or other is None:
+        return _missing(name, one is not None)
+    if (one.dtype, one.shape) != (other.dtype, other.shape):
+        kinds = [f"{str(e.dtype).removeprefix('torch.')} {list(e.shape)}" for e in (one, other)]
+        return Difference(name, f"{kinds[0]} against {kinds[1]}")
+    return _Elements(one).compared(name, _pairs(name, a, b))
 
 
-def tensor_file(path: Path) -> Path:
-    """A tensor file itself, or the weights of a run folder. Raises UserError if there are none."""
-    file = path / "model.safetensors" if path.is_dir() else path
-    if not file.is_file():
-        raise UserError(f"{path}: neither a tensor file nor a folder with a model.safetensors")
-    return file
+def _pairs(name: str, a: TensorFile, b: TensorFile) -> Iterator[tuple[Bytes, Bytes]]:
+    for left, right in zip(a.chunks(name), b.chunks(name), strict=True):
+        yield np.frombuffer(left, "u1"), np.frombuffer(right, "u1")
+
+
+Bytes = NDArray[np.uint8]
+
+
+class _Elements:
+    """What is learnt of a tensor's elements, chunk by chunk."""
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.size = entry.dtype.itemsize
+        self.first: tuple[int, tuple[str, str], tuple[str, str]] | None = None
+        self.differing = 0
+        self.nan_pairs = 0
+        self.largest: float | int | None = None
+
+    def compared(self, name: str, pairs: Iterator[tuple[Bytes, Bytes]]) -> Difference | None:
+        begin = 0
+        for a, b in pairs:
+            if not np.array_equal(a, b):
+                self._look_at(begin, a, b)
+            begin += len(a) // self.size
+        if self.first is None:
+            return None
+        flat, values, bits = self.first
+        shape = self.entry.shape
+        return Difference(
+            tensor=name,
+            reason="different values",
+            flat_index=flat,
+            index=[int(i) for i in np.unravel_index(flat, shape)] if shape else [],
+            values=values,
+            bits=bits,
+            differing=self.differing,
+            elements=begin,
+            largest_difference=None if self.largest is None else repr(self.largest),
+            nan_pairs=self.nan_pairs or None,
+        )
+
+    def _look_at(self, begin: int, a: Bytes, b: Bytes) -> None:
+        """Count and measure; `begin` is the number of elements before the chunk."""
+        where = (a.reshape(-1, self.size) != b.reshape(-1, self.size)).any(axis=1).nonzero()[0]
+        self.differing += len(where)
+        values = [self._values(one, where) for one in (a, b)]
+        if self.first is None:
+            bits = [one.reshape(-1, self.size)[where[0]][::-1].tobytes().hex() for one in (a, b)]
+            # repr, because JSON has no NaN or infinity
+            texts = [repr(one[0].item()) for one in values]
+            index = begin + int(where[0])
+            self.first = index, (texts[0], texts[1]), (f"0x{bits[0]}", f"0x{bits[1]}")
+        largest = self._largest_gap(*values)
+        if largest is not None and (self.largest is None or largest > self.largest):
+            self.largest = largest
+
+    def _values(self, data: Bytes, where: NDArray[np.int64]) -> torch.Tensor:
+        """The elements at `where`."""
+        chosen = np.ascontiguousarray(data.reshape(-1, self.size)[where])
+        return torch.from_numpy(chosen).view(-1).view(self.entry.dtype)
+
+    def _largest_gap(self, a: torch.Tensor, b: torch.Tensor) -> float | int | None:
+        if a.dtype.is_complex or a.dtype.is_floating_point:
+            wide = torch.complex128 if a.dtype.is_complex else torch.float64
+            gaps = (a.to(wide) - b.to(wide)).abs()
+            # Two infinities of one sign have no difference, and no two bits of them differ either.
+            known = gaps[~gaps.isnan()]
+            self.nan_pairs += len(gaps) - len(known)
+            return float(known.max()) if len(known) else None
+        # Python's integers, because those of 64 bits overflow any other type.
+        return max(abs(int(x) - int(y)) for x, y in zip(a.tolist(), b.tolist(), strict=True))

@@ -6,13 +6,13 @@ import hashlib
 from pathlib import Path
 
 from noiseband.files import write_json
-from noiseband.repro.digest import file_digests
+from noiseband.repro.digest import file_digest
 
 
 def artefact_digest(path: Path) -> str:
     """Of a safetensors file the tensors' digest; of any other file the SHA-256 of its bytes."""
     if path.suffix == ".safetensors":
-        return str(file_digests(path)["sha256"])
+        return file_digest(path)
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -118,9 +118,17 @@ class Checkpoints(Section):
     """Steps between checkpoints and samples; the first and last step are always included."""
     last: Positive = 2
     """Newest checkpoints kept in the work folder."""
-    keep: list[Annotated[int, Field(ge=0)]] = []
-    """Steps whose checkpoints are kept besides, and made if `every` would not: for
-    `noiseband diverge` and for looking closer."""
+    keep: list[Annotated[int, Field(ge=0)]] | Literal["all"] = []
+    """Steps whose checkpoints are kept besides, and made if `every` would not; or `all` that are
+    made, so that `noiseband diverge` need not train more than `every` steps anew."""
+
+    def due(self, step: int) -> bool:
+        """Whether a checkpoint is made after that step."""
+        return step % self.every == 0 or (self.keep != "all" and step in self.keep)
+
+    def keeps(self, step: int) -> bool:
+        """Whether the checkpoint after that step, if one is made, is never removed."""
+        return self.keep == "all" or step in self.keep
 
 
 class Instructions(Section):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -195,8 +195,10 @@ def _processes(runs: Sequence[Run], processes: int) -> list[Problem]:
     return [Problem("processes", processes, remedy)]
 
 
-def _kept(runs: Sequence[Run], keep: Sequence[int]) -> list[Problem]:
+def _kept(runs: Sequence[Run], keep: Sequence[int] | Literal["all"]) -> list[Problem]:
     """A step that no run takes is a slip of the pen."""
+    if keep == "all":
+        return []
     last = max(run.recipe.steps for run in runs) - 1
     remedy = f"no run takes this step; they count from 0, and the longest run's last is {last:,}"
     return [

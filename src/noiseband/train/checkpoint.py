@@ -16,7 +16,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ from torch import Tensor
 
 from noiseband.errors import UserError
 from noiseband.files import atomic
-from noiseband.repro.digest import digests
+from noiseband.repro.digest import digest
 
 LOCK_SECONDS = 6.0
 """How long a start waits for the folder: workers outlive a killed launcher for some seconds."""
@@ -78,8 +78,11 @@ def _lock(file: TextIO) -> bool:
     return True
 
 
-def save(folder: Path, state: State, last: int, keep: Collection[int] = ()) -> None:
-    """Write a checkpoint, then remove all but the newest `last` and those after the steps `keep`.
+def save(
+    folder: Path, state: State, last: int, keeps: Callable[[int], bool] = lambda step: False
+) -> None:
+    """Write a checkpoint, then remove all but the newest `last` and those after a step that `keeps`
+    says yes to.
 
     Raises UserError where it cannot be written; earlier checkpoints are intact then.
     """
@@ -87,7 +90,7 @@ def save(folder: Path, state: State, last: int, keep: Collection[int] = ()) -> N
         "step": str(state.step),
         "scale": repr(state.scale),
         "good_steps": str(state.good_steps),
-        "sha256": digests(state.tensors)["sha256"],
+        "sha256": digest(state.tensors),
     }
     try:
         with atomic(folder / f"step-{state.step:08d}.safetensors") as temporary:
@@ -98,36 +101,41 @@ def save(folder: Path, state: State, last: int, keep: Collection[int] = ()) -> N
             f"{folder}: cannot write the checkpoint of step {state.step} ({error}); "
             "earlier checkpoints are intact: free some space and start again"
         ) from error
-    for done, path in _numbered(folder)[last:]:
-        if done - 1 not in keep:  # steps count from 0: after step n, n + 1 are done
+    for done, path in numbered(folder)[last:]:
+        if not keeps(done - 1):  # steps count from 0: after step n, n + 1 are done
             path.unlink()
 
 
 def load(folder: Path) -> tuple[State | None, list[str]]:
     """The newest intact checkpoint, or None; and a complaint for each damaged one passed over."""
     complaints: list[str] = []
-    for _, path in _numbered(folder):
+    for _, path in numbered(folder):
         try:
-            with safe_open(path, framework="pt") as file:
-                metadata: dict[str, str] = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}
-            if digests(tensors)["sha256"] != metadata["sha256"]:
-                raise ValueError("its digest does not match its contents")
-            return (
-                State(
-                    step=int(metadata["step"]),
-                    tensors=tensors,
-                    scale=float(metadata["scale"]),
-                    good_steps=int(metadata["good_steps"]),
-                ),
-                complaints,
-            )
-        except (SafetensorError, OSError, KeyError, ValueError) as error:
+            return read(path), complaints
+        except ValueError as error:
             complaints.append(f"{path.name} is damaged ({error}); using the one before it")
     return None, complaints
 
 
-def _numbered(folder: Path) -> list[tuple[int, Path]]:
+def read(path: Path) -> State:
+    """The state in a checkpoint. Raises ValueError where it is damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata: dict[str, str] = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        if digest(tensors) != metadata["sha256"]:
+            raise ValueError("its digest does not match its contents")
+        return State(
+            step=int(metadata["step"]),
+            tensors=tensors,
+            scale=float(metadata["scale"]),
+            good_steps=int(metadata["good_steps"]),
+        )
+    except (SafetensorError, OSError, KeyError) as error:
+        raise ValueError(str(error)) from error
+
+
+def numbered(folder: Path) -> list[tuple[int, Path]]:
     """Checkpoints with the number of steps done, newest first."""
     found = [(int(m[1]), path) for path in folder.iterdir() if (m := _NAME.fullmatch(path.name))]
     return sorted(found, reverse=True)

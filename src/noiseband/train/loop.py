@@ -42,8 +42,7 @@ def train(job: Job, processes: Processes | None = None) -> None:
             last = trainer.done == recipe.steps
             if record:
                 record.step(trainer, row)
-                due = row.step % checkpoints.every == 0 or row.step in checkpoints.keep
-                if due or last or trainer.stop:
+                if checkpoints.due(row.step) or last or trainer.stop:
                     record.save(trainer)
             if trainer.stop and not last:
                 if record:

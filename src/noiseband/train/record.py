@@ -104,7 +104,7 @@ class Record:
         checkpoints = self.job.params.checkpoints
         self.trace.flush()
         self.samples.flush()
-        save(self.job.work, trainer.state(), checkpoints.last, checkpoints.keep)
+        save(self.job.work, trainer.state(), checkpoints.last, checkpoints.keeps)
 
     def finish(self, trainer: Trainer) -> None:
         """Write the results, `timing.json` last."""

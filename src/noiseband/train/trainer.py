@@ -96,22 +96,9 @@ class Trainer:
             PeerLost: another process ended.
             RuntimeError: two processes hold different weights.
         """
-        recipe, step = self.recipe, self.done
-        own = self.reduction.slots
-        losses = torch.zeros(len(own), dtype=torch.float64, device=self.flat.device)
-
-        def backward(slot: int) -> None:
-            seed_everything(self._seed(step, slot), self.flat.device)
-            loss = self.objective(*self.window.batch(step, slot), self.scale.scale)
-            torch.autograd.backward(loss)
-            losses[slot - own.start] = loss.detach()
-
-        self.reduction.sum(backward)
-        losses /= self.scale.scale
-        # One multiplication by a reciprocal: exact where slots and scale are powers of two.
-        # Unscaling and the look at the norm come after the reduction: all processes agree.
-        grad, slots = self.flat.grad, recipe.batch.slots
-        grad.mul_(1.0 / (slots * self.scale.scale))
+        recipe, step, grad = self.recipe, self.done, self.flat.grad
+        losses = self.mean_gradient()
+        # The look at the norm comes after the reduction: all processes agree.
         norm = float(torch.linalg.vector_norm(grad))
         finite, limit = math.isfinite(norm), recipe.optimizer.clip_norm
         clipped = finite and limit is not None and norm > limit
@@ -133,6 +120,26 @@ class Trainer:
             skipped=not finite,
             weights_checksum=checksum,
         )
+
+    def mean_gradient(self) -> Tensor:
+        """Leave the next step's gradient in `flat.grad`, the mean over all slots, unscaled.
+
+        Returns:
+            The losses of this process's slots, float64, in nats.
+        """
+        step, own, scale = self.done, self.reduction.slots, self.scale.scale
+        losses = torch.zeros(len(own), dtype=torch.float64, device=self.flat.device)
+
+        def backward(slot: int) -> None:
+            seed_everything(self._seed(step, slot), self.flat.device)
+            loss = self.objective(*self.window.batch(step, slot), scale)
+            torch.autograd.backward(loss)
+            losses[slot - own.start] = loss.detach()
+
+        self.reduction.sum(backward)
+        # One multiplication by a reciprocal: exact where slots and scale are powers of two.
+        self.flat.grad.mul_(1.0 / (self.recipe.batch.slots * scale))
+        return losses / scale
 
     def _seed(self, step: int, slot: int) -> int:
         """Seed of a slot's dropout. A run that continues another counts its steps from 0 too, and

@@ -1,0 +1,55 @@
+"""Commands that compare bits."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from noiseband.cli import app
+from noiseband.cli.people import DEFAULT_CONFIG, Config
+from noiseband.study import load_study
+
+
+@app.command()
+def verify(
+    a: Annotated[
+        Path, typer.Argument(help="A run's folder, a tensor file, a digest file or a manifest.")
+    ],
+    b: Annotated[Path, typer.Argument(help="Another.")],
+) -> None:
+    """Compare two results to the bit: exit 0 and "identical", or exit 1 and where they differ.
+
+    Example: `noiseband verify results/runs/baseline-42 /tmp/baseline-42`
+    """
+    from noiseband.repro import verify as stage
+
+    found = stage.verify(a, b)
+    print(found)
+    sys.exit(0 if found.identical else 1)
+
+
+@app.command()
+def diverge(
+    a: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    b: Annotated[Path, typer.Argument(help="Another's.")],
+    config: Config = DEFAULT_CONFIG,
+) -> None:
+    """Find where two runs part: the first step, and by training both anew the first tensor.
+
+    Exit 0 and "identical", or exit 1. The step comes from the traces; the tensor (gradient or
+    weight, in forward order) from training both anew, from the newest checkpoint before that step
+    which both still have.
+
+    Example: `noiseband diverge results/runs/baseline-42 /tmp/baseline-42`
+    """
+    from noiseband.repro import diverge as stage
+    from noiseband.train.replay import finished_job
+
+    results = load_study(config).results
+    first, second = finished_job(a, results), finished_job(b, results)
+    found = stage.diverge(first, second, say=lambda text: print(text, file=sys.stderr))
+    print(found)
+    sys.exit(0 if found.identical else 1)

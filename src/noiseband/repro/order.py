@@ -1,0 +1,32 @@
+"""The order in which a forward pass meets a model's tensors: where a difference begins."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+# Parts of the reference's names, as data flows through them.
+_FLOW = (
+    "tokens", "weights",
+    "tok_emb", "pos_emb", "trf_blocks",
+    "norm1", "att", "W_query", "W_key", "W_value", "out_proj", "norm2", "ff", "layers",
+    "final_norm", "out_head",
+    "weight", "bias", "scale", "shift",
+    "first_moment", "second_moment", "updates",
+)  # fmt: skip
+_RANK = {part: rank for rank, part in enumerate(_FLOW)}
+
+
+def in_forward_order(names: Iterable[str]) -> list[str]:
+    """Names sorted by layer and place in it; names of other models follow, numbers as numbers."""
+    return sorted(names, key=_key)
+
+
+def _key(name: str) -> list[tuple[int, int, str]]:
+    return [_part(part) for part in re.split(r"[./]", name)]
+
+
+def _part(part: str) -> tuple[int, int, str]:
+    if part.isdecimal():
+        return -1, int(part), part
+    return _RANK.get(part, len(_RANK)), 0, part

@@ -1,0 +1,123 @@
+"""A stretch of a finished run, trained anew: the state before a step, its gradient, its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from noiseband.corpus.tokens import open_tokens
+from noiseband.corpus.vocabulary import load_encoding
+from noiseband.errors import NotMadeError, UserError
+from noiseband.files import read_json
+from noiseband.model.gpt import empty_model
+from noiseband.study.config import Checkpoints, Samples
+from noiseband.study.params import TrainParams
+from noiseband.study.recipe import Recipe
+from noiseband.trace import Row
+from noiseband.train.checkpoint import State
+from noiseband.train.flat import FlatParameters
+from noiseband.train.trainer import Job, Trainer
+
+FILES = ("recipe.json", "model.safetensors", "trace.parquet")
+"""What a finished run's folder holds at least."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What one process found on the way from a state to the end of a step."""
+
+    rows: list[Row]
+    """Of the steps taken; the last one is the step of `gradient` and `weights`."""
+    gradient: dict[str, Tensor]
+    """Mean over the slots, unscaled, before clipping; by reference name, float32 on the CPU."""
+    weights: dict[str, Tensor]
+    """After the step."""
+
+
+def replay(job: Job, state: State | None, step: int) -> Replay:
+    """Train from a state, or from the initial weights, to the end of `step`; write nothing.
+
+    One process does it, which for `reduction: ordered` gives the bits of any number.
+    """
+    trainer = _Watched(job)
+    trainer.restore(state)
+    rows = [trainer.step() for _ in range(trainer.done, step + 1)]
+    return Replay(rows, trainer.gradient, _copies(trainer, trainer.flat.weights))
+
+
+class _Watched(Trainer):
+    """Keeps a copy of each step's gradient before it is clipped."""
+
+    gradient: dict[str, Tensor]
+
+    def mean_gradient(self) -> Tensor:
+        losses = super().mean_gradient()
+        self.gradient = _copies(self, self.flat.grad)
+        return losses
+
+
+def _copies(trainer: Trainer, flat: Tensor) -> dict[str, Tensor]:
+    return {name: view.detach().cpu().clone() for name, view in trainer.flat.views(flat).items()}
+
+
+def by_name(job: Job, flat: Tensor) -> dict[str, Tensor]:
+    """A flat tensor of a checkpoint cut into copies of the model's parameters."""
+    recipe = job.params.recipe
+    model = empty_model(recipe.model, recipe.attention, fused=True)
+    cut = FlatParameters(model, load_file(job.init), torch.device("cpu"))
+    return {name: view.clone() for name, view in cut.views(flat).items()}
+
+
+def finished_job(folder: Path, results: Path) -> Job:
+    """The job that made a finished run's folder, to be replayed.
+
+    Args:
+        folder: of the run, in the study's results or wherever `noiseband train` was told to put it.
+        results: folder of the study's results, where its tokens and initial weights lie.
+
+    Raises:
+        UserError: the folder holds no finished run.
+        NotMadeError: tokens or initial weights are not there.
+    """
+    for name in FILES:
+        if not (folder / name).is_file():
+            raise UserError(f"{folder}: not the folder of a finished run, it has no {name}")
+    params = _params(folder / "recipe.json")
+    recipe = params.recipe
+    corpus = results / "tokens" / recipe.data.corpus
+    start = Path("init", f"{recipe.start}.safetensors")
+    if params.continues is not None:
+        start = Path("runs", params.continues, "model.safetensors")
+    needed = [corpus / "train.safetensors", corpus / "vocabulary.tiktoken", results / start]
+    for path in needed:
+        if not path.is_file():
+            raise NotMadeError(path)
+    tokens, vocabulary, init = needed
+    return Job(
+        params=params,
+        tokens=open_tokens(tokens),
+        encoding=load_encoding(vocabulary),
+        init=init,
+        work=_work(folder, results, params.run, recipe),
+        out=folder,
+    )
+
+
+def _params(path: Path) -> TrainParams:
+    try:
+        data = read_json(path)
+        del data["digest"]
+        return TrainParams(**data, samples=Samples(), checkpoints=Checkpoints())
+    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
+        raise UserError(f"{path}: not the recipe of a run ({error})") from error
+
+
+def _work(folder: Path, results: Path, run: str, recipe: Recipe) -> Path:
+    """Where the run's checkpoints lie: beside it, or where the workflow keeps them."""
+    own = folder / "work"
+    return own if own.is_dir() else results / "work" / f"{run}-{recipe.digest[:16]}"

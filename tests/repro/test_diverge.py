@@ -1,0 +1,309 @@
+"""Differences that are planted in real training are found where they were planted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from noiseband.errors import NotMadeError, UserError
+from noiseband.repro.diverge import Divergence, diverge
+from noiseband.trace import read_rows, write_trace
+from noiseband.train.loop import train
+from noiseband.train.replay import finished_job
+from noiseband.train.trainer import Job, Trainer
+from tests.train.conftest import MakeJob
+
+EVERY = 4
+LENGTH: dict[str, Any] = {"data.train_tokens": 2000}
+"""16 steps; checkpoints after 0, 4, 8, 12 and 15."""
+NAME, INDEX = "trf_blocks.1.ff.layers.0.weight", 37
+
+Fault = Callable[[Trainer], None]
+
+
+def flip_weight(trainer: Trainer) -> None:
+    """One bit of one weight."""
+    where = trainer.flat.slices[NAME][0]
+    with torch.no_grad():
+        trainer.flat.weights[where].view(torch.int32)[INDEX] ^= 1 << 9
+
+
+def flip_moment(trainer: Trainer) -> None:
+    where = trainer.flat.slices[NAME][0]
+    moment = trainer.optimizer.state[trainer.flat.weights]["exp_avg_sq"]
+    moment[where].view(torch.int32)[INDEX] ^= 1 << 22
+
+
+@contextmanager
+def fault_after(step: int, of: Job, fault: Fault) -> Iterator[None]:
+    """Whatever trains `of` meanwhile has the fault at the end of that step."""
+    train_step = Trainer.step
+
+    def faulty(self: Trainer, stop: int = 0) -> Any:
+        checksum = self.flat.checksum
+
+        def after_fault() -> int:
+            fault(self)
+            return checksum()
+
+        if self.job is of and self.done == step:
+            # Taken when the weights are final.
+            self.flat.checksum = after_fault  # type: ignore[method-assign]
+        row = train_step(self, stop)
+        self.flat.checksum = checksum  # type: ignore[method-assign]
+        return row
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "step", faulty)
+        yield
+
+
+@contextmanager
+def other_seed_from(step: int, of: Job) -> Iterator[None]:
+    seed = Trainer._seed
+
+    def reseeded(self: Trainer, now: int, slot: int) -> int:
+        return seed(self, now, slot) + (self.job is of and now >= step)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_seed", reseeded)
+        yield
+
+
+@contextmanager
+def counted_steps() -> Iterator[list[int]]:
+    """The numbers of all steps that are trained meanwhile."""
+    taken: list[int] = []
+    step = Trainer.step
+
+    def counting(self: Trainer, stop: int = 0) -> Any:
+        taken.append(self.done)
+        return step(self, stop)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "step", counting)
+        yield taken
+
+
+@pytest.fixture
+def pair(make_job: MakeJob) -> Callable[..., tuple[Job, Job]]:
+    """Two jobs of one recipe but for the changes, which keep all checkpoints."""
+
+    def make(**changes: Any) -> tuple[Job, Job]:
+        jobs = make_job("a", EVERY, **LENGTH), make_job("b", EVERY, **LENGTH, **changes)
+        kept = [
+            replace(
+                job,
+                params=job.params.model_copy(
+                    update={
+                        "checkpoints": job.params.checkpoints.model_copy(update={"keep": "all"})
+                    }
+                ),
+            )
+            for job in jobs
+        ]
+        return kept[0], kept[1]
+
+    return make
+
+
+Pair = Callable[..., tuple[Job, Job]]
+
+
+def test_equal_runs_are_identical(pair: Pair) -> None:
+    a, b = pair()
+    train(a)
+    train(b)
+    found = diverge(a, b)
+    assert found.identical
+    assert str(found) == "identical: every step's record and every weight"
+
+
+def test_a_flipped_bit_of_one_weight(pair: Pair) -> None:
+    a, b = pair()
+    train(a)
+    with fault_after(6, b, flip_weight):
+        train(b)
+        with counted_steps() as taken:
+            found = diverge(a, b)
+    assert (found.step, found.columns) == (6, ["weights_checksum"])
+    assert (found.where, found.tensors, found.reproduced) == ("weights", 1, [True, True])
+    assert found.difference is not None
+    assert (found.difference.tensor, found.difference.flat_index) == (NAME, INDEX)
+    assert found.difference.differing == 1
+    assert found.difference.bits is not None
+    one, other = (int(text, 16) for text in found.difference.bits)
+    assert one ^ other == 1 << 9
+    # From the checkpoint after step 4, so no more than an interval of each.
+    assert (found.replayed_from, taken) == (5, [5, 6, 5, 6])
+
+
+def test_another_seed_from_a_step_on(pair: Pair) -> None:
+    a, b = pair()
+    train(a)
+    with other_seed_from(11, b):
+        train(b)
+        with counted_steps() as taken:
+            found = diverge(a, b)
+    assert (found.step, found.where, found.replayed_from) == (11, "gradient", 9)
+    assert found.columns[0] == "loss"
+    assert len(taken) <= 2 * EVERY
+    assert found.difference is not None
+    assert found.difference.tensor == "tok_emb.weight"
+
+
+def test_another_order_of_the_sum(pair: Pair) -> None:
+    a, b = pair(reduction="allreduce")
+    train(a)
+    train(b)
+    found = diverge(a, b)
+    assert (found.step, found.where, found.replayed_from) == (0, "gradient", 0)
+    assert "loss" not in found.columns
+    assert found.recipes == ["reduction: ordered -> allreduce"]
+    assert found.difference is not None
+    # Sums in another order differ in their last bits alone.
+    assert float(found.difference.largest_difference or 1) < 1e-6
+
+
+def test_another_learning_rate(pair: Pair) -> None:
+    a, b = pair(**{"optimizer.learning_rate": 0.02})
+    train(a)
+    train(b)
+    found = diverge(a, b)
+    assert (found.step, found.where) == (0, "weights")
+    assert found.columns == ["learning_rate", "weights_checksum"]
+    assert "recipes differ: optimizer.learning_rate: 0.01 -> 0.02" in str(found)
+    assert found.difference is not None
+    assert found.difference.tensor == "tok_emb.weight"
+
+
+def test_other_initial_weights(pair: Pair) -> None:
+    a, b = pair()
+    moved = load_file(b.init)
+    moved[NAME].view(-1)[INDEX] = 7.0
+    save_file(moved, b.init)
+    train(a)
+    train(b)
+    found = diverge(a, b)
+    assert (found.step, found.where, found.tensors) == (0, "initial weights", 1)
+    assert found.difference is not None
+    assert (found.difference.tensor, found.difference.flat_index) == (NAME, INDEX)
+
+
+def test_a_fault_that_does_not_come_back_is_told_from_one_that_does(pair: Pair) -> None:
+    a, b = pair()
+    train(a)
+    with fault_after(6, b, flip_weight):
+        train(b)
+    found = diverge(a, b)
+    assert (found.step, found.where, found.reproduced) == (6, None, [True, False])
+    assert found.note is not None
+    assert str(b.out) in found.note
+    assert str(a.out) not in found.note
+    assert "as if bit 9 of one weight flipped" in found.note
+
+
+def test_a_checkpoint_after_the_step_names_the_tensor_all_the_same(pair: Pair) -> None:
+    a, b = pair()
+    train(a)
+    with fault_after(8, b, flip_weight):
+        train(b)
+    found = diverge(a, b)
+    assert (found.step, found.where, found.reproduced) == (8, "weights", [True, False])
+    assert found.difference is not None
+    assert (found.difference.tensor, found.difference.flat_index) == (NAME, INDEX)
+
+
+def test_moments_part_before_the_weights_do(pair: Pair) -> None:
+    a, b = pair()
+    train(a)
+    with fault_after(4, b, flip_moment):
+        train(b)
+    found = diverge(a, b)
+    assert (found.step, found.where, found.tensors) == (5, "checkpoint", 1)
+    assert found.difference is not None
+    assert found.difference.tensor == f"second_moment/{NAME}"
+
+
+def test_without_common_checkpoints_it_starts_at_the_initial_weights(pair: Pair) -> None:
+    a, b = pair()
+    train(a)
+    for file in a.work.glob("step-*"):
+        file.unlink()
+    with other_seed_from(2, b):
+        train(b)
+        found = diverge(a, b)
+    assert (found.step, found.replayed_from, found.where) == (2, 0, "gradient")
+
+
+def test_damaged_checkpoints_are_passed_over(pair: Pair) -> None:
+    a, b = pair()
+    train(a)
+    (a.work / "step-00000005.safetensors").write_bytes(b"")
+    with other_seed_from(6, b):
+        train(b)
+        found = diverge(a, b)
+    assert (found.step, found.replayed_from, found.where) == (6, 1, "gradient")
+
+
+def test_a_shorter_trace_and_a_changed_file(pair: Pair) -> None:
+    a, b = pair()
+    train(a)
+    train(b)
+    weights = load_file(b.out / "model.safetensors")
+    weights[NAME].view(-1)[INDEX] += 1
+    save_file(weights, b.out / "model.safetensors")
+    found = diverge(a, b)
+    assert (found.step, found.where) == (None, "weights")
+    assert "changed after training" in str(found)
+    write_trace(b.out / "trace.parquet", read_rows(b.out / "trace.parquet")[:-2])
+    assert (diverge(a, b).step, diverge(a, b).columns) == (14, ["step"])
+
+
+def study_results(job: Job, results: Path) -> None:
+    """Lay a job's files out as the workflow does."""
+    recipe = job.params.recipe
+    tokens = results / "tokens" / recipe.data.corpus
+    tokens.mkdir(parents=True)
+    folder = job.work.parent
+    (folder / "tokens.safetensors").rename(tokens / "train.safetensors")
+    (folder / "vocabulary.tiktoken").rename(tokens / "vocabulary.tiktoken")
+    (results / "init").mkdir()
+    job.init.rename(results / "init" / f"{recipe.start}.safetensors")
+
+
+def test_a_finished_run_is_found_again_by_its_folder(make_job: MakeJob, tmp_path: Path) -> None:
+    job = make_job("a", EVERY)
+    train(job)
+    results = tmp_path / "results"
+    with pytest.raises(NotMadeError, match=r"tokens/text/train\.safetensors is not there yet"):
+        finished_job(job.out, results)
+    study_results(job, results)
+    found = finished_job(job.out, results)
+    assert found.params.recipe == job.params.recipe
+    assert found.work == results / "work" / f"baseline-42-{job.params.recipe.digest[:16]}"
+    job.work.rename(job.out / "work")
+    assert finished_job(job.out, results).work == job.out / "work"
+    assert diverge(found, finished_job(job.out, results)).identical
+    (job.out / "recipe.json").write_text('{"digest": "0"}')
+    with pytest.raises(UserError, match=r"recipe\.json: not the recipe of a run"):
+        finished_job(job.out, results)
+    (job.out / "trace.parquet").unlink()
+    with pytest.raises(UserError, match=r"it has no trace\.parquet"):
+        finished_job(job.out, results)
+
+
+def test_it_can_be_written_as_json() -> None:
+    import json
+
+    found = Divergence(step=3, columns=["loss"], records=[{"loss": float("nan")}, {"loss": 1.5}])
+    assert json.loads(json.dumps(found.as_dict(), allow_nan=False))["records"] == [
+        {"loss": "nan"}, {"loss": "1.5"},
+    ]  # fmt: skip

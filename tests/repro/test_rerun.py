@@ -1,0 +1,45 @@
+"""The finding about a run that was trained a second time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from noiseband.files import read_json
+from noiseband.repro.digest import file_digest
+from noiseband.repro.rerun import verify_rerun
+from noiseband.train.loop import train
+from tests.repro.test_diverge import other_seed_from, study_results
+from tests.train.conftest import MakeJob
+
+
+def test_identical_or_where_not(
+    make_job: MakeJob, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results, out = tmp_path / "results", tmp_path / "found.json"
+    jobs = [make_job(name) for name in ("original", "same", "other")]
+    original, same, other = jobs
+    train(original)
+    train(same)
+    with other_seed_from(4, other):
+        train(other)
+    for job in jobs:
+        job.work.rename(job.out / "work")
+    study_results(original, results)
+    assert verify_rerun(original.out, same.out, results, out)
+    digest = file_digest(original.out / "model.safetensors")
+    assert read_json(out) == {
+        "run": "baseline-42",
+        "original": "baseline-42",
+        "identical": True,
+        "sha256": {"original": digest, "rerun": digest},
+        "steps": 8,
+        "divergence": None,
+    }
+    assert not verify_rerun(original.out, other.out, results, out)
+    found = read_json(out)
+    assert (found["identical"], found["divergence"]["step"]) == (False, 4)
+    # The other seed was a fault of that one training, so it does not come back.
+    assert found["divergence"]["reproduced"] == [True, False]
+    assert "different from step 4 on, first in loss" in capsys.readouterr().err
