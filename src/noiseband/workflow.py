@@ -144,6 +144,6 @@ def deterministic_artefacts(study: Study) -> list[str]:
         *finetuned_files(study, "model.safetensors", "epochs.json", "answers.jsonl"),
         *judged_files(study),
         *(f"{results}/verify/{run.name}.json" for run in study.repeats),
-        *(f"{results}/tables/{name}.csv" for name in (*TABLES, "init")),
+        *(f"{results}/tables/{name}.csv" for name in (*TABLES, "init", "starts")),
         *(f"{results}/figures/{name}.svg" for name in FIGURES),
     ]

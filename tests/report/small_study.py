@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from noiseband.files import write_json, write_text
+from noiseband.repro.starts import RunStart, SharedTensors
 from noiseband.study.params import TablesParams
+from noiseband.table import write_rows
 from noiseband.trace import Row, write_trace
 from tests.report.fake_runs import FakeRun, pocket_runs
 
@@ -254,13 +256,16 @@ def _write_corpus(results: Path) -> None:
 
 
 def _write_checks(results: Path, runs: Sequence[FakeRun]) -> None:
-    lines = ["run,start,init_sha256,tensors,shared_with_baseline,first_different,reference"]
+    rows: list[RunStart] = []
+    drawn: list[str] = []
     for run in runs:
-        name = '"' + run.name.replace('"', '""') + '"'
         start = f"v4096-c64-w64-h4-l2-keyed-{run.seeds[0]}"
-        trained = run.continues is not None
-        more = f"run:{run.continues},,,,," if trained else f"{start},{sha(start)},29,29,,"
-        lines.append(f"{name},{more}")
+        if run.continues is not None:
+            rows.append(RunStart(run.name, f"run:{run.continues}"))
+        else:
+            drawn += [start] if start not in drawn else []
+            beside = "baseline-42", "same point", 29, 0, 0, 0
+            rows.append(RunStart(run.name, start, sha(start), 29, *beside))
         if run.repeat_of is not None:
             digest = sha(f"weights of {run.repeat_of}")
             write_json(
@@ -269,7 +274,12 @@ def _write_checks(results: Path, runs: Sequence[FakeRun]) -> None:
                  "sha256": {"original": digest, "rerun": digest}, "steps": 400,
                  "divergence": None},
             )  # fmt: skip
-    write_text(results / "tables" / "init.csv", "\n".join(lines) + "\n")
+    write_rows(results / "tables" / "init.csv", RunStart, rows)
+    write_rows(
+        results / "tables" / "starts.csv",
+        SharedTensors,
+        [SharedTensors(a, b, 29 if a == b else 9, 29) for a in drawn for b in drawn],
+    )
     write_json(
         results / "manifest.json",
         {"sha256": sha("manifest"), "artefacts": {"tables/runs.csv": sha("runs")}},

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from noiseband.report.rows import RunRow, VerdictRow, read_rows
+from noiseband.report.rows import RunRow, VerdictRow
 from noiseband.report.tables import write_tables
 from noiseband.report.view_answer import facts, groups, scatter_note
+from noiseband.table import read_rows
 from tests.report.fake_runs import FakeRun
 from tests.report.small_study import write_study
 

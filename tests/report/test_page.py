@@ -15,11 +15,12 @@ from jinja2 import UndefinedError
 from noiseband.errors import UserError
 from noiseband.files import write_jsonl
 from noiseband.report.page import environment, write_report
-from noiseband.report.rows import FinetuningRow, read_rows
+from noiseband.report.rows import FinetuningRow
 from noiseband.report.view_questions import SHOWN, questions
 from noiseband.report.view_samples import last_samples, samples
 from noiseband.repro.compare import Difference
 from noiseband.repro.diverge import Divergence
+from noiseband.table import read_rows
 from tests.report.conftest import Made, make
 from tests.report.fake_runs import BASELINES, FakeRun, continued, pocket_runs
 from tests.report.small_study import sha, write_study
@@ -194,7 +195,7 @@ def test_runs_without_a_loss_are_named_on_the_first_screen(tmp_path: Path) -> No
         "No samples: set samples.new_tokens in the config",
         "No fine-tuned models: a finetuning: section in the config",
         "Nothing was trained twice: a run with repeat_of: in the config",
-        "The table tables/init.csv, which the rule verify_init writes",
+        "The tables tables/init.csv and tables/starts.csv, which the rule verify_init writes",
         "All runs share the baseline’s recipe",
         "cards, corpus/*/card.json and tokens/*/card.json, would be shown here",
         "not there: the rule manifest writes it",

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from noiseband.files import write_jsonl
-from noiseband.report.rows import EpochRow, FinetuningRow, read_rows
+from noiseband.report.rows import EpochRow, FinetuningRow
 from noiseband.report.scores import judge_rounds, marks, ranks, split_model
 from noiseband.report.tables import write_tables
+from noiseband.table import read_rows
 from tests.report.fake_runs import BASELINES
 from tests.report.small_study import write_study
 

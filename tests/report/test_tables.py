@@ -11,8 +11,9 @@ import pytest
 from scipy import stats
 
 from noiseband.errors import UserError
-from noiseband.report.rows import NoiseRow, Row, RunRow, StackRow, VerdictRow, read_rows
+from noiseband.report.rows import NoiseRow, RunRow, StackRow, VerdictRow
 from noiseband.report.tables import write_tables
+from noiseband.table import Row, read_rows
 from tests.report.fake_runs import FakeRun, continued
 from tests.report.small_study import sha, write_study
 

@@ -139,7 +139,7 @@ def test_it_starts_from_the_others_file_and_nothing_is_drawn_for_it(study_data: 
         assert study.start_file(study.runs[name]) == Path("runs/baseline-42/model.safetensors")
     assert study.starts.keys() == {run.recipe.start for run in study.runs.values()}
     assert Study(study.config, {"extended": study.runs["extended"]}).starts == {}
-    starts = dict(StartsParams.of(study).starts)
+    starts = {one.run: one.start for one in StartsParams.of(study).runs}
     assert (starts["extended"], starts["baseline-42"]) == ("run:baseline-42", init)
 
 

@@ -26,7 +26,8 @@ rule verify_init:
         code=code("repro.starts"),
         digests=expand(rules.init.output.digests, start=study.starts),
     output:
-        f"{RESULTS}/tables/init.csv",
+        runs=f"{RESULTS}/tables/init.csv",
+        pairs=f"{RESULTS}/tables/starts.csv",
     log:
         f"{RESULTS}/logs/verify_init.log",
     params:
@@ -34,4 +35,5 @@ rule verify_init:
     message:
         "Comparing initial weights"
     shell:
-        "noiseband verify-init --params {params.text:q} --out {output:q} {input.digests:q} 2> {log:q}"
+        "noiseband verify-init --params {params.text:q} --out {output.runs:q}"
+        " --pairs {output.pairs:q} {input.digests:q} 2> {log:q}"

@@ -9,6 +9,13 @@ rule train:
         tokens=lambda w: f"{RESULTS}/tokens/{study.runs[w.run].recipe.data.corpus}/train.safetensors",
         vocabulary=lambda w: f"{RESULTS}/tokens/{study.runs[w.run].recipe.data.corpus}/vocabulary.tiktoken",
         init=lambda w: f"{RESULTS}/{study.start_file(study.runs[w.run])}",
+        # Weights that claim to be the reference's are checked first. That table also has the
+        # starts of all other runs, which are none of this run's concern: hence `ancient`.
+        verified=lambda w: (
+            ancient(rules.verify_init.output.runs)
+            if study.runs[w.run].recipe.init == "reference"
+            else []
+        ),
     output:
         model=f"{RESULTS}/runs/{{run}}/model.safetensors",
         digests=f"{RESULTS}/runs/{{run}}/model.json",

@@ -76,13 +76,16 @@ def instructions(params_text: ParamsText, out: Out) -> None:
 
 @app.command(rich_help_panel=PANEL)
 def verify_init(
-    params_text: ParamsText, out: Out, digests: Annotated[list[Path], typer.Argument(exists=True)]
+    params_text: ParamsText,
+    out: Out,
+    pairs: Annotated[Path, typer.Option(help="Table of what each two starting points share.")],
+    digests: Annotated[list[Path], typer.Argument(exists=True)],
 ) -> None:
     """Tabulate which runs share initial weights; check reference weights against their digests."""
     from noiseband.repro.starts import verify_starts
 
     given = parse(params.StartsParams, params_text)
-    for complaint in verify_starts(given.starts, given.baseline, digests, out, given.on_mismatch):
+    for complaint in verify_starts(given, digests, out, pairs):
         print(complaint, file=sys.stderr)
 
 

@@ -15,19 +15,13 @@ from noiseband.report.chart_learning_rate import draw_learning_rate
 from noiseband.report.chart_loss import draw_loss
 from noiseband.report.chart_noise import draw_noise
 from noiseband.report.palette import LIGHT
-from noiseband.report.rows import (
-    EpochRow,
-    FinetuningRow,
-    NoiseRow,
-    RunRow,
-    VerdictRow,
-    read_rows,
-)
+from noiseband.report.rows import EpochRow, FinetuningRow, NoiseRow, RunRow, VerdictRow
 from noiseband.report.svg import blank, drawing, render
 from noiseband.report.traces import read_trace
 from noiseband.report.training import sort_traces
 from noiseband.report.words import summary
 from noiseband.study.params import TablesParams
+from noiseband.table import read_rows
 
 
 def write_figures(params: TablesParams, results: Path) -> None:

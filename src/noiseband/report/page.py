@@ -16,15 +16,7 @@ from noiseband.report import inference, words
 from noiseband.report.hostile import plain, shown
 from noiseband.report.palette import GLYPHS, slug, variables
 from noiseband.report.provenance import provenance
-from noiseband.report.rows import (
-    FinetuningRow,
-    NoiseRow,
-    RunRow,
-    StackRow,
-    VerdictRow,
-    read_cells,
-    read_rows,
-)
+from noiseband.report.rows import FinetuningRow, NoiseRow, RunRow, StackRow, VerdictRow
 from noiseband.report.sources import json_if_any
 from noiseband.report.svg import without_style
 from noiseband.report.view_answer import facts, groups, scatter_note
@@ -32,8 +24,10 @@ from noiseband.report.view_corpus import corpus
 from noiseband.report.view_questions import questions
 from noiseband.report.view_recipes import baseline_recipe, differences
 from noiseband.report.view_samples import last_samples, samples
+from noiseband.report.view_starts import starts
 from noiseband.stats.noise import equal_variances
 from noiseband.study.params import TablesParams
+from noiseband.table import read_rows
 
 TEMPLATES = Path(__file__).parent / "templates"
 FIGURES = ("effects", "noise", "loss", "learning-rate", "gradient-norm", "finetuning")
@@ -105,7 +99,7 @@ def context(params: TablesParams, results: Path) -> dict[str, Any]:
             protocol: questions(results, protocol, models)
             for protocol in dict.fromkeys(row.protocol for row in models)
         },
-        "init": read_cells(tables / "init.csv") if (tables / "init.csv").exists() else [],
+        "starts": starts(tables),
         "reruns": [found for run in params.runs if (found := _rerun(results, run))],
         "differences": differences(results, runs),
         "recipe": baseline_recipe(results, params.baseline),

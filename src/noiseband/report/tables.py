@@ -8,19 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from noiseband.report import inference
-from noiseband.report.rows import (
-    EpochRow,
-    FinetuningRow,
-    NoiseRow,
-    RunRow,
-    StackRow,
-    VerdictRow,
-    write_rows,
-)
+from noiseband.report.rows import EpochRow, FinetuningRow, NoiseRow, RunRow, StackRow, VerdictRow
 from noiseband.report.scores import epoch_rows, finetuning_rows
 from noiseband.report.sources import json_file
 from noiseband.report.traces import final_loss, read_trace
 from noiseband.study.params import TablesParams
+from noiseband.table import write_rows
 
 
 def write_tables(params: TablesParams, results: Path) -> None:

@@ -1,102 +1,140 @@
-"""Which runs start from the same weights, and whether reference weights are the reference's."""
+"""Which runs start from the same weights, and which interventions move the start."""
 
 from __future__ import annotations
 
-import csv
-import io
-from importlib import resources
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from noiseband.errors import UserError
-from noiseband.files import read_json, write_text
+from noiseband.files import read_json
+from noiseband.repro.compare import compare_digests
+from noiseband.repro.golden import complaint, golden_digests
+from noiseband.study.params import StartsParams
+from noiseband.table import write_rows
 
-COLUMNS = (
-    "run",
-    "start",
-    "init_sha256",
-    "tensors",
-    "shared_with_baseline",
-    "first_different",
-    "reference",
-)
 TRAINED = "run:"
 """Before the name of a run whose final weights are the starting point."""
 
-
-def golden_digests() -> dict[str, str]:
-    """Starting point to the digest of the reference implementation's weights."""
-    golden: dict[str, str] = read_json(Path(str(resources.files(__package__) / "golden.json")))
-    return golden
+SAME = "same point"
+EXTENDED = "same where both have it"
+MOVED = "moved"
 
 
-def starts_table(
-    starts: list[tuple[str, str]], baseline: str, digests: dict[str, dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """One row a run: its starting point, and how many tensors equal the baseline's.
+@dataclass(frozen=True)
+class RunStart:
+    """Where one run starts, and how that compares with a baseline run of its init_seed."""
+
+    run: str
+    start: str
+    """Name of the file in `init/`, or `run:` and the run whose final weights they are."""
+    init_sha256: str | None = None
+    tensors: int | None = None
+    compared_with: str | None = None
+    """The baseline run; empty where the study has none of that init_seed."""
+    comparison: str | None = None
+    """`same point`; `same where both have it`, for tensors more or less; or `moved`."""
+    shared: int | None = None
+    """Tensors equal in both."""
+    new: int | None = None
+    """Tensors that the baseline run does not have."""
+    gone: int | None = None
+    """Tensors that it has and this run does not."""
+    moved: int | None = None
+    """Tensors that both have, with other values or another shape."""
+    first_moved: str | None = None
+    """In forward order."""
+    reference: str | None = None
+    """Whether the weights are the reference's, where its digests are known: equal, different."""
+
+
+@dataclass(frozen=True)
+class SharedTensors:
+    """Two starting points."""
+
+    start: str
+    other: str
+    shared: int
+    """Tensors equal in both."""
+    tensors: int
+    """Of `start`."""
+
+
+def run_starts(params: StartsParams, digests: Mapping[str, dict[str, Any]]) -> list[RunStart]:
+    """A row for each run; `digests` are the starting points' digest files by name."""
+    starts = {one.run: one.start for one in params.runs}
+    return [_row(one.run, one.start, one.compared_with, starts, digests) for one in params.runs]
+
+
+def _row(
+    run: str,
+    start: str,
+    baseline: str | None,
+    starts: Mapping[str, str],
+    digests: Mapping[str, dict[str, Any]],
+) -> RunStart:
+    if start.startswith(TRAINED):
+        return RunStart(run, start)
+    own = digests[start]
+    known = RunStart(
+        run, start, own["sha256"], len(own["tensors"]), reference=_reference(start, own)
+    )
+    if baseline is None:
+        return known
+    other = digests[starts[baseline]]
+    differences = compare_digests(other, own).differences
+    new = sum(difference.tensor not in other["tensors"] for difference in differences)
+    gone = sum(difference.tensor not in own["tensors"] for difference in differences)
+    moved = [d.tensor for d in differences if d.tensor in own["tensors"].keys() & other["tensors"]]
+    return replace(
+        known,
+        compared_with=baseline,
+        comparison=MOVED if moved else EXTENDED if differences else SAME,
+        shared=len(own["tensors"]) - new - len(moved),
+        new=new,
+        gone=gone,
+        moved=len(moved),
+        first_moved=moved[0] if moved else None,
+    )
+
+
+def _reference(start: str, found: dict[str, Any]) -> str | None:
+    golden = golden_digests(start)
+    if golden is None:
+        return None
+    return "equal" if golden["sha256"] == found["sha256"] else "different"
+
+
+def shared_tensors(digests: Mapping[str, dict[str, Any]]) -> list[SharedTensors]:
+    """How many tensors each two starting points share, by name and bits; in the given order."""
+    return [
+        SharedTensors(
+            start,
+            other,
+            sum(theirs["tensors"].get(name) == tensor for name, tensor in own["tensors"].items()),
+            len(own["tensors"]),
+        )
+        for start, own in digests.items()
+        for other, theirs in digests.items()
+    ]
+
+
+def verify_starts(params: StartsParams, files: Sequence[Path], out: Path, pairs: Path) -> list[str]:
+    """Write both tables; return a complaint for each starting point that is not the reference's.
 
     Args:
-        starts: runs with their starting points; `run:<name>`, whose row has nothing more, for one
-            that starts from another's final weights.
-        baseline: the run that others are compared with.
-        digests: starting point to its digest file.
+        files: the starting points' digest files.
+        out: CSV file for a row a run (`RunStart`).
+        pairs: CSV file for a row for each two starting points (`SharedTensors`).
+
+    Raises:
+        UserError: with the complaints, where `on_mismatch` is `stop`; then nothing is written.
     """
-    golden = golden_digests()
-    origin = dict(starts)[baseline]
-    reference = None if origin.startswith(TRAINED) else digests[origin]["tensors"]
-    rows: list[dict[str, Any]] = []
-    for run, start in starts:
-        if start.startswith(TRAINED):
-            rows.append({**dict.fromkeys(COLUMNS, ""), "run": run, "start": start})
-            continue
-        own = digests[start]["tensors"]
-        equal = [name for name in own if reference and own[name] == reference.get(name)]
-        different = sorted(own.keys() - equal) if reference else []
-        expected = golden.get(start)
-        rows.append(
-            {
-                "run": run,
-                "start": start,
-                "init_sha256": digests[start]["sha256"],
-                "tensors": len(own),
-                "shared_with_baseline": len(equal) if reference else "",
-                "first_different": different[0] if different else "",
-                "reference": _against(expected, digests[start]["sha256"]),
-            }
-        )
-    return rows
-
-
-def _against(expected: str | None, found: str) -> str:
-    """Empty where no reference digest is known, as for every keyed start."""
-    if expected is None:
-        return ""
-    return "equal" if expected == found else "different"
-
-
-def verify_starts(
-    starts: list[tuple[str, str]], baseline: str, files: list[Path], out: Path, on_mismatch: str
-) -> list[str]:
-    """Write the table; return a complaint for each starting point that is not the reference's.
-
-    Raises UserError with the complaints where `on_mismatch` is `stop`.
-    """
-    rows = starts_table(starts, baseline, {file.stem: read_json(file) for file in files})
-    wrong = {row["start"]: row for row in rows if row["reference"] == "different"}
-    complaints = [
-        f"init {start}: digest {row['init_sha256'][:16]} is not the reference's "
-        f"{golden_digests()[start][:16]}; the known causes are a CPU without AVX2 "
-        f"(here: {torch.backends.cpu.get_cpu_capability()}) and another torch than 2.13.0 "
-        f"(here: {torch.__version__}); use init: keyed, or on_mismatch: warn"
-        for start, row in wrong.items()
-    ]
-    if complaints and on_mismatch == "stop":
+    digests = {file.stem: read_json(file) for file in files}
+    complaints = [text for start in digests if (text := complaint(start, digests[start]))]
+    if complaints and params.on_mismatch == "stop":
         raise UserError("\n".join(complaints))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(out, text.getvalue())
+    write_rows(out, RunStart, run_starts(params, digests))
+    write_rows(pairs, SharedTensors, shared_tensors(digests))
     return complaints

@@ -19,7 +19,7 @@ from noiseband.study.config import (
     SplitTokens,
 )
 from noiseband.study.recipe import Model, Recipe, Section
-from noiseband.study.runs import Run, Study, seed_pair
+from noiseband.study.runs import BASELINE, Run, Study, seed_pair
 
 
 class CorpusParams(Documents):
@@ -54,22 +54,50 @@ class InitParams(Section):
         return cls(model=_undropped(recipe.model), method=recipe.init, seed=recipe.init_seed)
 
 
+class StartParams(Section):
+    """Where one run starts."""
+
+    run: str
+    start: str
+    """Name of its starting point, or `run:<name>` where it starts from another's final weights."""
+    compared_with: str | None
+    """The baseline run that it should start with: of its init_seed, and of its train_seed where
+    there is one."""
+
+
 class StartsParams(Section):
     """Of `verify_init`: which run starts where."""
 
-    starts: list[tuple[str, str]]
-    """Each run, in the order in which runs are shown, with the name of its starting point, or
-    `run:<name>` where it starts from another run's final weights."""
-    baseline: str
+    runs: list[StartParams]
+    """In the order in which runs are shown."""
     on_mismatch: Literal["stop", "warn"]
 
     @classmethod
     def of(cls, study: Study) -> StartsParams:
         return cls(
-            starts=[(run.name, run.start) for run in study.runs.values()],
-            baseline=study.config.baseline,
+            runs=[
+                StartParams(run=run.name, start=run.start, compared_with=_same_seed(study, run))
+                for run in study.runs.values()
+            ],
             on_mismatch=study.config.on_mismatch,
         )
+
+
+def _same_seed(study: Study, run: Run) -> str | None:
+    """The baseline run to compare a run's start with; its own name if it is one."""
+    baselines = [
+        other
+        for other in study.distinct
+        if other.intervention == BASELINE
+        and other.continues is None
+        and other.seeds[0] == run.seeds[0]
+    ]
+    best = max(
+        baselines,
+        key=lambda other: (other.name == run.name, other.seeds == run.seeds),
+        default=None,
+    )
+    return None if best is None else best.name
 
 
 class TrainParams(Section):

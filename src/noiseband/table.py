@@ -1,0 +1,75 @@
+"""CSV files of dataclasses, that keep every value to the bit.
+
+A dataclass for each table: its fields are the columns, in order. Written with `repr`, a float comes
+back as the same float; what is not known is an empty cell.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import fields
+from pathlib import Path
+from types import UnionType
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
+
+from noiseband.errors import NotMadeError, UserError
+from noiseband.files import write_text
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Row = TypeVar("Row", bound="DataclassInstance")
+
+
+def write_rows(path: Path, kind: type[Row], rows: Iterable[Row]) -> None:
+    """Write a table as CSV with a header; equal rows give equal bytes."""
+    columns = [field.name for field in fields(kind)]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(getattr(row, column)) for column in columns] for row in rows)
+    write_text(path, text.getvalue())
+
+
+def read_rows(path: Path, kind: type[Row]) -> list[Row]:
+    """Read a table that `write_rows` wrote; UserError if it is not there or is another table."""
+    hints = get_type_hints(kind)
+    cells = read_cells(path)
+    if cells[:1] != [list(hints)]:
+        remedy = f"make it again: snakemake -f {path}"
+        raise UserError(f"{path}: not a table of {kind.__name__}; {remedy}")
+    return [
+        kind(**{name: _value(cell, hints[name]) for name, cell in zip(hints, line, strict=True)})
+        for line in cells[1:]
+    ]
+
+
+def read_cells(path: Path) -> list[list[str]]:
+    """Any CSV file as text, its header first; UserError if it is not there."""
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError as error:
+        raise NotMadeError(path) from error
+    return list(csv.reader(io.StringIO(text, newline="")))
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        return ";".join(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(float(value)) if isinstance(value, float) else str(value)
+
+
+def _value(cell: str, hint: Any) -> Any:
+    if get_origin(hint) is tuple:
+        return tuple(cell.split(";")) if cell else ()
+    if isinstance(hint, UnionType):
+        if not cell:
+            return None
+        hint = get_args(hint)[0]
+    return cell == "true" if hint is bool else hint(cell)
