@@ -95,7 +95,7 @@ def test_equal_files_make_an_equal_page(made: Made, tmp_path: Path) -> None:
 def test_tags_are_balanced_and_tables_described(made: Made) -> None:
     tags = Tags(made.page)
     assert (tags.open, tags.unbalanced) == ([], [])
-    assert tags.names.count("table") == tags.names.count("caption") == 11
+    assert tags.names.count("table") == tags.names.count("caption") == 12
     assert tags.names.count("h1") == 1
     heads = re.findall(r"<th\b([^>]*)>", made.page)
     assert all("scope=" in head for head in heads)
@@ -171,7 +171,7 @@ def test_a_run_that_goes_on_from_another_is_told(tmp_path: Path) -> None:
     made = make(tmp_path, write_study(tmp_path, runs, steps=20, models=[], noise={}))
     text = words_of(made.page)
     assert "extendedgoes on from baseline-42 42/42 4.700000" in text
-    assert "extendedrun:baseline-42" in text  # which runs start from the same weights
+    assert "run:baseline-42 extended another run’s final weights" in text
     assert '<code class="sha" title=""></code>' not in made.page  # no digest where none is known
     assert "continuesnullbaseline-42 data.start_token040960" in text
 

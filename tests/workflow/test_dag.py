@@ -234,3 +234,40 @@ def test_another_study_has_another_folder(project: Project) -> None:
     planned = project.planned("--configfile", "config/other.yaml")
     assert planned["train"] == RUNS
     assert project.planned() == {}
+
+
+def test_any_run_can_be_trained_a_second_time(project: Project) -> None:
+    done = project.snakemake("results/verify/clip-42.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((project.folder / "results/verify/clip-42.json").read_text())
+    assert (found["identical"], found["run"], found["original"]) == (True, "clip-42", "clip-42")
+    assert (project.folder / "results/reruns/clip-42/trace.parquet").exists()
+    assert not (project.folder / "results/reruns/clip-22").exists()
+    none = project.snakemake("-n", "results/verify/clap-42.json")
+    assert "No rule to produce results/verify/clap-42.json" in none.stdout
+
+
+def test_weights_that_are_not_the_references_stop_the_study_before_any_training(
+    project: Project,
+) -> None:
+    text = (project.folder / "config" / "config.yaml").read_text()
+    text = text.replace("results: results", "results: results/reference")
+    text = text.replace("kind: bpe, vocabulary: 2048", "kind: bpe, vocabulary: 512")
+    text = text.replace(
+        "model: {vocabulary: 2048, context: 96, width: 16, heads: 2, layers: 1}",
+        "init: reference\n  model: {vocabulary: 512, context: 64, width: 48, heads: 4, layers: 3}",
+    )
+    (project.folder / "config" / "reference.yaml").write_text(text)
+    config = "--configfile", "config/reference.yaml"
+    start = project.folder / "results/reference/init/v512-c64-w48-h4-l3-reference-42.json"
+    made = project.snakemake(*config, "--", str(start.relative_to(project.folder)))
+    assert made.returncode == 0, made.stderr
+    digests = json.loads(start.read_text())
+    digests["tensors"]["trf_blocks.1.norm2.scale"]["sha256"] = "0" * 64
+    start.write_text(json.dumps(digests))
+    run = "results/reference/runs/baseline-42/model.safetensors"
+    stopped = project.snakemake(*config, "--", run)
+    assert stopped.returncode == 1
+    log = (project.folder / "results/reference/logs/verify_init.log").read_text()
+    assert "1 of 44 tensors are not the reference's, first trf_blocks.1.norm2.scale" in log
+    assert not (project.folder / "results/reference/work").exists()
