@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from noiseband.model.init import initial_weights
-from noiseband.repro.digest import digests
+from noiseband.repro.digest import digest, digests
 from noiseband.study.recipe import Model
 
 SMALL = Model(vocabulary=512, context=64, width=48, heads=4, layers=3)
@@ -59,20 +59,35 @@ def test_linear_weights_and_biases_have_pytorchs_bounds() -> None:
     assert torch.equal(weights["final_norm.scale"], torch.ones(48))
 
 
-@pytest.mark.parametrize("capability", ["default", "avx2"])
-def test_keyed_weights_do_not_depend_on_the_instruction_set(capability: str) -> None:
-    program = (
-        "from noiseband.model.init import initial_weights as w;"
-        "from noiseband.repro.digest import digests as d;"
-        "from noiseband.study.recipe import Model as M;"
-        "print(d(w(M(vocabulary=512,context=64,width=48,heads=4,layers=3),'keyed',42))['sha256'])"
-    )
+PROGRAM = """
+import sys, torch
+from noiseband.model.init import initial_weights
+from noiseband.repro.digest import digest
+from noiseband.study.recipe import Model
+torch.set_num_threads(int(sys.argv[1]))
+model = Model(vocabulary=512, context=64, width=48, heads=4, layers=3)
+print(torch.backends.cpu.get_cpu_capability(), digest(initial_weights(model, "keyed", 42)))
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("capability", ["default", "avx2", "avx512"])
+def test_keyed_weights_depend_on_neither_instruction_set_nor_threads(
+    capability: str, threads: int
+) -> None:
+    limited = {
+        "default": "AVX512F AVX512CD AVX512_SKX AVX2 FMA3 AVX F16C SSE42 SSE41",
+        "avx2": "AVX512F AVX512CD AVX512_SKX",
+        "avx512": "",
+    }
     environment = {
         **os.environ,
         "ATEN_CPU_CAPABILITY": capability,
-        "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512_SKX AVX2 FMA3",
+        "NPY_DISABLE_CPU_FEATURES": limited[capability],
     }
-    found = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
-    )
-    assert found.stdout.strip() == digests(initial_weights(SMALL, "keyed", 42))["sha256"]
+    command = [sys.executable, "-c", PROGRAM, str(threads)]
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    used, sha256 = found.stdout.split()
+    if used.lower() != capability:
+        pytest.skip(f"this CPU has no {capability}")
+    assert sha256 == digest(initial_weights(SMALL, "keyed", 42))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 from noiseband.model import keyed
+from tests.model import scalar_keyed
 
 
 def test_quantile_equals_scipys() -> None:
@@ -48,3 +51,19 @@ def test_chunks_do_not_change_the_numbers(monkeypatch: pytest.MonkeyPatch) -> No
     whole = keyed.normal(1, "a", 1_000)
     monkeypatch.setattr(keyed, "CHUNK", 64)
     assert keyed.normal(1, "a", 1_000).tobytes() == whole.tobytes()
+
+
+@pytest.mark.parametrize("seed", [42, 2**62])
+def test_the_bits_need_integers_and_ieee_arithmetic_alone(seed: int) -> None:
+    name, count = "tok_emb.weight", 3000
+    draws = list(itertools.islice(scalar_keyed.uniforms(seed, name), count))
+    normal = b"".join(scalar_keyed.float32(scalar_keyed.quantile(u)) for u in draws)
+    assert normal == keyed.normal(seed, name, count).tobytes()
+    uniform = b"".join(scalar_keyed.float32((2.0 * u - 1.0) * 0.125) for u in draws)
+    assert uniform == keyed.uniform(seed, name, count, 0.125).tobytes()
+
+
+def test_the_far_tail_is_the_same_too() -> None:
+    # Beyond what a test can draw: 5 < r, below p = 1.4e-11.
+    p = np.array([2.0**-53, 1e-15, 1e-12, 1.4e-11, 0.075, 0.925, 1 - 2.0**-53])
+    assert keyed.normal_quantile(p).tolist() == [scalar_keyed.quantile(float(x)) for x in p]
