@@ -6,7 +6,6 @@ python -m benchmarks.read_tokens
 from __future__ import annotations
 
 import json
-import re
 import statistics
 import struct
 import tempfile
@@ -16,6 +15,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.contenders import Noiseband
+from benchmarks.machine import anonymous_memory
 from noiseband.corpus.tokens import open_tokens
 from noiseband.study import load_study
 from noiseband.study.params import TrainParams
@@ -39,7 +39,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "tokens.safetensors")
         _sparse(file)
-        before = _anonymous()
+        before = anonymous_memory()
         tokens = open_tokens(file)
         data = recipe.data.model_copy(update={"train_tokens": len(tokens) - recipe.tokens_per_step})
         recipe = recipe.model_copy(update={"data": data})
@@ -53,7 +53,7 @@ def main() -> None:
         # All over the file, for the memory.
         for number in range(0, recipe.steps, recipe.steps // BATCHES):
             window.batch(number, 0)
-        more = _anonymous() - before
+        more = anonymous_memory() - before
     print(f"a step           {step * 1e3:8.3f} ms")
     print(f"reading for it   {reading * 1e3:8.3f} ms, {reading / step:.2%} of the step")
     print(f"anonymous memory {more / 1e6:8.3f} MB more for a file of {SIZE / 1e9:.0f} GB")
@@ -68,13 +68,6 @@ def _sparse(file: Path) -> None:
     with open(file, "wb") as out:
         out.write(struct.pack("<Q", len(header)) + header)
         out.truncate(8 + len(header) + 2 * count)
-
-
-def _anonymous() -> int:
-    """Bytes of this process's memory that no file backs (Linux)."""
-    found = re.search(r"^RssAnon:\s+(\d+)", Path("/proc/self/status").read_text(), re.MULTILINE)
-    assert found is not None
-    return 1024 * int(found[1])
 
 
 if __name__ == "__main__":

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
+import struct
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
+from noiseband.errors import UserError
 from noiseband.repro import digest
 from noiseband.repro.digest import digests, file_digests
 
@@ -39,6 +46,46 @@ def test_one_flipped_bit_changes_the_whole_and_that_tensor(element: int, bit: in
     assert after["sha256"] != before["sha256"]
     assert after["tensors"]["x"] != before["tensors"]["x"]
     assert after["tensors"]["y"] == before["tensors"]["y"]
+
+
+PROGRAM = """
+import resource, sys
+from pathlib import Path
+from noiseband.repro.compare import compare_files
+from noiseband.repro.digest import file_digests
+used = 1024 * int(next(l for l in open("/proc/self/status") if l.startswith("VmData")).split()[1])
+resource.setrlimit(resource.RLIMIT_DATA, (used + 32 * 2**20,) * 2)
+file = Path(sys.argv[1])
+assert compare_files(file, file).identical
+print(file_digests(file)["sha256"])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory")
+def test_a_large_file_needs_little_memory(tmp_path: Path) -> None:
+    size = 700 * 2**20  # of zeros, which take no room on the disk
+    file = tmp_path / "large.safetensors"
+    entry = {"w": {"dtype": "F32", "shape": [size // 4], "data_offsets": [0, size]}}
+    header = json.dumps(entry).encode().ljust(96)
+    file.write_bytes(struct.pack("<Q", len(header)) + header)
+    os.truncate(file, 8 + len(header) + size)
+    command = [sys.executable, "-c", PROGRAM, str(file)]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    hasher = hashlib.sha256(f"w\0float32\0{size // 4}\0".encode())
+    for _ in range(700):
+        hasher.update(bytes(2**20))
+    assert found.stdout.strip() == hasher.hexdigest()
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    save_file({"x": torch.arange(1000)}, path)
+    whole = path.read_bytes()
+    cases = [whole[:-1], whole[:50], b"", b"\xff" * 100, whole + b"1"]
+    for data in cases:
+        path.write_bytes(data)
+        with pytest.raises(UserError, match=r"a\.safetensors: not a readable safetensors file"):
+            file_digests(path)
 
 
 def test_chunks_do_not_change_the_digest() -> None:
