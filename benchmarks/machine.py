@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from noiseband.determinism import pick_device
-from noiseband.train.record import device_name
+from noiseband.processor import device_name
 
 
 def machine() -> dict[str, Any]:

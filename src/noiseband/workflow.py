@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import os
 import sys
 from functools import cache
@@ -32,6 +33,17 @@ def code(*stages: str) -> list[str]:
             queue += _imports(module)
     # Relative, so that a checkout can move without its results looking out of date.
     return sorted(os.path.relpath(_file(module)) for module in found)
+
+
+def code_digest(*stages: str) -> str:
+    """SHA-256 over the source files of the stages, as `code` finds them: name, a zero byte, the
+    SHA-256 of the content, a zero byte; names relative to the package."""
+    whole = hashlib.sha256()
+    for file in code(*stages):
+        path = Path(file)
+        name = path.resolve().relative_to(PACKAGE.resolve()).as_posix()
+        whole.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
+    return whole.hexdigest()
 
 
 def report_assets() -> list[str]:

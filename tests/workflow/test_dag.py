@@ -3,12 +3,15 @@ what it must and nothing else."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from noiseband.report.traces import read_trace
+from tests.workflow.crates import complaints
 
 ROOT = Path(__file__).parents[2]
 RUNS = {
@@ -38,7 +42,7 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for part in ("Snakefile", "README.md", "workflow", "profiles", "src"):
+        for part in ("Snakefile", "README.md", "constraints.txt", "workflow", "profiles", "src"):
             source = ROOT / part
             if source.is_dir():
                 ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
@@ -49,6 +53,12 @@ class Project:
         shutil.copy(Path(__file__).parent / "study.yaml", folder / "config" / "config.yaml")
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self._run("snakemake", "--cores", "2", *arguments)
+
+    def noiseband(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self._run("noiseband", *arguments)
+
+    def _run(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         scripts = str(Path(sys.executable).parent)
         environment = {
             **os.environ,
@@ -58,7 +68,7 @@ class Project:
             "OMP_NUM_THREADS": "1",
         }
         return subprocess.run(
-            [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
+            [sys.executable, "-m", module, *arguments],
             cwd=self.folder,
             env=environment,
             capture_output=True,
@@ -129,7 +139,7 @@ def test_a_run_goes_on_from_anothers_final_weights(project: Project) -> None:
     # It begins where the other ended, not at the loss of weights just drawn.
     assert losses["extended"][0] < losses["baseline-42"][0] - 0.5
     table = (results / "tables" / "init.csv").read_text()
-    assert "\nextended,run:baseline-42,,,,,\n" in table
+    assert "\nextended,run:baseline-42,,,,,,,,,,\n" in table
     verdicts = (results / "tables" / "verdicts.csv").read_text()
     assert "\ncontinued,1," in verdicts
     target = ["fresh/runs/extended/model.safetensors", "--config", "results=fresh"]
@@ -271,3 +281,51 @@ def test_weights_that_are_not_the_references_stop_the_study_before_any_training(
     log = (project.folder / "results/reference/logs/verify_init.log").read_text()
     assert "1 of 44 tensors are not the reference's, first trf_blocks.1.norm2.scale" in log
     assert not (project.folder / "results/reference/work").exists()
+
+
+def test_a_study_is_exported_as_an_ro_crate(project: Project, tmp_path: Path) -> None:
+    crate = tmp_path / "crate"
+    done = project.noiseband("crate", "--out", str(crate))
+    assert done.returncode == 0, done.stderr
+    assert complaints(crate, tmp_path) == []
+    graph = json.loads((crate / "ro-crate-metadata.json").read_text())["@graph"]
+    entities = {entity["@id"]: entity for entity in graph}
+    trained = entities["#train-clip-42"]
+    assert {"@id": "runs/clip-42/trace.parquet"} in trained["result"]
+    assert {"@id": "tokens/pocket/card.json"} in trained["object"]
+    for name, entity in entities.items():
+        if "sha256" in entity and not name.endswith(".safetensors"):
+            assert hashlib.sha256((crate / name).read_bytes()).hexdigest() == entity["sha256"]
+    assert {f"#train-{run}" for run in RUNS} < entities.keys()
+    # The validator can fail: without the workflow's type there is a complaint.
+    broken = json.loads((crate / "ro-crate-metadata.json").read_text())
+    for entity in broken["@graph"]:
+        if entity["@id"] == "Snakefile":
+            entity["@type"] = "File"
+    (crate / "ro-crate-metadata.json").write_text(json.dumps(broken))
+    assert complaints(crate, tmp_path)
+    again = project.noiseband("crate", "--out", str(crate))
+    assert (again.returncode, "exists already" in again.stderr) == (2, True)
+
+
+def test_an_export_and_provenance_name_no_place_and_no_person(
+    project: Project, tmp_path: Path
+) -> None:
+    archive = tmp_path / "crate.zip"
+    assert project.noiseband("crate", "--out", str(archive)).returncode == 0
+    secrets = [str(project.folder), str(Path.home()) + "/", str(tmp_path), socket.gethostname()]
+    with zipfile.ZipFile(archive) as files:
+        names = files.namelist()
+        for name in names:
+            data = files.read(name)
+            assert not [text for text in secrets if len(text) > 4 and text.encode() in data], name
+    assert "runs/clip-42/provenance.json" in names
+    assert "runs/clip-42/model.safetensors" not in names
+    found = json.loads((project.folder / "results/runs/clip-42/provenance.json").read_text())
+    digests = json.loads((project.folder / "results/runs/clip-42/model.json").read_text())
+    assert found["outputs"]["model.safetensors"] == digests["sha256"]
+    assert found["params"]["recipe"]["optimizer"]["clip_norm"] == 0.1
+    assert found["software"]["torch"].startswith("2.13.0")
+    manifest = json.loads((project.folder / "results/manifest.json").read_text())["artefacts"]
+    assert found["inputs"]["tokens"] == manifest["tokens/pocket/train.safetensors"]
+    assert not [path for path in manifest if "provenance" in path]

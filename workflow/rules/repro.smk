@@ -20,6 +20,7 @@ use rule train as rerun with:
         samples=f"{RESULTS}/reruns/{{run}}/samples.jsonl",
         recipe=f"{RESULTS}/reruns/{{run}}/recipe.json",
         timing=f"{RESULTS}/reruns/{{run}}/timing.json",
+        provenance=f"{RESULTS}/reruns/{{run}}/provenance.json",
     log:
         f"{RESULTS}/logs/rerun/{{run}}.log",
     benchmark:

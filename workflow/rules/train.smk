@@ -23,6 +23,7 @@ rule train:
         samples=f"{RESULTS}/runs/{{run}}/samples.jsonl",
         recipe=f"{RESULTS}/runs/{{run}}/recipe.json",
         timing=f"{RESULTS}/runs/{{run}}/timing.json",
+        provenance=f"{RESULTS}/runs/{{run}}/provenance.json",
     log:
         f"{RESULTS}/logs/train/{{run}}.log",
     benchmark:

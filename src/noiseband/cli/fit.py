@@ -39,10 +39,10 @@ def fit(
     given = params.TrainParams.of(study, find_run(study, run or study.config.baseline))
 
     from noiseband.determinism import pick_device
+    from noiseband.processor import device_name
     from noiseband.train.fit import fit as try_all
     from noiseband.train.fit import microbatches
     from noiseband.train.memory import available_memory
-    from noiseband.train.record import device_name
 
     device, processes = pick_device(), study.config.processes
     if limit is None:

@@ -117,6 +117,7 @@ def train(
         end_with_launcher()
     from noiseband.corpus.tokens import open_tokens
     from noiseband.corpus.vocabulary import load_encoding
+    from noiseband.repro.provenance import write_provenance
     from noiseband.train.loop import Interrupted, train
     from noiseband.train.trainer import Job
 
@@ -131,6 +132,9 @@ def train(
     try:
         with joined() as group:
             train(job, group)
+            if group.first:
+                inputs = {"tokens": tokens, "vocabulary": vocabulary, "init": init}
+                write_provenance(out, given, inputs, group.device, group.count)
     except Interrupted as stop:
         sys.exit(128 + stop.signal)
     except PeerLost:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
@@ -16,6 +15,7 @@ from safetensors.torch import save_file
 
 from noiseband.errors import UserError
 from noiseband.files import atomic, write_json, write_jsonl
+from noiseband.processor import device_name
 from noiseband.repro.digest import digests
 from noiseband.trace import Row, write_trace
 from noiseband.train.checkpoint import Journal, State, load, locked, save
@@ -144,19 +144,6 @@ def sample_steps(steps: int, every: int) -> frozenset[int]:
     """Steps after which a sample is drawn: log-spaced early ones, every checkpoint, the last."""
     early = (2**k for k in range(steps.bit_length()) if 2**k < min(every, steps))
     return frozenset({0, steps - 1, *early, *range(0, steps, every)})
-
-
-def device_name(device: torch.device) -> str:
-    """The processor's marketing name."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def _peak_tokens_per_second(job: Job, device: str, processes: Processes) -> float | None:
