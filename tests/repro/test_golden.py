@@ -15,7 +15,9 @@ from noiseband.repro.golden import complaint, golden_digests
 from noiseband.study.recipe import Model
 from tests.model.reference_model import reference_parameters
 
-GOLDEN = sorted(p.stem for p in (Path(noiseband.repro.__file__).parent / "golden").iterdir())
+GOLDEN = sorted(
+    p.stem for p in (Path(noiseband.repro.__file__).parent / "golden_digests").iterdir()
+)
 START = "v512-c64-w48-h4-l3-reference-42"
 REFERENCE = "v50257-c1024-w768-h12-l12-reference"
 PUBLISHED = {

@@ -127,7 +127,8 @@ def _replayed(
     step = known.step
     assert step is not None
     begin = state.step if state else 0
-    say(f"training {step + 1 - begin} steps of each run anew, from {_place(begin)}")
+    steps = "1 step" if step == begin else f"{step + 1 - begin:,} steps"
+    say(f"training {steps} of each run anew, from {_place(begin)}")
     replays = []
     for job, own in zip((a, b), rows, strict=True):
         replays.append(replay(job, state, step))

@@ -1,6 +1,6 @@
 """Digests of the reference implementation's initial weights, and what to do without them.
 
-`golden/<start>.json` are digest files of a model written plainly on PyTorch's layers (it is in
+`golden_digests/<start>.json` are digest files of a model written plainly on PyTorch's layers (it is in
 tests/model/reference_model.py), for the starting points of the published series.
 """
 
@@ -21,7 +21,7 @@ TORCH = "2.13.0"
 
 def golden_digests(start: str) -> dict[str, Any] | None:
     """The reference's digest file of a starting point; None where none is known."""
-    path = Path(str(resources.files(__package__) / "golden" / f"{start}.json"))
+    path = Path(str(resources.files(__package__) / "golden_digests" / f"{start}.json"))
     return read_json(path) if path.is_file() else None
 
 
