@@ -1,7 +1,7 @@
 """Digests of the reference implementation's initial weights, and what to do without them.
 
-`golden_digests/<start>.json` are digest files of a model written plainly on PyTorch's layers (it is in
-tests/model/reference_model.py), for the starting points of the published series.
+`golden_digests/<start>.json` are digest files of a model written plainly on PyTorch's layers (it is
+in tests/model/reference_model.py), for the starting points of the published series.
 """
 
 from __future__ import annotations
