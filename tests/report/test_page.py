@@ -263,7 +263,7 @@ def test_the_most_telling_questions_are_chosen(tmp_path: Path) -> None:
 
 
 def model(run: str) -> FinetuningRow:
-    return FinetuningRow(run, "alpaca", 42, 5.0, 1, 1, 1.0, None, 0, 0, None)
+    return FinetuningRow(run, "alpaca", 42, 5.0, 1, 1, 1.0, None, 0, 0, None, None, None)
 
 
 def test_answers_shown_reach_from_the_best_to_the_worst(made: Made) -> None:

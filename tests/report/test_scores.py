@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from noiseband.files import write_jsonl
+from noiseband.report.agreement import agreement_sentences
 from noiseband.report.rows import EpochRow, FinetuningRow
-from noiseband.report.scores import judge_rounds, marks, ranks, split_model
+from noiseband.report.scores import judge_rounds, marks, score_table, split_model
 from noiseband.report.tables import write_tables
+from noiseband.stats.ranks import places
 from noiseband.table import read_rows
 from tests.report.fake_runs import BASELINES
 from tests.report.small_study import write_study
@@ -31,11 +35,11 @@ def test_a_model_without_any_score_has_no_mean() -> None:
 
 
 def test_ties_share_the_best_place() -> None:
-    assert ranks([10.0, 30.0, 20.0, 20.0, None]) == ["4", "1", "2=", "2=", None]
+    assert places([10.0, 30.0, 20.0, 20.0, None]) == ["4", "1", "2=", "2=", ""]
 
 
 def test_rounding_does_not_break_a_tie() -> None:
-    assert ranks([0.1 + 0.2, 0.3]) == ["1=", "1="]
+    assert places([0.1 + 0.2, 0.3]) == ["1=", "1="]
 
 
 def test_rounds_come_in_order(tmp_path: Path) -> None:
@@ -73,3 +77,38 @@ def test_the_table_by_hand(tmp_path: Path) -> None:
     mine = [row for row in epochs if (row.run, row.protocol) == ("baseline-42", "one")]
     assert [row.epoch for row in mine] == list(range(first.epochs + 1))
     assert mine[0].train_loss is None
+
+
+def test_scores_by_model_round_and_question(tmp_path: Path) -> None:
+    folder = tmp_path / "judge" / "p"
+    write_jsonl(folder / "round-1.jsonl", [question(1, 7, a=10, b=None), question(1, 3, a=20, b=5)])
+    write_jsonl(folder / "round-2.jsonl", [question(2, 3, a=30)])
+    table = score_table(tmp_path, "p", ["a/42", "b/42"])
+    assert table is not None
+    assert np.nan_to_num(table, nan=-1).tolist() == [
+        [[10, 20], [-1, 30]],
+        [[-1, 5], [-1, -1]],
+    ]
+    assert score_table(tmp_path, "none", ["a/42"]) is None
+
+
+def test_agreement_of_rounds_and_with_the_loss_is_told(tmp_path: Path) -> None:
+    names = ["a", "b", "c", "d"]
+    losses = [3.0, 3.1, 3.2, 3.3]
+    for number, shift in ((1, 0), (2, 1)):
+        lines = [
+            question(number, q, **{n: 40 - 5 * i + shift for i, n in enumerate(names)})
+            for q in (0, 1)
+        ]
+        write_jsonl(tmp_path / "judge" / "p" / f"round-{number}.jsonl", lines)
+    rows = [
+        FinetuningRow(n, "p", 42, loss, 1, 1, 1.0, 40.5 - 5 * i, 2, 0, None, None, None)
+        for i, (n, loss) in enumerate(zip(names, losses, strict=True))
+    ]
+    rounds, correlation = agreement_sentences(tmp_path, rows, 0.05)
+    assert "2 judging rounds agree with Kendall's W = 1.00" in rounds
+    assert "an SD of 0.71 between rounds" in rounds
+    assert "over 4 models test loss and score correlate with r = -1.00 (95% interval" in correlation
+    (tmp_path / "judge" / "p" / "round-2.jsonl").unlink()
+    assert "judged in one round" in agreement_sentences(tmp_path, rows, 0.05)[0]
+    assert agreement_sentences(tmp_path, rows[:1], 0.05) == []

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from noiseband.errors import NotMadeError
 from noiseband.files import write_text
 from noiseband.report import inference, words
+from noiseband.report.agreement import agreement_sentences
 from noiseband.report.hostile import plain, shown
 from noiseband.report.palette import GLYPHS, slug, variables
 from noiseband.report.provenance import provenance
@@ -95,6 +96,7 @@ def context(params: TablesParams, results: Path) -> dict[str, Any]:
         "growth": samples(results, params.baseline),
         "last_samples": last_samples(results, [row.run for row in runs if not row.repeat_of]),
         "models": models,
+        "agreement": agreement_sentences(results, models, params.alpha),
         "questions": {
             protocol: questions(results, protocol, models)
             for protocol in dict.fromkeys(row.protocol for row in models)

@@ -125,6 +125,10 @@ class FinetuningRow:
     """Answers without a score, over all rounds."""
     rank: str | None
     """Within the protocol; `3=` where models tie."""
+    rank_low: int | None
+    """Best place of the rank's interval, which resamples questions and judging rounds."""
+    rank_high: int | None
+    """Worst place of it."""
 
 
 @dataclass(frozen=True)

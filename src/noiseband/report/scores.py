@@ -8,8 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from noiseband.report.rows import EpochRow, FinetuningRow
 from noiseband.report.sources import json_file, json_lines
+from noiseband.stats.ranks import places, rank_intervals
 
 
 @dataclass
@@ -29,9 +33,12 @@ class Marks:
 
 def judge_rounds(results: Path, protocol: str) -> list[dict[str, Any]]:
     """Every judged question of every round of a protocol, the rounds in order."""
+    return [line for file in _round_files(results, protocol) for line in json_lines(file)]
+
+
+def _round_files(results: Path, protocol: str) -> list[Path]:
     folder = results / "judge" / protocol
-    files = sorted(folder.glob("round-*.jsonl"), key=lambda f: (len(f.name), f.name))
-    return [line for file in files for line in json_lines(file)]
+    return sorted(folder.glob("round-*.jsonl"), key=lambda file: (len(file.name), file.name))
 
 
 def marks(rounds: Iterable[Mapping[str, Any]]) -> dict[str, Marks]:
@@ -48,17 +55,26 @@ def marks(rounds: Iterable[Mapping[str, Any]]) -> dict[str, Marks]:
     return found
 
 
-def ranks(scores: Sequence[float | None]) -> list[str | None]:
-    """Places by score, the highest first; equal scores share the best place, marked `3=`."""
-    # Rounded, so that the order in which scores were added cannot break a tie.
-    known = [None if score is None else round(score, 9) for score in scores]
-    there = [score for score in known if score is not None]
-    return [
-        None
-        if score is None
-        else f"{1 + sum(other > score for other in there)}{'=' if there.count(score) > 1 else ''}"
-        for score in known
-    ]
+def score_table(
+    results: Path, protocol: str, models: Sequence[str]
+) -> npt.NDArray[np.float64] | None:
+    """Scores (models, rounds, questions) of a protocol, NaN where one is missing; None for none.
+
+    `models` as the judge names them, `<run>/<seed>`. Questions are in the order in which they are
+    first met.
+    """
+    rounds = [json_lines(file) for file in _round_files(results, protocol)]
+    questions = list(dict.fromkeys(line["question"] for lines in rounds for line in lines))
+    if not questions:
+        return None
+    table = np.full((len(models), len(rounds), len(questions)), np.nan)
+    for number, lines in enumerate(rounds):
+        for line in lines:
+            for place, model in enumerate(models):
+                score = line["scores"].get(model, {}).get("score")
+                if score is not None:
+                    table[place, number, questions.index(line["question"])] = score
+    return table
 
 
 def finetuning_rows(
@@ -79,9 +95,25 @@ def finetuning_rows(
             for model in split
             if model[1] == protocol
         ]
-        places = ranks([row.score for row in mine])
-        rows += [replace(row, rank=place) for row, place in zip(mine, places, strict=True)]
+        rows += _ranked(results, protocol, mine)
     return rows
+
+
+def _ranked(results: Path, protocol: str, rows: list[FinetuningRow]) -> list[FinetuningRow]:
+    """The rows of one protocol with their ranks; a model without a score has none."""
+    found = [replace(row, rank=r or None) for row, r in zip(rows, _places(rows), strict=True)]
+    judged = [number for number, row in enumerate(rows) if row.score is not None]
+    names = [f"{rows[number].run}/{rows[number].seed}" for number in judged]
+    table = score_table(results, protocol, names)
+    if table is None or not judged:
+        return found
+    for number, interval in zip(judged, rank_intervals(table), strict=True):
+        found[number] = replace(found[number], rank_low=interval.low, rank_high=interval.high)
+    return found
+
+
+def _places(rows: Sequence[FinetuningRow]) -> list[str]:
+    return places([row.score for row in rows])
 
 
 def epoch_rows(results: Path, models: Iterable[str]) -> list[EpochRow]:
@@ -132,4 +164,6 @@ def _row(
         questions=len(mark.questions),
         missing=mark.missing,
         rank=None,
+        rank_low=None,
+        rank_high=None,
     )

@@ -1,0 +1,66 @@
+"""How far judging rounds agree, and whether a lower test loss goes with better answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+from noiseband.report.rows import FinetuningRow
+from noiseband.report.scores import score_table
+from noiseband.report.words import counted
+from noiseband.stats.ranks import intraclass_correlation, kendall_w
+
+FEWEST = 4
+"""Models for which a correlation has an interval."""
+
+
+def agreement_sentences(results: Path, models: Sequence[FinetuningRow], alpha: float) -> list[str]:
+    """A sentence or two for each protocol."""
+    found = []
+    for protocol in dict.fromkeys(row.protocol for row in models):
+        mine = [row for row in models if row.protocol == protocol and row.score is not None]
+        found += [
+            f"{protocol}: {sentence}"
+            for sentence in (_rounds(results, protocol, mine), _correlation(mine, alpha))
+            if sentence
+        ]
+    return found
+
+
+def _rounds(results: Path, protocol: str, rows: Sequence[FinetuningRow]) -> str | None:
+    table = score_table(results, protocol, [f"{row.run}/{row.seed}" for row in rows])
+    if table is None or len(rows) < 2:
+        return None
+    rounds = table.shape[1]
+    if rounds < 2:
+        return "judged in one round, so that how far rounds agree is not known."
+    with np.errstate(invalid="ignore"):
+        means = np.nanmean(table, axis=2).T
+    if np.isnan(means).any():
+        return None
+    try:
+        w, icc = kendall_w(means.tolist()), intraclass_correlation(means.tolist())
+    except ValueError:
+        return None  # every model has the same score
+    return (
+        f"{counted(rounds, 'judging round')} agree with Kendall's W = {w.w:.2f} on the ranks and "
+        f"ICC(2,1) = {icc:.2f} on the scores (1 is perfect); the mean scores of a model differ by "
+        f"an SD of {float(means.std(axis=0, ddof=1).mean()):.2f} between rounds."
+    )
+
+
+def _correlation(rows: Sequence[FinetuningRow], alpha: float) -> str | None:
+    pairs = [(row.test_loss, row.score) for row in rows if row.test_loss is not None]
+    if len({loss for loss, _ in pairs}) < FEWEST or len({score for _, score in pairs}) < 2:
+        return None
+    losses, scores = zip(*pairs, strict=True)
+    found = stats.pearsonr(losses, scores)
+    interval = found.confidence_interval(1 - alpha)
+    return (
+        f"over {counted(len(pairs), 'model')} test loss and score correlate with r = "
+        f"{found.statistic:+.2f} ({1 - alpha:.0%} interval {interval.low:+.2f} to "
+        f"{interval.high:+.2f}); a lower loss goes with better answers where it is negative."
+    )
