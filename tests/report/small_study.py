@@ -68,6 +68,7 @@ def write_study(
         runs=[run.name for run in runs],
         baseline=runs[0].name,
         alpha=0.05,
+        published=False,
         noise={name: list(pairs) for name, pairs in noise.items()},
         models=list(models),
         corpora=["pocket"],

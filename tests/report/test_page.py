@@ -297,3 +297,18 @@ def test_templates_escape_what_they_are_given() -> None:
 def test_a_mistake_in_a_template_is_no_blank() -> None:
     with pytest.raises(UndefinedError):
         environment().from_string("{{ nowhere }}").render()
+
+
+def test_the_published_series_is_shown_on_request(made: Made, tmp_path: Path) -> None:
+    assert 'id="published"' not in made.page
+    params = write_study(tmp_path, BASELINES[:2], steps=20, models=[], noise={})
+    page = make(tmp_path, params.model_copy(update={"published": True})).page
+    assert page.index('id="published"') < page.index('id="provenance"')
+    tags = Tags(page)
+    assert (tags.open, tags.unbalanced) == ([], [])
+    text = words_of(page)
+    assert "Mistakes of the published analysis" in text
+    assert "0.008672 0.005007 population, 0.006132 sample" in re.sub(
+        r"(?<=\d)(?=0\.005007)", " ", text
+    )
+    assert '<a href="#published">The series</a>' in page

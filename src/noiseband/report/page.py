@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from noiseband.errors import NotMadeError
 from noiseband.files import write_text
+from noiseband.published.tables import tables as published_tables
 from noiseband.report import inference, words
 from noiseband.report.agreement import agreement_sentences
 from noiseband.report.hostile import plain, shown
@@ -95,6 +96,7 @@ def context(params: TablesParams, results: Path) -> dict[str, Any]:
         "stacks": read_rows(tables / "stacks.csv", StackRow),
         "growth": samples(results, params.baseline),
         "last_samples": last_samples(results, [row.run for row in runs if not row.repeat_of]),
+        "published": list(published_tables().values()) if params.published else [],
         "models": models,
         "agreement": agreement_sentences(results, models, params.alpha),
         "questions": {

@@ -282,6 +282,8 @@ class StudyConfig(Section):
     """Run that improvements are counted from."""
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """Family-wise error rate of the verdicts."""
+    published: bool = False
+    """Whether the report shows the published series beside this study."""
     on_mismatch: Literal["stop", "warn"] = "stop"
     """What to do where `init: reference` weights are not the reference implementation's."""
     evaluation: Evaluation = Evaluation()

@@ -178,6 +178,8 @@ class TablesParams(Section):
     """Names of all runs, in the order in which they are shown."""
     baseline: str
     alpha: float
+    published: bool
+    """Whether the page shows the published series too."""
     noise: dict[str, list[list[int]]]
     """Noise component to its seed pairs."""
     models: list[str]
@@ -193,6 +195,7 @@ class TablesParams(Section):
             runs=list(study.runs),
             baseline=config.baseline,
             alpha=config.alpha,
+            published=config.published,
             noise={
                 name: [list(seed_pair(seed)) for seed in getattr(config.noise, name)]
                 for name in sorted(Noise.model_fields)
