@@ -24,6 +24,8 @@ from operator import xor
 import numpy as np
 import numpy.typing as npt
 
+from noiseband.stats.least_squares import BASELINE
+
 LETTERS = "ABCDEFGHJKLMNOP"
 """Short names of the factors in words; I is left out, as it stands for the mean."""
 MOST_FACTORS = len(LETTERS)
@@ -69,8 +71,8 @@ class Design:
     fastest): none in the first."""
     generators: tuple[Equal, ...]
     """How each of the last p factors is switched: `equation` gives `E = −ABCD`."""
-    defining_relation: tuple[Term, ...]
-    """All 2^p - 1 words that equal the mean I, with their signs, the shortest first."""
+    defining_relation: Equal
+    """The mean I and the 2^p - 1 words that equal it, the shortest first: `I = −ABCDE`."""
     resolution: int | None
     """Length of the shortest word: V (5) confounds no two-way interactions with each other, IV (4)
     no main effect with one. None for a full design, which confounds nothing."""
@@ -84,13 +86,18 @@ def equation(terms: Iterable[Term]) -> str:
     return " = ".join(map(str, terms))
 
 
+def label(factors: Iterable[str]) -> str:
+    """A set of factors as the intervention of its runs: `a + b`, or `baseline` for none."""
+    return " + ".join(factors) or BASELINE
+
+
 def design(factors: Sequence[str], fraction: int = 0) -> Design:
     """The 2^(k-p) design of k named factors, with generators of minimum aberration.
 
     Of all designs of a size these have the fewest words of the shortest length, then of the next,
     and so on (Fries and Hunter 1980). Raises ValueError for fewer than 2 or more than 15 factors, a
-    name that comes twice, a negative fraction, and one that leaves fewer runs than the k + 1 which
-    a mean and k main effects need.
+    name that comes twice or is `baseline`, a negative fraction, and one that leaves fewer runs than
+    the k + 1 which a mean and k main effects need.
     """
     names = tuple(factors)
     size = _checked(names, fraction)
@@ -117,7 +124,7 @@ def design(factors: Sequence[str], fraction: int = 0) -> Design:
             for run in range(size)
         ),
         generators=tuple(generators),
-        defining_relation=tuple(relation),
+        defining_relation=(Term("I", ()), *relation),
         resolution=min(map(len, words), default=None),
         aliases=tuple(_aliases(columns, term)),
     )
@@ -129,6 +136,8 @@ def _checked(names: tuple[str, ...], fraction: int) -> int:
     if not 2 <= k <= MOST_FACTORS:
         raise ValueError(f"a factorial design takes 2 to {MOST_FACTORS} factors, not {k}")
     twice = sorted({name for name in names if names.count(name) > 1})
+    if BASELINE in names:
+        raise ValueError(f"no factor can be called {BASELINE!r}: that is the run without any")
     if twice:
         raise ValueError(f"factors named more than once: {', '.join(twice)}")
     # The smallest power of two that is more than k.

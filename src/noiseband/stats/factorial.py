@@ -1,0 +1,229 @@
+"""What do factors do on average, two by two, and stacked? The analysis of a factorial design.
+
+The model is loss ~ mean + main effects + two-way interactions + seed-pair block, by ordinary least
+squares over all runs of the design, with one term for each group of aliased effects. Blocks enter
+as in `least_squares`. Effects are those of Montgomery, Design and Analysis of Experiments, chapters
+6 to 8, and of Box, Hunter and Hunter, Statistics for Experimenters, 2nd ed., chapters 5 and 6: a
+main effect is the mean loss with the factor on less that with it off; an interaction is half the
+difference between one factor's effect with the other on and its effect with the other off. Both are
+twice the coefficients of signs -1 and +1.
+
+The residual holds what replicates scatter and what interactions of three and more factors add;
+these are taken for noise. Where there are runs for neither, Lenth's pseudo standard error stands in
+(Lenth 1989, Quick and Easy Analysis of Unreplicated Factorials, Technometrics 31): most effects are
+taken to be nothing but noise, and their median size says how much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from noiseband.stats import least_squares
+from noiseband.stats.design import Design, Equal, label
+from noiseband.stats.least_squares import BASELINE, Fit, SeedPair
+from noiseband.stats.lenth import lenth
+from noiseband.stats.simultaneous import Estimate, estimates
+from noiseband.stats.stacks import Stack, stacked
+
+COLUMNS = ("run", "interventions", "init_seed", "train_seed", "test_loss")
+
+
+class ErrorFrom(StrEnum):
+    """What the intervals take for noise."""
+
+    REPLICATES = "replicates"
+    INTERACTIONS = "interactions of three and more factors"
+    BOTH = "replicates and interactions of three and more factors"
+    LENTH = "the smaller effects (Lenth's pseudo standard error)"
+    NOTHING = "nothing: not enough runs"
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A main effect or two-way interaction, in nats. What the runs cannot give is None."""
+
+    effect: str
+    """The factors' names, joined by ` × `."""
+    letters: str
+    """Their letters in the design, such as `AB`."""
+    factors: tuple[str, ...]
+    """One or two."""
+    aliases: tuple[str, ...]
+    """Effects that the runs cannot tell from this one: the estimate is this one plus these, each
+    with its sign (`−a × b` is taken off). Interactions of three and more are not listed."""
+    estimate: float | None
+    """Mean change of the loss when the factor goes from off to on; for an interaction, half of what
+    one factor's being on adds to the other's change. Negative is a lower loss."""
+    se: float | None
+    """Standard error; Lenth's pseudo standard error where the error comes from there."""
+    low: float | None
+    """Lower end of the interval. All effects' intervals cover together."""
+    high: float | None
+    """Upper end of the interval."""
+    p_value: float | None
+    """Adjusted for all effects of the design. Below alpha if the interval excludes zero."""
+    smallest_visible: float | None
+    """The smallest size of estimate that stands out (half an interval; Lenth's simultaneous margin
+    of error)."""
+
+
+@dataclass(frozen=True)
+class Factorial:
+    """A factorial experiment's results."""
+
+    effects: tuple[Effect, ...]
+    """One for each group of aliases, main effects first."""
+    stacks: tuple[Stack, ...]
+    """In the order asked for."""
+    runs: int
+    """Runs of the design that entered, of `sets` sets of factors."""
+    sets: int
+    """Distinct sets of factors among them."""
+    absent: tuple[tuple[str, ...], ...]
+    """Sets of factors that the design has and no run of the table."""
+    blocks: tuple[SeedPair, ...]
+    """Seed pairs with a block term."""
+    error_from: ErrorFrom
+    residual_sd: float | None
+    """Nats, of one run; None without residual degrees of freedom."""
+    degrees_of_freedom: int
+    """Of the residual; `replicates` of them are pure error."""
+    replicates: int
+    """Residual degrees of freedom that runs with equal factors give, after blocks."""
+    lack_of_fit_p: float | None
+    """F test whether three-way and higher interactions are larger than the replicates' scatter. If
+    small, they are real, and the intervals wider than they need be. None without both."""
+
+
+def factorial(
+    runs: pd.DataFrame,
+    design: Design,
+    stacks: Sequence[Collection[str]] | None = None,
+    alpha: float = 0.05,
+) -> Factorial:
+    """Effects of a design's factors, and stacks of them against the sum of their parts.
+
+    `runs` has one row for each finished, distinct run, with the columns `run`, `interventions` (a
+    tuple of the names that are on; empty for the baseline), `init_seed`, `train_seed` and
+    `test_loss` (nats). Leave out runs that start from another's weights. Rows with a factor that
+    the design does not have are ignored; those with a set of factors outside the design's fraction
+    enter `stacks` alone.
+
+    `stacks` are sets of two or more factors; all factors together if not given. Effects have
+    simultaneous intervals and p-values over all of them (`simultaneous`), stacks over the stacks.
+
+    Raises ValueError for a stack of fewer than two distinct factors or one the design does not
+    have, and for what `verdicts.verdicts` raises.
+    """
+    table = _labelled(runs, design)
+    cells = [label(cell) for cell in design.runs]
+    used = table[table["intervention"].isin(cells)]
+    pure = least_squares.fit(used)
+    model = _fit(used, design, pure)
+    letters = [group[0].letters for group in design.aliases]
+    if model.degrees_of_freedom:
+        found = estimates(model, [{name: 1.0} for name in letters], alpha)
+    else:
+        found = lenth(model, letters, alpha)
+    error_from = _error_from(model, pure, found)
+    present = set(used["intervention"])
+    return Factorial(
+        effects=tuple(map(_effect, design.aliases, found)),
+        stacks=stacked(table, design, model, stacks, alpha),
+        runs=len(used),
+        sets=len(present),
+        absent=tuple(c for c, name in zip(design.runs, cells, strict=True) if name not in present),
+        blocks=pure.blocks,
+        error_from=error_from,
+        residual_sd=model.residual_sd,
+        degrees_of_freedom=model.degrees_of_freedom,
+        replicates=pure.degrees_of_freedom,
+        lack_of_fit_p=_lack_of_fit(model, pure),
+    )
+
+
+def _labelled(runs: pd.DataFrame, design: Design) -> pd.DataFrame:
+    """The runs that have only the design's factors, each named by those in `intervention`."""
+    missing = [column for column in COLUMNS if column not in runs.columns]
+    if missing:
+        raise ValueError(f"the table of runs lacks the columns: {', '.join(missing)}")
+    sets = [set(names) for names in runs["interventions"]]
+    kept = [names <= set(design.factors) for names in sets]
+    labels = [label([f for f in design.factors if f in names]) for names in sets]
+    return runs.assign(intervention=labels).loc[kept].reset_index(drop=True)
+
+
+def _fit(used: pd.DataFrame, design: Design, pure: Fit) -> Fit:
+    """The factorial model as a `Fit`, with the blocks of `pure`, the model of all sets of factors.
+
+    Effects of a `Fit` are differences from its first column, and its columns (there: of arms) add
+    up to one. So the first column here is one less all terms. A term's column is minus or plus a
+    half, which makes its effect the difference between the two.
+    """
+    table = used.sort_values(["intervention", "init_seed", "train_seed", "test_loss"])
+    on = np.array([[f in names for f in design.factors] for names in table["interventions"]])
+    signs = dict(zip(design.factors, np.where(on, 1.0, -1.0).T, strict=True))
+    terms = [np.prod([signs[f] for f in group[0].factors], axis=0) / 2 for group in design.aliases]
+    pairs = table[["init_seed", "train_seed"]].to_numpy()
+    indicators = [(pairs == np.array(block)).all(axis=1) for block in pure.blocks]
+    matrix = np.stack([1.0 - np.sum(terms, axis=0), *terms, *indicators], axis=1)
+
+    loss = table["test_loss"].to_numpy(dtype=np.float64)
+    inverse = np.linalg.pinv(matrix, rcond=1e-10)
+    row_space = inverse @ matrix
+    residuals = loss - matrix @ inverse @ loss
+    degrees_of_freedom = len(loss) - round(float(np.trace(row_space)))
+    sd = float(np.sqrt(residuals @ residuals / max(1, degrees_of_freedom)))
+    return Fit(
+        columns=(BASELINE, *(group[0].letters for group in design.aliases), *pure.blocks),
+        coefficients=inverse @ loss,
+        unscaled_covariance=inverse @ inverse.T,
+        row_space=row_space,
+        residuals=pd.Series(residuals, index=table["run"], name="residual").reindex(used["run"]),
+        residual_sd=(sd if sd > pure.rounding else 0.0) if degrees_of_freedom else None,
+        degrees_of_freedom=degrees_of_freedom,
+        rounding=pure.rounding,
+    )
+
+
+def _error_from(model: Fit, pure: Fit, found: Sequence[Estimate]) -> ErrorFrom:
+    if model.degrees_of_freedom == 0:
+        any_se = any(estimate.se is not None for estimate in found)
+        return ErrorFrom.LENTH if any_se else ErrorFrom.NOTHING
+    if pure.degrees_of_freedom == 0:
+        return ErrorFrom.INTERACTIONS
+    whole = pure.degrees_of_freedom == model.degrees_of_freedom
+    return ErrorFrom.REPLICATES if whole else ErrorFrom.BOTH
+
+
+def _lack_of_fit(model: Fit, pure: Fit) -> float | None:
+    """The usual F test against pure error (Montgomery, chapter 11); both models have the blocks."""
+    extra = model.degrees_of_freedom - pure.degrees_of_freedom
+    if model.residual_sd is None or pure.residual_sd is None or extra == 0:
+        return None
+    scatter = pure.residual_sd**2
+    more = (model.residual_sd**2 * model.degrees_of_freedom) - scatter * pure.degrees_of_freedom
+    if scatter == 0:
+        return 0.0 if more > 0 else 1.0
+    return float(stats.f.sf(max(more, 0.0) / extra / scatter, extra, pure.degrees_of_freedom))
+
+
+def _effect(group: Equal, found: Estimate) -> Effect:
+    return Effect(
+        effect=group[0].name,
+        letters=group[0].letters,
+        factors=group[0].factors,
+        aliases=tuple(term.name for term in group[1:]),
+        estimate=found.value,
+        se=found.se,
+        low=found.low,
+        high=found.high,
+        p_value=found.p_value,
+        smallest_visible=found.half_width,
+    )
