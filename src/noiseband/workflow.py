@@ -97,8 +97,8 @@ def study_of(config: dict[str, Any], files: list[str]) -> Study:
         sys.exit(2)
 
 
-TABLES = ("runs", "verdicts", "noise", "stacks", "finetuning", "epochs")
-FIGURES = ("effects", "noise", "loss", "learning-rate", "gradient-norm", "finetuning")
+TABLES = ("runs", "verdicts", "noise", "stacks", "factorial", "finetuning", "epochs")
+FIGURES = ("effects", "noise", "pareto", "loss", "learning-rate", "gradient-norm", "finetuning")
 
 
 def run_files(study: Study, *names: str) -> list[str]:

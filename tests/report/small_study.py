@@ -51,6 +51,7 @@ def write_study(
     answers: Sequence[str] = ANSWERS,
     samples: Sequence[str] = ("the LORD of hosts, and the people of the region are in the north",),
     noise: Mapping[str, list[list[int]]] = NOISE,
+    factors: Sequence[str] = (),
     title: str = "Eleven changes to a pocket-sized GPT-2, each measured against its noise",
 ) -> TablesParams:
     """Write every file but tables, figures and the page; the params that these are made with."""
@@ -72,6 +73,8 @@ def write_study(
         noise={name: list(pairs) for name, pairs in noise.items()},
         models=list(models),
         corpora=["pocket"],
+        factors=list(factors),
+        fraction=0,
     )
 
 

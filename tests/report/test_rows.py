@@ -24,6 +24,9 @@ STACK = StackRow(
     p_value=5e-324,
     se=None,
     degrees_of_freedom=None,
+    interactions=0.25,
+    interactions_low=None,
+    interactions_high=None,
 )
 
 

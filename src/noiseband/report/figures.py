@@ -14,8 +14,16 @@ from noiseband.report.chart_gradient_norm import draw_gradient_norm
 from noiseband.report.chart_learning_rate import draw_learning_rate
 from noiseband.report.chart_loss import draw_loss
 from noiseband.report.chart_noise import draw_noise
+from noiseband.report.chart_pareto import draw_pareto
 from noiseband.report.palette import LIGHT
-from noiseband.report.rows import EpochRow, FinetuningRow, NoiseRow, RunRow, VerdictRow
+from noiseband.report.rows import (
+    EpochRow,
+    FactorialRow,
+    FinetuningRow,
+    NoiseRow,
+    RunRow,
+    VerdictRow,
+)
 from noiseband.report.svg import blank, drawing, render
 from noiseband.report.traces import read_trace
 from noiseband.report.training import sort_traces
@@ -25,7 +33,7 @@ from noiseband.table import read_rows
 
 
 def write_figures(params: TablesParams, results: Path) -> None:
-    """Write `figures/{effects,noise,loss,learning-rate,gradient-norm,finetuning}.svg`.
+    """Write `figures/{effects,noise,pareto,loss,learning-rate,gradient-norm,finetuning}.svg`.
 
     A pure function of the tables and traces under `results`: equal files give equal bytes. Raises
     UserError for a file that is missing.
@@ -34,6 +42,7 @@ def write_figures(params: TablesParams, results: Path) -> None:
     runs = read_rows(tables / "runs.csv", RunRow)
     verdicts = read_rows(tables / "verdicts.csv", VerdictRow)
     noise = read_rows(tables / "noise.csv", NoiseRow)
+    effects = read_rows(tables / "factorial.csv", FactorialRow)
     models = read_rows(tables / "finetuning.csv", FinetuningRow)
     epochs = read_rows(tables / "epochs.csv", EpochRow)
     traces = {run.run: read_trace(results / "runs" / run.run / "trace.parquet") for run in runs}
@@ -52,6 +61,11 @@ def write_figures(params: TablesParams, results: Path) -> None:
         "noise",
         "Test losses of the baseline's runs by the seeds that vary.",
         lambda: draw_noise(noise, runs) if noise else _note("The study has no noise runs."),
+    )
+    save(
+        "pareto",
+        "Main effects and two-way interactions of the factorial design by size.",
+        lambda: draw_pareto(effects) if effects else _note("The study has no factorial design."),
     )
     save(
         "loss",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -13,12 +13,22 @@ from noiseband.report.rows import NoiseRow, RunRow, StackRow, VerdictRow
 from noiseband.stats.additivity import Additivity, additivity
 from noiseband.stats.least_squares import BASELINE, COLUMNS, Fit, SeedPair, fit
 from noiseband.stats.noise import NoiseComponent, noise_components
+from noiseband.stats.simultaneous import Estimate
 from noiseband.stats.verdicts import Call, verdicts
 
 
 def has_loss(row: RunRow) -> bool:
     """Whether the run's test loss is a finite number."""
     return row.test_loss is not None and math.isfinite(row.test_loss)
+
+
+def of_design(row: RunRow, factors: Sequence[str]) -> bool:
+    """Whether the run is a mixture that only the factorial design asks for.
+
+    The design's own analysis judges these, not a verdict for each: no one proposed them as changes.
+    """
+    mixed = len(row.interventions) > 1 and row.intervention == "+".join(row.interventions)
+    return mixed and set(row.interventions) <= set(factors)
 
 
 def usable(rows: Sequence[RunRow]) -> list[RunRow]:
@@ -35,9 +45,9 @@ def without_loss(rows: Sequence[RunRow]) -> list[RunRow]:
     return [row for row in rows if row.repeat_of is None and not has_loss(row)]
 
 
-def with_residuals(rows: Sequence[RunRow]) -> list[RunRow]:
-    """The rows, each run that counts with its residual in nats."""
-    model = fitted(rows)
+def with_residuals(rows: Sequence[RunRow], factors: Sequence[str] = ()) -> list[RunRow]:
+    """The rows, each run that verdicts rest on with its residual in nats."""
+    model = fitted([row for row in rows if not of_design(row, factors)])
     if model is None:
         return list(rows)
     residual = model.residuals.to_dict()
@@ -140,10 +150,13 @@ def noise_rows(components: Sequence[NoiseComponent], rows: Sequence[RunRow]) -> 
     ]
 
 
-def stack_rows(rows: Sequence[RunRow], alpha: float) -> list[StackRow]:
+def stack_rows(
+    rows: Sequence[RunRow], alpha: float, design: Mapping[frozenset[str], Estimate] | None = None
+) -> list[StackRow]:
     """One for each intervention of several parts: what they promise one by one, and what it got.
 
-    A run that continues another is none: it had more training than its parts, or other.
+    A run that continues another is none: it had more training than its parts, or other. `design`
+    has the interactions of sets of parts, if the study has a factorial design.
     """
     runs = usable(rows)
     alone = {row.intervention for row in runs}
@@ -165,6 +178,7 @@ def stack_rows(rows: Sequence[RunRow], alpha: float) -> list[StackRow]:
     result = []
     for stack, parts in stacks.items():
         one = found.get(stack)
+        inner = (design or {}).get(frozenset(parts), Estimate())
         result.append(
             StackRow(
                 stack=stack,
@@ -178,6 +192,9 @@ def stack_rows(rows: Sequence[RunRow], alpha: float) -> list[StackRow]:
                 p_value=one.p_value if one else None,
                 se=one.se if one else None,
                 degrees_of_freedom=one.degrees_of_freedom if one else None,
+                interactions=inner.value,
+                interactions_low=inner.low,
+                interactions_high=inner.high,
             )
         )
     return result

@@ -15,10 +15,18 @@ from noiseband.files import write_text
 from noiseband.published.tables import tables as published_tables
 from noiseband.report import inference, words
 from noiseband.report.agreement import agreement_sentences
+from noiseband.report.factorial import factorial_view
 from noiseband.report.hostile import plain, shown
 from noiseband.report.palette import GLYPHS, slug, variables
 from noiseband.report.provenance import provenance
-from noiseband.report.rows import FinetuningRow, NoiseRow, RunRow, StackRow, VerdictRow
+from noiseband.report.rows import (
+    FactorialRow,
+    FinetuningRow,
+    NoiseRow,
+    RunRow,
+    StackRow,
+    VerdictRow,
+)
 from noiseband.report.sources import json_if_any
 from noiseband.report.svg import without_style
 from noiseband.report.view_answer import facts, groups, scatter_note
@@ -32,7 +40,7 @@ from noiseband.study.params import TablesParams
 from noiseband.table import read_rows
 
 TEMPLATES = Path(__file__).parent / "templates"
-FIGURES = ("effects", "noise", "loss", "learning-rate", "gradient-norm", "finetuning")
+FIGURES = ("effects", "noise", "pareto", "loss", "learning-rate", "gradient-norm", "finetuning")
 
 
 def write_report(params: TablesParams, results: Path, out: Path) -> None:
@@ -75,6 +83,8 @@ def context(params: TablesParams, results: Path) -> dict[str, Any]:
     verdicts = read_rows(tables / "verdicts.csv", VerdictRow)
     models = read_rows(tables / "finetuning.csv", FinetuningRow)
     baseline = next(row for row in runs if row.run == params.baseline)
+    effects = read_rows(tables / "factorial.csv", FactorialRow)
+    design_decimals = words.decimals_of(effects[0].se if effects else None)
     components = inference.noise(runs, params.noise, params.alpha)
     return {
         "params": params,
@@ -93,6 +103,9 @@ def context(params: TablesParams, results: Path) -> dict[str, Any]:
         "baseline": baseline,
         "noise": read_rows(tables / "noise.csv", NoiseRow),
         "noise_sentence": equal_variances(components, params.alpha).sentence,
+        "factorial": factorial_view(params, effects, runs, design_decimals),
+        "effects": effects,
+        "design_decimals": design_decimals,
         "stacks": read_rows(tables / "stacks.csv", StackRow),
         "growth": samples(results, params.baseline),
         "last_samples": last_samples(results, [row.run for row in runs if not row.repeat_of]),

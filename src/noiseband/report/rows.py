@@ -101,6 +101,38 @@ class StackRow:
     p_value: float | None
     se: float | None
     degrees_of_freedom: int | None
+    interactions: float | None
+    """The same difference from all runs of the study's factorial design: twice the sum of the
+    stack's two-way interactions."""
+    interactions_low: float | None
+    interactions_high: float | None
+
+
+@dataclass(frozen=True)
+class FactorialRow:
+    """A main effect or two-way interaction of the study's factorial design, in nats."""
+
+    effect: str
+    """The factors, joined by ` × `."""
+    letters: str
+    """Short for them, such as `AB`."""
+    factors: Names
+    aliases: Names
+    """Effects that the runs cannot tell from this one."""
+    estimate: float | None
+    """Mean change of the loss when the factor goes from off to on; for an interaction, half of what
+    one factor adds to the other's change."""
+    low: float | None
+    high: float | None
+    p_value: float | None
+    """Adjusted for all effects of the design, as the interval is."""
+    verdict: str
+    smallest_visible: float | None
+    se: float | None
+    residual_sd: float | None
+    degrees_of_freedom: int
+    error_from: str
+    """What the intervals take for noise."""
 
 
 @dataclass(frozen=True)

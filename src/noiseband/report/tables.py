@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from noiseband.report import inference
-from noiseband.report.rows import EpochRow, FinetuningRow, NoiseRow, RunRow, StackRow, VerdictRow
+from noiseband.report.factorial import analysis, factorial_rows, interactions
+from noiseband.report.rows import (
+    EpochRow,
+    FactorialRow,
+    FinetuningRow,
+    NoiseRow,
+    RunRow,
+    StackRow,
+    VerdictRow,
+)
 from noiseband.report.scores import epoch_rows, finetuning_rows
 from noiseband.report.sources import json_file
 from noiseband.report.traces import final_loss, read_trace
@@ -17,19 +26,23 @@ from noiseband.table import write_rows
 
 
 def write_tables(params: TablesParams, results: Path) -> None:
-    """Write `tables/{runs,verdicts,noise,stacks,finetuning,epochs}.csv` under `results`.
+    """Write `tables/{runs,verdicts,noise,stacks,factorial,finetuning,epochs}.csv`.
 
-    A pure function of the files that it reads: equal files give equal bytes. Raises UserError for
-    a file that is missing.
+    A pure function of the files that it reads under `results`: equal files give equal bytes.
+    Raises UserError for a file that is missing.
     """
     tables = results / "tables"
     runs = run_rows(params, results)
     components = inference.noise(runs, params.noise, params.alpha)
     losses = {row.run: row.test_loss for row in runs}
     write_rows(tables / "runs.csv", RunRow, runs)
-    write_rows(tables / "verdicts.csv", VerdictRow, inference.verdict_rows(runs, params.alpha))
+    proposed = [row for row in runs if not inference.of_design(row, params.factors)]
+    write_rows(tables / "verdicts.csv", VerdictRow, inference.verdict_rows(proposed, params.alpha))
     write_rows(tables / "noise.csv", NoiseRow, inference.noise_rows(components, runs))
-    write_rows(tables / "stacks.csv", StackRow, inference.stack_rows(runs, params.alpha))
+    design = analysis(params, runs)
+    stacks = inference.stack_rows(runs, params.alpha, interactions(design))
+    write_rows(tables / "stacks.csv", StackRow, stacks)
+    write_rows(tables / "factorial.csv", FactorialRow, factorial_rows(design))
     write_rows(
         tables / "finetuning.csv", FinetuningRow, finetuning_rows(results, params.models, losses)
     )
@@ -46,7 +59,7 @@ def run_rows(params: TablesParams, results: Path) -> list[RunRow]:
         else replace(row, improvement=baseline - row.test_loss)
         for row in rows
     ]
-    return inference.with_residuals(improved)
+    return inference.with_residuals(improved, params.factors)
 
 
 def _run_row(folder: Path) -> RunRow:

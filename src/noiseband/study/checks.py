@@ -9,11 +9,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from noiseband.study.config import Changes, Corpus
+from noiseband.study.config import Changes, Corpus, Design
 from noiseband.study.problems import Problem, from_pydantic, nearest, unknown_names
 from noiseband.study.recipe import BaselineRecipe, flatten
 from noiseband.study.run_checks import check_runs
 from noiseband.study.runs import BASELINE, CONTINUED, apply
+
+LONGEST_SET = 200
+"""Characters of a run's interventions in its name, which is a folder's."""
 
 
 def check(valid: dict[str, Any]) -> list[Problem]:
@@ -31,6 +34,11 @@ def check(valid: dict[str, Any]) -> list[Problem]:
     if {"recipe", "interventions"} <= valid.keys():
         found = _interventions(valid["recipe"], valid["interventions"], corpora)
         problems += found
+        if valid.get("design") is not None:
+            found_in_design = _design(valid["design"], valid["interventions"])
+            problems += found_in_design
+            if found_in_design:
+                valid = {**valid, "design": None}
         if {"runs", "seeds", "noise"} <= valid.keys():
             faulty = {problem.key.split(".")[1] for problem in found}
             problems += check_runs(valid, faulty)
@@ -119,3 +127,35 @@ def _stack(
     if len(parts) < 2:
         problems.append(Problem(key, parts, "a stack needs two or more interventions"))
     return problems
+
+
+def _design(design: Design, interventions: dict[str, Changes | list[str]]) -> list[Problem]:
+    """Factors must be single interventions that can be switched each by itself."""
+    problems: list[Problem] = []
+    set_by: dict[str, str] = {}
+    for position, factor in enumerate(design.factors):
+        key = f"design.factors.{position}"
+        problems += unknown_names(key, factor, interventions)
+        changes = interventions.get(factor, {})
+        if isinstance(changes, list):
+            remedy = f"is a stack; name its parts: {', '.join(changes)}"
+            problems.append(Problem(key, factor, remedy))
+            continue
+        for dotted in changes:
+            other = set_by.setdefault(dotted, factor)
+            if other != factor:
+                remedy = f"sets {dotted}, and so does {other}: they cannot both be on; drop one"
+                problems.append(Problem(key, factor, remedy))
+    if problems:
+        return problems
+    from noiseband.stats.design import design as laid_out
+
+    try:
+        laid_out(design.factors, design.fraction)
+    except ValueError as error:
+        return [Problem("design", None, str(error))]
+    longest = "+".join(design.factors)
+    if len(longest) > LONGEST_SET:
+        remedy = f"{len(longest)} characters name the run with all on; {LONGEST_SET} are possible"
+        return [Problem("design.factors", None, f"{remedy}: give the interventions shorter names")]
+    return []

@@ -254,6 +254,19 @@ class Noise(Section):
     """One train_seed, several init_seeds."""
 
 
+class Design(Section):
+    """A factorial design: runs that switch interventions on and off together."""
+
+    factors: Annotated[list[str], Field(min_length=2, max_length=15)]
+    """Single interventions. Their runs come from the design, and from `seeds` where it names them;
+    `seeds.default` adds none."""
+    fraction: Annotated[int, Field(ge=0)] = 0
+    """p of a 2^(k-p) design of k factors: 0 runs every set of them, 1 half of the sets, and so on.
+    Generators are chosen so that what cannot be told apart hurts least (minimum aberration)."""
+    seeds: Annotated[list[SeedPair], Field(min_length=1)] = [42]
+    """The whole design runs once on each seed, or `[init_seed, train_seed]`."""
+
+
 Changes = dict[str, Any]
 
 
@@ -276,6 +289,8 @@ class StudyConfig(Section):
     """Seeds of every intervention (`default`), and of those that get others by name."""
     noise: Noise = Noise()
     """The noise study."""
+    design: Design | None = None
+    """A full or fractional factorial design over some of the interventions."""
     runs: list[RunEntry] = []
     """Further runs, named one by one."""
     baseline: str

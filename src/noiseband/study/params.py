@@ -185,6 +185,10 @@ class TablesParams(Section):
     models: list[str]
     """`<run>/<protocol>/<seed>` of every fine-tuned model."""
     corpora: list[str]
+    factors: list[str]
+    """Of the study's factorial design; empty without one."""
+    fraction: int
+    """p of its 2^(k-p)."""
 
     @classmethod
     def of(cls, study: Study) -> TablesParams:
@@ -202,6 +206,8 @@ class TablesParams(Section):
             },
             models=["/".join(map(str, model)) for model in finetuned_models(study)],
             corpora=sorted({run.recipe.data.corpus for run in study.runs.values()}),
+            factors=[] if config.design is None else config.design.factors,
+            fraction=0 if config.design is None else config.design.fraction,
         )
 
 

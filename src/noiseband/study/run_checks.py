@@ -37,6 +37,7 @@ def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
         interventions={k: {} if k in faulty else v for k, v in interventions.items()},
         seeds=valid["seeds"],
         noise=valid["noise"],
+        design=valid.get("design"),
         runs=[],
     )
     try:

@@ -138,18 +138,25 @@ def in_order(entries: Sequence[RunEntry], names: Iterable[str]) -> list[RunEntry
 
 
 def expand(config: StudyConfig) -> list[Run]:
-    """All runs of a study, in the order: noise, seeds of each intervention, named runs, repeats.
+    """All runs of a study: noise, seeds of each intervention, design, named runs, repeats.
 
-    A seed pair that several noise components name is one run; the caller reports two different
-    runs with one name.
+    A seed pair that several noise components name is one run, and so is one that a design and
+    another section ask for; the caller reports two different runs with one name.
     """
     noise = config.noise
     pairs = map(seed_pair, [*noise.init_and_train, *noise.train_only, *noise.init_only])
     baselines = map(seed_pair, config.seeds.get(BASELINE, []))
-    runs = [_from_seeds(config, [], pair) for pair in dict.fromkeys([*pairs, *baselines])]
+    designed = [] if config.design is None else list(map(seed_pair, config.design.seeds))
+    runs = [_from_seeds(config, [], p) for p in dict.fromkeys([*pairs, *baselines, *designed])]
+    factors = [] if config.design is None else config.design.factors
     for intervention in config.interventions:
-        for seed in config.seeds.get(intervention, config.seeds.get("default", [])):
+        usual = [] if intervention in factors else config.seeds.get("default", [])
+        for seed in config.seeds.get(intervention, usual):
             runs.append(_from_seeds(config, [intervention], seed_pair(seed)))
+    there = {run.name for run in runs}
+    for names in design_sets(config):
+        made = [_from_seeds(config, names, pair) for pair in designed]
+        runs += [run for run in made if run.name not in there]
     by_name = {run.name: run for run in runs}
     named: list[tuple[int, Run]] = []
     for entry in in_order(config.runs, by_name):
@@ -162,6 +169,19 @@ def expand(config: StudyConfig) -> list[Run]:
             original = by_name[entry.repeat_of]
             runs.append(replace(original, name=entry.name, repeat_of=original.name))
     return runs
+
+
+def design_sets(config: StudyConfig) -> list[list[str]]:
+    """What is on in each run of the study's design, the baseline first: a list of factors, or the
+    name of the stack that has just these. Empty without a design."""
+    if config.design is None:
+        return []
+    # Here, because most studies have no design and numerical libraries take long to import.
+    from noiseband.stats.design import design
+
+    stacks = {frozenset(v): k for k, v in config.interventions.items() if isinstance(v, list)}
+    sets = design(config.design.factors, config.design.fraction).runs
+    return [[stacks[frozenset(on)]] if frozenset(on) in stacks else list(on) for on in sets]
 
 
 def _from_seeds(
