@@ -218,6 +218,9 @@ def test_an_unreadable_file_is_one_line(tmp_path: Path) -> None:
         load_study(tmp_path / "bad.yaml")
 
 
-@pytest.mark.parametrize("file", sorted(Path("config").glob("*.yaml")), ids=lambda p: p.name)
+STUDIES = sorted(set(Path("config").glob("*.yaml")) - {Path("config/machines.yaml")})
+
+
+@pytest.mark.parametrize("file", STUDIES, ids=lambda p: p.name)
 def test_every_study_in_the_repository_is_valid(file: Path) -> None:
     assert load_study(file).runs

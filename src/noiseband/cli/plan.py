@@ -1,0 +1,151 @@
+"""`noiseband plan`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from noiseband.cli import app
+from noiseband.cli.people import DEFAULT_CONFIG, Config
+from noiseband.duration import duration
+from noiseband.study import load_study
+
+if TYPE_CHECKING:
+    from noiseband.plan.estimate import RunPlan, Total
+    from noiseband.plan.machines import Machine, Machines
+
+UNKNOWN = "–"
+
+
+@app.command()
+def plan(
+    config: Config = DEFAULT_CONFIG,
+    machine: Annotated[
+        str, typer.Option("--machine", help="Name of an entry of the table of machines.")
+    ] = "laptop",
+    table: Annotated[Path, typer.Option("--machines", help="The table of machines.")] = Path(
+        "config/machines.yaml"
+    ),
+) -> None:
+    """Say what a study takes before it runs: hours, cost, memory, disk, traffic.
+
+    Example: `noiseband plan --config config/factorial.yaml --machine 1xRTX3090`
+
+    Exit 1 where a run does not fit the machine's memory.
+    """
+    study = load_study(config)
+    from noiseband.plan.estimate import disk, extra_seed, total
+    from noiseband.plan.estimate import plan as plan_runs
+    from noiseband.plan.machines import load_machines, machine_of
+
+    machines = load_machines(table)
+    chosen = machine_of(machines, machine)
+    plans = plan_runs(study, machines, chosen)
+    print(f"{study.config.study} on {machine} ({chosen.source})\n")
+    _runs(plans, chosen)
+    left = [one for one in plans if not one.done]
+    print()
+    line = "{:<28}  {:>5}  {:>15}  {:>12}  {:>10}  {:>9}"
+    print(line.format("", "runs", "tokens", "time", "cost", "energy"))
+    for name, some in (
+        ("in all", plans),
+        ("done already", [one for one in plans if one.done]),
+        ("still to do", left),
+        ("another seed of everything", extra_seed(study, plans)),
+    ):
+        print(line.format(name, *_cells(total(some, chosen))))
+    print(f"\nDisk: {_size(disk(study, plans))} for models, checkpoints that stay and starts.")
+    _links(plans, machines)
+    sys.exit(_remarks(plans, chosen))
+
+
+def _runs(plans: list[RunPlan], machine: Machine) -> None:
+    width = max(len(one.run) for one in plans)
+    line = f"{{:<{width}}}  {{:>7}}  {{:>15}}  {{:>12}}  {{:>10}}  {{:>11}}  {{}}"
+    print(line.format("run", "steps", "tokens", "time", "cost", "memory", ""))
+    for one in plans:
+        cost = None
+        if one.seconds is not None and machine.usd_per_hour is not None:
+            cost = one.seconds / 3600 * machine.usd_per_hour / machine.runs_at_once
+        notes = [
+            *(["done"] if one.done else []),
+            *([] if one.fits else ["does not fit"]),
+            *(["rate scaled"] if one.scaled else []),
+        ]
+        print(
+            line.format(
+                one.run,
+                f"{one.steps:,}",
+                f"{one.tokens:,}",
+                _time(one.seconds),
+                _money(cost),
+                _size(one.memory),
+                ", ".join(notes),
+            ).rstrip()
+        )
+
+
+def _cells(total: Total) -> tuple[str, ...]:
+    energy = UNKNOWN if total.kwh is None else f"{total.kwh:,.1f} kWh"
+    return (
+        f"{total.runs:,}",
+        f"{total.tokens:,}",
+        _time(total.seconds),
+        _money(total.usd),
+        energy,
+    )
+
+
+def _links(plans: list[RunPlan], machines: Machines) -> None:
+    """Traffic of the run that sends most, beside the time that a step computes."""
+    most = max(plans, key=lambda one: one.traffic)
+    if most.traffic == 0:
+        return
+    print(
+        f"\nGradient traffic of {most.run}: {_size(most.traffic)} a step from each of "
+        f"{most.processes} processes, were each on a machine of its own:"
+    )
+    step = None if most.seconds is None else most.seconds / most.steps
+    for name, gigabits in machines.links.items():
+        sending = most.traffic * 8 / (gigabits * 1e9)
+        share = "" if step is None else f"  {sending / step:>8.1%} of a step's {step:.3f} s"
+        print(f"  {name:<18}  {sending:>8.3f} s{share}")
+
+
+def _remarks(plans: list[RunPlan], machine: Machine) -> int:
+    """What to know of the figures; the exit code."""
+    if any(one.scaled for one in plans):
+        print(
+            "\nRate scaled: not measured for this model and dropout; taken from the nearest "
+            "measurement by arithmetic per token. It may be off by half."
+        )
+    unknown = [one.run for one in plans if one.seconds is None]
+    if unknown:
+        print(
+            f"\nNo rate for the precision of {len(unknown)} runs ({unknown[0]}, …): measure one "
+            "with `noiseband fit` and add it to the table of machines."
+        )
+    large = [one for one in plans if not one.fits and not one.done]
+    for one in large:
+        basis = one.memory_measured or "estimated"
+        print(
+            f"\n{one.run} needs {_size(one.memory)} on each device ({basis}), which has "
+            f"{machine.memory_gib:g} GiB: take a smaller microbatch (`noiseband fit`) or a larger "
+            "device."
+        )
+    return 1 if large else 0
+
+
+def _time(seconds: float | None) -> str:
+    return UNKNOWN if seconds is None else duration(seconds)
+
+
+def _money(usd: float | None) -> str:
+    return UNKNOWN if usd is None else f"${usd:,.2f}"
+
+
+def _size(size: int) -> str:
+    return f"{size / 2**30:,.1f} GiB" if size >= 2**30 / 10 else f"{size / 2**20:,.1f} MiB"

@@ -1,0 +1,153 @@
+"""A study on a machine: each run's hours, cost and memory, and what there is in all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from noiseband.errors import UserError
+from noiseband.plan.machines import Machine, Machines
+from noiseband.plan.memory import GIB, memory, parameter_count
+from noiseband.report.sources import json_if_any
+from noiseband.study import Run, Study
+from noiseband.study.recipe import Recipe, valid_processes
+from noiseband.train.peak import flops_per_token
+
+NEAR = 0.1
+"""A model whose arithmetic per token is within this share of another's has the same rate."""
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """One run. What the table of machines does not tell is None."""
+
+    run: str
+    done: bool
+    """Trained already, with this recipe."""
+    steps: int
+    tokens: int
+    seconds: float | None
+    scaled: bool
+    """Whether the rate is of another model or of other dropout than the run's."""
+    memory: int
+    """Bytes of one device."""
+    memory_measured: str | None
+    """Who measured it; None for an estimate."""
+    fits: bool
+    processes: int
+    disk: int
+    """Bytes of the trained model and the checkpoints that stay."""
+    traffic: int
+    """Bytes of gradient that each process sends in a step, if all sit on machines of their own."""
+
+
+@dataclass(frozen=True)
+class Total:
+    """Of several runs, one after another or `runs_at_once` side by side."""
+
+    runs: int
+    tokens: int
+    seconds: float | None
+    usd: float | None
+    kwh: float | None
+
+
+def plan(study: Study, machines: Machines, machine: Machine) -> list[RunPlan]:
+    """One for each run of the study, repeats too: they are trained afresh."""
+    return [_plan(study, run, machines, machine) for run in study.runs.values()]
+
+
+def total(plans: Sequence[RunPlan], machine: Machine) -> Total:
+    """Money and energy count the machine's hours; a run of unknown length makes them unknown."""
+    known = [one.seconds for one in plans if one.seconds is not None]
+    seconds = sum(known) / machine.runs_at_once if len(known) == len(plans) else None
+    hours = None if seconds is None else seconds / 3600
+    price, watts = machine.usd_per_hour, machine.watts
+    return Total(
+        runs=len(plans),
+        tokens=sum(one.tokens for one in plans),
+        seconds=seconds,
+        usd=None if hours is None or price is None else hours * price,
+        kwh=None if hours is None or watts is None else hours * watts / 1000,
+    )
+
+
+def extra_seed(study: Study, plans: Sequence[RunPlan]) -> list[RunPlan]:
+    """One run of the baseline and of each intervention, as another seed of everything takes."""
+    by_name = {one.run: one for one in plans}
+    first = {run.intervention: run.name for run in reversed(study.distinct) if not run.continues}
+    return [by_name[name] for name in first.values()]
+
+
+def disk(study: Study, plans: Sequence[RunPlan]) -> int:
+    """Bytes of all runs' models and checkpoints, and of the initial weights."""
+    starts = sum(4 * parameter_count(recipe.model) for recipe in study.starts.values())
+    return starts + sum(one.disk for one in plans)
+
+
+def _plan(study: Study, run: Run, machines: Machines, machine: Machine) -> RunPlan:
+    recipe = run.recipe
+    processes = max(n for n in valid_processes(recipe.batch.slots) if n <= machine.devices)
+    rate, scaled = _rate(recipe, machines, machine)
+    tokens = recipe.steps * recipe.tokens_per_step
+    size = 4 * parameter_count(recipe.model)
+    needed, measured = _memory(recipe, processes, machines)
+    if measured is None:
+        needed += round(machine.base_gib * GIB)
+    checkpoints = study.config.checkpoints
+    last = -(-recipe.steps // checkpoints.every) + 1
+    kept = last if checkpoints.keep == "all" else len(checkpoints.keep) + checkpoints.last
+    return RunPlan(
+        run=run.name,
+        done=_done(study.results / "runs" / run.name, recipe),
+        steps=recipe.steps,
+        tokens=tokens,
+        seconds=None if rate is None else tokens / rate,
+        scaled=scaled,
+        memory=needed,
+        memory_measured=measured,
+        fits=needed <= machine.memory_gib * GIB,
+        processes=processes,
+        # A checkpoint holds the weights and two moments.
+        disk=size * (1 + 3 * min(kept, last)),
+        traffic=round(2 * size * (processes - 1) / processes),
+    )
+
+
+def _done(folder: Path, recipe: Recipe) -> bool:
+    """Whether the folder holds this recipe's trained model."""
+    try:
+        card = json_if_any(folder / "recipe.json")
+    except UserError:
+        return False
+    return (folder / "model.safetensors").exists() and (card or {}).get("digest") == recipe.digest
+
+
+def _rate(recipe: Recipe, machines: Machines, machine: Machine) -> tuple[float | None, bool]:
+    """Tokens a second, and whether they were measured on something else than this recipe."""
+    rates = [rate for rate in machine.rates if rate.precision == recipe.precision]
+    if not rates:
+        return None, False
+    dropout, own = recipe.model.dropout > 0, flops_per_token(recipe.model)
+    # Of the same dropout if there is one, and of the model nearest in size.
+    best = min(
+        rates,
+        key=lambda rate: (
+            rate.dropout != dropout,
+            abs(flops_per_token(machines.models[rate.model]) / own - 1),
+        ),
+    )
+    measured = machines.models[best.model]
+    factor = flops_per_token(measured) / own
+    scaled = best.dropout != dropout or abs(factor - 1) > NEAR
+    return best.tokens_per_second * factor, scaled
+
+
+def _memory(recipe: Recipe, processes: int, machines: Machines) -> tuple[int, str | None]:
+    own = (recipe.precision, recipe.batch.microbatch, processes)
+    for one in machines.memory:
+        same = (one.precision, one.microbatch, one.processes) == own
+        if same and machines.models[one.model] == recipe.model and recipe.attention == "explicit":
+            return round(one.gib * GIB), one.source
+    return memory(recipe, processes).total, None

@@ -1,0 +1,76 @@
+"""How much memory of one device a recipe needs, part by part.
+
+The parts of fixed size are exact. Activations follow Korthikanti et al. 2022 (Reducing Activation
+Recomputation in Large Transformer Models, section 4.1): a block keeps, for each token, 34 bytes for
+each of its `width` numbers and 5 for each head and key, in 16-bit arithmetic; in 32 bits all but
+the masks of dropout double. Fused attention keeps no scores.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+from noiseband.determinism import ARITHMETIC
+from noiseband.model.gpt import parameter_shapes
+from noiseband.study.recipe import Model, Recipe
+from noiseband.train.tree import leaves
+
+GIB = 2**30
+OVERHEAD = 1.36
+"""What the driver shows over the sum of the parts: the allocator's cache, libraries' workspaces.
+The published 43.8 GiB of full float32 at microbatch 12, over the 32.2 of its parts."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes on one device."""
+
+    weights: int
+    optimizer: int
+    """Two moments of AdamW."""
+    gradient: int
+    partial_sums: int
+    """Of the gradient's tree over slots, and the buckets that processes exchange."""
+    activations: int
+    """Of one microbatch, the logits and their gradient among them."""
+
+    @property
+    def total(self) -> int:
+        """As the driver would show it."""
+        parts = [int(getattr(self, field.name)) for field in fields(self)]
+        return round(OVERHEAD * sum(parts))
+
+
+def parameter_count(model: Model) -> int:
+    """Distinct parameters; a tied head counts once."""
+    return sum(map(math.prod, parameter_shapes(model).values()))
+
+
+def memory(recipe: Recipe, processes: int) -> Memory:
+    """Of one of the processes that share the recipe's slots."""
+    size = 4 * parameter_count(recipe.model)
+    sums = leaves(recipe.batch.slots // processes).bit_length() - 1
+    # DistributedDataParallel keeps buckets as large as the gradient; ours are a few megabytes.
+    buckets = size if recipe.reduction == "allreduce" else 0
+    return Memory(
+        weights=size,
+        optimizer=2 * size,
+        gradient=size,
+        partial_sums=buckets + (sums * size if recipe.reduction == "ordered" else 0),
+        activations=_activations(recipe),
+    )
+
+
+def _activations(recipe: Recipe) -> int:
+    model = recipe.model
+    wide = ARITHMETIC[recipe.precision].autocast is None
+    masks = 1 if model.dropout else 0
+    block = (64 if wide else 32) * model.width + 2 * masks * model.width
+    if recipe.attention == "explicit":
+        scores = (2 if model.dropout else 1) * (4 if wide else 2) + masks
+        block += scores * model.heads * model.context
+    # The logits, in 32 bits for the loss, their gradient, and what the loss keeps.
+    logits = (12 if wide else 10) * model.vocabulary
+    tokens = recipe.batch.microbatch * model.context
+    return tokens * (model.layers * block + logits)

@@ -1,0 +1,58 @@
+"""`noiseband plan` as one types it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def plan(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "noiseband", "plan", *arguments]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_the_pocket_study_on_a_laptop() -> None:
+    done = plan("--config", "config/factorial.yaml")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert sum(line.startswith(("gradient-clipping", "baseline-42")) for line in lines) >= 16
+    assert any(line.startswith("in all") and "8,192,000" in line for line in lines)
+    assert "another seed of everything" in done.stdout
+    assert "Disk: " in done.stdout
+
+
+def test_what_does_not_fit_is_a_negative_answer(tmp_path: Path) -> None:
+    table = tmp_path / "machines.yaml"
+    table.write_text(
+        "models: {}\n"
+        "machines: {toaster: {devices: 1, memory_gib: 0.001, source: none, rates: []}}\n"
+    )
+    done = plan("--machine", "toaster", "--machines", str(table))
+    assert done.returncode == 1
+    assert "baseline-42 needs" in done.stdout
+    assert "No rate for the precision" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("models: {}\nmachines: {a: {devices: 1}}\n", "machines.a.memory_gib: missing"),
+        ("models: {}\nmachines: {}\nlink: {}\n", "link"),
+        (
+            "models: {}\nmachines: {a: {devices: 1, memory_gib: 1, source: s, rates: [{model: b,"
+            " precision: float32, dropout: true, tokens_per_second: 1}]}}\n",
+            "machines.a.rates.0.model",
+        ),
+        ("models: {}\nmachines: {}\n", "--machine"),
+    ],
+)
+def test_a_mistake_in_the_table_is_named(tmp_path: Path, text: str, words: str) -> None:
+    table = tmp_path / "machines.yaml"
+    table.write_text(text)
+    done = plan("--machines", str(table))
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr

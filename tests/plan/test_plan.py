@@ -1,0 +1,166 @@
+"""What a study takes, against what the published series took."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from noiseband.files import write_json
+from noiseband.plan.estimate import RunPlan, disk, extra_seed, plan, total
+from noiseband.plan.machines import Machines, load_machines, machine_of
+from noiseband.plan.memory import GIB, OVERHEAD, memory, parameter_count
+from noiseband.published import data
+from noiseband.study import Study, parse_study
+
+REFERENCE: dict[str, Any] = {
+    "study": "reference",
+    "corpora": {
+        "text": {
+            "sources": [{"package": "p", "version": "1", "reader": "asv", "sha256": "0" * 64}],
+            "tokenizer": {"kind": "gpt2"},
+        }
+    },
+    "recipe": {
+        "model": {"vocabulary": 50257, "context": 1024, "width": 768, "heads": 12, "layers": 12},
+        "data": {"corpus": "text", "train_tokens": 3_260_190_720},
+        "batch": {"sequences": 96, "microbatch": 12},
+        "optimizer": {"learning_rate": 0.0004},
+        "precision": "float16-amp",
+    },
+    "interventions": {
+        "remove-dropout": {"model.dropout": 0.0},
+        "qkv-bias": {"model.qkv_bias": True},
+        "full-float32": {"precision": "float32"},
+        "small-microbatch": {"batch.microbatch": 6},
+    },
+    "seeds": {"default": [42], "baseline": [42]},
+    "baseline": "baseline-42",
+}
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return parse_study({**REFERENCE, "results": str(tmp_path)})
+
+
+@pytest.fixture(scope="module")
+def machines() -> Machines:
+    return load_machines(Path("config/machines.yaml"))
+
+
+def plans(study: Study, machines: Machines, name: str) -> dict[str, RunPlan]:
+    return {one.run: one for one in plan(study, machines, machine_of(machines, name))}
+
+
+def run_like(published: data.PublishedRun) -> str:
+    """The run of the study whose rate the published one's should be."""
+    if "full-float32" in published.interventions:
+        return "full-float32-42"
+    return "remove-dropout-42" if "remove-dropout" in published.interventions else "baseline-42"
+
+
+TIMED = [one for one in data.runs() if one.train_seconds is not None]
+
+
+@pytest.mark.parametrize("published", TIMED, ids=lambda one: one.run)
+def test_the_series_took_the_hours_that_are_planned(
+    study: Study, machines: Machines, published: data.PublishedRun
+) -> None:
+    name = published.machine.removesuffix(" (another)")
+    found = plans(study, machines, name)[run_like(published)]
+    assert found.tokens == 3_260_252_160
+    assert found.steps == 33_165
+    assert published.train_seconds is not None
+    assert found.seconds == pytest.approx(published.train_seconds, rel=0.10)
+
+
+def test_costs_are_those_of_april(study: Study, machines: Machines) -> None:
+    machine = machine_of(machines, "8xA100-40GB")
+    found = plans(study, machines, "8xA100-40GB")
+    baseline = total([found["baseline-42"]], machine)
+    # "about 42 a run", with set-up; eight cards of 400 W for 3.41 hours.
+    assert baseline.usd == pytest.approx(11.84 * 12276.306 / 3600, rel=0.01)
+    assert baseline.kwh == pytest.approx(3.2 * 12276.306 / 3600, rel=0.01)
+    large = machine_of(machines, "8xA100-80GB")
+    float32 = total([plans(study, machines, "8xA100-80GB")["full-float32-42"]], large)
+    assert float32.usd == pytest.approx(135, rel=0.02)
+
+
+def test_full_float32_needs_the_larger_card_as_it_did(study: Study, machines: Machines) -> None:
+    small = plans(study, machines, "8xA100-40GB")
+    assert not small["full-float32-42"].fits
+    assert "32h" in str(small["full-float32-42"].memory_measured)
+    assert small["baseline-42"].fits
+    assert all(one.fits for one in plans(study, machines, "8xA100-80GB").values())
+    # The series used microbatch 6 on 24 GB, because 12 did not fit.
+    local = plans(study, machines, "1xRTX3090")
+    assert local["small-microbatch-42"].fits
+    assert not local["baseline-42"].fits
+
+
+def test_the_estimate_meets_the_measurement_it_is_scaled_by(study: Study) -> None:
+    recipe = study.runs["full-float32-42"].recipe
+    # The series trained with DistributedDataParallel, whose buckets are as large as a gradient.
+    measured = memory(recipe.model_copy(update={"reduction": "allreduce"}), processes=8)
+    assert measured.total / GIB == pytest.approx(43.8, rel=0.01)
+    assert measured.partial_sums == measured.weights
+    needed = memory(recipe, processes=8)
+    assert needed.weights == 4 * 163_009_536
+    assert needed.optimizer == 2 * needed.weights
+    # 8 slots on 8 processes: no tree. In one process: three partial sums.
+    assert needed.partial_sums == 0
+    assert memory(recipe, processes=1).partial_sums == 3 * needed.weights
+    half = memory(study.runs["small-microbatch-42"].recipe, 8)
+    assert 2 * half.activations == memory(study.runs["baseline-42"].recipe, 8).activations
+    assert OVERHEAD > 1
+
+
+def test_parameters_are_those_published(study: Study) -> None:
+    assert parameter_count(study.runs["baseline-42"].recipe.model) == 163_009_536
+    assert parameter_count(study.runs["qkv-bias-42"].recipe.model) == 163_037_184
+
+
+def test_traffic_of_a_step(study: Study, machines: Machines) -> None:
+    """Reduce-scatter and all-gather: each process sends 7/8 of the gradient twice."""
+    found = plans(study, machines, "8xA100-40GB")["baseline-42"]
+    assert found.processes == 8
+    assert found.traffic == 2 * 4 * 163_009_536 * 7 // 8
+    assert plans(study, machines, "1xRTX3090")["baseline-42"].traffic == 0
+
+
+def test_finished_runs_are_known_by_their_recipe(study: Study, machines: Machines) -> None:
+    folder = study.results / "runs" / "baseline-42"
+    write_json(folder / "recipe.json", {"digest": study.runs["baseline-42"].recipe.digest})
+    assert not plans(study, machines, "laptop")["baseline-42"].done
+    (folder / "model.safetensors").touch()
+    assert plans(study, machines, "laptop")["baseline-42"].done
+    write_json(folder / "recipe.json", {"digest": "of another recipe"})
+    assert not plans(study, machines, "laptop")["baseline-42"].done
+
+
+def test_totals_and_another_seed(study_data: dict[str, Any], machines: Machines) -> None:
+    small = parse_study(study_data)
+    machine = machine_of(machines, "laptop")
+    found = plan(small, machines, machine)
+    whole = total(found, machine)
+    assert whole.runs == len(small.runs)
+    assert whole.seconds == pytest.approx(sum(one.seconds or math.nan for one in found) / 2)
+    assert (whole.usd, whole.kwh) == (None, None)
+    names = {one.run.rsplit("-", 1)[0] for one in extra_seed(small, found)}
+    assert names == {"baseline", "clip", "no-dropout", "both"}
+    assert total([replace(found[0], seconds=None), found[1]], machine).seconds is None
+    size = 4 * parameter_count(small.config.recipe.model)
+    # 32 steps of 128 tokens need two checkpoints; a checkpoint is three times the weights.
+    assert disk(small, found) == len(small.starts) * size + len(found) * size * (1 + 3 * 2)
+
+
+def test_a_precision_without_a_rate_has_no_hours(
+    study_data: dict[str, Any], machines: Machines
+) -> None:
+    study_data["recipe"]["precision"] = "float16-amp"
+    found = plan(parse_study(study_data), machines, machine_of(machines, "laptop"))
+    assert {one.seconds for one in found} == {None}
