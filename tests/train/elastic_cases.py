@@ -12,7 +12,7 @@ from pathlib import Path
 from noiseband.corpus.tokens import open_tokens
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.study.params import TrainParams
-from noiseband.train.launch import launch, launched
+from noiseband.train.launch import end, launch, launched
 from noiseband.train.loop import train
 from noiseband.train.processes import joined
 from noiseband.train.trainer import Job
@@ -35,6 +35,7 @@ def main() -> None:
                 out=out,
             )
             train(job, group)
+    end(0)
 
 
 if __name__ == "__main__":

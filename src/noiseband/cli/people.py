@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -107,7 +106,7 @@ def train(
         work = work or out / "work"
     if tokens is None or vocabulary is None or init is None or work is None:
         raise UserError("--params needs --tokens, --vocabulary, --init and --work beside it")
-    from noiseband.train.launch import PEER_LOST, end_with_launcher, launch, launched
+    from noiseband.train.launch import PEER_LOST, end, end_with_launcher, launch, launched
     from noiseband.train.processes import PeerLost, check_processes, joined
 
     check_processes(processes, given.recipe.batch.slots)
@@ -138,8 +137,9 @@ def train(
     except Interrupted as stop:
         sys.exit(128 + stop.signal)
     except PeerLost:
-        # At once: what is left of the group could wait for the lost process on its way out.
-        os._exit(PEER_LOST)
+        end(PEER_LOST)
+    if launched():
+        end(0)
 
 
 def _made(path: Path, config: Path) -> Path:
