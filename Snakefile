@@ -14,6 +14,7 @@ from noiseband.study.params import (
     EvaluateParams,
     FinetuneParams,
     InitParams,
+    ReportParams,
     StartsParams,
     TablesParams,
     TokenizeParams,
@@ -40,6 +41,7 @@ if not workflow.configfiles:
 study = study_of(config, workflow.configfiles)
 RESULTS = study.config.results
 RUNS = list(study.runs)
+MACHINES = "config/machines.yaml"
 
 
 wildcard_constraints:

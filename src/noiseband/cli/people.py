@@ -21,6 +21,8 @@ Config = Annotated[
 ]
 DEFAULT_CONFIG = Path("config/config.yaml")
 RunName = Annotated[str | None, typer.Option("--run", help="Name of a run of the study.")]
+Machines = Annotated[Path, typer.Option("--machines", help="The table of machines.")]
+MACHINES = Path("config/machines.yaml")
 RuleParams = Annotated[
     str | None, typer.Option("--params", help="Instead of --config and --run: params as JSON.")
 ]
@@ -154,6 +156,7 @@ def report(
     params_text: RuleParams = None,
     results: Annotated[Path | None, typer.Option(help="With --params: results folder.")] = None,
     out: Annotated[Path | None, typer.Option(help="The page; default: report.html.")] = None,
+    machines: Machines = MACHINES,
 ) -> None:
     """Build tables, figures, manifest and page anew from the study's runs, training nothing.
 
@@ -164,7 +167,8 @@ def report(
     if params_text is not None:
         if results is None:
             raise UserError("--params needs --results beside it")
-        write_report(parse(params.TablesParams, params_text), results, out or _page(results))
+        given = parse(params.ReportParams, params_text)
+        write_report(given, results, machines, out or _page(results))
         return
     from noiseband.report.figures import write_figures
     from noiseband.report.tables import write_tables
@@ -172,12 +176,12 @@ def report(
     from noiseband.workflow import deterministic_artefacts
 
     study = load_study(config)
-    given, results = params.TablesParams.of(study), study.results
+    given, results = params.ReportParams.of(study), study.results
     write_tables(given, results)
     write_figures(given, results)
     artefacts = [_made(Path(file), config) for file in deterministic_artefacts(study)]
     write_manifest(results, artefacts, results / "manifest.json")
-    write_report(given, results, out or _page(results))
+    write_report(given, results, machines, out or _page(results))
     print(out or _page(results))
 
 
