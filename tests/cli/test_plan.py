@@ -31,7 +31,7 @@ def test_a_machine_given_by_hand_counts(tmp_path: Path) -> None:
     assert "on 1xRTX3090" in done.stdout
     wrong = plan("--machine", "1xRTX3091")
     assert wrong.returncode == 2
-    assert "--machine: 1xRTX3091: " in wrong.stderr
+    assert '--machine: "1xRTX3091": ' in wrong.stderr
     assert "1xRTX3090" in wrong.stderr
 
 
@@ -57,7 +57,7 @@ def test_what_does_not_fit_is_a_negative_answer(tmp_path: Path) -> None:
             " precision: float32, dropout: true, tokens_per_second: 1}]}}\n",
             "machines.a.rates.0.model",
         ),
-        ("models: {}\nmachines: {}\n", "machine: laptop: "),
+        ("models: {}\nmachines: {}\n", 'machine: "laptop": '),
     ],
 )
 def test_a_mistake_in_the_table_is_named(tmp_path: Path, text: str, words: str) -> None:
