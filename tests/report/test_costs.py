@@ -100,6 +100,6 @@ def test_a_run_that_was_interrupted_has_no_measured_time(tmp_path: Path, machine
 def test_an_unknown_machine_is_named(tmp_path: Path) -> None:
     made = make(tmp_path, write_study(tmp_path, SINGLE, models=[], noise={}))
     params = made.params.model_copy(update={"machine": "labtop"})
-    with pytest.raises(UserError, match='machine: "labtop": .*laptop'):
+    with pytest.raises(UserError, match=r'machine: "labtop": .*laptop'):
         write_report(params, made.results, MACHINES, tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
