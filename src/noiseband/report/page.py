@@ -29,7 +29,7 @@ from noiseband.report.rows import (
 )
 from noiseband.report.sources import json_if_any
 from noiseband.report.svg import without_style
-from noiseband.report.view_answer import facts, groups, scatter_note
+from noiseband.report.view_answer import facts, groups, scatter_note, seed_note
 from noiseband.report.view_corpus import corpus
 from noiseband.report.view_costs import costs
 from noiseband.report.view_questions import questions
@@ -98,6 +98,7 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
         "summary": words.summary(verdicts),
         "facts": facts(runs, verdicts, params.baseline, params.alpha),
         "scatter_note": scatter_note(runs, verdicts),
+        "seed_note": seed_note(runs),
         "confidence": f"{1 - params.alpha:.0%}",
         "decimals": words.effect_decimals(verdicts),
         "runs": runs,
