@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from noiseband.report.agreement import agreement_sentences
 from noiseband.report.factorial import factorial_view
 from noiseband.report.hostile import plain, shown
 from noiseband.report.palette import GLYPHS, slug, variables
+from noiseband.report.progress import RunProgress
 from noiseband.report.provenance import provenance
 from noiseband.report.rows import (
     FactorialRow,
@@ -93,6 +95,9 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
     return {
         "params": params,
         "page": _assets(),
+        "partial": [],
+        "waiting": False,
+        "refresh": None,
         "charts": {name: _chart(results, name) for name in FIGURES},
         "groups": groups(verdicts),
         "summary": words.summary(verdicts),
@@ -132,6 +137,17 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
             if (found := corpus(results, name, params.baseline, baseline.test_loss))
         ],
         "provenance": provenance(results, params.runs),
+    }
+
+
+def waiting(params: ReportParams, partial: Sequence[RunProgress]) -> dict[str, Any]:
+    """All that the templates show while no run of the baseline is finished."""
+    return {
+        "params": params,
+        "page": _assets(),
+        "partial": partial,
+        "waiting": True,
+        "refresh": None,
     }
 
 
