@@ -38,6 +38,9 @@ if not workflow.configfiles:
     configfile: "config/config.yaml"
 
 
+report: "workflow/report/study.rst"
+
+
 study = study_of(config, workflow.configfiles)
 RESULTS = study.config.results
 RUNS = list(study.runs)

@@ -6,7 +6,11 @@ rule tables:
         code=code("report.tables"),
         results=table_inputs(study),
     output:
-        expand(f"{RESULTS}/tables/{{name}}.csv", name=TABLES),
+        report(
+            expand(f"{RESULTS}/tables/{{name}}.csv", name=TABLES),
+            category="Tables",
+            caption="../report/table.rst",
+        ),
     log:
         f"{RESULTS}/logs/tables.log",
     benchmark:
@@ -25,7 +29,11 @@ rule figures:
         tables=rules.tables.output,
         traces=expand(rules.train.output.trace, run=RUNS),
     output:
-        expand(f"{RESULTS}/figures/{{name}}.svg", name=FIGURES),
+        report(
+            expand(f"{RESULTS}/figures/{{name}}.svg", name=FIGURES),
+            category="Figures",
+            caption="../report/figure.rst",
+        ),
     log:
         f"{RESULTS}/logs/figures.log",
     benchmark:
@@ -51,7 +59,9 @@ rule report:
         ),
         manifest=rules.manifest.output,
     output:
-        f"{RESULTS}/report.html",
+        report(
+            f"{RESULTS}/report.html", category="Answers", caption="../report/page.rst"
+        ),
     log:
         f"{RESULTS}/logs/report.log",
     benchmark:
