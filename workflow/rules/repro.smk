@@ -49,6 +49,8 @@ rule verify_rerun:
         f"{RESULTS}/verify/{{run}}.json",
     log:
         f"{RESULTS}/logs/verify_rerun/{{run}}.log",
+    wildcard_constraints:
+        run=one_of(RUNS),
     params:
         original=original_of,
         rerun=rerun_of,
