@@ -104,7 +104,10 @@ def study_of(config: dict[str, Any], files: list[str]) -> Study:
         sys.exit(2)
 
 
-TABLES = ("runs", "verdicts", "noise", "stacks", "factorial", "finetuning", "epochs")
+TABLES = (
+    "runs", "pretrained", "verdicts", "gaps", "noise", "stacks", "factorial", "finetuning",
+    "epochs",
+)  # fmt: skip
 FIGURES = ("effects", "noise", "pareto", "loss", "learning-rate", "gradient-norm", "finetuning")
 
 

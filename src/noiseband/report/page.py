@@ -18,11 +18,14 @@ from noiseband.report.agreement import agreement_sentences
 from noiseband.report.factorial import factorial_view
 from noiseband.report.hostile import plain, shown
 from noiseband.report.palette import GLYPHS, slug, variables
+from noiseband.report.pretrained import gaps
 from noiseband.report.provenance import provenance
 from noiseband.report.rows import (
     FactorialRow,
     FinetuningRow,
+    GapRow,
     NoiseRow,
+    PretrainedRow,
     RunRow,
     StackRow,
     VerdictRow,
@@ -69,6 +72,7 @@ def environment() -> Environment:
         "fixed": words.fixed,
         "signed": words.signed,
         "p_text": words.p_text,
+        "percent": words.percent,
         "spelled": words.spelled,
         "listed": words.listed,
     }
@@ -97,6 +101,8 @@ def context(params: TablesParams, results: Path) -> dict[str, Any]:
         "confidence": f"{1 - params.alpha:.0%}",
         "decimals": words.effect_decimals(verdicts),
         "runs": runs,
+        "pretrained": read_rows(tables / "pretrained.csv", PretrainedRow),
+        "gaps": gaps(read_rows(tables / "gaps.csv", GapRow)),
         "verdicts": verdicts,
         "verdict_of": {row.intervention: row for row in verdicts},
         "without_loss": inference.without_loss(runs),
