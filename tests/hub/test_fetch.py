@@ -144,6 +144,13 @@ def test_a_passing_failure_is_retried(hub: Hub, tmp_path: Path, fault: Fault) ->
     assert (tmp_path / "m").read_bytes() == CONTENT
 
 
+def test_a_body_that_never_comes_whole(hub: Hub, tmp_path: Path) -> None:
+    hub.faults.append(Fault("GET", times=10_000))
+    message = refused(tmp_path / "m", lambda: fetch(tmp_path / "m"))
+    assert "the download broke off (RemoteProtocolError); run again" in message
+    assert hub.asked("GET") < 100
+
+
 def test_no_server(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     message = refused(tmp_path / "m", lambda: fetch(tmp_path / "m"))

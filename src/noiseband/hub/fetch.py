@@ -64,7 +64,7 @@ def _download(repo: str, revision: str, file: str, repo_type: RepoType) -> Path:
     # Here, because no other command needs them and they take long to import.
     from httpx2 import TransportError
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HFValidationError, XetDownloadError
+    from huggingface_hub.errors import HFValidationError
 
     for attempt in range(1, TRIES + 1):
         try:
@@ -80,8 +80,9 @@ def _download(repo: str, revision: str, file: str, repo_type: RepoType) -> Path:
             )
         except HFValidationError as error:
             raise OSError("that is no repository; write it as owner/name") from error
-        except (TransportError, XetDownloadError) as error:
-            problem: OSError = ConnectionError(f"the connection broke off ({error})")
+        except (TransportError, RuntimeError) as error:
+            # By its kind alone: texts of the client's own transports may quote what was sent.
+            problem: OSError = ConnectionError(f"the download broke off ({type(error).__name__})")
         except OSError as error:
             problem = error
         if attempt == TRIES or not _passing(problem):
