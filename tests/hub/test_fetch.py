@@ -82,6 +82,7 @@ def test_another_digest(tmp_path: Path) -> None:
         (401, {"X-Error-Code": "RepoNotFound"}, "no such repository, or a private one"),
         (401, {}, "set HF_TOKEN"),
         (403, {}, "refuses access (403); set HF_TOKEN"),
+        (404, {}, "answered 404; check repository, revision, file name and HF_ENDPOINT"),
         (429, {"Retry-After": "7"}, "limits the rate of requests (429)"),
         (500, {}, "the Hub answered 500"),
         (503, {}, "the Hub answered 503"),

@@ -42,8 +42,8 @@ def fetch_file(
     """
     if not unpinned and COMMIT.fullmatch(revision) is None:
         raise UserError(
-            f"{repo}: revision {revision!r} may move; give the commit's 40 hex digits "
-            f"(on the Hub's page of the repository, under History)"
+            f"{repo}: revision {revision!r} may move; give the commit's 40 hex digits (on the "
+            "Hub's page of the repository, under History)"
         )
     place = f"{file} of {repo} at {revision}"
     try:
@@ -75,7 +75,7 @@ def _download(repo: str, revision: str, file: str, repo_type: RepoType) -> Path:
                     repo_type=repo_type,
                     revision=revision,
                     token=os.environ.get("HF_TOKEN") or False,  # False: none from a file either
-                    endpoint=os.environ.get("HF_ENDPOINT"),
+                    endpoint=os.environ.get("HF_ENDPOINT") or None,
                 )
             )
         except HFValidationError as error:
@@ -155,4 +155,6 @@ def _answered(error: HfHubHTTPError) -> str:
         return f"the Hub refuses access ({status}); set HF_TOKEN to a token that may read it"
     if status == 429:
         return "the Hub limits the rate of requests (429), still after retries; run again later"
+    if status < 500:
+        return f"the Hub answered {status}; check repository, revision, file name and HF_ENDPOINT"
     return f"the Hub answered {status}, still after retries; run again later"

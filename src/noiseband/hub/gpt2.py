@@ -105,8 +105,9 @@ def _entry(
     theirs: str, ours: tuple[str, ...], shapes: Mapping[str, tuple[int, ...]], width: int
 ) -> Entry:
     turned = re.search(r"\.c_\w+\.weight$", theirs) is not None
-    rows = sum(shapes[name][0] for name in ours) or 3 * width
-    shape = (rows, *(shapes[ours[0]][1:] if ours else ()))
+    if not ours:
+        return Entry(theirs, ours, (3 * width,), turned)
+    shape = (sum(shapes[name][0] for name in ours), *shapes[ours[0]][1:])
     return Entry(theirs, ours, shape[::-1] if turned else shape, turned)
 
 
