@@ -7,14 +7,13 @@
 # The rules lie in workflow/rules, a file for each stage, in the order below. What each computes
 # is in the folder of the same name under src/noiseband.
 
-import re
-
 from noiseband.study.params import (
     CorpusParams,
     EvaluateParams,
     FinetuneParams,
     InitParams,
     ReportParams,
+    PretrainedParams,
     StartsParams,
     TablesParams,
     TokenizeParams,
@@ -26,6 +25,7 @@ from noiseband.workflow import (
     TABLES,
     code,
     deterministic_artefacts,
+    one_of,
     report_assets,
     study_of,
     table_inputs,
@@ -48,8 +48,8 @@ MACHINES = "config/machines.yaml"
 
 
 wildcard_constraints:
-    corpus="|".join(map(re.escape, study.config.corpora)),
-    run="|".join(map(re.escape, RUNS)),
+    corpus=one_of(study.config.corpora),
+    run=one_of(study.models),
     protocol="[^/]+",
     seed="[0-9]+",
 
@@ -63,6 +63,7 @@ rule all:
 include: "workflow/rules/corpus.smk"
 include: "workflow/rules/model.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/pretrained.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/finetune.smk"
 include: "workflow/rules/judge.smk"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
+import re
 import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,11 @@ PACKAGE = Path(__file__).parent
 # Their effect reaches a rule through its params and its command, so they are not inputs: editing
 # a message on the command line must not retrain a model.
 OUTSIDE = ("noiseband.study", "noiseband.cli", "noiseband.workflow")
+
+
+def one_of(names: Iterable[str]) -> str:
+    """A wildcard's constraint: one of these names, and nothing at all where there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 def code(*stages: str) -> list[str]:
@@ -97,13 +104,22 @@ def study_of(config: dict[str, Any], files: list[str]) -> Study:
         sys.exit(2)
 
 
-TABLES = ("runs", "verdicts", "noise", "stacks", "factorial", "finetuning", "epochs")
+TABLES = (
+    "runs", "pretrained", "verdicts", "gaps", "noise", "stacks", "factorial", "finetuning",
+    "epochs",
+)  # fmt: skip
 FIGURES = ("effects", "noise", "pareto", "loss", "learning-rate", "gradient-norm", "finetuning")
 
 
 def run_files(study: Study, *names: str) -> list[str]:
     """`results/runs/<run>/<name>` for every run and name."""
     return [f"{study.config.results}/runs/{run}/{name}" for run in study.runs for name in names]
+
+
+def pretrained_files(study: Study, *names: str) -> list[str]:
+    """`results/runs/<model>/<name>` for every pretrained model and name."""
+    results = study.config.results
+    return [f"{results}/runs/{model}/{name}" for model in study.pretrained for name in names]
 
 
 def finetuned_files(study: Study, *names: str) -> list[str]:
@@ -137,6 +153,7 @@ def table_inputs(study: Study) -> list[str]:
     """What the tables are made of."""
     return [
         *run_files(study, "recipe.json", "model.json", "trace.parquet", "test_loss.json"),
+        *pretrained_files(study, "pretrained.json", "model.json", "test_loss.json"),
         *finetuned_files(study, "epochs.json"),
         *judged_files(study),
     ]
@@ -153,6 +170,8 @@ def deterministic_artefacts(study: Study) -> list[str]:
         *(f"{results}/init/{start}.json" for start in study.starts),
         *run_files(study, "recipe.json", "model.safetensors", "model.json"),
         *run_files(study, "trace.parquet", "samples.jsonl", "test_loss.json"),
+        *pretrained_files(study, "pretrained.json", "model.safetensors", "model.json"),
+        *pretrained_files(study, "test_loss.json"),
         *finetuned_files(study, "model.safetensors", "epochs.json", "answers.jsonl"),
         *judged_files(study),
         *(f"{results}/verify/{run.name}.json" for run in study.repeats),

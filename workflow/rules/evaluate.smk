@@ -1,12 +1,15 @@
 # Test loss: all of a run's evaluations in one process.
 
+# Of a run or a pretrained model: not `rules.train.output.model`, which would be of runs alone.
+MODEL = f"{RESULTS}/runs/{{run}}/model.safetensors"
+
 
 rule evaluate:
     input:
         code=code("evaluate"),
-        model=rules.train.output.model,
-        tokens=lambda w: f"{RESULTS}/tokens/{study.runs[w.run].recipe.data.corpus}/test.safetensors",
-        vocabulary=lambda w: f"{RESULTS}/tokens/{study.runs[w.run].recipe.data.corpus}/vocabulary.tiktoken",
+        model=MODEL,
+        tokens=lambda w: f"{RESULTS}/tokens/{study.models[w.run].corpus}/test.safetensors",
+        vocabulary=lambda w: f"{RESULTS}/tokens/{study.models[w.run].corpus}/vocabulary.tiktoken",
     output:
         f"{RESULTS}/runs/{{run}}/test_loss.json",
     log:
@@ -14,7 +17,7 @@ rule evaluate:
     benchmark:
         f"{RESULTS}/benchmarks/evaluate/{{run}}.tsv"
     params:
-        text=lambda w: EvaluateParams.of(study, study.runs[w.run]).text,
+        text=lambda w: EvaluateParams.of(study, study.models[w.run]).text,
     message:
         "Test loss of {wildcards.run}"
     shell:

@@ -53,6 +53,8 @@ rule verify_rerun:
         ),
     log:
         f"{RESULTS}/logs/verify_rerun/{{run}}.log",
+    wildcard_constraints:
+        run=one_of(RUNS),
     params:
         original=original_of,
         rerun=rerun_of,

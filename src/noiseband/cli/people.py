@@ -166,11 +166,14 @@ def runs(config: Config = DEFAULT_CONFIG) -> None:
     Example: `noiseband runs --config config/config.yaml`
     """
     study = load_study(config)
-    width = max(map(len, study.runs))
+    width = max(map(len, study.models))
     for run in study.runs.values():
         changes = ", ".join(f"{key}: {old} -> {new}" for key, (old, new) in run.difference.items())
         note = f"repeat of {run.repeat_of}" if run.repeat_of else changes or "the baseline recipe"
         print(f"{run.name:<{width}}  {_size(run.recipe)}  {note}")
+    for name, one in study.pretrained.items():
+        place = one.source.path or f"{one.source.repo} at {one.source.revision}"
+        print(f"{name:<{width}}  pretrained  {place}")
 
 
 def _size(recipe: Recipe) -> str:

@@ -90,6 +90,14 @@ def verify_init(
 
 
 @app.command(rich_help_panel=PANEL)
+def pretrained(params_text: ParamsText, out: Out) -> None:
+    """Fetch a model that others trained, and write it as a run's."""
+    from noiseband.hub.pretrained import write_pretrained
+
+    write_pretrained(parse(params.PretrainedParams, params_text), out)
+
+
+@app.command(rich_help_panel=PANEL)
 def evaluate(
     params_text: ParamsText, model: File, tokens: File, vocabulary: File, out: Out
 ) -> None:

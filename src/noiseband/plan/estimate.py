@@ -96,9 +96,10 @@ def extra_seed(study: Study, plans: Sequence[RunPlan]) -> list[RunPlan]:
 
 
 def disk(study: Study, plans: Sequence[RunPlan]) -> int:
-    """Bytes of all runs' models and checkpoints, and of the initial weights."""
-    starts = sum(4 * parameter_count(recipe.model) for recipe in study.starts.values())
-    return starts + sum(one.disk for one in plans)
+    """Bytes of all runs' models and checkpoints, of initial weights and of pretrained models."""
+    shapes = [recipe.model for recipe in study.starts.values()]
+    shapes += [one.model for one in study.pretrained.values()]
+    return sum(4 * parameter_count(model) for model in shapes) + sum(one.disk for one in plans)
 
 
 def _plan(study: Study, run: Run, machines: Machines, machine: Machine) -> RunPlan:

@@ -19,12 +19,15 @@ from noiseband.report.agreement import agreement_sentences
 from noiseband.report.factorial import factorial_view
 from noiseband.report.hostile import plain, shown
 from noiseband.report.palette import GLYPHS, slug, variables
+from noiseband.report.pretrained import gaps
 from noiseband.report.progress import RunProgress
 from noiseband.report.provenance import provenance
 from noiseband.report.rows import (
     FactorialRow,
     FinetuningRow,
+    GapRow,
     NoiseRow,
+    PretrainedRow,
     RunRow,
     StackRow,
     VerdictRow,
@@ -74,6 +77,7 @@ def environment() -> Environment:
         "fixed": words.fixed,
         "signed": words.signed,
         "p_text": words.p_text,
+        "percent": words.percent,
         "spelled": words.spelled,
         "listed": words.listed,
         "duration": words.time,
@@ -107,6 +111,8 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
         "confidence": f"{1 - params.alpha:.0%}",
         "decimals": words.effect_decimals(verdicts),
         "runs": runs,
+        "pretrained": read_rows(tables / "pretrained.csv", PretrainedRow),
+        "gaps": gaps(read_rows(tables / "gaps.csv", GapRow)),
         "verdicts": verdicts,
         "verdict_of": {row.intervention: row for row in verdicts},
         "costs": costs(params, results, machines, runs, verdicts),

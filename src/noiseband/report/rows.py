@@ -140,6 +140,44 @@ class FactorialRow:
 
 
 @dataclass(frozen=True)
+class PretrainedRow:
+    """One model that others trained. It has no say in any verdict."""
+
+    model: str
+    repo: str | None
+    """On the Hub; None for a folder."""
+    revision: str | None
+    file_sha256: str
+    """Of the file that its weights were read from."""
+    weights_sha256: str
+    """Digest of the weights as they are used."""
+    parameters: int
+    context: int
+    """Positions that are used: the baseline's."""
+    test_loss: float
+    improvement: float | None
+    """Test loss of the study's baseline run less its own."""
+    bits_per_byte: float
+
+
+@dataclass(frozen=True)
+class GapRow:
+    """How much of the way from the baseline to a pretrained model one intervention goes."""
+
+    reference: str
+    """The pretrained model."""
+    intervention: str
+    baseline_loss: float
+    """Mean of the baseline's runs."""
+    reference_loss: float
+    share: float
+    """0 is the baseline, 1 the reference."""
+    low: float | None
+    """Ends of the share where the effect is at those of its interval."""
+    high: float | None
+
+
+@dataclass(frozen=True)
 class FinetuningRow:
     """One fine-tuned model."""
 

@@ -9,11 +9,14 @@ from typing import Any
 
 from noiseband.report import inference
 from noiseband.report.factorial import analysis, factorial_rows, interactions
+from noiseband.report.pretrained import gap_rows, pretrained_rows
 from noiseband.report.rows import (
     EpochRow,
     FactorialRow,
     FinetuningRow,
+    GapRow,
     NoiseRow,
+    PretrainedRow,
     RunRow,
     StackRow,
     VerdictRow,
@@ -26,7 +29,7 @@ from noiseband.table import write_rows
 
 
 def write_tables(params: TablesParams, results: Path) -> None:
-    """Write `tables/{runs,verdicts,noise,stacks,factorial,finetuning,epochs}.csv`.
+    """Write `tables/{runs,pretrained,verdicts,gaps,noise,stacks,factorial,finetuning,epochs}.csv`.
 
     A pure function of the files that it reads under `results`: equal files give equal bytes.
     Raises UserError for a file that is missing.
@@ -35,9 +38,14 @@ def write_tables(params: TablesParams, results: Path) -> None:
     runs = run_rows(params, results)
     components = inference.noise(runs, params.noise, params.alpha)
     losses = {row.run: row.test_loss for row in runs}
+    pretrained = pretrained_rows(results, params.pretrained, losses.get(params.baseline))
+    losses |= {row.model: row.test_loss for row in pretrained}
     write_rows(tables / "runs.csv", RunRow, runs)
     proposed = [row for row in runs if not inference.of_design(row, params.factors)]
-    write_rows(tables / "verdicts.csv", VerdictRow, inference.verdict_rows(proposed, params.alpha))
+    write_rows(tables / "pretrained.csv", PretrainedRow, pretrained)
+    verdicts = inference.verdict_rows(proposed, params.alpha)
+    write_rows(tables / "verdicts.csv", VerdictRow, verdicts)
+    write_rows(tables / "gaps.csv", GapRow, gap_rows(pretrained, runs, verdicts))
     write_rows(tables / "noise.csv", NoiseRow, inference.noise_rows(components, runs))
     design = analysis(params, runs)
     stacks = inference.stack_rows(runs, params.alpha, interactions(design))

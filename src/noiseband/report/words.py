@@ -40,6 +40,11 @@ def p_text(p_value: float | None) -> str:
     return f"{p_value:.2f}" if p_value >= 0.095 else f"{p_value:.2g}"
 
 
+def percent(share: float) -> str:
+    """`59%`, with a real minus sign."""
+    return f"{round(100 * share) + 0:d}%".replace("-", MINUS)
+
+
 def decimals_of(spread: float | None, digits: int = 2) -> int:
     """Decimals that show so many digits of a spread: the seed changes what comes after."""
     if spread is None or not math.isfinite(spread) or spread <= 0:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from noiseband.study.pretrained import Pretrained
 from noiseband.study.recipe import BaselineRecipe, Fraction, Positive, Section, Seed
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
@@ -192,7 +193,7 @@ class Finetuning(Section):
     protocols: dict[Name, Protocol]
     """Named ways to fine-tune."""
     runs: list[str] | Literal["all"] = "all"
-    """Runs to fine-tune (repeats are left out of `all`)."""
+    """Runs and pretrained models to fine-tune (repeats are left out of `all`)."""
 
 
 class Judge(Section):
@@ -293,6 +294,8 @@ class StudyConfig(Section):
     """A full or fractional factorial design over some of the interventions."""
     runs: list[RunEntry] = []
     """Further runs, named one by one."""
+    pretrained: dict[Name, Pretrained] = {}
+    """Models that others trained, by the names of their rows."""
     baseline: str
     """Run that improvements are counted from."""
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05

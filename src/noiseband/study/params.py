@@ -18,6 +18,7 @@ from noiseband.study.config import (
     Samples,
     SplitTokens,
 )
+from noiseband.study.pretrained import PretrainedModel
 from noiseband.study.recipe import Model, Recipe, Section
 from noiseband.study.runs import BASELINE, Run, Study, seed_pair
 
@@ -128,6 +129,31 @@ class TrainParams(Section):
         )
 
 
+class PretrainedParams(Section):
+    """Of `pretrained`: where the weights are, and what they should be."""
+
+    repo: str | None
+    revision: str | None
+    path: str | None
+    sha256: str | None
+    model: Model
+    """Without dropout, as it is in the file."""
+    context: int
+    """Positions that the study uses."""
+
+    @classmethod
+    def of(cls, pretrained: PretrainedModel) -> PretrainedParams:
+        source = pretrained.source
+        return cls(
+            repo=source.repo,
+            revision=source.revision,
+            path=source.path,
+            sha256=source.sha256,
+            model=_undropped(source.model),
+            context=pretrained.model.context,
+        )
+
+
 class ModelParams(Section):
     """How to load a trained model."""
 
@@ -142,7 +168,7 @@ class EvaluateParams(ModelParams):
     evaluation: Evaluation
 
     @classmethod
-    def of(cls, study: Study, run: Run) -> EvaluateParams:
+    def of(cls, study: Study, run: Run | PretrainedModel) -> EvaluateParams:
         return cls(**_model(run), evaluation=study.config.evaluation)
 
 
@@ -152,7 +178,7 @@ class FinetuneParams(ModelParams):
     protocol: Protocol
 
     @classmethod
-    def of(cls, study: Study, run: Run, protocol: str) -> FinetuneParams:
+    def of(cls, study: Study, run: Run | PretrainedModel, protocol: str) -> FinetuneParams:
         assert study.config.finetuning is not None  # no rule asks for it otherwise
         # The seeds are a list of jobs, not part of any one of them.
         chosen = study.config.finetuning.protocols[protocol].model_copy(update={"seeds": [0]})
@@ -182,6 +208,8 @@ class TablesParams(Section):
     """Whether the page shows the published series too."""
     noise: dict[str, list[list[int]]]
     """Noise component to its seed pairs."""
+    pretrained: list[str] = []
+    """Names of models that others trained."""
     models: list[str]
     """`<run>/<protocol>/<seed>` of every fine-tuned model."""
     corpora: list[str]
@@ -204,6 +232,7 @@ class TablesParams(Section):
                 name: [list(seed_pair(seed)) for seed in getattr(config.noise, name)]
                 for name in sorted(Noise.model_fields)
             },
+            pretrained=list(study.pretrained),
             models=["/".join(map(str, model)) for model in finetuned_models(study)],
             corpora=sorted({run.recipe.data.corpus for run in study.runs.values()}),
             factors=[] if config.design is None else config.design.factors,
@@ -238,5 +267,5 @@ def _undropped(model: Model) -> Model:
     return model.model_copy(update={"dropout": 0.0})
 
 
-def _model(run: Run) -> dict[str, Any]:
-    return {"model": _undropped(run.recipe.model), "attention": run.recipe.attention}
+def _model(run: Run | PretrainedModel) -> dict[str, Any]:
+    return {"model": _undropped(run.model), "attention": run.attention}
