@@ -18,6 +18,7 @@ ROWS: dict[str, dict[str, Any]] = {
 PROTOCOL: dict[str, Any] = {
     "instructions": "rows", "epochs": 100, "patience": 1, "dropout": 0.0,
 }  # fmt: skip
+LORA = {"rank": 8, "alpha": 16, "dropout": 0.0, "targets": ["W_query", "W_value"]}
 
 
 def study(data: dict[str, Any], rows: Any = ROWS["file"], **protocol: Any) -> dict[str, Any]:
@@ -92,3 +93,20 @@ def test_a_template_is_a_name_or_three_strings(study_data: dict[str, Any]) -> No
 def test_no_seed_is_there_twice(study_data: dict[str, Any]) -> None:
     (found,) = problems(study(study_data, seeds=[42, 22, 42]))
     assert "protocols.way: seeds=[42, 22, 42]: one is there twice; remove it" in found
+
+
+def test_lora_and_its_adapters_go_together(study_data: dict[str, Any]) -> None:
+    parse_study(study(study_data, method="lora", lora=LORA))
+    assert problems(study(study_data, method="lora")) == [
+        "protocols.way: method=lora: it needs `lora: {rank, alpha, dropout, targets}`"
+    ]
+    assert problems(study(study_data, lora=LORA)) == [
+        "protocols.way: method=full: `lora` belongs to method 'lora'; remove it or change the "
+        "method"
+    ]
+
+
+def test_the_head_has_no_adapter(study_data: dict[str, Any]) -> None:
+    wrong = LORA | {"targets": ["W_query", "out_head"]}
+    (found,) = problems(study(study_data, method="lora", lora=wrong))
+    assert found.startswith("protocols.way.lora.targets.1: \"out_head\": should be 'W_query',")

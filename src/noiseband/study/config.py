@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from noiseband.study.instructions import Instructions, TemplateChoice
+from noiseband.study.instructions import Instructions, Lora, TemplateChoice
 from noiseband.study.recipe import BaselineRecipe, Fraction, Positive, Section, Seed, Sha256
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
@@ -144,20 +144,37 @@ class Protocol(Section):
     learning_rate: Annotated[float, Field(gt=0)] = 5e-5
     """Constant learning rate of AdamW."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
-    """Decoupled weight decay on every parameter."""
+    """Decoupled weight decay on every parameter that is trained."""
     batch: Positive = 8
     """Rows in an optimiser step."""
     dropout: Fraction
     """Dropout in fine-tuning, whatever the run was trained with; 0 is off."""
+    method: Literal["full", "lora"] = "full"
+    """Train every weight, or low-rank adapters that are merged into the weights at the end."""
+    lora: Lora | None = None
+    """The adapters; with `method: lora` only."""
     template: TemplateChoice = "alpaca"
     """Prompt around the instruction: Alpaca's, a `short` one (`Q: ... A:`) for short contexts, or
     one's own `{instruction: ..., input: ..., answer: ...}`."""
     loss_on: Literal["text", "answer"] = "text"
     """Whether the prompt's tokens count in the loss."""
     seeds: Annotated[list[Seed], Field(min_length=1)] = [42]
-    """One fine-tuned model for each seed (shuffling and dropout)."""
+    """One fine-tuned model for each seed (shuffling, dropout, adapters)."""
     max_new_tokens: Positive = 64
     """Longest answer in tokens."""
+
+    @model_validator(mode="after")
+    def _lora_belongs_to_its_method(self) -> Protocol:
+        if (self.method == "lora") != (self.lora is not None):
+            raise ValueError(
+                f"method={self.method}: "
+                + (
+                    "it needs `lora: {rank, alpha, dropout, targets}`"
+                    if self.lora is None
+                    else "`lora` belongs to method 'lora'; remove it or change the method"
+                )
+            )
+        return self
 
     @model_validator(mode="after")
     def _no_seed_twice(self) -> Protocol:

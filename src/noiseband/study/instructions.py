@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from noiseband.study.recipe import Positive, Section, Sha256
+from noiseband.study.recipe import Fraction, Positive, Section, Sha256
 
 Part = Annotated[float, Field(gt=0, lt=1)] | Positive
 """A share of the rows, below 1, or a number of them."""
@@ -153,3 +153,20 @@ TemplateChoice = Annotated[
     | Annotated[Template, Tag("three strings")],
     Discriminator(_template),
 ]
+
+
+class Lora(Section):
+    """Low-rank adapters (Hu and others 2021): W + (alpha / rank) B A, with only A and B trained."""
+
+    rank: Positive
+    """Rows of A and columns of B."""
+    alpha: Positive
+    """What the product is scaled by, times the rank."""
+    dropout: Fraction
+    """Dropout on what enters an adapter, beside the protocol's own."""
+    targets: Annotated[
+        list[Literal["W_query", "W_key", "W_value", "out_proj", "ff.layers.0", "ff.layers.2"]],
+        Field(min_length=1),
+    ]
+    """Linear layers of every block that get an adapter. Embeddings and head, tied or not, stay as
+    they are."""
