@@ -15,6 +15,7 @@ from noiseband.study.params import (
     FinetuneParams,
     InitParams,
     InstructionsParams,
+    ReportParams,
     StartsParams,
     TablesParams,
     TokenizeParams,
@@ -41,6 +42,7 @@ if not workflow.configfiles:
 study = study_of(config, workflow.configfiles)
 RESULTS = study.config.results
 RUNS = list(study.runs)
+MACHINES = "config/machines.yaml"
 
 
 wildcard_constraints:

@@ -17,11 +17,12 @@ import numpy as np
 
 from noiseband.files import write_json, write_text
 from noiseband.repro.starts import RunStart, SharedTensors
-from noiseband.study.params import TablesParams
+from noiseband.study.params import ReportParams
 from noiseband.table import write_rows
 from noiseband.trace import Row, write_trace
 from tests.report.fake_runs import FakeRun, pocket_runs
 
+MACHINES = Path("config/machines.yaml")
 NOISE: dict[str, list[list[int]]] = {
     "init_and_train": [[42, 42], [22, 22], [67, 67]],
     "train_only": [[42, 42], [42, 23], [42, 67]],
@@ -53,7 +54,7 @@ def write_study(
     noise: Mapping[str, list[list[int]]] = NOISE,
     factors: Sequence[str] = (),
     title: str = "Eleven changes to a pocket-sized GPT-2, each measured against its noise",
-) -> TablesParams:
+) -> ReportParams:
     """Write every file but tables, figures and the page; the params that these are made with."""
     runs = pocket_runs() if runs is None else runs
     if models is None:
@@ -63,7 +64,7 @@ def write_study(
     _write_finetuning(results, models, answers)
     _write_corpus(results)
     _write_checks(results, runs)
-    return TablesParams(
+    return ReportParams(
         study="pocket",
         title=title,
         runs=[run.name for run in runs],
@@ -75,6 +76,7 @@ def write_study(
         corpora=["pocket"],
         factors=list(factors),
         fraction=0,
+        machine="laptop",
     )
 
 

@@ -42,6 +42,7 @@ rule report:
     input:
         code=code("report"),
         assets=report_assets(),
+        machines=MACHINES,
         tables=rules.tables.output,
         figures=rules.figures.output,
         init=rules.verify_init.output,
@@ -56,8 +57,9 @@ rule report:
     benchmark:
         f"{RESULTS}/benchmarks/report.tsv"
     params:
-        text=TablesParams.of(study).text,
+        text=ReportParams.of(study).text,
     message:
         "Report: {output}"
     shell:
-        "noiseband report --params {params.text:q} --results {RESULTS:q} --out {output:q} 2> {log:q}"
+        "noiseband report --params {params.text:q} --results {RESULTS:q}"
+        " --machines {input.machines:q} --out {output:q} 2> {log:q}"

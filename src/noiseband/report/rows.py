@@ -67,10 +67,12 @@ class VerdictRow:
 
 @dataclass(frozen=True)
 class NoiseRow:
-    """How much the baseline scatters when one source of randomness varies."""
+    """How much the baseline scatters when one source of randomness varies; or, as component
+    `machine`, all recipes when only machine and microbatch do."""
 
     component: str
     n: int
+    degrees_of_freedom: int
     mean: float | None
     sd: float | None
     sd_low: float | None
@@ -80,6 +82,8 @@ class NoiseRow:
     seed_pairs: Names
     """`init/train` of the runs found."""
     runs: Names
+    points: tuple[float, ...]
+    """Their test losses; for `machine`, moved so that each recipe's mean is `mean`."""
     missing_pairs: Names
     """Pairs that the study asks for and no run with a finite loss has."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from noiseband.duration import duration
 from noiseband.report.rows import VerdictRow
 from noiseband.stats.verdicts import Call
 
@@ -61,6 +62,11 @@ def listed(words: Sequence[str]) -> str:
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """`1 run`, `1,024 runs`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def time(seconds: float | None) -> str:
+    """`3 h 25 min`, a dash for None."""
+    return NOTHING if seconds is None else duration(seconds)
 
 
 def unbroken(text: str) -> str:

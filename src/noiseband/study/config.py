@@ -306,6 +306,8 @@ class StudyConfig(Section):
     """Text drawn during training."""
     checkpoints: Checkpoints = Checkpoints()
     """When training is saved."""
+    machine: str = "laptop"
+    """Entry of `config/machines.yaml` that hours and costs are counted on; changes no bits."""
     processes: Positive = 1
     """Training processes of one run; changes no bits. A power of two that divides the slots of
     every run."""

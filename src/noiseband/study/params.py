@@ -223,6 +223,17 @@ class TablesParams(Section):
         )
 
 
+class ReportParams(TablesParams):
+    """Of `report`: the same, and what costs are counted on."""
+
+    machine: str
+
+    @classmethod
+    def of(cls, study: Study) -> ReportParams:
+        tables = TablesParams.of(study).model_dump()
+        return cls(**tables, machine=study.config.machine)
+
+
 def finetuned_models(study: Study) -> list[tuple[str, str, int]]:
     """(run, protocol, seed) of every fine-tuned model."""
     if study.config.finetuning is None:
