@@ -160,9 +160,10 @@ class FinetuningRow:
     missing: int
     """Answers without a score, over all rounds."""
     rank: str | None
-    """Within the protocol; `3=` where models tie."""
+    """The run's within the protocol, over all its fine-tuning seeds; `3=` where runs tie."""
     rank_low: int | None
-    """Best place of the rank's interval, which resamples questions and judging rounds."""
+    """Best place of the rank's interval, which resamples fine-tuning seeds, judging rounds and
+    questions."""
     rank_high: int | None
     """Worst place of it."""
 
