@@ -97,7 +97,10 @@ def study_of(config: dict[str, Any], files: list[str]) -> Study:
         sys.exit(2)
 
 
-TABLES = ("runs", "verdicts", "noise", "stacks", "factorial", "finetuning", "epochs")
+TABLES = (
+    "runs", "verdicts", "noise", "stacks", "factorial",
+    "finetuning", "epochs", "finetuning-noise", "twins",
+)  # fmt: skip
 FIGURES = ("effects", "noise", "pareto", "loss", "learning-rate", "gradient-norm", "finetuning")
 
 
