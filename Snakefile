@@ -12,6 +12,7 @@ from noiseband.study.params import (
     EvaluateParams,
     FinetuneParams,
     InitParams,
+    InstructionsParams,
     ReportParams,
     PretrainedParams,
     StartsParams,

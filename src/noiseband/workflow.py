@@ -105,8 +105,8 @@ def study_of(config: dict[str, Any], files: list[str]) -> Study:
 
 
 TABLES = (
-    "runs", "pretrained", "verdicts", "gaps", "noise", "stacks", "factorial", "finetuning",
-    "epochs",
+    "runs", "pretrained", "verdicts", "gaps", "noise", "stacks", "factorial",
+    "finetuning", "epochs", "finetuning-noise", "twins",
 )  # fmt: skip
 FIGURES = ("effects", "noise", "pareto", "loss", "learning-rate", "gradient-norm", "finetuning")
 

@@ -97,7 +97,7 @@ def test_equal_files_make_an_equal_page(made: Made, tmp_path: Path) -> None:
 def test_tags_are_balanced_and_tables_described(made: Made) -> None:
     tags = Tags(made.page)
     assert (tags.open, tags.unbalanced) == ([], [])
-    assert tags.names.count("table") == tags.names.count("caption") == 14
+    assert tags.names.count("table") == tags.names.count("caption") == 15
     assert tags.names.count("h1") == 1
     heads = re.findall(r"<th\b([^>]*)>", made.page)
     assert all("scope=" in head for head in heads)

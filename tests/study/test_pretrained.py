@@ -25,8 +25,8 @@ SHAPE = {"vocabulary": 512, "context": 32, "width": 8, "heads": 2, "layers": 1, 
 HUB = {"repo": "some/model", "revision": COMMIT, "model": SHAPE}
 LOCAL = {"path": "models/mine", "model": SHAPE}
 FINETUNING = {
-    "instructions": {"q": {"generator": "factbook", "package": "p", "version": "1", "rows": 20}},
-    "protocols": {"p": {"instructions": "q", "epochs": 1}},
+    "instructions": {"q": {"kind": "factbook", "package": "p", "version": "1", "rows": 20}},
+    "protocols": {"p": {"instructions": "q", "epochs": 1, "patience": None, "dropout": 0.0}},
 }
 
 

@@ -68,10 +68,10 @@ def tokenize(params_text: ParamsText, corpus: Folder, vocabulary: File, out: Out
 
 @app.command(rich_help_panel=PANEL)
 def instructions(params_text: ParamsText, out: Out) -> None:
-    """Generate instruction rows for fine-tuning."""
+    """Collect instruction rows for fine-tuning, split by position."""
     from noiseband.corpus.instructions import build_instructions
 
-    build_instructions(parse(config.Instructions, params_text), out)
+    build_instructions(parse(params.InstructionsParams, params_text).instructions, out)
 
 
 @app.command(rich_help_panel=PANEL)

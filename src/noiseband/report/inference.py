@@ -134,6 +134,12 @@ def noise(
     return found if machine is None else [*found, machine]
 
 
+def shared_recipe(row: RunRow) -> tuple[object, ...]:
+    """What twins and repeats share of their recipe: all but the microbatch."""
+    changes = tuple(c for c in row.changes if not c.startswith("batch.microbatch="))
+    return changes, row.init_seed, row.train_seed
+
+
 def _twins(rows: Sequence[RunRow]) -> list[dict[str, float]]:
     """Runs with a loss, grouped by what their recipes share: all but the microbatch.
 
@@ -143,8 +149,7 @@ def _twins(rows: Sequence[RunRow]) -> list[dict[str, float]]:
     groups: dict[tuple[object, ...], dict[str, float]] = {}
     seen: set[tuple[object, ...]] = set()
     for row in rows:
-        changes = tuple(c for c in row.changes if not c.startswith("batch.microbatch="))
-        recipe = (changes, row.init_seed, row.train_seed)
+        recipe = shared_recipe(row)
         if not has_loss(row) or (*recipe, row.weights_sha256) in seen:
             continue
         seen.add((*recipe, row.weights_sha256))

@@ -30,6 +30,8 @@ from noiseband.report.rows import (
     PretrainedRow,
     RunRow,
     StackRow,
+    TuningNoiseRow,
+    TwinRow,
     VerdictRow,
 )
 from noiseband.report.sources import json_if_any
@@ -128,6 +130,8 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
         "last_samples": last_samples(results, [row.run for row in runs if not row.repeat_of]),
         "published": list(published_tables().values()) if params.published else [],
         "models": models,
+        "tuning_noise": read_rows(tables / "finetuning-noise.csv", TuningNoiseRow),
+        "twins": read_rows(tables / "twins.csv", TwinRow),
         "agreement": agreement_sentences(results, models, params.alpha),
         "questions": {
             protocol: questions(results, protocol, models)

@@ -198,9 +198,10 @@ class FinetuningRow:
     missing: int
     """Answers without a score, over all rounds."""
     rank: str | None
-    """Within the protocol; `3=` where models tie."""
+    """The run's within the protocol, over all its fine-tuning seeds; `3=` where runs tie."""
     rank_low: int | None
-    """Best place of the rank's interval, which resamples questions and judging rounds."""
+    """Best place of the rank's interval, which resamples fine-tuning seeds, judging rounds and
+    questions."""
     rank_high: int | None
     """Worst place of it."""
 
@@ -216,3 +217,47 @@ class EpochRow:
     train_loss: float | None
     validation_loss: float | None
     best: bool
+
+
+@dataclass(frozen=True)
+class TuningNoiseRow:
+    """Fine-tuning noise of one protocol by one measure: judge score, or best validation loss."""
+
+    protocol: str
+    measure: str
+    runs: int
+    models: int
+    degrees_of_freedom: int
+    """Of the SD within runs."""
+    within: float | None
+    """SD over fine-tuning seeds of one run, pooled over runs."""
+    within_low: float | None
+    within_high: float | None
+    between: float | None
+    """SD of the runs' means."""
+    between_low: float | None
+    between_high: float | None
+    p_value: float | None
+    """F test: chance of this if runs did not differ by more than fine-tuning seeds do."""
+
+
+@dataclass(frozen=True)
+class TwinRow:
+    """A fine-tuned run against another of the same recipe."""
+
+    protocol: str
+    measure: str
+    run: str
+    compared_with: str
+    kind: str
+    """`twin`, which differs in microbatch or machine, or `repeat`."""
+    seeds: int
+    """Fine-tuning seeds that both have."""
+    difference: float | None
+    """The run's less the other's."""
+    low: float | None
+    """Interval of it by fine-tuning noise alone, for all pairs of the protocol at once."""
+    high: float | None
+    p_value: float | None
+    """Adjusted for these pairs, as the interval is."""
+    finding: str

@@ -19,17 +19,20 @@ from noiseband.report.rows import (
     PretrainedRow,
     RunRow,
     StackRow,
+    TuningNoiseRow,
+    TwinRow,
     VerdictRow,
 )
 from noiseband.report.scores import epoch_rows, finetuning_rows
 from noiseband.report.sources import json_file
 from noiseband.report.traces import final_loss, read_trace
+from noiseband.report.tuning import tuning_noise_rows, twin_rows
 from noiseband.study.params import TablesParams
 from noiseband.table import write_rows
 
 
 def write_tables(params: TablesParams, results: Path) -> None:
-    """Write `tables/{runs,pretrained,verdicts,gaps,noise,stacks,factorial,finetuning,epochs}.csv`.
+    """Write every table of the workflow to `tables/<name>.csv`: `workflow.TABLES` names them.
 
     A pure function of the files that it reads under `results`: equal files give equal bytes.
     Raises UserError for a file that is missing.
@@ -51,10 +54,12 @@ def write_tables(params: TablesParams, results: Path) -> None:
     stacks = inference.stack_rows(runs, params.alpha, interactions(design))
     write_rows(tables / "stacks.csv", StackRow, stacks)
     write_rows(tables / "factorial.csv", FactorialRow, factorial_rows(design))
-    write_rows(
-        tables / "finetuning.csv", FinetuningRow, finetuning_rows(results, params.models, losses)
-    )
+    models = finetuning_rows(results, params.models, losses)
+    write_rows(tables / "finetuning.csv", FinetuningRow, models)
     write_rows(tables / "epochs.csv", EpochRow, epoch_rows(results, params.models))
+    noise = tuning_noise_rows(models, runs, params.alpha)
+    write_rows(tables / "finetuning-noise.csv", TuningNoiseRow, noise)
+    write_rows(tables / "twins.csv", TwinRow, twin_rows(models, runs, params.alpha))
 
 
 def run_rows(params: TablesParams, results: Path) -> list[RunRow]:

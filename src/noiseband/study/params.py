@@ -18,6 +18,7 @@ from noiseband.study.config import (
     Samples,
     SplitTokens,
 )
+from noiseband.study.instructions import Instructions
 from noiseband.study.pretrained import PretrainedModel
 from noiseband.study.recipe import Model, Recipe, Section
 from noiseband.study.runs import BASELINE, Run, Study, seed_pair
@@ -40,6 +41,17 @@ class TokenizeParams(Section):
     @classmethod
     def of(cls, study: Study, corpus: str) -> TokenizeParams:
         return cls(tokens=study.config.corpora[corpus].tokens)
+
+
+class InstructionsParams(Section):
+    """Of `instructions`."""
+
+    instructions: Instructions
+
+    @classmethod
+    def of(cls, study: Study, name: str) -> InstructionsParams:
+        assert study.config.finetuning is not None  # no rule asks for it otherwise
+        return cls(instructions=study.config.finetuning.instructions[name])
 
 
 class InitParams(Section):
