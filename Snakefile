@@ -15,6 +15,7 @@ from noiseband.study.params import (
     InstructionsParams,
     ReportParams,
     PretrainedParams,
+    RespondParams,
     StartsParams,
     TablesParams,
     TokenizeParams,

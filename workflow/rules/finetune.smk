@@ -44,7 +44,7 @@ rule respond:
     benchmark:
         f"{RESULTS}/benchmarks/respond/{{run}}/{{protocol}}-{{seed}}.tsv"
     params:
-        text=rules.finetune.params.text,
+        text=lambda w: RespondParams.of(study, study.models[w.run], w.protocol).text,
     message:
         "Answers of {wildcards.run} ({wildcards.protocol}, seed {wildcards.seed})"
     shell:

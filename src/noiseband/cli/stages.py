@@ -129,7 +129,7 @@ def respond(params_text: ParamsText, model: File, vocabulary: File, rows: File, 
     """Answer the test questions with a fine-tuned model."""
     from noiseband.finetune.respond import respond_file
 
-    given = parse(params.FinetuneParams, params_text)
+    given = parse(params.RespondParams, params_text)
     respond_file(given.model, given.attention, given.protocol, model, vocabulary, rows, out)
 
 

@@ -13,6 +13,7 @@ from noiseband.study.recipe import BaselineRecipe, Fraction, Positive, Section, 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 SeedPair = Seed | Annotated[list[Seed], Field(min_length=2, max_length=2)]
 """A seed for both, or `[init_seed, train_seed]`."""
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Source(Section):
@@ -100,7 +101,7 @@ class Evaluation(Section):
 class Samples(Section):
     """Text drawn from a model while it trains, to show how coherence grows."""
 
-    prompt: str = "Every effort moves you"
+    prompt: Annotated[str, Field(min_length=1)] = "Every effort moves you"
     """Start of every sample."""
     new_tokens: Positive = 20
     """Tokens to draw."""
@@ -108,6 +109,8 @@ class Samples(Section):
     """0 is greedy."""
     top_k: Positive | None = 25
     """Draw from the k likeliest tokens only; null takes all."""
+    top_p: Share | None = None
+    """Draw from the fewest likeliest tokens with this much probability together; null takes all."""
     seed: Seed = 42
     """Seed of the draws; the step is mixed in."""
 
@@ -130,6 +133,21 @@ class Checkpoints(Section):
     def keeps(self, step: int) -> bool:
         """Whether the checkpoint after that step, if one is made, is never removed."""
         return self.keep == "all" or step in self.keep
+
+
+class Answers(Section):
+    """How a fine-tuned model answers the test questions: greedily, unless told otherwise."""
+
+    temperature: Annotated[float, Field(ge=0)] = 0.0
+    """0 is greedy."""
+    top_k: Positive | None = None
+    """Draw from the k likeliest tokens only; null takes all."""
+    top_p: Share | None = None
+    """Draw from the fewest likeliest tokens with this much probability together; null takes all."""
+    seed: Seed = 42
+    """Seed of the draws; the row's number is mixed in."""
+    rows: Positive = 16
+    """Questions answered at a time; part of the protocol, since other shapes give other bits."""
 
 
 class Protocol(Section):
@@ -161,8 +179,10 @@ class Protocol(Section):
     """Whether the prompt's tokens count in the loss."""
     seeds: Annotated[list[Seed], Field(min_length=1)] = [42]
     """One fine-tuned model for each seed (shuffling, dropout, adapters)."""
-    max_new_tokens: Positive = 64
+    max_new_tokens: Positive = 256
     """Longest answer in tokens."""
+    answers: Answers = Answers()
+    """How the test questions are answered."""
 
     @model_validator(mode="after")
     def _lora_belongs_to_its_method(self) -> Protocol:

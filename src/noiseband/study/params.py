@@ -6,9 +6,10 @@ of anything else reruns nothing.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from noiseband.study.config import (
+    Answers,
     Checkpoints,
     Documents,
     Evaluation,
@@ -184,17 +185,27 @@ class EvaluateParams(ModelParams):
         return cls(**_model(run), evaluation=study.config.evaluation)
 
 
-class FinetuneParams(ModelParams):
-    """Of `finetune` and `respond`."""
+class RespondParams(ModelParams):
+    """Of `respond`."""
 
     protocol: Protocol
 
     @classmethod
-    def of(cls, study: Study, run: Run | PretrainedModel, protocol: str) -> FinetuneParams:
+    def of(cls, study: Study, run: Run | PretrainedModel, protocol: str) -> Self:
         assert study.config.finetuning is not None  # no rule asks for it otherwise
         # The seeds are a list of jobs, not part of any one of them.
         chosen = study.config.finetuning.protocols[protocol].model_copy(update={"seeds": [0]})
         return cls(**_model(run), protocol=chosen)
+
+
+class FinetuneParams(RespondParams):
+    """Of `finetune`: answering otherwise must not fine-tune again."""
+
+    @classmethod
+    def of(cls, study: Study, run: Run | PretrainedModel, protocol: str) -> Self:
+        given = super().of(study, run, protocol)
+        answering = {"max_new_tokens": 1, "answers": Answers()}
+        return given.model_copy(update={"protocol": given.protocol.model_copy(update=answering)})
 
 
 class JudgeParams(Section):
