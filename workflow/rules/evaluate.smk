@@ -5,7 +5,7 @@ rule evaluate:
     input:
         code=code("evaluate"),
         model=rules.train.output.model,
-        tokens=lambda w: f"{RESULTS}/tokens/{study.runs[w.run].recipe.data.corpus}/test.safetensors",
+        tokens=lambda w: f"{RESULTS}/tokens/{study.runs[w.run].recipe.data.corpus}/{study.config.evaluation.split}.safetensors",
         vocabulary=lambda w: f"{RESULTS}/tokens/{study.runs[w.run].recipe.data.corpus}/vocabulary.tiktoken",
     output:
         f"{RESULTS}/runs/{{run}}/test_loss.json",

@@ -84,10 +84,13 @@ class Corpus(Documents):
 
 
 class Evaluation(Section):
-    """Test loss: token-weighted cross-entropy over a fixed window of the test split."""
+    """Test loss: token-weighted cross-entropy over a fixed window of held-out tokens."""
 
+    split: Literal["test", "validation", "train"] = "test"
+    """Split of the run's corpus that the window is cut from; of `train`, tokens that no run
+    trains on."""
     start_token: Annotated[int, Field(ge=0)] = 0
-    """First token of the test split to use."""
+    """First token of the split to use."""
     tokens: Positive | None = None
     """Tokens to use, rounded down to whole batches; null takes the whole split."""
     batch: Positive = 16
