@@ -9,6 +9,7 @@
 
 import re
 
+from noiseband.study.contamination import contaminations
 from noiseband.study.params import (
     CorpusParams,
     EvaluateParams,

@@ -49,4 +49,7 @@ def test_a_run_that_continues_another_is_digested_like_any_and_has_no_init(
     study_data["runs"].append({"name": "extended", "continues": "baseline-42"})
     added = set(deterministic_artefacts(parse_study(study_data))) - before
     names = ("recipe.json", "model.safetensors", "model.json", "trace.parquet", "samples.jsonl")
-    assert added == {f"results/runs/extended/{name}" for name in (*names, "test_loss.json")}
+    assert added == {
+        *(f"results/runs/extended/{name}" for name in (*names, "test_loss.json")),
+        "results/contamination/text-16+text-0-2049.json",
+    }

@@ -12,6 +12,7 @@ from typing import Any
 
 from noiseband.errors import UserError
 from noiseband.study import Study, parse_study, read_yaml
+from noiseband.study.contamination import contaminations
 from noiseband.study.params import finetuned_models
 
 PACKAGE = Path(__file__).parent
@@ -97,7 +98,9 @@ def study_of(config: dict[str, Any], files: list[str]) -> Study:
         sys.exit(2)
 
 
-TABLES = ("runs", "verdicts", "noise", "stacks", "factorial", "finetuning", "epochs")
+TABLES = (
+    "runs", "contamination", "verdicts", "noise", "stacks", "factorial", "finetuning", "epochs",
+)  # fmt: skip
 FIGURES = ("effects", "noise", "pareto", "loss", "learning-rate", "gradient-norm", "finetuning")
 
 
@@ -133,10 +136,16 @@ def corpus_files(study: Study, folder: str, *names: str) -> list[str]:
     ]
 
 
+def contamination_files(study: Study) -> list[str]:
+    """`results/contamination/<window>.json` for every test window and training tokens."""
+    return [f"{study.config.results}/contamination/{name}.json" for name in contaminations(study)]
+
+
 def table_inputs(study: Study) -> list[str]:
     """What the tables are made of."""
     return [
         *run_files(study, "recipe.json", "model.json", "trace.parquet", "test_loss.json"),
+        *contamination_files(study),
         *finetuned_files(study, "epochs.json"),
         *judged_files(study),
     ]
@@ -153,6 +162,7 @@ def deterministic_artefacts(study: Study) -> list[str]:
         *(f"{results}/init/{start}.json" for start in study.starts),
         *run_files(study, "recipe.json", "model.safetensors", "model.json"),
         *run_files(study, "trace.parquet", "samples.jsonl", "test_loss.json"),
+        *contamination_files(study),
         *finetuned_files(study, "model.safetensors", "epochs.json", "answers.jsonl"),
         *judged_files(study),
         *(f"{results}/verify/{run.name}.json" for run in study.repeats),

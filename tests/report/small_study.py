@@ -33,6 +33,7 @@ QUESTIONS = [
     ("Name a country that borders this one.", "Portugal", "Portugal borders Spain."),
     ("How many people live there?", "", "About 5.5 million people live there."),
 ]
+WINDOW = "pocket-64+pocket-0-409601"
 ANSWERS = [
     "The capital of Andorra is Andorra la Vella.",
     "The capital of the country is the sea and the sons of the land.",
@@ -62,6 +63,7 @@ def write_study(
         _write_run(results / "runs" / run.name, run, number, steps, samples)
     _write_finetuning(results, models, answers)
     _write_corpus(results)
+    _write_contamination(results)
     _write_checks(results, runs)
     return TablesParams(
         study="pocket",
@@ -73,6 +75,7 @@ def write_study(
         noise={name: list(pairs) for name, pairs in noise.items()},
         models=list(models),
         corpora=["pocket"],
+        contamination={WINDOW: [run.name for run in runs]},
         factors=list(factors),
         fraction=0,
     )
@@ -257,6 +260,19 @@ def _write_corpus(results: Path) -> None:
             "test_unigram_nats": 6.631207,
         },
     )
+
+
+def _write_contamination(results: Path) -> None:
+    write_json(
+        results / "contamination" / f"{WINDOW}.json",
+        {
+            "corpus": "pocket", "split": "test", "first_token": 1, "stop_token": 80001,
+            "trained_on": [{"corpus": "pocket", "first": 0, "stop": 409601}],
+            "not_compared": [],
+            "documents": 500, "documents_found": 2, "tokens": 80000, "tokens_found": 112,
+            "span": 32, "spans": 79969, "spans_found": 3, "expected_false_spans": 1.8e-9,
+        },
+    )  # fmt: skip
 
 
 def _write_checks(results: Path, runs: Sequence[FakeRun]) -> None:

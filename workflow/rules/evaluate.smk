@@ -1,9 +1,12 @@
-# Test loss: all of a run's evaluations in one process.
+# Test loss: all of a run's evaluations in one process. Contamination: once for all runs that have
+# the same test window and were trained on the same tokens.
+
+CONTAMINATION = contaminations(study)
 
 
 rule evaluate:
     input:
-        code=code("evaluate"),
+        code=code("evaluate.loss"),
         model=rules.train.output.model,
         tokens=lambda w: f"{RESULTS}/tokens/{study.runs[w.run].recipe.data.corpus}/{study.config.evaluation.split}.safetensors",
         vocabulary=lambda w: f"{RESULTS}/tokens/{study.runs[w.run].recipe.data.corpus}/vocabulary.tiktoken",
@@ -20,3 +23,28 @@ rule evaluate:
     shell:
         "noiseband evaluate --params {params.text:q} --model {input.model:q}"
         " --tokens {input.tokens:q} --vocabulary {input.vocabulary:q} --out {output:q} 2> {log:q}"
+
+
+rule contamination:
+    input:
+        code=code("evaluate.contamination"),
+        tokens=lambda w: f"{RESULTS}/tokens/{CONTAMINATION[w.window].corpus}/{study.config.evaluation.split}.safetensors",
+        training=lambda w: [
+            f"{RESULTS}/tokens/{stretch.corpus}/train.safetensors"
+            for stretch in CONTAMINATION[w.window].training
+        ],
+    output:
+        f"{RESULTS}/contamination/{{window}}.json",
+    log:
+        f"{RESULTS}/logs/contamination/{{window}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/contamination/{{window}}.tsv"
+    wildcard_constraints:
+        window="|".join(map(re.escape, CONTAMINATION)),
+    params:
+        text=lambda w: CONTAMINATION[w.window].text,
+    message:
+        "Contamination of {wildcards.window}"
+    shell:
+        "noiseband contamination --params {params.text:q} --tokens {input.tokens:q} --out {output:q}"
+        " {input.training:q} 2> {log:q}"

@@ -20,6 +20,7 @@ from noiseband.report.hostile import plain, shown
 from noiseband.report.palette import GLYPHS, slug, variables
 from noiseband.report.provenance import provenance
 from noiseband.report.rows import (
+    ContaminationRow,
     FactorialRow,
     FinetuningRow,
     NoiseRow,
@@ -67,6 +68,7 @@ def environment() -> Environment:
         "plain": plain,
         "slug": slug,
         "fixed": words.fixed,
+        "percent": words.percent,
         "signed": words.signed,
         "p_text": words.p_text,
         "spelled": words.spelled,
@@ -125,6 +127,7 @@ def context(params: TablesParams, results: Path) -> dict[str, Any]:
             for name in params.corpora
             if (found := corpus(results, name, params.baseline, baseline.test_loss))
         ],
+        "contamination": read_rows(tables / "contamination.csv", ContaminationRow),
         "provenance": provenance(results, params.runs),
     }
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from noiseband.report import inference
+from noiseband.report.contamination import contamination_rows
 from noiseband.report.factorial import analysis, factorial_rows, interactions
 from noiseband.report.rows import (
+    ContaminationRow,
     EpochRow,
     FactorialRow,
     FinetuningRow,
@@ -26,7 +28,7 @@ from noiseband.table import write_rows
 
 
 def write_tables(params: TablesParams, results: Path) -> None:
-    """Write `tables/{runs,verdicts,noise,stacks,factorial,finetuning,epochs}.csv`.
+    """Write `tables/{runs,contamination,verdicts,noise,stacks,factorial,finetuning,epochs}.csv`.
 
     A pure function of the files that it reads under `results`: equal files give equal bytes.
     Raises UserError for a file that is missing.
@@ -36,6 +38,8 @@ def write_tables(params: TablesParams, results: Path) -> None:
     components = inference.noise(runs, params.noise, params.alpha)
     losses = {row.run: row.test_loss for row in runs}
     write_rows(tables / "runs.csv", RunRow, runs)
+    seen = contamination_rows(results, params.contamination)
+    write_rows(tables / "contamination.csv", ContaminationRow, seen)
     proposed = [row for row in runs if not inference.of_design(row, params.factors)]
     write_rows(tables / "verdicts.csv", VerdictRow, inference.verdict_rows(proposed, params.alpha))
     write_rows(tables / "noise.csv", NoiseRow, inference.noise_rows(components, runs))

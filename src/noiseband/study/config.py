@@ -82,6 +82,14 @@ class Corpus(Documents):
     tokens: SplitTokens | None = None
     """Pinned token counts: checked when tokenising, and used to refuse a run that reads too far."""
 
+    def same_tokens(self, other: Corpus) -> bool:
+        """Whether both make the same token files: they differ in pins at most."""
+        return self.model_dump(exclude={"tokens"}) == other.model_dump(exclude={"tokens"})
+
+    def same_ids(self, other: Corpus) -> bool:
+        """Whether a token id stands for the same text in both."""
+        return self.tokenizer.kind == other.tokenizer.kind == "gpt2" or self.same_tokens(other)
+
 
 class Evaluation(Section):
     """Test loss: token-weighted cross-entropy over a fixed window of held-out tokens."""

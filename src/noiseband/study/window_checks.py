@@ -7,11 +7,11 @@ run that went on from one of another corpus, cut otherwise from the same source.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from noiseband.study.config import Corpus, Evaluation
 from noiseband.study.problems import Problem
-from noiseband.study.runs import Run
+from noiseband.study.runs import Run, trained_on
 
 
 def check_test_window(
@@ -22,20 +22,6 @@ def check_test_window(
     pairs = [(run, read) for run in known.values() for read in trained_on(run, known)]
     problems = _same_tokens(pairs, evaluation, corpora) if evaluation.split == "train" else []
     return problems + _same_documents(pairs, evaluation, corpora)
-
-
-def trained_on(run: Run, runs: Mapping[str, Run]) -> Iterator[Run]:
-    """The run, then the one that it goes on from, and so on as far as `runs` has them."""
-    current: Run | None = run
-    while current is not None:
-        yield current
-        current = None if current.continues is None else runs.get(current.continues)
-
-
-def same_tokens(one: Corpus, other: Corpus) -> bool:
-    """Whether two entries make the same token files."""
-    pins = {"tokens"}
-    return one.model_dump(exclude=pins) == other.model_dump(exclude=pins)
 
 
 def window_tokens(evaluation: Evaluation, context: int, there: int | None) -> tuple[int, float]:
@@ -57,7 +43,7 @@ def _same_tokens(
     alike = [
         (run, read)
         for run, read in pairs
-        if same_tokens(corpora[run.recipe.data.corpus], corpora[read.recipe.data.corpus])
+        if corpora[run.recipe.data.corpus].same_tokens(corpora[read.recipe.data.corpus])
     ]
     clashes = []
     for run, read in alike:
@@ -96,7 +82,7 @@ def _same_documents(
         shared = {s.package for s in own.sources} & {s.package for s in other.sources}
         ends = {"test": own.test, "validation": own.test + own.validation, "train": 1.0}
         end, held_out = ends[evaluation.split], other.test + other.validation
-        if same_tokens(own, other) or not shared or held_out > end - 1e-9:
+        if own.same_tokens(other) or not shared or held_out > end - 1e-9:
             continue
         remedy = (
             f"{_reader(run, read)} trains on all but the first {held_out:.4g} of the documents of "
