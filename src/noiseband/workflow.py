@@ -146,7 +146,7 @@ def table_inputs(study: Study) -> list[str]:
     return [
         *run_files(study, "recipe.json", "model.json", "trace.parquet", "test_loss.json"),
         *contamination_files(study),
-        *finetuned_files(study, "epochs.json"),
+        *finetuned_files(study, "epochs.json", "answers.jsonl"),
         *judged_files(study),
     ]
 
@@ -167,5 +167,6 @@ def deterministic_artefacts(study: Study) -> list[str]:
         *judged_files(study),
         *(f"{results}/verify/{run.name}.json" for run in study.repeats),
         *(f"{results}/tables/{name}.csv" for name in (*TABLES, "init", "starts")),
+        f"{results}/tables/answers.parquet",
         *(f"{results}/figures/{name}.svg" for name in FIGURES),
     ]

@@ -20,7 +20,7 @@ from tests.report.small_study import write_study
 
 def question(round: int, number: int, **scores: float | None) -> dict[str, Any]:
     given = {f"{model}/42": {"score": score, "reason": ""} for model, score in scores.items()}
-    return {"round": round, "question": number, "scores": given}
+    return {"round": round, "question": number, "order": list(given), "scores": given}
 
 
 def test_a_missing_score_is_not_zero() -> None:

@@ -7,6 +7,7 @@ rule tables:
         results=table_inputs(study),
     output:
         expand(f"{RESULTS}/tables/{{name}}.csv", name=TABLES),
+        answers=f"{RESULTS}/tables/answers.parquet",
     log:
         f"{RESULTS}/logs/tables.log",
     benchmark:

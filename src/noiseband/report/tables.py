@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from noiseband.report import inference
+from noiseband.report.answers import write_answers
 from noiseband.report.contamination import contamination_rows
 from noiseband.report.factorial import analysis, factorial_rows, interactions
 from noiseband.report.rows import (
@@ -28,7 +29,8 @@ from noiseband.table import write_rows
 
 
 def write_tables(params: TablesParams, results: Path) -> None:
-    """Write `tables/{runs,contamination,verdicts,noise,stacks,factorial,finetuning,epochs}.csv`.
+    """Write `tables/{runs,contamination,verdicts,noise,stacks,factorial,finetuning,epochs}.csv`
+    and `tables/answers.parquet`.
 
     A pure function of the files that it reads under `results`: equal files give equal bytes.
     Raises UserError for a file that is missing.
@@ -51,6 +53,7 @@ def write_tables(params: TablesParams, results: Path) -> None:
         tables / "finetuning.csv", FinetuningRow, finetuning_rows(results, params.models, losses)
     )
     write_rows(tables / "epochs.csv", EpochRow, epoch_rows(results, params.models))
+    write_answers(tables / "answers.parquet", results, params.models)
 
 
 def run_rows(params: TablesParams, results: Path) -> list[RunRow]:
