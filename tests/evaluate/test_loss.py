@@ -171,8 +171,9 @@ def test_long_batches_are_cut_into_blocks_of_rows(
     tokens: Tokens,
     encoding: tiktoken.Encoding,
 ) -> None:
-    for rows in (5, 48, 1000):  # a batch has 48 rows
+    for rows, logits in ((5, 700), (7, 1), (48, 257 * 48), (1000, 10**6)):  # a batch has 48 rows
         monkeypatch.setitem(forward.BLOCK_ROWS, "cpu", rows)
+        monkeypatch.setitem(forward.PASS, "cpu", logits)
         other = evaluate(model_file, config, "explicit", tokens, PROTOCOL, encoding)
         assert other["test_loss"] == pytest.approx(result["test_loss"], abs=1e-7)
 

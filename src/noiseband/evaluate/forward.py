@@ -1,8 +1,8 @@
 """The loss of every target of a window: the model forward, its head some rows at a time.
 
 The logits of a batch are by far the largest thing that a forward pass makes. Nothing is asked of
-them but one number a row, so a few rows at a time do: a block stays in the cache of a CPU, and a
-GPU never holds all logits at once.
+them but one number a row, so some rows at a time do: the memory is allocated once, a GPU never
+holds all logits, and the passes over them stay in the cache of a CPU.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from noiseband.evaluate.window import Window
 from noiseband.model.gpt import GPT
 from noiseband.study.recipe import Precision
 
-BLOCK_ROWS = {"cpu": 64, "cuda": 4096}
-"""Rows of logits at a time: enough for a matrix product at full speed, and no more."""
+BLOCK_ROWS = {"cpu": 256, "cuda": 4096}
+"""Rows of one matrix product: enough for full speed, and no more."""
+PASS = {"cpu": 2**18, "cuda": 2**28}
+"""Logits that are exponentiated and summed together: what a core's cache holds, or a block."""
 
 
 @torch.inference_mode()
@@ -39,13 +41,18 @@ def target_losses(model: GPT, window: Window, precision: Precision) -> Tensor:
 def _cross_entropy(hidden: Tensor, head: Tensor, targets: Tensor, out: Tensor) -> None:
     """-log softmax(hidden @ head)[target] of each row; hidden (n, width), head (width, vocabulary),
     targets and out (n,)."""
-    block = min(len(hidden), BLOCK_ROWS[hidden.device.type])
-    logits = hidden.new_empty(block, head.shape[1])
+    device, vocabulary = hidden.device.type, head.shape[1]
+    block = min(len(hidden), BLOCK_ROWS[device])
+    few = max(PASS[device] // vocabulary, 1)
+    memory = hidden.new_empty(block, vocabulary)
     for begin in range(0, len(hidden), block):
         part = slice(begin, begin + block)
         rows = hidden[part]
-        scores = torch.mm(rows, head, out=logits[: len(rows)]).float()
-        # Shifted by the row's largest, so that the exponential cannot overflow.
-        scores.sub_(scores.amax(dim=1, keepdim=True))
-        of_target = scores.gather(1, targets[part, None])
-        torch.sub(scores.exp_().sum(dim=1, keepdim=True).log(), of_target, out=out[part, None])
+        logits = torch.mm(rows, head, out=memory[: len(rows)])
+        pieces = (torch.split(x, few) for x in (logits, targets[part, None], out[part, None]))
+        for some, of, to in zip(*pieces, strict=True):
+            scores = some.float()
+            # Shifted by the row's largest, so that the exponential cannot overflow.
+            scores.sub_(scores.amax(dim=1, keepdim=True))
+            of_target = scores.gather(1, of)
+            torch.sub(scores.exp_().sum(dim=1, keepdim=True).log(), of_target, out=to)
