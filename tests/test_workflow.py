@@ -38,6 +38,12 @@ def test_training_does_not_depend_on_later_stages() -> None:
     assert not any(name.startswith(("train/", "model/", "report/")) for name in names("stats"))
 
 
+def test_counting_contamination_differently_measures_no_loss_again() -> None:
+    counting = {"evaluate/contamination.py", "evaluate/spans.py"}
+    assert counting < names("evaluate.contamination")
+    assert names("evaluate.loss").isdisjoint(counting)
+
+
 def test_the_order_is_fixed() -> None:
     assert code("train") == sorted(code("train"))
 

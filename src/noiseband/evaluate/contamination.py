@@ -1,7 +1,7 @@
 """How much of a test window stands in what a run was trained on.
 
-Both are token files mapped into memory. What is kept grows with the test window alone: the training
-tokens are read once, some at a time.
+Both are token files mapped into memory. What is kept grows with the test window alone: training
+tokens are looked through some at a time.
 """
 
 from __future__ import annotations

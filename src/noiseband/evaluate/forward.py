@@ -30,21 +30,23 @@ def target_losses(model: GPT, window: Window, precision: Precision) -> Tensor:
     device = model.tok_emb.weight.device
     dtype = ARITHMETIC[precision].autocast or torch.float32
     head = model.head.to(dtype).T
+    rows = min(window.batch * window.context, BLOCK_ROWS[device.type])
+    memory = head.new_empty(rows, head.shape[1])
     losses = torch.empty(len(window.targets), device=device)
     for place, (inputs, targets) in zip(losses.view(window.batches, -1), window, strict=True):
         with autocast(precision, device):
             hidden = model.hidden(inputs.to(device)).flatten(0, 1)
-        _cross_entropy(hidden.to(dtype), head, targets.to(device).flatten(), place)
+        _cross_entropy(hidden.to(dtype), head, targets.to(device).flatten(), memory, place)
     return losses.cpu()
 
 
-def _cross_entropy(hidden: Tensor, head: Tensor, targets: Tensor, out: Tensor) -> None:
+def _cross_entropy(
+    hidden: Tensor, head: Tensor, targets: Tensor, memory: Tensor, out: Tensor
+) -> None:
     """-log softmax(hidden @ head)[target] of each row; hidden (n, width), head (width, vocabulary),
-    targets and out (n,)."""
-    device, vocabulary = hidden.device.type, head.shape[1]
-    block = min(len(hidden), BLOCK_ROWS[device])
-    few = max(PASS[device] // vocabulary, 1)
-    memory = hidden.new_empty(block, vocabulary)
+    targets and out (n,); memory (any, vocabulary) is for the logits of so many rows."""
+    block, vocabulary = memory.shape
+    few = max(PASS[hidden.device.type] // vocabulary, 1)
     for begin in range(0, len(hidden), block):
         part = slice(begin, begin + block)
         rows = hidden[part]

@@ -58,17 +58,16 @@ class SpanSet:
         # all of ours by it, at a tenth of what a binary search costs.
         self.filter = np.zeros(2 ** (bits - 3), dtype=np.uint8)
         byte, bit = self._place(self.values)
-        bytes_, first = np.unique(byte, return_index=True)
-        if len(first):
-            self.filter[bytes_] = np.bitwise_or.reduceat(np.uint8(1) << bit, first)
+        used, first = np.unique(byte, return_index=True)
+        if len(used):
+            self.filter[used] = np.bitwise_or.reduceat(np.uint8(1) << bit, first)
 
     def look_in(self, hashes: Hashes) -> None:
         """Mark those of ours that are among the hashes given."""
         byte, bit = self._place(hashes)
         perhaps = hashes[(self.filter[byte] >> bit & 1).astype(bool)]
         place = np.searchsorted(self.values, perhaps)
-        # The filter lets pass what is larger than all of ours only if it begins like the last one.
-        place[place == len(self.values)] = 0
+        place[place == len(self.values)] = 0  # larger than all of ours, so not the first one
         self.found[place[self.values[place] == perhaps]] = True
 
     @property
