@@ -7,6 +7,7 @@
 # The rules lie in workflow/rules, a file for each stage, in the order below. What each computes
 # is in the folder of the same name under src/noiseband.
 
+from noiseband.study.contamination import contaminations
 from noiseband.study.params import (
     CorpusParams,
     EvaluateParams,

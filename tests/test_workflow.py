@@ -38,6 +38,12 @@ def test_training_does_not_depend_on_later_stages() -> None:
     assert not any(name.startswith(("train/", "model/", "report/")) for name in names("stats"))
 
 
+def test_counting_contamination_differently_measures_no_loss_again() -> None:
+    counting = {"evaluate/contamination.py", "evaluate/spans.py"}
+    assert counting < names("evaluate.contamination")
+    assert names("evaluate.loss").isdisjoint(counting)
+
+
 def test_the_order_is_fixed() -> None:
     assert code("train") == sorted(code("train"))
 
@@ -49,4 +55,7 @@ def test_a_run_that_continues_another_is_digested_like_any_and_has_no_init(
     study_data["runs"].append({"name": "extended", "continues": "baseline-42"})
     added = set(deterministic_artefacts(parse_study(study_data))) - before
     names = ("recipe.json", "model.safetensors", "model.json", "trace.parquet", "samples.jsonl")
-    assert added == {f"results/runs/extended/{name}" for name in (*names, "test_loss.json")}
+    assert added == {
+        *(f"results/runs/extended/{name}" for name in (*names, "test_loss.json")),
+        "results/contamination/text-16+text-0-2049.json",
+    }

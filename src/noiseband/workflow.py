@@ -14,6 +14,7 @@ from typing import Any
 
 from noiseband.errors import UserError
 from noiseband.study import Study, parse_study, read_yaml
+from noiseband.study.contamination import contaminations
 from noiseband.study.params import finetuned_models
 
 PACKAGE = Path(__file__).parent
@@ -105,7 +106,7 @@ def study_of(config: dict[str, Any], files: list[str]) -> Study:
 
 
 TABLES = (
-    "runs", "pretrained", "verdicts", "gaps", "noise", "stacks", "factorial",
+    "runs", "pretrained", "contamination", "verdicts", "gaps", "noise", "stacks", "factorial",
     "finetuning", "epochs", "finetuning-noise", "twins",
 )  # fmt: skip
 FIGURES = ("effects", "noise", "pareto", "loss", "learning-rate", "gradient-norm", "finetuning")
@@ -149,12 +150,18 @@ def corpus_files(study: Study, folder: str, *names: str) -> list[str]:
     ]
 
 
+def contamination_files(study: Study) -> list[str]:
+    """`results/contamination/<window>.json` for every test window and training tokens."""
+    return [f"{study.config.results}/contamination/{name}.json" for name in contaminations(study)]
+
+
 def table_inputs(study: Study) -> list[str]:
     """What the tables are made of."""
     return [
         *run_files(study, "recipe.json", "model.json", "trace.parquet", "test_loss.json"),
         *pretrained_files(study, "pretrained.json", "model.json", "test_loss.json"),
-        *finetuned_files(study, "epochs.json"),
+        *contamination_files(study),
+        *finetuned_files(study, "epochs.json", "answers.jsonl"),
         *judged_files(study),
     ]
 
@@ -172,9 +179,11 @@ def deterministic_artefacts(study: Study) -> list[str]:
         *run_files(study, "trace.parquet", "samples.jsonl", "test_loss.json"),
         *pretrained_files(study, "pretrained.json", "model.safetensors", "model.json"),
         *pretrained_files(study, "test_loss.json"),
+        *contamination_files(study),
         *finetuned_files(study, "model.safetensors", "epochs.json", "answers.jsonl"),
         *judged_files(study),
         *(f"{results}/verify/{run.name}.json" for run in study.repeats),
         *(f"{results}/tables/{name}.csv" for name in (*TABLES, "init", "starts")),
+        f"{results}/tables/answers.parquet",
         *(f"{results}/figures/{name}.svg" for name in FIGURES),
     ]

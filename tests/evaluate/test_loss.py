@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
+import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +20,12 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from noiseband.errors import UserError
+from noiseband.evaluate import forward
 from noiseband.evaluate.loss import evaluate, evaluate_file, token_bytes
 from noiseband.model.init import initial_weights
 from noiseband.model.load import load_model
 from noiseband.study.config import Evaluation
+from noiseband.study.params import EvaluateParams
 from noiseband.study.recipe import Model
 
 Tokens = NDArray[np.uint16]
@@ -48,8 +54,8 @@ def losses(model_file: Path, config: Model, tokens: Tokens) -> torch.Tensor:
 def test_loss_is_the_mean_over_the_window(result: dict[str, Any], losses: torch.Tensor) -> None:
     assert result["test_loss"] == pytest.approx(float(losses.mean()), abs=1e-6)
     assert result["test_loss_text"] == f"{result['test_loss']:.6f}"
-    counts = [result[key] for key in ("tokens", "batches", "start_token", "precision")]
-    assert counts == [192, 4, 10, "float32"]
+    keys = ("tokens", "batches", "split", "start_token", "precision")
+    assert [result[key] for key in keys] == [192, 4, "test", 10, "float32"]
 
 
 def test_loss_by_position(result: dict[str, Any], losses: torch.Tensor) -> None:
@@ -59,6 +65,29 @@ def test_loss_by_position(result: dict[str, Any], losses: torch.Tensor) -> None:
     ]
     expected = losses.view(12, 8, 2).mean(dim=(0, 2)).tolist()
     assert [part["loss"] for part in parts] == pytest.approx(expected, abs=1e-6)
+
+
+def test_loss_by_document(
+    result: dict[str, Any], losses: torch.Tensor, tokens: Tokens, encoding: tiktoken.Encoding
+) -> None:
+    flat = losses.flatten().tolist()  # of the targets 11 to 202
+    ends = [place for place in range(403) if tokens[place] == encoding.eot_token]
+    means = {
+        number: sum(flat[begin + 1 - 11 : end + 1 - 11]) / (end - begin)
+        for number, (begin, end) in enumerate(pairwise(ends), start=1)
+        if begin + 1 >= 11 and end <= 202
+    }
+    summary = result["by_document"]
+    assert summary["documents"] == len(means) == 8
+    assert summary["quantiles"]["0.50"] == pytest.approx(np.median([*means.values()]), abs=1e-6)
+    hardest = summary["hardest"][0]
+    number = max(means, key=lambda number: means[number])
+    assert hardest["document"] == number
+    assert hardest["loss"] == pytest.approx(means[number], abs=1e-6)
+    assert (hardest["first_token"], hardest["stop_token"]) == (
+        ends[number - 1] + 1,
+        ends[number] + 1,
+    )
 
 
 def test_bits_per_byte_counts_text_and_not_its_ends(
@@ -132,6 +161,58 @@ def test_a_diverged_model_is_a_users_error(
     save_file(weights, tmp_path / "model.safetensors")
     with pytest.raises(UserError, match="test loss is nan; the run diverged"):
         evaluate(tmp_path / "model.safetensors", config, "explicit", tokens, PROTOCOL, encoding)
+
+
+def test_long_batches_are_cut_into_blocks_of_rows(
+    monkeypatch: pytest.MonkeyPatch,
+    result: dict[str, Any],
+    model_file: Path,
+    config: Model,
+    tokens: Tokens,
+    encoding: tiktoken.Encoding,
+) -> None:
+    for rows, logits in ((5, 700), (7, 1), (48, 257 * 48), (1000, 10**6)):  # a batch has 48 rows
+        monkeypatch.setitem(forward.BLOCK_ROWS, "cpu", rows)
+        monkeypatch.setitem(forward.PASS, "cpu", logits)
+        other = evaluate(model_file, config, "explicit", tokens, PROTOCOL, encoding)
+        assert other["test_loss"] == pytest.approx(result["test_loss"], abs=1e-7)
+
+
+def test_logits_of_any_size_have_a_finite_loss(
+    tmp_path: Path, model_file: Path, config: Model, tokens: Tokens, encoding: tiktoken.Encoding
+) -> None:
+    weights = load_file(model_file)
+    weights["out_head.weight"] *= 1e4
+    save_file(weights, tmp_path / "model.safetensors")
+    result = evaluate(
+        tmp_path / "model.safetensors", config, "explicit", tokens, PROTOCOL, encoding
+    )
+    assert 1e3 < result["test_loss"] < 1e6
+
+
+def test_any_number_of_threads_and_processes_gives_the_same_bytes(
+    tmp_path: Path, vocabulary: Path
+) -> None:
+    """Each is a process of its own, as the workflow starts it; all of them at the same time."""
+    # Odd sizes: PyTorch's threads cut arrays where vectors end, and then other digits come out.
+    config = Model(vocabulary=257, context=33, width=66, heads=2, layers=1)
+    protocol = Evaluation(batch=21)
+    drawn = np.random.default_rng(0).integers(0, 257, 10 * 21 * 33 + 1, dtype=np.uint16)
+    model, split = tmp_path / "model.safetensors", tmp_path / "test.safetensors"
+    save_file(initial_weights(config, "keyed", 1), model)
+    save_file({"tokens": torch.from_numpy(drawn)}, split)
+    params = EvaluateParams(model=config, attention="explicit", evaluation=protocol)
+    command = [sys.executable, "-m", "noiseband", "evaluate", "--params", params.text]
+    command += ["--model", str(model), "--tokens", str(split), "--vocabulary", str(vocabulary)]
+    outs = {threads: tmp_path / f"{threads}.json" for threads in (1, 2, 7)}
+    started = [
+        subprocess.Popen(
+            [*command, "--out", str(out)], env={**os.environ, "OMP_NUM_THREADS": str(threads)}
+        )
+        for threads, out in outs.items()
+    ]
+    assert [process.wait() for process in started] == [0, 0, 0]
+    assert len({out.read_bytes() for out in outs.values()}) == 1
 
 
 def test_files(

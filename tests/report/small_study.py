@@ -34,6 +34,7 @@ QUESTIONS = [
     ("Name a country that borders this one.", "Portugal", "Portugal borders Spain."),
     ("How many people live there?", "", "About 5.5 million people live there."),
 ]
+WINDOW = "pocket-64+pocket-0-409601"
 ANSWERS = [
     "The capital of Andorra is Andorra la Vella.",
     "The capital of the country is the sea and the sons of the land.",
@@ -68,6 +69,7 @@ def write_study(
         _write_pretrained(results / "runs" / name, name, loss)
     _write_finetuning(results, models, answers)
     _write_corpus(results)
+    _write_contamination(results)
     _write_checks(results, runs)
     return ReportParams(
         study="pocket",
@@ -80,6 +82,7 @@ def write_study(
         pretrained=list(pretrained),
         models=list(models),
         corpora=["pocket"],
+        contamination={WINDOW: [run.name for run in runs]},
         factors=list(factors),
         fraction=0,
         machine="laptop",
@@ -276,6 +279,19 @@ def _write_corpus(results: Path) -> None:
             "test_unigram_nats": 6.631207,
         },
     )
+
+
+def _write_contamination(results: Path) -> None:
+    write_json(
+        results / "contamination" / f"{WINDOW}.json",
+        {
+            "corpus": "pocket", "split": "test", "first_token": 1, "stop_token": 80001,
+            "trained_on": [{"corpus": "pocket", "first": 0, "stop": 409601}],
+            "not_compared": [],
+            "documents": 500, "documents_found": 2, "tokens": 80000, "tokens_found": 112,
+            "span": 32, "spans": 79969, "spans_found": 3, "expected_false_spans": 1.8e-9,
+        },
+    )  # fmt: skip
 
 
 def _write_checks(results: Path, runs: Sequence[FakeRun]) -> None:

@@ -45,6 +45,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """A study of two baseline runs and nothing else: no card, no record, no fine-tuning."""
     results = tmp_path_factory.mktemp("bare") / "results"
     params = write_study(results, BASELINES[:2], steps=20, models=[], noise={})
+    params = params.model_copy(update={"contamination": {}})
     for path in ("manifest.json", "corpus/pocket/card.json", "tables/init.csv"):
         (results / path).unlink()
     for run in BASELINES[:2]:
@@ -97,7 +98,7 @@ def test_equal_files_make_an_equal_page(made: Made, tmp_path: Path) -> None:
 def test_tags_are_balanced_and_tables_described(made: Made) -> None:
     tags = Tags(made.page)
     assert (tags.open, tags.unbalanced) == ([], [])
-    assert tags.names.count("table") == tags.names.count("caption") == 15
+    assert tags.names.count("table") == tags.names.count("caption") == 16
     assert tags.names.count("h1") == 1
     heads = re.findall(r"<th\b([^>]*)>", made.page)
     assert all("scope=" in head for head in heads)
@@ -134,6 +135,13 @@ def test_noise_stacks_and_corpus_are_told(made: Made) -> None:
     assert "stacked-3gradient-clipping + remove-dropout + schedule-learning-rate −0.2436" in text
     assert "would reach 6.631207 nats on the test split" in text
     assert "ends at 4.861234: 1.770 nats below." in text
+
+
+def test_contamination_is_told(made: Made) -> None:
+    text = words_of(made.page)
+    assert "pocket:0-409601 pocket test 1 to 80,001 24 runsbaseline-42" in text
+    assert " 500 0.40% 0.14% < 0.01%" in text
+    assert "of another vocabulary" not in text
 
 
 def test_reruns_recipes_and_provenance_are_told(made: Made) -> None:
@@ -199,6 +207,7 @@ def test_runs_without_a_loss_are_named_on_the_first_screen(tmp_path: Path) -> No
         "Nothing was trained twice: a run with repeat_of: in the config",
         "The tables tables/init.csv and tables/starts.csv, which the rule verify_init writes",
         "All runs share the baseline’s recipe",
+        "The files contamination/*.json, which the rule contamination writes",
         "cards, corpus/*/card.json and tokens/*/card.json, would be shown here",
         "not there: the rule manifest writes it",
         "unknown: runs/*/timing.json would say",

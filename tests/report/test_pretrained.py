@@ -10,7 +10,7 @@ from noiseband.report.figures import write_figures
 from noiseband.report.pretrained import gaps
 from noiseband.report.rows import FinetuningRow, GapRow, PretrainedRow, RunRow, VerdictRow
 from noiseband.report.tables import write_tables
-from noiseband.report.words import percent
+from noiseband.report.words import whole_percent
 from noiseband.table import read_rows
 from tests.report.conftest import Made, make
 from tests.report.fake_runs import FakeRun
@@ -136,4 +136,9 @@ def test_the_largest_share_comes_first() -> None:
 
 
 def test_percentages() -> None:
-    assert [percent(x) for x in (0.593, -0.004, -0.126, 1.5)] == ["59%", "0%", "\u221213%", "150%"]
+    assert [whole_percent(x) for x in (0.593, -0.004, -0.126, 1.5)] == [
+        "59%",
+        "0%",
+        "\u221213%",
+        "150%",
+    ]

@@ -20,7 +20,7 @@ from tests.report.small_study import write_study
 
 def question(round: int, number: int, **scores: float | None) -> dict[str, Any]:
     given = {f"{model}/42": {"score": score, "reason": ""} for model, score in scores.items()}
-    return {"round": round, "question": number, "scores": given}
+    return {"round": round, "question": number, "order": list(given), "scores": given}
 
 
 def test_a_missing_score_is_not_zero() -> None:
@@ -86,7 +86,8 @@ def test_a_run_is_ranked_over_all_its_fine_tuning_seeds(tmp_path: Path) -> None:
     of_seed = {"baseline-42/1": 60.0, "baseline-42/2": 10.0, "baseline-42/3": 10.0}
     given = of_seed | {f"baseline-22/{seed}": 40.0 for seed in (1, 2, 3)}
     scores = {model: {"score": score, "reason": ""} for model, score in given.items()}
-    lines = [{"round": 1, "question": q, "scores": scores} for q in range(4)]
+    line = {"round": 1, "order": list(scores), "scores": scores}
+    lines = [{**line, "question": question} for question in range(4)]
     write_jsonl(tmp_path / "judge" / "one" / "round-1.jsonl", lines)
     write_tables(params, tmp_path)
     rows = read_rows(tmp_path / "tables" / "finetuning.csv", FinetuningRow)

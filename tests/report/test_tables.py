@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,11 +12,12 @@ import pytest
 from scipy import stats
 
 from noiseband.errors import UserError
-from noiseband.report.rows import NoiseRow, RunRow, StackRow, VerdictRow
+from noiseband.report.contamination import contamination_rows
+from noiseband.report.rows import ContaminationRow, NoiseRow, RunRow, StackRow, VerdictRow
 from noiseband.report.tables import write_tables
 from noiseband.table import Row, read_rows
 from tests.report.fake_runs import FakeRun, continued
-from tests.report.small_study import sha, write_study
+from tests.report.small_study import WINDOW, sha, write_study
 
 CLIP = {"optimizer.clip_norm": [None, 0.5]}
 BASELINES = [
@@ -215,11 +217,24 @@ def test_a_stack_whose_part_never_ran_alone_predicts_nothing(tmp_path: Path) -> 
     assert row.got == pytest.approx(-0.2)
 
 
+def test_contamination_by_hand(tmp_path: Path) -> None:
+    (row,) = table(tmp_path, ContaminationRow, "contamination", BOTH)
+    assert row.runs == tuple(run.name for run in BOTH)
+    assert (row.corpus, row.split, row.trained_on) == ("pocket", "test", ("pocket:0-409601",))
+    shares = row.document_share, row.token_share, row.span_share
+    assert shares == (2 / 500, 112 / 80000, 3 / 79969)
+    file = tmp_path / "contamination" / f"{WINDOW}.json"
+    found = json.loads(file.read_text()) | {"documents": 0, "documents_found": 0}
+    file.write_text(json.dumps(found))
+    (row,) = contamination_rows(tmp_path, {WINDOW: ["a"]})
+    assert row.document_share is None
+
+
 def test_equal_files_give_equal_bytes(tmp_path: Path) -> None:
     for folder in ("one", "two"):
         params = write_study(tmp_path / folder, steps=40)
         write_tables(params, tmp_path / folder)
-    names = ["runs", "verdicts", "noise", "stacks", "finetuning", "epochs"]
+    names = ["runs", "contamination", "verdicts", "noise", "stacks", "finetuning", "epochs"]
     one, two = (
         [(tmp_path / folder / "tables" / f"{name}.csv").read_bytes() for name in names]
         for folder in ("one", "two")

@@ -29,6 +29,14 @@ NBSP = "\N{NO-BREAK SPACE}"
 
 
 @pytest.mark.parametrize(
+    ("share", "expected"),
+    [(None, "–"), (0.0, "0.00%"), (1e-9, "< 0.01%"), (0.0014, "0.14%"), (1.0, "100.00%")],
+)
+def test_a_little_is_not_nothing(share: float | None, expected: str) -> None:
+    assert words.percent(share) == expected
+
+
+@pytest.mark.parametrize(
     ("value", "decimals", "expected"),
     [
         (4.8612344, 6, "4.861234"),

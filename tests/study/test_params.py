@@ -54,8 +54,9 @@ def test_params_carry_what_the_stage_depends_on_and_no_more() -> None:
 
 
 def test_answering_otherwise_does_not_fine_tune_again(study_data: dict[str, Any]) -> None:
-    protocol = {"instructions": "factbook", "epochs": 1, "max_new_tokens": 4}
-    rows = {"generator": "factbook", "package": "p", "version": "1.0", "rows": 40}
+    protocol: dict[str, Any] = {"instructions": "factbook", "epochs": 1, "max_new_tokens": 4}
+    protocol |= {"patience": None, "dropout": 0.0}
+    rows = {"kind": "factbook", "package": "p", "version": "1.0", "rows": 40}
     study_data["finetuning"] = {
         "instructions": {"factbook": rows},
         "protocols": {"asked": protocol},

@@ -1,4 +1,7 @@
-# Test loss: all of a run's evaluations in one process.
+# Test loss: all of a run's evaluations in one process. Contamination: once for all runs that have
+# the same test window and were trained on the same tokens.
+
+CONTAMINATION = contaminations(study)
 
 # Of a run or a pretrained model: not `rules.train.output.model`, which would be of runs alone.
 MODEL = f"{RESULTS}/runs/{{run}}/model.safetensors"
@@ -6,9 +9,9 @@ MODEL = f"{RESULTS}/runs/{{run}}/model.safetensors"
 
 rule evaluate:
     input:
-        code=code("evaluate"),
+        code=code("evaluate.loss"),
         model=MODEL,
-        tokens=lambda w: f"{RESULTS}/tokens/{study.models[w.run].corpus}/test.safetensors",
+        tokens=lambda w: f"{RESULTS}/tokens/{study.models[w.run].corpus}/{study.config.evaluation.split}.safetensors",
         vocabulary=lambda w: f"{RESULTS}/tokens/{study.models[w.run].corpus}/vocabulary.tiktoken",
     output:
         f"{RESULTS}/runs/{{run}}/test_loss.json",
@@ -23,3 +26,28 @@ rule evaluate:
     shell:
         "noiseband evaluate --params {params.text:q} --model {input.model:q}"
         " --tokens {input.tokens:q} --vocabulary {input.vocabulary:q} --out {output:q} 2> {log:q}"
+
+
+rule contamination:
+    input:
+        code=code("evaluate.contamination"),
+        tokens=lambda w: f"{RESULTS}/tokens/{CONTAMINATION[w.window].corpus}/{study.config.evaluation.split}.safetensors",
+        training=lambda w: [
+            f"{RESULTS}/tokens/{stretch.corpus}/train.safetensors"
+            for stretch in CONTAMINATION[w.window].training
+        ],
+    output:
+        f"{RESULTS}/contamination/{{window}}.json",
+    log:
+        f"{RESULTS}/logs/contamination/{{window}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/contamination/{{window}}.tsv"
+    wildcard_constraints:
+        window=one_of(CONTAMINATION),
+    params:
+        text=lambda w: CONTAMINATION[w.window].text,
+    message:
+        "Contamination of {wildcards.window}"
+    shell:
+        "noiseband contamination --params {params.text:q} --tokens {input.tokens:q} --out {output:q}"
+        " {input.training:q} 2> {log:q}"

@@ -11,6 +11,7 @@ rule tables:
             category="Tables",
             caption="../report/table.rst",
         ),
+        answers=f"{RESULTS}/tables/answers.parquet",
     log:
         f"{RESULTS}/logs/tables.log",
     benchmark:

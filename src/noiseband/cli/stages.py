@@ -109,6 +109,20 @@ def evaluate(
 
 
 @app.command(rich_help_panel=PANEL)
+def contamination(
+    params_text: ParamsText,
+    tokens: File,
+    out: Out,
+    training: Annotated[list[Path], typer.Argument(exists=True)],
+) -> None:
+    """Count what of a test window stands in the training tokens."""
+    from noiseband.evaluate.contamination import contamination_file
+    from noiseband.study.contamination import ContaminationParams
+
+    contamination_file(parse(ContaminationParams, params_text), tokens, training, out)
+
+
+@app.command(rich_help_panel=PANEL)
 def finetune(
     params_text: ParamsText,
     seed: Annotated[int, typer.Option(help="Seed of the order of rows and of dropout.")],

@@ -1,4 +1,4 @@
-"""Test loss: token-weighted cross-entropy over a fixed window of the test split."""
+"""Test loss: token-weighted cross-entropy over a fixed window of held-out tokens."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from typing import Any
 
 import numpy as np
 import tiktoken
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
 
 from noiseband.corpus.tokens import open_tokens
 from noiseband.corpus.vocabulary import load_encoding
-from noiseband.determinism import autocast, make_deterministic, pick_device
+from noiseband.determinism import make_deterministic, pick_device
 from noiseband.errors import UserError
-from noiseband.evaluate.window import Window, cut_window
+from noiseband.evaluate.documents import by_document
+from noiseband.evaluate.forward import target_losses
+from noiseband.evaluate.window import cut_window
 from noiseband.files import write_json
-from noiseband.model.gpt import GPT, AttentionKind
+from noiseband.model.gpt import AttentionKind
 from noiseband.model.load import load_model
 from noiseband.study.config import Evaluation
 from noiseband.study.recipe import Model
@@ -37,7 +36,7 @@ def evaluate_file(
     vocabulary: Path,
     out: Path,
 ) -> None:
-    """`evaluate` on the test split in the file `tokens`, written to `out` as JSON."""
+    """`evaluate` on the split in the file `tokens`, written to `out` as JSON."""
     split, encoding = open_tokens(tokens), load_encoding(vocabulary)
     write_json(out, evaluate(model, config, attention, split, protocol, encoding))
 
@@ -52,15 +51,17 @@ def evaluate(
 ) -> dict[str, Any]:
     """The test loss of a model, in nats per token, ready to be written as JSON.
 
-    Dropout is off, whatever the config says. `tokens` is the whole test split, shape (any,);
-    `encoding` is what it was encoded with. The result holds:
+    Dropout is off, whatever the config says. `tokens` is the whole split, shape (any,);
+    `encoding` is what it was encoded with. The arithmetic is one thread's, so the bits depend on
+    no number of threads or processes. The result holds:
 
     - `test_loss`: mean of -log p over all targets, accumulated in float64; `test_loss_text`: the
       same to six decimals;
     - `bits_per_byte`: bits for all targets over the bytes of text that they stand for. A document's
       end costs bits and has no bytes, so that vocabularies compare;
-    - `tokens` (targets), `bytes`, `batches`, `start_token`, `precision`;
-    - `by_position`: mean loss in stretches of the context, `first` and `last` position included.
+    - `tokens` (targets), `bytes`, `batches`, `split`, `start_token`, `precision`;
+    - `by_position`: mean loss in stretches of the context, `first` and `last` position included;
+    - `by_document`: how the loss spreads over documents, as `documents.by_document` tells it.
 
     Raises UserError for a window that does not fit the split, a model file that does not fit the
     config, and a loss that is not finite.
@@ -68,7 +69,8 @@ def evaluate(
     make_deterministic(threads=1, precision=protocol.precision)
     window = cut_window(tokens, protocol, config.context)
     model = load_model(model_file, config, attention, pick_device())
-    by_position = _loss_by_position(model, window, protocol).numpy()
+    losses = target_losses(model, window, protocol.precision).numpy()
+    by_position = losses.reshape(-1, config.context).sum(axis=0, dtype=np.float64)
     nats, count = float(by_position.sum()), len(window.targets)
     if not math.isfinite(nats):
         raise UserError(
@@ -85,6 +87,7 @@ def evaluate(
         "tokens": count,
         "bytes": size,
         "batches": window.batches,
+        "split": protocol.split,
         "start_token": protocol.start_token,
         "precision": protocol.precision,
         "by_position": [
@@ -95,22 +98,8 @@ def evaluate(
             }
             for part in parts
         ],
+        "by_document": by_document(losses, tokens, protocol.start_token + 1, encoding.eot_token),
     }
-
-
-@torch.no_grad()
-def _loss_by_position(model: GPT, window: Window, protocol: Evaluation) -> Tensor:
-    """Sum of -log p(target) over all sequences, for each position: (context,) float64 on CPU."""
-    device = model.tok_emb.weight.device
-    total = torch.zeros(window.context, dtype=torch.float64, device=device)
-    for inputs, targets in window:
-        with autocast(protocol.precision, device):
-            logits = model(inputs.to(device))
-        losses = F.cross_entropy(
-            logits.float().flatten(0, 1), targets.to(device).flatten(), reduction="none"
-        )
-        total += losses.view(window.batch, -1).sum(dim=0, dtype=torch.float64)
-    return total.cpu()
 
 
 def token_bytes(encoding: tiktoken.Encoding) -> NDArray[np.int64]:

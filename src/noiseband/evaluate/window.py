@@ -41,7 +41,7 @@ class Window:
 
 
 def cut_window(tokens: NDArray[np.uint16], protocol: Evaluation, context: int) -> Window:
-    """The window of the test split `tokens`, shape (any,), rounded down to whole batches.
+    """The window of the split `tokens`, shape (any,), rounded down to whole batches.
 
     Raises UserError, naming keys, values and what there is, where the window has no whole batch
     or reaches beyond the split.
@@ -51,7 +51,10 @@ def cut_window(tokens: NDArray[np.uint16], protocol: Evaluation, context: int) -
     available = max(len(tokens) - start - 1, 0)
     wanted = available if protocol.tokens is None else protocol.tokens
     count = wanted // size * size
-    have = f"the test split has {len(tokens):,} tokens, {available:,} to predict from there"
+    have = (
+        f"the {protocol.split} split has {len(tokens):,} tokens, "
+        f"{available:,} to predict from there"
+    )
     if count == 0:
         raise UserError(
             f"evaluation.tokens={protocol.tokens} from evaluation.start_token={start} is no whole "

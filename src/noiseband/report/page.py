@@ -23,6 +23,7 @@ from noiseband.report.pretrained import gaps
 from noiseband.report.progress import RunProgress
 from noiseband.report.provenance import provenance
 from noiseband.report.rows import (
+    ContaminationRow,
     FactorialRow,
     FinetuningRow,
     GapRow,
@@ -77,9 +78,10 @@ def environment() -> Environment:
         "plain": plain,
         "slug": slug,
         "fixed": words.fixed,
-        "signed": words.signed,
-        "p_text": words.p_text,
         "percent": words.percent,
+        "signed": words.signed,
+        "whole_percent": words.whole_percent,
+        "p_text": words.p_text,
         "spelled": words.spelled,
         "listed": words.listed,
         "duration": words.time,
@@ -146,6 +148,7 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
             for name in params.corpora
             if (found := corpus(results, name, params.baseline, baseline.test_loss))
         ],
+        "contamination": read_rows(tables / "contamination.csv", ContaminationRow),
         "provenance": provenance(results, params.runs),
     }
 

@@ -14,7 +14,7 @@ from noiseband.study import Study
 from noiseband.study.params import ReportParams
 from noiseband.study.runs import BASELINE
 
-READ = ("corpus", "tokens", "init", "runs", "judge", "verify")
+READ = ("corpus", "tokens", "init", "runs", "contamination", "judge", "verify")
 """Folders of a study that tables, figures and page read."""
 
 
@@ -52,11 +52,19 @@ def _finished_part(study: Study, found: Sequence[RunProgress]) -> ReportParams |
     answered = [
         model
         for model in whole.models
-        if (model.partition("/")[0] in done) and _tuned(study.results, model)
+        if model.partition("/")[0] in (*done, *whole.pretrained) and _tuned(study.results, model)
     ]
+    counted = {
+        name: [run for run in runs if run in done]
+        for name, runs in whole.contamination.items()
+        if (study.results / "contamination" / f"{name}.json").exists()
+    }
+    loss = {name: study.results / "runs" / name / "test_loss.json" for name in whole.pretrained}
     return whole.model_copy(
         update={
             "runs": done,
+            "pretrained": [name for name, file in loss.items() if file.exists()],
+            "contamination": counted,
             "models": answered,
             "baseline": whole.baseline if whole.baseline in baselines else baselines[0],
         }

@@ -41,6 +41,38 @@ class RunRow:
 
 
 @dataclass(frozen=True)
+class ContaminationRow:
+    """What of a test window stands in what some runs were trained on."""
+
+    runs: Names
+    corpus: str
+    split: str
+    first_token: int
+    """Of the targets, in the split."""
+    stop_token: int
+    trained_on: Names
+    """`corpus:first-stop` of each stretch of training tokens."""
+    not_compared: Names
+    """Corpora that were trained on too, with another vocabulary."""
+    documents: int
+    """Whole ones in the window."""
+    documents_found: int
+    """Those that training read whole."""
+    document_share: float | None
+    tokens: int
+    tokens_found: int
+    """In the documents found."""
+    token_share: float
+    span: int
+    """Tokens of a span."""
+    spans: int
+    """All spans of the window, overlapping."""
+    spans_found: int
+    """Those that occur in the training tokens."""
+    span_share: float | None
+
+
+@dataclass(frozen=True)
 class VerdictRow:
     """What the study says of one intervention. Effects are changes of the loss: less is better."""
 

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from noiseband.report import inference
+from noiseband.report.answers import write_answers
+from noiseband.report.contamination import contamination_rows
 from noiseband.report.factorial import analysis, factorial_rows, interactions
 from noiseband.report.pretrained import gap_rows, pretrained_rows
 from noiseband.report.rows import (
+    ContaminationRow,
     EpochRow,
     FactorialRow,
     FinetuningRow,
@@ -32,7 +35,7 @@ from noiseband.table import write_rows
 
 
 def write_tables(params: TablesParams, results: Path) -> None:
-    """Write every table of the workflow to `tables/<name>.csv`: `workflow.TABLES` names them.
+    """Write `tables/<name>.csv` for every name in `workflow.TABLES`, and `tables/answers.parquet`.
 
     A pure function of the files that it reads under `results`: equal files give equal bytes.
     Raises UserError for a file that is missing.
@@ -44,6 +47,8 @@ def write_tables(params: TablesParams, results: Path) -> None:
     pretrained = pretrained_rows(results, params.pretrained, losses.get(params.baseline))
     losses |= {row.model: row.test_loss for row in pretrained}
     write_rows(tables / "runs.csv", RunRow, runs)
+    seen = contamination_rows(results, params.contamination)
+    write_rows(tables / "contamination.csv", ContaminationRow, seen)
     proposed = [row for row in runs if not inference.of_design(row, params.factors)]
     write_rows(tables / "pretrained.csv", PretrainedRow, pretrained)
     verdicts = inference.verdict_rows(proposed, params.alpha)
@@ -60,6 +65,7 @@ def write_tables(params: TablesParams, results: Path) -> None:
     noise = tuning_noise_rows(models, runs, params.alpha)
     write_rows(tables / "finetuning-noise.csv", TuningNoiseRow, noise)
     write_rows(tables / "twins.csv", TwinRow, twin_rows(models, runs, params.alpha))
+    write_answers(tables / "answers.parquet", results, params.models)
 
 
 def run_rows(params: TablesParams, results: Path) -> list[RunRow]:

@@ -40,9 +40,16 @@ def p_text(p_value: float | None) -> str:
     return f"{p_value:.2f}" if p_value >= 0.095 else f"{p_value:.2g}"
 
 
-def percent(share: float) -> str:
+def whole_percent(share: float) -> str:
     """`59%`, with a real minus sign."""
     return f"{round(100 * share) + 0:d}%".replace("-", MINUS)
+
+
+def percent(share: float | None) -> str:
+    """`0.14%`; `< 0.01%` for a little, which is not nothing; a dash for None."""
+    if share is None:
+        return NOTHING
+    return "< 0.01%" if 0 < share < 0.00005 else f"{share:.2%}"
 
 
 def decimals_of(spread: float | None, digits: int = 2) -> int:

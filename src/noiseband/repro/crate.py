@@ -34,8 +34,9 @@ LICENCE = "https://spdx.org/licenses/Apache-2.0"
 WORKFLOW = ("workflow/rules/*.smk", "profiles/default/*.yaml", "constraints.txt")
 """Files beside the Snakefile that decide what it does."""
 STUDY = (
-    "report.html", "manifest.json", "tables/*.csv", "figures/*.svg", "init/*.json",
-    "verify/*.json", "tokens/*/card.json", "corpus/*/card.json",
+    "report.html", "manifest.json", "tables/*.csv", "tables/*.parquet", "figures/*.svg",
+    "init/*.json", "verify/*.json", "contamination/*.json", "tokens/*/card.json",
+    "corpus/*/card.json",
 )  # fmt: skip
 """A study's results, but for those of single runs."""
 RUN = (

@@ -84,12 +84,23 @@ class Corpus(Documents):
     tokens: SplitTokens | None = None
     """Pinned token counts: checked when tokenising, and used to refuse a run that reads too far."""
 
+    def same_tokens(self, other: Corpus) -> bool:
+        """Whether both make the same token files: they differ in pins at most."""
+        return self.model_dump(exclude={"tokens"}) == other.model_dump(exclude={"tokens"})
+
+    def same_ids(self, other: Corpus) -> bool:
+        """Whether a token id stands for the same text in both."""
+        return self.tokenizer.kind == other.tokenizer.kind == "gpt2" or self.same_tokens(other)
+
 
 class Evaluation(Section):
-    """Test loss: token-weighted cross-entropy over a fixed window of the test split."""
+    """Test loss: token-weighted cross-entropy over a fixed window of held-out tokens."""
 
+    split: Literal["test", "validation", "train"] = "test"
+    """Split of the run's corpus that the window is cut from; of `train`, tokens that no run
+    trains on."""
     start_token: Annotated[int, Field(ge=0)] = 0
-    """First token of the test split to use."""
+    """First token of the split to use."""
     tokens: Positive | None = None
     """Tokens to use, rounded down to whole batches; null takes the whole split."""
     batch: Positive = 16

@@ -19,6 +19,7 @@ from noiseband.study.config import (
     Samples,
     SplitTokens,
 )
+from noiseband.study.contamination import contaminated_runs
 from noiseband.study.instructions import Instructions
 from noiseband.study.pretrained import PretrainedModel
 from noiseband.study.recipe import Model, Recipe, Section
@@ -236,6 +237,8 @@ class TablesParams(Section):
     models: list[str]
     """`<run>/<protocol>/<seed>` of every fine-tuned model."""
     corpora: list[str]
+    contamination: dict[str, list[str]]
+    """File name of every contamination that was counted, to the runs that it is about."""
     factors: list[str]
     """Of the study's factorial design; empty without one."""
     fraction: int
@@ -258,6 +261,7 @@ class TablesParams(Section):
             pretrained=list(study.pretrained),
             models=["/".join(map(str, model)) for model in finetuned_models(study)],
             corpora=sorted({run.recipe.data.corpus for run in study.runs.values()}),
+            contamination=contaminated_runs(study),
             factors=[] if config.design is None else config.design.factors,
             fraction=0 if config.design is None else config.design.fraction,
         )

@@ -13,6 +13,7 @@ from noiseband.study.config import Corpus, RunEntry, StudyConfig
 from noiseband.study.problems import Problem, from_pydantic, unknown_names
 from noiseband.study.recipe import BaselineRecipe, valid_processes
 from noiseband.study.runs import BASELINE, Run, expand, in_order
+from noiseband.study.window_checks import check_test_window
 
 
 def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
@@ -68,6 +69,8 @@ def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
     if not faulty:
         problems += _going_on(entries, runs) + _same_recipe(runs)
     problems += _enough_tokens(entries, runs, valid.get("corpora", {}))
+    if "evaluation" in valid:
+        problems += check_test_window(runs, valid["evaluation"], valid.get("corpora", {}))
     if runs:
         problems += _processes(runs, valid.get("processes", 1))
         problems += _kept(runs, valid["checkpoints"].keep if "checkpoints" in valid else [])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -112,6 +112,15 @@ class Study:
         if chosen == "all":
             return [*self.distinct, *self.pretrained.values()]
         return [self.models[name] for name in chosen]
+
+
+def trained_on(run: Run, runs: Mapping[str, Run]) -> Iterator[Run]:
+    """The runs whose tokens a run has seen: itself, the one that it goes on from, and so on as far
+    as `runs` has them."""
+    current: Run | None = run
+    while current is not None:
+        yield current
+        current = None if current.continues is None else runs.get(current.continues)
 
 
 def seed_pair(seed: SeedPair) -> tuple[int, int]:

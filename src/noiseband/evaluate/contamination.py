@@ -1,0 +1,125 @@
+"""How much of a test window stands in what a run was trained on.
+
+Both are token files mapped into memory. What is kept grows with the test window alone: training
+tokens are looked through some at a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noiseband.corpus.tokens import open_tokens
+from noiseband.errors import UserError
+from noiseband.evaluate.documents import whole_documents
+from noiseband.evaluate.spans import SPAN, SpanSet, span_hashes
+from noiseband.evaluate.window import cut_window
+from noiseband.files import write_json
+from noiseband.study.contamination import ContaminationParams
+
+CHUNK = 2**15
+"""Training tokens that are hashed together: their hashes stay in a processor's cache."""
+
+Tokens = NDArray[np.uint16]
+
+
+def contamination_file(
+    params: ContaminationParams, tokens: Path, training: Sequence[Path], out: Path
+) -> None:
+    """Write `contamination` of token files as JSON: that of the test window's split, and the
+    training split of each stretch in `params.training`.
+
+    Raises UserError for a window or a stretch that does not fit its file.
+    """
+    stretches = []
+    for stretch, file in zip(params.training, training, strict=True):
+        there = open_tokens(file)
+        if stretch.stop > len(there):
+            raise UserError(
+                f"{file}: has {len(there):,} tokens, and training reads to {stretch.stop:,}; "
+                "lower train_tokens"
+            )
+        stretches.append((np.asarray(there), stretch.first, stretch.stop))
+    split = np.asarray(open_tokens(tokens))
+    targets = len(cut_window(split, params.evaluation, params.context).targets)
+    first = params.evaluation.start_token + 1
+    found = contamination(split, first, first + targets, stretches, params.end_of_text)
+    about = {
+        "corpus": params.corpus,
+        "split": params.evaluation.split,
+        "first_token": first,
+        "stop_token": first + targets,
+        "trained_on": [stretch.model_dump() for stretch in params.training],
+        "not_compared": params.not_compared,
+    }
+    write_json(out, {**about, **found})
+
+
+def contamination(
+    split: Tokens,
+    first: int,
+    stop: int,
+    training: Sequence[tuple[Tokens, int, int]],
+    end_of_text: int,
+) -> dict[str, Any]:
+    """What of split[first:stop], the targets of a test window, stands in the training tokens.
+
+    Args:
+        split: all tokens of the test window's split, (any,).
+        training: token files, each with the first token that was read and one past the last.
+        end_of_text: id that ends a document.
+
+    Returns:
+        - `documents` that lie whole in the window, and `documents_found`: those of which a training
+          document, read whole, has the same tokens;
+        - `tokens` of the window, and `tokens_found`: those in the documents found;
+        - `spans`: all stretches of `span` consecutive tokens, overlapping, ends of texts among
+          them, and `spans_found` that occur anywhere in the training tokens;
+        - `expected_false_spans`: how many of them to expect in `spans_found` by chance, since spans
+          are compared by 64-bit hashes. Documents are compared by SHA-256.
+    """
+    counts, sizes = Counter[bytes](), dict[bytes, int]()
+    for digest, size in _documents(split, first, stop, end_of_text):
+        counts[digest] += 1
+        sizes[digest] = size
+    lengths = np.unique(np.array([*sizes.values()], dtype=np.int64))
+    spans = SpanSet(span_hashes(split[first:stop]))
+    found, read = set[bytes](), 0
+    for tokens, begin, end in training:
+        there = _documents(tokens, begin, end, end_of_text, lengths)
+        found.update(digest for digest, _ in there if digest in counts)
+        for at in range(begin, end - SPAN + 1, CHUNK):
+            spans.look_in(span_hashes(tokens[at : min(at + CHUNK + SPAN - 1, end)]))
+        read += max(end - begin - SPAN + 1, 0)
+    return {
+        "documents": counts.total(),
+        "documents_found": sum(counts[digest] for digest in found),
+        "tokens": stop - first,
+        "tokens_found": sum(counts[digest] * sizes[digest] for digest in found),
+        "span": SPAN,
+        "spans": spans.spans,
+        "spans_found": spans.spans_found,
+        "expected_false_spans": spans.spans * read / 2**64,
+    }
+
+
+def _documents(
+    tokens: Tokens,
+    first: int,
+    stop: int,
+    end_of_text: int,
+    lengths: NDArray[np.int64] | None = None,
+) -> Iterator[tuple[bytes, int]]:
+    """SHA-256 and length of each document that lies whole in tokens[first:stop]; where `lengths`
+    are given, of those that are as long as one of them."""
+    for places in whole_documents(tokens, first, stop, end_of_text):
+        if lengths is not None:
+            places = places[np.isin(places[:, 1] - places[:, 0], lengths)]
+        for begin, end in places.tolist():
+            yield hashlib.sha256(tokens[begin:end].tobytes()).digest(), end - begin

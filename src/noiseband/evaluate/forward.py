@@ -1,0 +1,60 @@
+"""The loss of every target of a window: the model forward, its head some rows at a time.
+
+The logits of a batch are by far the largest thing that a forward pass makes. Nothing is asked of
+them but one number a row, so some rows at a time do: the memory is allocated once, a GPU never
+holds all logits, and the passes over them stay in the cache of a CPU.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from noiseband.determinism import ARITHMETIC, autocast
+from noiseband.evaluate.window import Window
+from noiseband.model.gpt import GPT
+from noiseband.study.recipe import Precision
+
+BLOCK_ROWS = {"cpu": 256, "cuda": 4096}
+"""Rows of one matrix product: enough for full speed, and no more."""
+PASS = {"cpu": 2**18, "cuda": 2**28}
+"""Logits that are exponentiated and summed together: what a core's cache holds, or a block."""
+
+
+@torch.inference_mode()
+def target_losses(model: GPT, window: Window, precision: Precision) -> Tensor:
+    """-log p(target) in nats for all targets in order: (n,) float32, on the CPU.
+
+    The log-softmax is computed in float32 whatever the precision of the products.
+    """
+    device = model.tok_emb.weight.device
+    dtype = ARITHMETIC[precision].autocast or torch.float32
+    head = model.head.to(dtype).T
+    rows = min(window.batch * window.context, BLOCK_ROWS[device.type])
+    memory = head.new_empty(rows, head.shape[1])
+    losses = torch.empty(len(window.targets), device=device)
+    for place, (inputs, targets) in zip(losses.view(window.batches, -1), window, strict=True):
+        with autocast(precision, device):
+            hidden = model.hidden(inputs.to(device)).flatten(0, 1)
+        _cross_entropy(hidden.to(dtype), head, targets.to(device).flatten(), memory, place)
+    return losses.cpu()
+
+
+def _cross_entropy(
+    hidden: Tensor, head: Tensor, targets: Tensor, memory: Tensor, out: Tensor
+) -> None:
+    """-log softmax(hidden @ head)[target] of each row; hidden (n, width), head (width, vocabulary),
+    targets and out (n,); memory (any, vocabulary) is for the logits of so many rows."""
+    block, vocabulary = memory.shape
+    few = max(PASS[hidden.device.type] // vocabulary, 1)
+    for begin in range(0, len(hidden), block):
+        part = slice(begin, begin + block)
+        rows = hidden[part]
+        logits = torch.mm(rows, head, out=memory[: len(rows)])
+        pieces = (torch.split(x, few) for x in (logits, targets[part, None], out[part, None]))
+        for some, of, to in zip(*pieces, strict=True):
+            scores = some.float()
+            # Shifted by the row's largest, so that the exponential cannot overflow.
+            scores.sub_(scores.amax(dim=1, keepdim=True))
+            of_target = scores.gather(1, of)
+            torch.sub(scores.exp_().sum(dim=1, keepdim=True).log(), of_target, out=to)
