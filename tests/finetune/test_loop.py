@@ -176,6 +176,13 @@ def test_early_stop_goes_back_to_the_best_epoch(
     assert kept == pytest.approx(losses[best], rel=1e-6)
 
 
+def test_a_validation_loss_that_stays_the_same_has_not_fallen(tune: Tune) -> None:
+    """The series' rule, which is patience 1, at its edge: a rate that moves no weight."""
+    card, _ = tune(learning_rate=1e-30, weight_decay=0.0, epochs=100, patience=1)
+    assert len({epoch["validation_loss"] for epoch in card["epochs"]}) == 1
+    assert (len(card["epochs"]) - 1, card["kept_epoch"], card["stopped"]) == (1, 0, "patience")
+
+
 def test_training_that_never_helps_keeps_the_model_as_it_came(
     tune: Tune, model_file: Path, tmp_path: Path
 ) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from noiseband.study import StudyError, parse_study
-from noiseband.study.params import FinetuneParams, InstructionsParams
+from noiseband.study.params import FinetuneParams, InstructionsParams, finetuned_models
 
 ROWS: dict[str, dict[str, Any]] = {
     "factbook": {"kind": "factbook", "package": "p", "version": "1", "rows": 40},
@@ -71,6 +72,29 @@ def test_what_a_default_could_surprise_with_must_be_said(
     assert problems(study(study_data, **{field: "missing"})) == [
         f"protocols.way.{field}: missing; this section needs it"
     ]
+
+
+def test_the_series_three_protocols(study_data: dict[str, Any]) -> None:
+    text = """
+early-stop: {instructions: rows, epochs: 100, patience: 1, dropout: 0.0, max_new_tokens: 256}
+epochs-4: {instructions: rows, epochs: 4, patience: null, dropout: 0.1, seeds: [42, 22, 67]}
+epochs-7: {instructions: rows, epochs: 7, patience: null, dropout: 0.0, loss_on: answer}
+"""
+    data = study(study_data)
+    data["finetuning"]["protocols"] = yaml.safe_load(text)
+    made = parse_study(data)
+    assert made.config.finetuning is not None
+    protocols = made.config.finetuning.protocols
+    assert [(p.epochs, p.patience, p.dropout) for p in protocols.values()] == [
+        (100, 1, 0.0), (4, None, 0.1), (7, None, 0.0),
+    ]  # fmt: skip
+    # What the series used where nothing else is said.
+    usual = {(p.learning_rate, p.weight_decay, p.batch, p.template) for p in protocols.values()}
+    assert usual == {(5e-5, 0.1, 8, "alpaca")}
+    models = [model for model in finetuned_models(made) if model[0] == "baseline-42"]
+    assert models == [("baseline-42", "early-stop", 42)] + [
+        ("baseline-42", "epochs-4", seed) for seed in (42, 22, 67)
+    ] + [("baseline-42", "epochs-7", 42)]  # fmt: skip
 
 
 def test_a_template_is_a_name_or_three_strings(study_data: dict[str, Any]) -> None:

@@ -125,7 +125,7 @@ def contamination(
 @app.command(rich_help_panel=PANEL)
 def finetune(
     params_text: ParamsText,
-    seed: Annotated[int, typer.Option(help="Seed of the order of rows and of dropout.")],
+    seed: Annotated[int, typer.Option(help="Seed of the order of rows, dropout and adapters.")],
     model: File,
     vocabulary: File,
     rows: File,
