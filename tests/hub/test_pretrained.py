@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from noiseband.errors import UserError
+from noiseband.files import write_json
+from noiseband.hub.gpt2 import config_of, to_gpt2
 from noiseband.hub.pretrained import write_pretrained
+from noiseband.model.init import initial_weights
 from noiseband.model.load import load_model
-from noiseband.repro.digest import digest
+from noiseband.repro.digest import digest, digests
 from noiseband.study.params import PretrainedParams
 from tests.hub.models import SMALL, saved_gpt2
 from tests.hub.server import COMMIT, Hub
@@ -53,6 +56,8 @@ def test_a_folder_and_the_hub_give_the_same_model(
 ) -> None:
     pin = sha256(folder / "model.safetensors")
     write_pretrained(params(path=str(folder)), tmp_path / "local")
+    (tmp_path / "hub/.source").mkdir(parents=True)
+    (tmp_path / "hub/.source/left").write_text("by one that was killed")
     write_pretrained(from_hub(sha256=pin), tmp_path / "hub")
     for name in ("model.safetensors", "model.json"):
         one, other = tmp_path / "local" / name, tmp_path / "hub" / name
@@ -87,6 +92,21 @@ def test_it_predicts_as_the_library_does(tmp_path: Path) -> None:
         torch.testing.assert_close(ours(tokens), theirs(tokens).logits, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("qkv_bias", [True, False])
+def test_a_models_own_weights_come_back_to_the_bit(
+    tmp_path: Path, tied: bool, qkv_bias: bool
+) -> None:
+    model = SMALL.model_copy(update={"tied": tied, "qkv_bias": qkv_bias})
+    weights = initial_weights(model, "keyed", 42)
+    write_json(tmp_path / "config.json", config_of(model))
+    save_file(to_gpt2(weights, model), tmp_path / "model.safetensors")
+    given = params(path=str(tmp_path), model=model, context=model.context)
+    write_pretrained(given, tmp_path / "out")
+    found = json.loads((tmp_path / "out/model.json").read_text())
+    assert found == digests(weights)
+
+
 def test_a_second_time_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         write_pretrained(params(path=str(folder)), tmp_path / name)
@@ -115,14 +135,14 @@ def test_a_folder_without_such_a_model(
         write_pretrained(params(path=str(folder)), tmp_path / "out")
     assert said in str(error.value)
     assert "\n" not in str(error.value)
-    assert not list((tmp_path / "out").iterdir())
+    assert not (tmp_path / "out").exists()
 
 
 def test_another_file_than_the_pinned_one(published: Hub, folder: Path, tmp_path: Path) -> None:
     for given in (params(path=str(folder), sha256="0" * 64), from_hub(sha256="0" * 64)):
         with pytest.raises(UserError, match=f"SHA-256 .*, not {'0' * 64}"):
             write_pretrained(given, tmp_path / "out")
-        assert not list((tmp_path / "out").iterdir())
+        assert not list((tmp_path / "out").glob("*"))
 
 
 def test_another_shape_than_the_studys(folder: Path, tmp_path: Path) -> None:

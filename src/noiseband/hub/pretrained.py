@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 from safetensors import SafetensorError
@@ -27,9 +29,7 @@ def write_pretrained(params: PretrainedParams, out: Path) -> None:
     beyond `params.context` are left out, so that the model sees what the study's runs see.
     Raises UserError for files that cannot be had and those that are not of the model asked for.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=out, prefix=".") as scratch:
-        folder = _files(params, Path(scratch))
+    with _files(params, out / ".source") as folder:
         source = params.repo or str(params.path)
         check_config(_config(folder / CONFIG), params.model, f"{source}: {CONFIG}")
         sha256 = _sha256(folder / WEIGHTS)
@@ -55,14 +55,23 @@ def write_pretrained(params: PretrainedParams, out: Path) -> None:
         save_file(weights, temporary)
 
 
-def _files(params: PretrainedParams, scratch: Path) -> Path:
-    """The folder of config.json and model.safetensors; those of a repository are downloaded."""
+@contextmanager
+def _files(params: PretrainedParams, scratch: Path) -> Iterator[Path]:
+    """The folder of config.json and model.safetensors; those of a repository are downloaded.
+
+    `scratch` goes away afterwards. It has one name, so that the next start removes what one that
+    was killed has left.
+    """
     if params.repo is None:
-        return Path(str(params.path))
+        yield Path(str(params.path))
+        return
     assert params.revision is not None  # the config demands it
-    fetch_file(params.repo, params.revision, CONFIG, scratch / CONFIG)
-    fetch_file(params.repo, params.revision, WEIGHTS, scratch / WEIGHTS, sha256=params.sha256)
-    return scratch
+    try:
+        fetch_file(params.repo, params.revision, CONFIG, scratch / CONFIG)
+        fetch_file(params.repo, params.revision, WEIGHTS, scratch / WEIGHTS, sha256=params.sha256)
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _config(path: Path) -> dict[str, object]:
