@@ -14,6 +14,7 @@ from noiseband.study.params import (
     EvaluateParams,
     FinetuneParams,
     InitParams,
+    JudgeParams,
     StartsParams,
     TablesParams,
     TokenizeParams,

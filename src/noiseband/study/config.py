@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from noiseband.study.judges import Judge, ReferenceJudge
 from noiseband.study.recipe import BaselineRecipe, Fraction, Positive, Section, Seed
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
@@ -195,15 +196,6 @@ class Finetuning(Section):
     """Runs to fine-tune (repeats are left out of `all`)."""
 
 
-class Judge(Section):
-    """Scores from 0 to 100 for every answer."""
-
-    kind: Literal["reference"] = "reference"
-    """`reference`: chrF against the reference answer, deterministic."""
-    rounds: Positive = 1
-    """Judging rounds; the deterministic judge needs one."""
-
-
 class RunEntry(Section):
     """One explicit run, beside those that `seeds` and `noise` make."""
 
@@ -312,5 +304,5 @@ class StudyConfig(Section):
     every run."""
     finetuning: Finetuning | None = None
     """Instruction fine-tuning; without it a study ends at the test loss."""
-    judge: Judge = Judge()
+    judge: Judge = ReferenceJudge()
     """Who scores the answers."""

@@ -12,12 +12,12 @@ from noiseband.study.config import (
     Checkpoints,
     Documents,
     Evaluation,
-    Judge,
     Noise,
     Protocol,
     Samples,
     SplitTokens,
 )
+from noiseband.study.judges import Judge
 from noiseband.study.recipe import Model, Recipe, Section
 from noiseband.study.runs import BASELINE, Run, Study, seed_pair
 
@@ -166,7 +166,8 @@ class JudgeParams(Section):
 
     @classmethod
     def of(cls, study: Study) -> JudgeParams:
-        return cls(judge=study.config.judge)
+        # The number of rounds is a number of jobs, not part of any one of them.
+        return cls(judge=study.config.judge.model_copy(update={"rounds": 1}))
 
 
 class TablesParams(Section):
