@@ -26,6 +26,7 @@ from noiseband.workflow import (
     TABLES,
     code,
     deterministic_artefacts,
+    judged_artefacts,
     report_assets,
     study_of,
     table_inputs,

@@ -169,14 +169,17 @@ def report(
     from noiseband.report.figures import write_figures
     from noiseband.report.tables import write_tables
     from noiseband.repro.manifest import write_manifest
-    from noiseband.workflow import deterministic_artefacts
+    from noiseband.workflow import deterministic_artefacts, judged_artefacts
 
     study = load_study(config)
     given, results = params.TablesParams.of(study), study.results
     write_tables(given, results)
     write_figures(given, results)
-    artefacts = [_made(Path(file), config) for file in deterministic_artefacts(study)]
-    write_manifest(results, artefacts, results / "manifest.json")
+    artefacts, judged = (
+        [_made(Path(file), config) for file in of(study)]
+        for of in (deterministic_artefacts, judged_artefacts)
+    )
+    write_manifest(results, artefacts, results / "manifest.json", judged)
     write_report(given, results, out or _page(results))
     print(out or _page(results))
 

@@ -160,12 +160,17 @@ def verify_rerun(original: Path, rerun: Path, results: Results, out: Out) -> Non
 
 @app.command(rich_help_panel=PANEL)
 def manifest(
-    results: Results, out: Out, artefacts: Annotated[list[Path], typer.Argument(exists=True)]
+    results: Results,
+    out: Out,
+    artefacts: Annotated[list[Path], typer.Argument(exists=True)],
+    judged: Annotated[
+        list[Path], typer.Option(exists=True, help="A file that depends on a judge's replies.")
+    ] = [],  # noqa: B006
 ) -> None:
     """Write the digest of every deterministic artefact."""
     from noiseband.repro.manifest import write_manifest
 
-    write_manifest(results, artefacts, out)
+    write_manifest(results, artefacts, out, judged)
 
 
 @app.command(rich_help_panel=PANEL)
