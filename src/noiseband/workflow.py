@@ -166,10 +166,25 @@ def table_inputs(study: Study) -> list[str]:
     ]
 
 
+def judged_artefacts(study: Study) -> list[str]:
+    """Files that hold what a judge said, where asking it anew may give something else; what it said
+    once is stored, so that they are equal across reruns which keep the store."""
+    if study.config.judge.repeatable or not finetuned_models(study):
+        return []
+    results = study.config.results
+    return [
+        *judged_files(study),
+        *(f"{results}/tables/{name}.csv" for name in ("finetuning", "finetuning-noise", "twins")),
+        f"{results}/tables/answers.parquet",
+        f"{results}/figures/finetuning.svg",
+    ]
+
+
 def deterministic_artefacts(study: Study) -> list[str]:
     """Every file whose bytes, or tensors, are equal across reruns."""
     results, splits = study.config.results, ("train", "validation", "test")
-    return [
+    judged = set(judged_artefacts(study))
+    files = [
         *corpus_files(study, "corpus", *(f"{split}.jsonl" for split in splits), "card.json"),
         *corpus_files(study, "tokens", *(f"{split}.safetensors" for split in splits), "card.json"),
         *corpus_files(study, "tokens", "vocabulary.tiktoken"),
@@ -187,3 +202,4 @@ def deterministic_artefacts(study: Study) -> list[str]:
         f"{results}/tables/answers.parquet",
         *(f"{results}/figures/{name}.svg" for name in FIGURES),
     ]
+    return [file for file in files if file not in judged]

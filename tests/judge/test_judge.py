@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +13,10 @@ import pytest
 
 from noiseband.errors import UserError
 from noiseband.files import read_jsonl, write_jsonl
+from noiseband.judge import progress
 from noiseband.judge.interface import Question, Reply, Score
 from noiseband.judge.judge import judge_files, judge_round, read_answers, shuffled
-from noiseband.study.config import Judge
+from noiseband.study.judges import ReferenceJudge
 
 MODELS = ["baseline-42/1", "baseline-42/2", "tied-42/1"]
 
@@ -38,6 +41,9 @@ ANSWERS = {model: answered(model) for model in MODELS}
 class Listener:
     """Remembers what it was asked; scores by length, and gives `tied` no score."""
 
+    at_once = 1
+    status = ""
+
     def __init__(self) -> None:
         self.heard: list[tuple[Question, list[str]]] = []
 
@@ -48,6 +54,8 @@ class Listener:
             for answer in answers
         ]
         return Reply(scores, raw=f"call {len(self.heard)}")
+
+    def halt(self) -> None: ...
 
 
 def test_one_call_for_each_question_with_all_answers() -> None:
@@ -102,7 +110,7 @@ def test_files_of_all_models_make_a_round(tmp_path: Path) -> None:
     out = tmp_path / "judge" / "early-stop" / "round-2.jsonl"
     perfect = {**ANSWERS, "best-42/1": [{**r, "answer": r["reference"]} for r in answered("")]}
     paths = files(tmp_path, perfect)
-    judge_files(Judge(), 2, paths, out)
+    judge_files(ReferenceJudge(), 2, paths, None, out)
     rows = read_jsonl(out)
     assert [row["round"] for row in rows] == [2] * 4
     for row in rows:
@@ -110,7 +118,7 @@ def test_files_of_all_models_make_a_round(tmp_path: Path) -> None:
         assert row["scores"]["best-42/1"]["score"] == pytest.approx(100)
         assert row["scores"]["tied-42/1"]["score"] < 50
     before = out.read_bytes()
-    judge_files(Judge(), 2, paths, out)
+    judge_files(ReferenceJudge(), 2, paths, None, out)
     assert out.read_bytes() == before
 
 
@@ -132,6 +140,65 @@ def test_fewer_questions_are_an_error(tmp_path: Path) -> None:
 def test_files_elsewhere_or_twice_are_an_error(tmp_path: Path) -> None:
     (path,) = files(tmp_path, {"a-1/1": answered("a")})
     with pytest.raises(UserError, match="model a-1/1 is judged already"):
-        judge_files(Judge(), 1, [path, path], tmp_path / "round-1.jsonl")
+        judge_files(ReferenceJudge(), 1, [path, path], None, tmp_path / "round-1.jsonl")
     with pytest.raises(UserError, match="not at <run>/ift/"):
-        judge_files(Judge(), 1, [tmp_path / "answers.jsonl"], tmp_path / "round-1.jsonl")
+        judge_files(ReferenceJudge(), 1, [tmp_path / "answers.jsonl"], None, tmp_path / "x")
+
+
+class Slow(Listener):
+    """Judges several questions at once, the later ones faster."""
+
+    at_once = 4
+
+    def judge(self, question: Question, answers: Sequence[str]) -> Reply:
+        time.sleep(0.02 * (4 - int(question.instruction[9])))
+        return super().judge(question, answers)
+
+
+def test_rows_are_in_order_however_questions_end() -> None:
+    judge = Slow()
+    rows = judge_round(ANSWERS, judge, round=1)
+    assert [question.instruction for question, _ in judge.heard] != [r["instruction"] for r in rows]
+    assert [row["question"] for row in rows] == [0, 1, 2, 3]
+    alone = judge_round(ANSWERS, Listener(), round=1)
+    assert [row["scores"] for row in rows] == [row["scores"] for row in alone]
+
+
+class Failing(Slow):
+    """Cannot go on at the second question."""
+
+    halted = False
+
+    def judge(self, question: Question, answers: Sequence[str]) -> Reply:
+        if question.instruction == "Question 1?":
+            raise UserError("no more")
+        return super().judge(question, answers)
+
+    def halt(self) -> None:
+        self.halted = True
+
+
+def test_a_judge_that_cannot_go_on_ends_the_round() -> None:
+    judge = Failing()
+    with pytest.raises(UserError, match="no more"):
+        judge_round({model: answered(model, 9) for model in MODELS}, judge, round=1)
+    assert judge.halted
+    assert len(judge.heard) < 8
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "PAUSE", 0.0)
+    for stream in (Terminal(), io.StringIO()):
+        shown = progress.Progress("round 2", 110, stream)
+        for _ in range(11):
+            shown.done("12 requests  1 retries")
+        lines = stream.getvalue().splitlines()
+        assert len(lines) == (11 if stream.isatty() else 0)
+        if lines:
+            assert lines[-1].startswith("round 2  question  11/110  12 requests  1 retries  ")
+            assert lines[-1].endswith(" s left")

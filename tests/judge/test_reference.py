@@ -9,8 +9,8 @@ from noiseband.judge.interface import Question
 from noiseband.judge.reference import ReferenceJudge, number_agreement
 
 
-def scores(reference: str, *answers: str) -> list[float | None]:
-    reply = ReferenceJudge().judge(Question("Ask", "", reference), answers)
+def scores(reference: str, *answers: str, numbers: bool = False) -> list[float | None]:
+    reply = ReferenceJudge(numbers).judge(Question("Ask", "", reference), answers)
     return [score.score for score in reply.scores]
 
 
@@ -48,10 +48,43 @@ def test_number_agreement(reference: str, answer: str, expected: tuple[int, int]
 
 def test_reasons_and_the_raw_reply() -> None:
     question = Question("Ask", "", "It had 751 people in 2021.")
-    reply = ReferenceJudge().judge(question, ["It had 751 people.", "Many."])
+    reply = ReferenceJudge(numbers=False).judge(question, ["It had 751 people.", "Many."])
     assert reply.scores[0].reason.endswith("; 1 of 2 numbers")
     assert reply.scores[0].reason.startswith(f"chrF {reply.scores[0].score:.1f}")
     assert reply.raw["chrf"] == [score.score for score in reply.scores]
     assert "version:" in reply.raw["metric"]
-    wordy = ReferenceJudge().judge(Question("Ask", "", "Many."), ["Many."])
+    wordy = ReferenceJudge(numbers=True).judge(Question("Ask", "", "Many."), ["Many."])
     assert wordy.scores[0].reason == "chrF 100.0"
+
+
+@pytest.mark.parametrize(
+    ("answer", "dice"),
+    [
+        ("It had 751 people in 2021.", 1.0),
+        ("It had 751 people.", 2 / 3),
+        ("It had 752 people in 2020.", 0.0),
+        ("751, 752, 753, 2020, 2021 or so.", 2 * 2 / (2 + 5)),
+        ("Many.", 0.0),
+    ],
+)
+def test_numbers_are_half_of_the_score_where_the_reference_has_some(
+    answer: str, dice: float
+) -> None:
+    reference = "It had 751 people in 2021."
+    (chrf,) = scores(reference, answer)
+    assert chrf is not None
+    assert scores(reference, answer, numbers=True) == [pytest.approx((chrf + 100 * dice) / 2)]
+
+
+def test_a_wrong_number_costs_more_than_other_words() -> None:
+    reference = "The area is 751 square kilometres."
+    wrong, worded = "The area is 715 square kilometres.", "It covers 751 square kilometres."
+    by_chrf, with_numbers = (
+        scores(reference, wrong, worded, numbers=numbers) for numbers in (False, True)
+    )
+    assert by_chrf[0] > by_chrf[1]  # type: ignore[operator]
+    assert with_numbers[0] < with_numbers[1]  # type: ignore[operator]
+
+
+def test_without_numbers_it_is_chrf() -> None:
+    assert scores("Many.", "Few of 12.", numbers=True) == scores("Many.", "Few of 12.")

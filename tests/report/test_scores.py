@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from noiseband.files import write_jsonl
 from noiseband.report.agreement import agreement_sentences
@@ -129,3 +130,16 @@ def test_agreement_of_rounds_and_with_the_loss_is_told(tmp_path: Path) -> None:
     (tmp_path / "judge" / "p" / "round-2.jsonl").unlink()
     assert "judged in one round" in agreement_sentences(tmp_path, rows, 0.05)[0]
     assert agreement_sentences(tmp_path, rows[:1], 0.05) == []
+
+
+def test_a_round_without_a_score_says_nothing_of_agreement(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    for number, scores in ((1, {"a": 1.0, "b": 2.0}), (2, {"a": None, "b": None})):
+        lines = [question(number, 0, **scores)]
+        write_jsonl(tmp_path / "judge" / "p" / f"round-{number}.jsonl", lines)
+    rows = [
+        FinetuningRow(n, "p", 42, None, 1, 1, 1.0, 1.5, 1, 1, None, None, None) for n in ("a", "b")
+    ]
+    assert agreement_sentences(tmp_path, rows, 0.05) == []
+    assert list(recwarn) == []

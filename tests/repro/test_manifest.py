@@ -31,3 +31,14 @@ def test_tensor_files_by_tensors_and_others_by_bytes(tmp_path: Path) -> None:
     assert found["sha256"] == hashlib.sha256(lines.encode()).hexdigest()
     write_manifest(tmp_path, files[::-1], tmp_path / "again.json")
     assert (tmp_path / "again.json").read_bytes() == (tmp_path / "manifest.json").read_bytes()
+
+
+def test_what_a_judge_said_stands_beside_the_digest(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"1,2\n")
+    (tmp_path / "round-1.jsonl").write_bytes(b"80\n")
+    artefacts, judged = [tmp_path / "a.csv"], [tmp_path / "round-1.jsonl"]
+    write_manifest(tmp_path, artefacts, tmp_path / "manifest.json", judged)
+    write_manifest(tmp_path, artefacts, tmp_path / "without.json")
+    found, without = read_json(tmp_path / "manifest.json"), read_json(tmp_path / "without.json")
+    assert found.pop("judged") == {"round-1.jsonl": hashlib.sha256(b"80\n").hexdigest()}
+    assert found == without

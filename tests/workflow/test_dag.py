@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from noiseband.report.traces import read_trace
+from tests.judge.server import running
 from tests.workflow.crates import complaints
 
 ROOT = Path(__file__).parents[2]
@@ -293,6 +294,45 @@ def test_snakemakes_own_report_shows_the_outputs(project: Project, tmp_path: Pat
     whole = "\n".join(texts)
     for words in ("Answers", "Figures", "Tables", "Bits", "a verdict for every change"):
         assert words in whole
+def test_a_judge_over_the_network_is_asked_once_and_its_key_is_nowhere(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "sk-workflow-0123456789"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    shutil.copytree(project.folder / "results", project.folder / "judged")
+    shutil.rmtree(project.folder / "judged" / "judge")
+    rounds = [f"judged/judge/one-epoch/round-{number}.jsonl" for number in (1, 2)]
+    config = "--config", "results=judged"
+    with running() as endpoint:
+        judge = f"judge: {{kind: openai, base_url: '{endpoint.base_url}', model: m, rounds: 2}}\n"
+        with project.edited("config/config.yaml", "baseline: baseline-42\n", f"{judge}baseline: baseline-42\n"):
+            done = project.snakemake(*rounds, "judged/manifest.json", *config)
+            assert done.returncode == 0, done.stdout + done.stderr
+            asked = len(endpoint.bodies)
+            assert asked == 2 * 4  # questions, of both models at once
+            assert set(endpoint.keys) == {f"Bearer {key}"}
+            before = [(project.folder / file).read_bytes() for file in rounds]
+            for file in rounds:
+                (project.folder / file).unlink()
+            monkeypatch.delenv("OPENAI_API_KEY")
+            again = project.snakemake(*rounds, *config)
+            assert again.returncode == 0, again.stdout + again.stderr
+    assert [(project.folder / file).read_bytes() for file in rounds] == before
+    assert len(endpoint.bodies) == asked
+    manifest = json.loads((project.folder / "judged/manifest.json").read_text())
+    assert set(manifest["judged"]) == {
+        "judge/one-epoch/round-1.jsonl",
+        "judge/one-epoch/round-2.jsonl",
+        "tables/finetuning.csv",
+        "tables/finetuning-noise.csv",
+        "tables/twins.csv",
+        "tables/answers.parquet",
+        "figures/finetuning.svg",
+    }
+    assert manifest["artefacts"].keys().isdisjoint(manifest["judged"])
+    files = [path for path in project.folder.rglob("*") if path.is_file()]
+    assert [path for path in files if key.encode() in path.read_bytes()] == []
+    shutil.rmtree(project.folder / "judged")
 
 
 def test_a_study_is_exported_as_an_ro_crate(project: Project, tmp_path: Path) -> None:

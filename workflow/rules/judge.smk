@@ -20,9 +20,11 @@ rule judge:
     benchmark:
         f"{RESULTS}/benchmarks/judge/{{protocol}}/round-{{round}}.tsv"
     params:
-        text=study.config.judge.text,
+        text=JudgeParams.of(study).text,
+        # Undeclared, so that Snakemake leaves it alone: what was asked once is never paid twice.
+        store=f"{RESULTS}/work/judge",
     message:
         "Judging {wildcards.protocol}, round {wildcards.round}"
     shell:
-        "noiseband judge --params {params.text:q} --round {wildcards.round} --out {output:q}"
-        " {input.answers:q} 2> {log:q}"
+        "noiseband judge --params {params.text:q} --round {wildcards.round} --store {params.store:q}"
+        " --out {output:q} {input.answers:q} 2> {log:q}"

@@ -69,6 +69,7 @@ rule manifest:
     input:
         code=code("repro.manifest"),
         artefacts=deterministic_artefacts(study),
+        judged=judged_artefacts(study),
     output:
         report(
             f"{RESULTS}/manifest.json",
@@ -80,7 +81,9 @@ rule manifest:
     params:
         results=RESULTS,
         artefacts=deterministic_artefacts(study),
+        judged=[p for file in judged_artefacts(study) for p in ("--judged", file)],
     message:
         "Digesting every artefact"
     shell:
-        "noiseband manifest --results {RESULTS:q} --out {output:q} {input.artefacts:q} 2> {log:q}"
+        "noiseband manifest --results {RESULTS:q} --out {output:q} {input.artefacts:q}"
+        " {params.judged:q} 2> {log:q}"

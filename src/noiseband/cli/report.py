@@ -69,13 +69,16 @@ def report(
     from noiseband.report.figures import write_figures
     from noiseband.report.tables import write_tables
     from noiseband.repro.manifest import write_manifest
-    from noiseband.workflow import deterministic_artefacts
+    from noiseband.workflow import deterministic_artefacts, judged_artefacts
 
     given = params.ReportParams.of(study)
     write_tables(given, results)
     write_figures(given, results)
-    artefacts = [made(Path(file), config) for file in deterministic_artefacts(study)]
-    write_manifest(results, artefacts, results / "manifest.json")
+    artefacts, judged = (
+        [made(Path(file), config) for file in of(study)]
+        for of in (deterministic_artefacts, judged_artefacts)
+    )
+    write_manifest(results, artefacts, results / "manifest.json", judged)
     write_report(given, results, machines, out or results / "report.html")
     print(out or results / "report.html")
 

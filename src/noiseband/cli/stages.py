@@ -150,14 +150,26 @@ def respond(params_text: ParamsText, model: File, vocabulary: File, rows: File, 
 @app.command(rich_help_panel=PANEL)
 def judge(
     params_text: ParamsText,
-    round: Annotated[int, typer.Option(help="Number of the round, from 1.")],
+    round: Annotated[int, typer.Option(min=1, help="Number of the round, from 1.")],
     out: Out,
     answers: Annotated[list[Path], typer.Argument(exists=True)],
+    store: Annotated[
+        Path | None,
+        typer.Option(help="Folder of requests and replies, for a judge that is a language model."),
+    ] = None,
 ) -> None:
-    """Score all models' answers, a question at a time."""
+    """Score all models' answers, a question at a time.
+
+    Example: `noiseband judge --params '{"judge": {"kind": "reference"}}' --round 1
+    --out /tmp/round-1.jsonl results/runs/*/ift/early-stop/42/answers.jsonl`
+
+    What a language model replied is stored, and never asked for twice: if judging stops (killed,
+    no network, a budget spent: exit 2), the same command goes on.
+    """
     from noiseband.judge.judge import judge_files
 
-    judge_files(parse(config.Judge, params_text), round, answers, out)
+    given = parse(params.JudgeParams, params_text)
+    judge_files(given.judge, round, answers, store, out)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -170,12 +182,17 @@ def verify_rerun(original: Path, rerun: Path, results: Results, out: Out) -> Non
 
 @app.command(rich_help_panel=PANEL)
 def manifest(
-    results: Results, out: Out, artefacts: Annotated[list[Path], typer.Argument(exists=True)]
+    results: Results,
+    out: Out,
+    artefacts: Annotated[list[Path], typer.Argument(exists=True)],
+    judged: Annotated[
+        list[Path], typer.Option(exists=True, help="A file that depends on a judge's replies.")
+    ] = [],  # noqa: B006
 ) -> None:
     """Write the digest of every deterministic artefact."""
     from noiseband.repro.manifest import write_manifest
 
-    write_manifest(results, artefacts, out)
+    write_manifest(results, artefacts, out, judged)
 
 
 @app.command(rich_help_panel=PANEL)

@@ -38,6 +38,23 @@ class Reply:
 class Judge(Protocol):
     """Scores answers without knowing whose they are."""
 
+    @property
+    def at_once(self) -> int:
+        """Most questions to be judged at a time, each in a thread."""
+        ...
+
+    @property
+    def status(self) -> str:
+        """What a progress line says of it."""
+        ...
+
     def judge(self, question: Question, answers: Sequence[str]) -> Reply:
-        """A score for each answer; one that cannot be had is None, not an exception."""
+        """A score for each answer; one that cannot be had is None, not an exception.
+
+        An exception ends the round: the judge cannot go on at all (UserError).
+        """
+        ...
+
+    def halt(self) -> None:
+        """End what is being judged as soon as may be, because the round has ended."""
         ...

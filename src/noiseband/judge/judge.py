@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,21 +11,28 @@ from typing import Any
 from noiseband.errors import UserError
 from noiseband.files import read_jsonl, write_jsonl
 from noiseband.judge.interface import Judge, Question
-from noiseband.judge.reference import ReferenceJudge
+from noiseband.judge.judges import judge_of
+from noiseband.judge.progress import Progress
+from noiseband.judge.prompt import sound
 from noiseband.randomness import derived_seed
-from noiseband.study.config import Judge as JudgeConfig
+from noiseband.study.judges import Judge as JudgeConfig
 
 Answers = Mapping[str, list[dict[str, Any]]]
 """Model, as `<run>/<seed>`, to the rows of its `answers.jsonl`."""
 
-JUDGES: dict[str, type[Judge]] = {"reference": ReferenceJudge}
-"""Judges by the `kind` that the config calls them."""
 
-
-def judge_files(config: JudgeConfig, round: int, files: Sequence[Path], out: Path) -> None:
+def judge_files(
+    config: JudgeConfig, round: int, files: Sequence[Path], store: Path | None, out: Path
+) -> None:
     """Judge files of answers, each at `<run>/ift/<protocol>/<seed>/answers.jsonl`, once.
 
-    Raises UserError for a file elsewhere, two of one model, and questions that are not the same.
+    Args:
+        store: folder of what was asked and replied, which a language model needs. It may serve
+            any number of rounds and protocols; what it holds is not asked again.
+
+    Raises:
+        UserError: a file elsewhere, two of one model, questions that are not the same, and where
+            the judge cannot go on. `out` is then not written, and the store keeps what came.
     """
     by_model: dict[str, Path] = {}
     for file in files:
@@ -32,7 +40,9 @@ def judge_files(config: JudgeConfig, round: int, files: Sequence[Path], out: Pat
         if model in by_model:
             raise UserError(f"{file}: model {model} is judged already: {by_model[model]}; drop one")
         by_model[model] = file
-    write_jsonl(out, judge_round(read_answers(by_model), JUDGES[config.kind](), round))
+    answers = read_answers(by_model)
+    with judge_of(config, round, store) as judge:
+        write_jsonl(out, judge_round(answers, judge, round))
 
 
 def model_of(file: Path) -> str:
@@ -73,24 +83,35 @@ def judge_round(answers: Answers, judge: Judge, round: int) -> list[dict[str, An
     models as the judge saw their answers), `scores` (model to `score`, 0 to 100 or null where
     missing, and `reason`; in the order of `answers`) and `raw` (the judge's own reply).
     """
-    rows = []
-    for index, answered in enumerate(zip(*answers.values(), strict=True)):
-        first = answered[0]
-        question = Question(first["instruction"], first["input"], first["reference"])
-        order = shuffled(list(answers), round, index)
-        reply = judge.judge(question, [answers[model][index]["answer"] for model in order])
-        scores = dict(zip(order, reply.scores, strict=True))
-        rows.append(
-            {
-                "round": round,
-                "question": index,
-                **asdict(question),
-                "order": order,
-                "scores": {model: asdict(scores[model]) for model in answers},
-                "raw": reply.raw,
-            }
-        )
-    return rows
+    questions = range(len(next(iter(answers.values()))))
+    progress = Progress(f"round {round}", len(questions))
+    with ThreadPoolExecutor(judge.at_once) as pool:
+        rows = [pool.submit(_row, answers, judge, round, question) for question in questions]
+        try:
+            for row in as_completed(rows):
+                row.result()
+                progress.done(judge.status)
+        except BaseException:
+            judge.halt()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [row.result() for row in rows]
+
+
+def _row(answers: Answers, judge: Judge, round: int, index: int) -> dict[str, Any]:
+    first = next(iter(answers.values()))[index]
+    question = Question(*(sound(first[key]) for key in ("instruction", "input", "reference")))
+    order = shuffled(list(answers), round, index)
+    reply = judge.judge(question, [answers[model][index]["answer"] for model in order])
+    scores = dict(zip(order, reply.scores, strict=True))
+    return {
+        "round": round,
+        "question": index,
+        **asdict(question),
+        "order": order,
+        "scores": {model: asdict(scores[model]) for model in answers},
+        "raw": reply.raw,
+    }
 
 
 def shuffled(models: list[str], round: int, question: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""The embedded judge: chrF against the reference answer. Deterministic, nothing to download."""
+"""The embedded judge: chrF and numbers against the reference answer. Deterministic, no download."""
 
 from __future__ import annotations
 
@@ -15,23 +15,42 @@ NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 class ReferenceJudge:
     """Scores an answer by chrF2 (Popović, 2015; sacrebleu's defaults), 0 to 100.
 
-    chrF sees a wrong number as one wrong character or two, so the reason says beside it how many
-    of the reference's numbers the answer has. They do not enter the score.
+    chrF sees a wrong number as one wrong character or two. With `numbers` a reference answer that
+    has numbers therefore gives half of the score for them: the mean of chrF2 and 100 times the
+    Dice coefficient (1945) of the two sets of numbers, 2 |both| / (|answer's| + |reference's|), so
+    that neither a missing number nor a list of guesses pays. The reason says how many of the
+    reference's numbers the answer has, either way.
     """
 
-    def __init__(self) -> None:
+    at_once = 1
+    status = ""
+
+    def __init__(self, numbers: bool) -> None:
         self.metric = CHRF()
+        self.numbers = numbers
 
     def judge(self, question: Question, answers: Sequence[str]) -> Reply:
-        scores = [self._score(answer, question.reference) for answer in answers]
-        signature = str(self.metric.get_signature())
-        return Reply(scores, raw={"metric": signature, "chrf": [s.score for s in scores]})
+        chrf = [
+            float(self.metric.sentence_score(answer, [question.reference]).score)
+            for answer in answers
+        ]
+        scores = [
+            self._score(one, answer, question.reference)
+            for one, answer in zip(chrf, answers, strict=True)
+        ]
+        return Reply(scores, raw={"metric": str(self.metric.get_signature()), "chrf": chrf})
 
-    def _score(self, answer: str, reference: str) -> Score:
-        chrf = float(self.metric.sentence_score(answer, [reference]).score)
+    def halt(self) -> None:
+        """Nothing goes on."""
+
+    def _score(self, chrf: float, answer: str, reference: str) -> Score:
         found, expected = number_agreement(answer, reference)
-        numbers = f"; {found} of {expected} numbers" if expected else ""
-        return Score(chrf, f"chrF {chrf:.1f}{numbers}")
+        if not expected:
+            return Score(chrf, f"chrF {chrf:.1f}")
+        score = chrf
+        if self.numbers:
+            score = (chrf + 100 * 2 * found / (expected + len(_numbers(answer)))) / 2
+        return Score(score, f"chrF {chrf:.1f}; {found} of {expected} numbers")
 
 
 def number_agreement(answer: str, reference: str) -> tuple[int, int]:

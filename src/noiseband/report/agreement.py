@@ -37,10 +37,9 @@ def _rounds(results: Path, protocol: str, rows: Sequence[FinetuningRow]) -> str 
     rounds = table.shape[1]
     if rounds < 2:
         return "judged in one round, so that how far rounds agree is not known."
-    with np.errstate(invalid="ignore"):
-        means = np.nanmean(table, axis=2).T
-    if np.isnan(means).any():
-        return None
+    if np.isnan(table).all(axis=2).any():
+        return None  # a round without a score of some model
+    means = np.nanmean(table, axis=2).T
     try:
         w, icc = kendall_w(means.tolist()), intraclass_correlation(means.tolist())
     except ValueError:

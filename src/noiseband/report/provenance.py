@@ -47,6 +47,8 @@ class Provenance:
     """Digest over every deterministic artefact."""
     artefacts: dict[str, str]
     """Path under the results folder to digest."""
+    judged: dict[str, str]
+    """The same for files that depend on what a judge replied, outside the manifest's digest."""
     versions: list[tuple[str, str]]
     """Packages that made this page."""
     python: str
@@ -75,6 +77,7 @@ def provenance(results: Path, runs: list[str]) -> Provenance:
     return Provenance(
         manifest=manifest.get("sha256"),
         artefacts=manifest.get("artefacts", {}),
+        judged=manifest.get("judged", {}),
         versions=[(name, version) for name in PACKAGES if (version := _version(name))],
         python=platform.python_version(),
         platform=platform.platform(aliased=True, terse=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from noiseband.files import write_json
@@ -17,13 +18,22 @@ def artefact_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_manifest(results: Path, artefacts: list[Path], out: Path) -> None:
+def write_manifest(
+    results: Path, artefacts: Sequence[Path], out: Path, judged: Sequence[Path] = ()
+) -> None:
     """Write `{"sha256": whole, "artefacts": {path under results: sha256}}`, sorted by path.
 
     The whole is the SHA-256 of the lines `<sha256>  <path>`, as `sha256sum` would print them.
+
+    `judged` are files that are equal across reruns for one store of a judge's replies, but not if
+    the judge is asked anew. They are listed beside the artefacts, under `judged` (where there are
+    any), and are no part of the whole.
     """
-    each = {
-        path.relative_to(results).as_posix(): artefact_digest(path) for path in sorted(artefacts)
-    }
+    each = _digests(results, artefacts)
     lines = "".join(f"{digest}  {path}\n" for path, digest in each.items())
-    write_json(out, {"sha256": hashlib.sha256(lines.encode()).hexdigest(), "artefacts": each})
+    manifest = {"sha256": hashlib.sha256(lines.encode()).hexdigest(), "artefacts": each}
+    write_json(out, manifest | ({"judged": _digests(results, judged)} if judged else {}))
+
+
+def _digests(results: Path, files: Sequence[Path]) -> dict[str, str]:
+    return {path.relative_to(results).as_posix(): artefact_digest(path) for path in sorted(files)}

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from noiseband.study.instructions import Instructions, Lora, TemplateChoice
+from noiseband.study.judges import Judge, ReferenceJudge
 from noiseband.study.pretrained import Pretrained
 from noiseband.study.recipe import BaselineRecipe, Fraction, Positive, Section, Seed, Sha256
 
@@ -226,15 +227,6 @@ class Finetuning(Section):
     """Runs and pretrained models to fine-tune (repeats are left out of `all`)."""
 
 
-class Judge(Section):
-    """Scores from 0 to 100 for every answer."""
-
-    kind: Literal["reference"] = "reference"
-    """`reference`: chrF against the reference answer, deterministic."""
-    rounds: Positive = 1
-    """Judging rounds; the deterministic judge needs one."""
-
-
 class RunEntry(Section):
     """One explicit run, beside those that `seeds` and `noise` make."""
 
@@ -347,5 +339,5 @@ class StudyConfig(Section):
     every run."""
     finetuning: Finetuning | None = None
     """Instruction fine-tuning; without it a study ends at the test loss."""
-    judge: Judge = Judge()
+    judge: Judge = ReferenceJudge()
     """Who scores the answers."""

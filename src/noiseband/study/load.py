@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from noiseband.errors import UserError
 from noiseband.study.checks import check
@@ -103,6 +103,8 @@ def parse_study(data: Any, source: str = "config") -> Study:
 def _section(name: str) -> TypeAdapter[Any]:
     info = StudyConfig.model_fields[name]
     kind: Any = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
+    if info.discriminator is not None:
+        kind = Annotated[kind, Field(discriminator=info.discriminator)]
     return TypeAdapter(kind)
 
 

@@ -13,7 +13,6 @@ from noiseband.study.config import (
     Checkpoints,
     Documents,
     Evaluation,
-    Judge,
     Noise,
     Protocol,
     Samples,
@@ -21,6 +20,7 @@ from noiseband.study.config import (
 )
 from noiseband.study.contamination import contaminated_runs
 from noiseband.study.instructions import Instructions
+from noiseband.study.judges import Judge
 from noiseband.study.pretrained import PretrainedModel
 from noiseband.study.recipe import Model, Recipe, Section
 from noiseband.study.runs import BASELINE, Run, Study, seed_pair
@@ -216,7 +216,8 @@ class JudgeParams(Section):
 
     @classmethod
     def of(cls, study: Study) -> JudgeParams:
-        return cls(judge=study.config.judge)
+        # The number of rounds is a number of jobs, not part of any one of them.
+        return cls(judge=study.config.judge.model_copy(update={"rounds": 1}))
 
 
 class TablesParams(Section):

@@ -69,6 +69,8 @@ def from_pydantic(error: ValidationError, section: str, model: type[BaseModel]) 
     found: dict[str, Problem] = {}
     for detail in error.errors():
         places = [str(place) for place in detail["loc"]]
+        kinds = _kinds(section, model)
+        kind = kinds.get(places.pop(0)) if kinds and places else None
         parts = [
             section,
             *(p for p in places if re.fullmatch(r"[\w.-]+", p) and p not in _BRANCHES),
@@ -76,9 +78,14 @@ def from_pydantic(error: ValidationError, section: str, model: type[BaseModel]) 
         key = ".".join(parts)
         value = detail["input"]
         if detail["type"] == "extra_forbidden":
-            remedy = f"unknown key; {nearest(parts[-1], _fields_at(parts[:-1], model))}"
+            fields = _fields_at(parts[1:-1], kind) if kind else _fields_at(parts[:-1], model)
+            remedy = f"unknown key; {nearest(parts[-1], fields)}"
         elif detail["type"] == "missing":
             remedy, value = "missing; this section needs it", None
+        elif detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
+            key, value = f"{key}.kind", detail["ctx"].get("tag")
+            valid = ", ".join(kinds) or detail["ctx"]["expected_tags"]
+            remedy = f"{'missing' if value is None else 'no such kind'}; valid: {valid}"
         else:
             message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
             remedy = message[0].lower() + message[1:]
@@ -88,6 +95,19 @@ def from_pydantic(error: ValidationError, section: str, model: type[BaseModel]) 
             remedy = others if others == remedy else f"{others}, or {remedy}"
         found[key] = Problem(key, value, remedy)
     return list(found.values())
+
+
+def _kinds(section: str, model: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """Models of a section that comes in several, by their `kind`, which pydantic puts first in the
+    path; empty for any other section."""
+    info = model.model_fields.get(section)
+    if info is None or info.discriminator != "kind":
+        return {}
+    return {
+        name: kind
+        for kind in get_args(info.annotation)
+        for name in get_args(kind.model_fields["kind"].annotation)
+    }
 
 
 def _fields_at(path: list[str], model: type[BaseModel]) -> list[str]:

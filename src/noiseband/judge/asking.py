@@ -1,0 +1,147 @@
+"""Asking until there is a usable reply: retries, waits, and what is stored of each."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import tenacity
+
+from noiseband.errors import UserError
+from noiseband.judge.endpoint import NoReply
+from noiseband.judge.ledger import Ledger
+from noiseband.judge.reading import Unusable
+from noiseband.judge.store import Entry, Store
+
+LONGEST_BACKOFF = 60.0
+"""Seconds between two tries, where the endpoint does not ask for more."""
+
+
+class Halted(Exception):
+    """Asking was ended from elsewhere."""
+
+
+class Completes(Protocol):
+    """What takes a request's body: `judge.endpoint.Endpoint`."""
+
+    def complete(self, body: dict[str, Any]) -> dict[str, Any]: ...
+
+
+class Asker:
+    """Asks an endpoint, or the store where it knows. Safe in threads."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Completes],
+        store: Store,
+        ledger: Ledger,
+        attempts: int,
+        longest_wait: float,
+    ) -> None:
+        """
+        Args:
+            connect: makes the endpoint, once, when something must be asked.
+            attempts: most replies to ask for; the last may be unusable.
+            longest_wait: seconds that an endpoint may ask to wait for.
+        """
+        self.connect = connect
+        self.store = store
+        self.ledger = ledger
+        self.attempts = attempts
+        self.longest_wait = longest_wait
+        self.halt = threading.Event()
+        """Set to end all waits and to send nothing more."""
+        self._cause: UserError | None = None
+        self._endpoint: Completes | None = None
+        self._connecting = threading.Lock()
+
+    def ask(self, request: dict[str, Any], read: Callable[[dict[str, Any]], object]) -> Entry:
+        """The finished entry of a request.
+
+        Every reply is stored before it is read, so a process may be killed at any moment.
+
+        Args:
+            request: what makes the entry's key.
+            read: raises Unusable for a reply that will not do.
+
+        Raises:
+            UserError: nothing came back in `attempts` tries, the endpoint refuses, or the budget
+                is spent.
+            Halted: `halt` was set from elsewhere. (After a UserError all threads raise it.)
+        """
+        try:
+            with self.store.entry(request) as entry:
+                if not entry.finished:
+                    self._until_finished(entry, read)
+                return entry
+        except UserError as error:
+            # At once, before another thread asks something in vain.
+            self._cause = self._cause or error
+            self.halt.set()
+            raise
+
+    def _until_finished(self, entry: Entry, read: Callable[[dict[str, Any]], object]) -> None:
+        again = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(max(1, self.attempts - len(entry.replies))),
+            wait=self._wait,
+            retry=tenacity.retry_if_exception_type((NoReply, Unusable)),
+            sleep=tenacity.sleep_using_event(self.halt),
+            reraise=True,
+        )
+        try:
+            again(self._once, entry, read)
+        except Unusable:
+            entry.finished = True
+            self.store.put(entry)
+        except NoReply as error:
+            raise UserError(
+                f"judge: no reply in {self.attempts} tries (last: {error}); run again to go on, "
+                "what is stored is not asked a second time"
+            ) from None
+
+    def _once(self, entry: Entry, read: Callable[[dict[str, Any]], object]) -> None:
+        if self.halt.is_set():
+            raise self._cause or Halted
+        endpoint = self._connected()
+        self.ledger.reserve(again=entry.requests > 0)
+        entry.requests += 1
+        self.store.put(entry)
+        reply = endpoint.complete(_varied(entry.request["body"], len(entry.replies)))
+        entry.replies.append(reply)
+        problem = None
+        try:
+            read(reply)
+            entry.finished = True
+        except Unusable as error:
+            problem = error
+        self.store.put(entry)
+        self.ledger.charge(reply)
+        if problem is not None:
+            raise problem
+
+    def _connected(self) -> Completes:
+        with self._connecting:
+            if self._endpoint is None:
+                self._endpoint = self.connect()
+            return self._endpoint
+
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        """Full jitter under a limit that doubles (AWS Architecture Blog, "Exponential Backoff And
+        Jitter", 2015), or as long as the endpoint says."""
+        seconds = float(tenacity.wait_random_exponential(multiplier=1, max=LONGEST_BACKOFF)(state))
+        error = state.outcome.exception() if state.outcome else None
+        asked = getattr(error, "wait", None) or 0.0
+        if asked > self.longest_wait:
+            raise UserError(
+                f"judge: the endpoint asks to wait {asked:,.0f} s, longer than judge.longest_wait "
+                f"({self.longest_wait:,.0f} s); run again then, what is stored is not asked a "
+                "second time"
+            )
+        return max(seconds, asked)
+
+
+def _varied(body: dict[str, Any], tried: int) -> dict[str, Any]:
+    """The body with the next seed for each reply that was of no use: the same one would say the
+    same."""
+    return body | {"seed": body["seed"] + tried} if "seed" in body else body

@@ -1,0 +1,145 @@
+"""One request to an OpenAI-compatible endpoint: a chat completion, or why there is none."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import openai
+
+from noiseband.errors import UserError
+
+AGAIN = (408, 409, 425, 429)
+"""Statuses below 500 after which the same request may succeed."""
+
+UNSUITED = "change or leave out what the model does not take: see the keys of `judge`"
+REMEDIES = {
+    400: UNSUITED,
+    401: "give a valid key in {key}",
+    403: "give a key in {key} that may use the model",
+    404: "check judge.base_url and judge.model",
+    413: "judge fewer models at a time, or take a model with a longer context",
+    422: UNSUITED,
+}
+OTHER = "mend what it says, then run again: what is stored is not asked a second time"
+
+_KEY = re.compile(r"[!#-\[\]-~]+")
+SHORTEST = 8
+"""Characters from which a key is a secret; a shorter one is a word like `none`."""
+
+
+class NoReply(Exception):
+    """A request without a reply, which may have one next time."""
+
+    def __init__(self, problem: str, wait: float | None = None) -> None:
+        super().__init__(problem)
+        self.wait = wait
+        """Seconds to wait at least, as the endpoint says."""
+
+
+class Endpoint:
+    """A client of one endpoint, safe in threads. It retries nothing by itself."""
+
+    def __init__(
+        self, base_url: str, timeout: float, key_name: str | None = None, loopback: bool = False
+    ) -> None:
+        """
+        Args:
+            base_url: up to and with `/v1`.
+            timeout: seconds to wait for bytes.
+            key_name: environment variable with the key; None sends a placeholder.
+            loopback: pass over the environment's proxies.
+
+        Raises:
+            UserError: the variable is not set, or holds what no key is.
+        """
+        self.key_name = key_name
+        self.key = _key(key_name)
+        self.client = openai.OpenAI(
+            api_key=self.key or "none",
+            base_url=base_url,
+            timeout=timeout,
+            max_retries=0,
+            http_client=openai.DefaultHttpxClient(trust_env=False) if loopback else None,
+        )
+
+    def complete(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Send the body of a chat completion; the reply as it came, but for the key.
+
+        Raises:
+            NoReply: 408, 409, 425, 429, 5xx, a timeout, a broken connection, no chat completion.
+            UserError: any other status, and a quota that is used up.
+        """
+        rest = {key: value for key, value in body.items() if key not in ("model", "messages")}
+        try:
+            response = self.client.chat.completions.with_raw_response.create(
+                model=body["model"], messages=body["messages"], extra_body=rest
+            )
+        except openai.APIStatusError as error:
+            raise self._refused(error) from None
+        except openai.APITimeoutError:
+            raise NoReply("no reply in time") from None
+        except openai.APIConnectionError as error:
+            # The cause's own words may quote a header; its kind says enough.
+            raise NoReply(f"connection failed ({type(error.__cause__).__name__})") from None
+        try:
+            found = json.loads(response.text)
+        except (ValueError, RecursionError):
+            raise NoReply("the reply is not JSON; is judge.base_url right?") from None
+        if not isinstance(found, dict) or not isinstance(found.get("choices"), list):
+            raise NoReply("the reply is not a chat completion; is judge.base_url right?")
+        hidden: dict[str, Any] = json.loads(self._hidden(json.dumps(found)))
+        return hidden
+
+    def _refused(self, error: openai.APIStatusError) -> NoReply | UserError:
+        status = error.status_code
+        message = self._hidden(error.message).removeprefix(f"Error code: {status} - ")
+        said = re.sub(r"[^!-~]+", " ", message)[:200].strip()
+        if error.code == "insufficient_quota":
+            return UserError(f"judge: the quota is used up ({said}); top it up and run again")
+        if status in AGAIN or status >= 500:
+            return NoReply(f"status {status}", _wait(error.response.headers))
+        name = f"${self.key_name}" if self.key_name else "the variable that judge.api_key_env names"
+        remedy = REMEDIES.get(status, OTHER).format(key=name)
+        return UserError(f"judge: the endpoint refuses with status {status} ({said}); {remedy}")
+
+    def _hidden(self, text: str) -> str:
+        """Text without the key, which an endpoint may send back."""
+        return text.replace(self.key, "[key]") if len(self.key) >= SHORTEST else text
+
+
+def _key(name: str | None) -> str:
+    if name is None:
+        return ""
+    key = os.environ.get(name, "").strip()
+    if not key:
+        raise UserError(
+            f"judge.api_key_env: {name} is not set; export it, or write `api_key_env: null` for "
+            "an endpoint that needs no key"
+        )
+    if not _KEY.fullmatch(key):
+        raise UserError(
+            f"judge.api_key_env: {name} holds characters that no key has (spaces, quotes or other "
+            "than ASCII); set it anew"
+        )
+    return key
+
+
+def _wait(headers: Any) -> float | None:
+    """Seconds that `Retry-After` (RFC 9110, 10.2.3: seconds or a date) or OpenAI's
+    `retry-after-ms` asks for; None where neither does."""
+    milliseconds, after = headers.get("retry-after-ms"), headers.get("retry-after")
+    try:
+        if milliseconds is not None:
+            return max(0.0, float(milliseconds) / 1000)
+        return None if after is None else max(0.0, float(after))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(after).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None

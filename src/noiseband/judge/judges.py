@@ -1,0 +1,51 @@
+"""The judge that a config asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from noiseband.errors import UserError
+from noiseband.judge.interface import Judge
+from noiseband.judge.reference import ReferenceJudge
+from noiseband.study.judges import Budget, LocalJudge, OpenAIJudge
+from noiseband.study.judges import Judge as Config
+
+
+@contextmanager
+def judge_of(config: Config, round: int, store: Path | None) -> Iterator[Judge]:
+    """A judge for one round.
+
+    A language model's is found, and its key or file looked at, only when something must be asked:
+    what the store holds can be judged again without either.
+
+    Raises UserError where a language model has no store.
+    """
+    if not isinstance(config, OpenAIJudge | LocalJudge):
+        yield ReferenceJudge(numbers=config.score == "chrf-and-numbers")
+        return
+    if store is None:
+        raise UserError("--store is missing: give a folder for requests and replies")
+    from noiseband.judge.asking import Asker
+    from noiseband.judge.endpoint import Endpoint
+    from noiseband.judge.language_model import LanguageModelJudge
+    from noiseband.judge.ledger import Ledger
+    from noiseband.judge.local import serve
+    from noiseband.judge.store import Store
+
+    kept = Store(store)
+    with ExitStack() as held:
+        held.enter_context(kept.locked())
+
+        def connect() -> Endpoint:
+            if isinstance(config, LocalJudge):
+                return held.enter_context(serve(config))
+            return Endpoint(config.base_url, config.timeout, config.api_key_env)
+
+        budget, longest_wait = Budget(), config.timeout
+        if isinstance(config, OpenAIJudge):
+            budget, longest_wait = config.budget, config.longest_wait
+        ledger = Ledger(budget, kept.entries())
+        asker = Asker(connect, kept, ledger, config.attempts, longest_wait)
+        yield LanguageModelJudge(config, round, asker)

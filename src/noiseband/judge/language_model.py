@@ -1,0 +1,111 @@
+"""A judge that is a language model: the same prompt, store and reading for every endpoint."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from noiseband.judge.asking import Asker
+from noiseband.judge.interface import Question, Reply, Score
+from noiseband.judge.ledger import usage
+from noiseband.judge.prompt import messages, reply_schema, sound
+from noiseband.judge.reading import Unusable, read_scores, text_of
+from noiseband.judge.store import Entry
+from noiseband.randomness import derived_seed
+from noiseband.study.judges import LocalJudge, OpenAIJudge
+
+LOCAL_REASON = 200
+"""Characters of a local judge's reason: a small model may find no end."""
+
+
+class LanguageModelJudge:
+    """Asks about all answers to a question in one request, through an asker."""
+
+    def __init__(self, config: OpenAIJudge | LocalJudge, round: int, asker: Asker) -> None:
+        self.config = config
+        self.round = round
+        self.asker = asker
+        self.at_once = config.at_once if isinstance(config, OpenAIJudge) else 1
+
+    @property
+    def status(self) -> str:
+        return self.asker.ledger.status
+
+    def halt(self) -> None:
+        self.asker.halt.set()
+
+    def judge(self, question: Question, answers: Sequence[str]) -> Reply:
+        """Scores from the stored reply, after asking for it where there is none.
+
+        The raw reply has `content`, `model` (as the endpoint reports it), `usage` (tokens, over
+        all replies), `replies` (how many it took) and `request` (the store's key). Nothing in it
+        depends on when or how often the endpoint failed to reply.
+
+        Raises UserError as `Asker.ask`.
+        """
+        count = len(answers)
+        request = request_of(self.config, self.round, question, answers)
+        entry = self.asker.ask(request, lambda reply: read_scores(reply, count))
+        try:
+            scores = read_scores(entry.replies[-1], count)
+        except Unusable as error:
+            problem = f"no usable reply in {len(entry.replies)}: {error}"
+            print(f"{question.instruction[:60]!r}: {problem}; scores missing", file=sys.stderr)
+            scores = [Score(None, problem)] * count
+        return Reply(scores, _raw(entry))
+
+
+def request_of(
+    config: OpenAIJudge | LocalJudge, round: int, question: Question, answers: Sequence[str]
+) -> dict[str, Any]:
+    """What is asked, of whom and in which round: all that a stored reply is known by.
+
+    `body` is what is sent. Rounds are draws of their own: each has its own seed, if there is one,
+    and its own entry in the store.
+    """
+    body: dict[str, Any] = {"messages": messages(question, answers)}
+    if config.temperature is not None:
+        body["temperature"] = config.temperature
+    if config.seed is not None:
+        body["seed"] = derived_seed("judge", config.seed, round) >> 32  # 31 bits suit everyone
+    if isinstance(config, LocalJudge):
+        # The file is what it is called by, wherever it lies; a cache of earlier prompts would
+        # change the last bits with what was asked before.
+        name = f"sha256:{config.sha256}"
+        schema = _json_schema(reply_schema(len(answers), LOCAL_REASON))
+        body |= {"model": name, "max_tokens": config.max_tokens, "cache_prompt": False}
+        return {"endpoint": name, "round": round, "body": body | {"response_format": schema}}
+    if config.reply_format == "json_schema":
+        body["response_format"] = _json_schema(reply_schema(len(answers)))
+    elif config.reply_format == "json_object":
+        body["response_format"] = {"type": "json_object"}
+    body |= {"model": config.model, **config.options}
+    return {"endpoint": config.base_url, "round": round, "body": body}
+
+
+def _json_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": "scores", "strict": True, "schema": schema},
+    }
+
+
+def _raw(entry: Entry) -> dict[str, Any]:
+    last = entry.replies[-1]
+    try:
+        content = text_of(last)
+    except Unusable:
+        content = None
+    used = [tokens for reply in entry.replies if (tokens := usage(reply)) is not None]
+    model = last.get("model")
+    return {
+        "content": content,
+        "model": sound(model) if isinstance(model, str) else None,
+        "usage": {
+            "prompt_tokens": sum(prompt for prompt, _ in used),
+            "completion_tokens": sum(completion for _, completion in used),
+        },
+        "replies": len(entry.replies),
+        "request": entry.key,
+    }

@@ -1,0 +1,108 @@
+"""From what a language model replied to scores, or to the reason why there are none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from noiseband.judge.interface import Score
+from noiseband.judge.prompt import keys, sound
+
+LONGEST = 100_000
+"""Characters of a reply that are read."""
+
+
+class Unusable(Exception):
+    """A reply that no scores can be read out of; says why."""
+
+
+def text_of(completion: dict[str, Any]) -> str:
+    """The text of a chat completion's first choice. Raises Unusable where there is none."""
+    match completion.get("choices"):
+        case [{"message": {"content": str() as text}}, *_] if text.strip():
+            return sound(text)
+        case [{"message": {"refusal": str() as refusal}}, *_]:
+            raise Unusable(f"refused: {sound(refusal)[:80]}")
+        case [{"finish_reason": reason}, *_]:
+            raise Unusable(f"no text (finish_reason {reason})")
+    raise Unusable("no text")
+
+
+def read_scores(completion: dict[str, Any], count: int) -> list[Score]:
+    """Scores of the answers in the order in which they were asked about.
+
+    Prose round the JSON is passed over. Two different verdicts are none: the judge may have quoted
+    an answer that holds one. Raises Unusable where a model, score or reason is missing or is not
+    what the schema says.
+    """
+    text = text_of(completion)
+    if len(text) > LONGEST:
+        raise Unusable(f"{len(text):,} characters long")
+    found: list[list[Score]] = []
+    problem = "no JSON object" if _ended(completion) else "cut off before the JSON ended"
+    for candidate in _objects(text):
+        try:
+            scores = _scores(candidate, count)
+        except Unusable as error:
+            problem = str(error)
+        else:
+            found += [scores] if scores not in found else []
+    if len(found) > 1:
+        raise Unusable("several different verdicts")
+    if not found:
+        raise Unusable(problem)
+    return found[0]
+
+
+def _scores(candidate: dict[str, Any], count: int) -> list[Score]:
+    expected = keys(count)
+    for key in expected:
+        if key not in candidate:
+            raise Unusable(f"{key} is missing")
+    for key in candidate:
+        if key not in expected:
+            raise Unusable(f"{sound(key)[:40]} was not asked about")
+    return [_score(key, candidate[key]) for key in expected]
+
+
+def _score(key: str, value: Any) -> Score:
+    match value:
+        case {"score": bool()}:
+            pass
+        case {"score": int() | float() as score, "reason": str() as reason}:
+            if 0 <= score <= 100:
+                return Score(float(score), sound(reason))
+            raise Unusable(f"{key}: score {str(score)[:20]} is not from 0 to 100")
+    raise Unusable(f"{key}: no score with a reason")
+
+
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    """Every JSON object in a text that is not inside another one. Raises Unusable where one is
+    nested beyond reading."""
+    decoder = json.JSONDecoder(object_pairs_hook=_unambiguous)
+    place = text.find("{")
+    while place >= 0:
+        try:
+            found, end = decoder.raw_decode(text, place)
+            yield found
+        except ValueError:
+            end = place + 1
+        except RecursionError:
+            raise Unusable("nested too deep") from None
+        place = text.find("{", end)
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object in which no key is there twice. Raises ValueError."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is there twice")
+    return found
+
+
+def _ended(completion: dict[str, Any]) -> bool:
+    match completion.get("choices"):
+        case [{"finish_reason": "length"}, *_]:
+            return False
+    return True

@@ -1,0 +1,93 @@
+"""What was asked and what came back, kept so that nothing is paid for twice.
+
+A file for each request, named by the SHA-256 of it, appears and changes atomically. The folder is
+no declared output, so that Snakemake leaves it alone; delete it to ask everything again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import sys
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from noiseband.errors import UserError
+from noiseband.files import write_text
+from noiseband.study.recipe import canonical_json
+
+
+@dataclass
+class Entry:
+    """One request and all that came of it."""
+
+    request: dict[str, Any]
+    """`endpoint`, `round` and `body`; never a key."""
+    requests: int = 0
+    """How often it was sent."""
+    replies: list[dict[str, Any]] = field(default_factory=list)
+    """Chat completions as they came, the last one usable unless all attempts are used up."""
+    finished: bool = False
+    """Whether it is never to be sent again."""
+
+    @property
+    def key(self) -> str:
+        return hashlib.sha256(canonical_json(self.request).encode()).hexdigest()
+
+
+class Store:
+    """A folder of entries. Hold its lock while asking."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._busy: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder, after waiting for the process that does; one asks at a time, so that
+        limits hold for all of them. The lock dies with the process, however it ends."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.folder / "lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if sys.stderr.isatty():
+                    print("waiting for another round that is being judged", file=sys.stderr)
+                fcntl.flock(file, fcntl.LOCK_EX)
+            for leftover in self.folder.glob(".*.tmp"):
+                leftover.unlink()  # half a file, of a process that was killed while it wrote
+            yield
+
+    @contextmanager
+    def entry(self, request: dict[str, Any]) -> Iterator[Entry]:
+        """The entry of a request, new or as it was left, for one thread at a time: two questions
+        may be the same."""
+        fresh = Entry(request)
+        with self._busy[fresh.key]:
+            path = self._path(fresh)
+            yield _read(path) if path.exists() else fresh
+
+    def put(self, entry: Entry) -> None:
+        """Write an entry. In ASCII, which can hold half a surrogate pair, and so any reply."""
+        write_text(self._path(entry), json.dumps(asdict(entry), indent=1, sort_keys=True) + "\n")
+
+    def entries(self) -> list[Entry]:
+        return [_read(path) for path in sorted(self.folder.glob("*.json"))]
+
+    def _path(self, entry: Entry) -> Path:
+        return self.folder / f"{entry.key}.json"
+
+
+def _read(path: Path) -> Entry:
+    try:
+        return Entry(**json.loads(path.read_bytes()))
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"{path}: not a stored reply ({error}); remove it, and its question is asked again"
+        ) from None
