@@ -28,7 +28,6 @@ from noiseband.report.rows import (
     VerdictRow,
 )
 from noiseband.report.sources import json_if_any
-from noiseband.report.svg import without_style
 from noiseband.report.view_answer import facts, groups, scatter_note
 from noiseband.report.view_corpus import corpus
 from noiseband.report.view_costs import costs
@@ -150,7 +149,7 @@ def _chart(results: Path, name: str) -> Markup:
     """A figure as part of the page. Its texts were escaped when it was drawn."""
     path = results / "figures" / f"{name}.svg"
     try:
-        return Markup(without_style(path.read_text(encoding="utf-8")))
+        return Markup(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise NotMadeError(path) from error
 
