@@ -130,11 +130,11 @@ def noise(
             for name, wanted in components.items()
         ]
     found = noise_components(table, components, alpha)
-    machine = machine_component(_twins(rows), float(baseline.mean()), alpha)
+    machine = machine_component(twins(rows), float(baseline.mean()), alpha)
     return found if machine is None else [*found, machine]
 
 
-def _twins(rows: Sequence[RunRow]) -> list[dict[str, float]]:
+def twins(rows: Sequence[RunRow]) -> list[dict[str, float]]:
     """Runs with a loss, grouped by what their recipes share: all but the microbatch.
 
     A repeat with its original's weights tells nothing new. One with other weights does: nothing

@@ -147,5 +147,5 @@ def _rounded(attribute: re.Match[str]) -> str:
     value = _NUMBER.sub(lambda m: f"{float(m[0]):.2f}".rstrip("0").rstrip("."), attribute[2])
     value = re.sub(r"-0(?![.\d])", "0", value)
     if attribute[1] == "d":
-        value = re.sub(r"\s*([A-Za-z])\s*", r"\1", value)
+        value = re.sub(r"\s*([A-Za-z])\s*", r"\1", value).strip()
     return f' {attribute[1]}="{value}"'
