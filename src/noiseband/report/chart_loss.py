@@ -65,6 +65,10 @@ def _overview(axes: Axes, study: Training, losses: Mapping[str, Binned]) -> None
     for name in study.interventions:
         for line in study.groups[name]:
             one = losses[line.run]
+            # Faint, so that many may overlap; a spike of one step still stands out of it.
+            reach = envelope(axes, [one], line.tint, alpha=0.07)
+            if reach is not None:
+                shows(reach, [line.number])
             drawn = axes.plot(
                 one.step, one.mean, color=line.tint, linewidth=1, alpha=0.8, linestyle=line.dash
             )

@@ -66,8 +66,8 @@ def opens(browser: Browser) -> Iterator[Opens]:
     pages: list[tuple[Page, Watch]] = []
 
     def open_page(path: Path, address: str = "", **settings: Any) -> Page:
-        settings = {"viewport": {"width": 1280, "height": 900}} | settings
-        page = browser.new_context(reduced_motion="reduce", **settings).new_page()
+        usual = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"}
+        page = browser.new_context(**(usual | settings)).new_page()
         page.set_default_timeout(10_000)
         url = path.resolve().as_uri()
         pages.append((page, Watch(page, url)))

@@ -55,7 +55,7 @@ def test_paper_shows_what_screens_fold(opens: Opens, judged: Made) -> None:
     page.emulate_media(media="print")
     assert page.locator(".growth").is_visible()
     assert page.locator("#chosen").is_visible()
-    for left_out in (".switches", ".panel", "#timeline", "caption .tool", ".top nav"):
+    for left_out in (".switches", "#explorer", "#timeline", "caption .tool", ".top nav"):
         assert not page.locator(left_out).first.is_visible()
     assert len(page.pdf()) > 10_000
 

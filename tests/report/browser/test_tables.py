@@ -6,7 +6,7 @@ import csv
 import io
 from pathlib import Path
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 from noiseband.report.rows import RunRow, VerdictRow
 from noiseband.table import read_rows
@@ -97,12 +97,18 @@ def test_every_table_is_a_file_of_its_rows(opens: Opens, judged: Made) -> None:
 
 
 def test_a_number_tells_its_full_value_file_and_digest(opens: Opens, made: Made) -> None:
-    page = opens(page_of(made))
+    page = opens(page_of(made), reduced_motion="no-preference")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     cell = table(page, "runs").locator("tr", has_text="remove-dropout-42").locator("td").nth(2)
     assert cell.get_attribute("data-value") == "0.08023399999999992"
+    cell.scroll_into_view_if_needed()
+    page.wait_for_timeout(600)  # the page scrolls smoothly
+    before = page.evaluate("scrollY")
     cell.click()
     card = page.get_by_role("dialog")
+    expect(card.get_by_role("button")).to_be_focused()
+    expect(card).to_be_in_viewport(ratio=1)
+    assert page.evaluate("scrollY") == before
     assert card.locator("dd").all_inner_texts() == [
         "remove-dropout-42",
         "Improvement",

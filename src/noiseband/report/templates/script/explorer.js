@@ -27,7 +27,7 @@ async function explorer(place) {
     );
   };
 
-  place.replaceChildren(controls.element, view);
+  place.replaceChildren(make("h3", {}, "Explorer"), controls.element, view);
   const arrive = () => {
     const next = stateOf(location.hash);
     if (next) show(next);

@@ -52,7 +52,7 @@ function moveTo(table, cell) {
 function numberCard() {
   const facts = make("dl", { class: "pairs" });
   let copied = "";
-  const copy = button("Copy", { autofocus: "" }, async () => {
+  const copy = button("Copy", {}, async () => {
     await navigator.clipboard.writeText(copied);
     copy.textContent = "Copied";
   });
@@ -79,11 +79,17 @@ function numberCard() {
         fact("SHA-256", digest ? whole(digest.textContent) : "not in the manifest"),
       );
       card.showPopover();
-      const [at, own] = [cell.getBoundingClientRect(), card.getBoundingClientRect()];
-      const right = document.documentElement.clientWidth - own.width - 8;
-      card.style.left = `${scrollX + Math.max(8, Math.min(at.left, right))}px`;
-      const below = at.bottom + own.height + 8 < innerHeight || at.top < own.height + 8;
-      card.style.top = `${scrollY + (below ? at.bottom + 6 : at.top - own.height - 6)}px`;
+      place(card, cell);
+      copy.focus({ preventScroll: true });
     },
   };
+}
+
+// Below the cell, or above it where there is no room, and within the window.
+function place(card, cell) {
+  const [at, own] = [cell.getBoundingClientRect(), card.getBoundingClientRect()];
+  const right = document.documentElement.clientWidth - own.width - 8;
+  card.style.left = `${scrollX + Math.max(8, Math.min(at.left, right))}px`;
+  const below = at.bottom + own.height + 8 < innerHeight || at.top < own.height + 8;
+  card.style.top = `${scrollY + (below ? at.bottom + 6 : at.top - own.height - 6)}px`;
 }
