@@ -56,8 +56,8 @@ def code_digest(*stages: str) -> str:
 
 def report_assets() -> list[str]:
     """Templates, styles and scripts of the page."""
-    files = (PACKAGE / "report" / "templates").iterdir()
-    return sorted(os.path.relpath(file) for file in files)
+    files = (PACKAGE / "report" / "templates").rglob("*")
+    return sorted(os.path.relpath(file) for file in files if file.is_file())
 
 
 def _file(module: str) -> Path:

@@ -13,3 +13,6 @@ ALL = [SCRIPT, HANDLER, CLOSING, BIDI, CONTROLS, TEMPLATE]
 
 # A run's name is a folder's, so it can hold neither a slash nor a NUL.
 RUN_NAME = "$x^2$\"'><img src=x onerror=alert(1)>&amp;\u202ex"
+
+# What a spreadsheet would run.
+FORMULA = "=HYPERLINK(A1)"

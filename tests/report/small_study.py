@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,8 @@ def write_study(
     steps: int = 400,
     models: Sequence[str] | None = None,
     answers: Sequence[str] = ANSWERS,
+    questions: Sequence[tuple[str, str, str]] = QUESTIONS,
+    rounds: int = 1,
     samples: Sequence[str] = ("the LORD of hosts, and the people of the region are in the north",),
     noise: Mapping[str, list[list[int]]] = NOISE,
     factors: Sequence[str] = (),
@@ -67,7 +70,7 @@ def write_study(
         _write_run(results / "runs" / run.name, run, number, steps, samples)
     for name, loss in pretrained.items():
         _write_pretrained(results / "runs" / name, name, loss)
-    _write_finetuning(results, models, answers)
+    _write_finetuning(results, models, answers, questions, rounds)
     _write_corpus(results)
     _write_contamination(results)
     _write_checks(results, runs)
@@ -200,7 +203,13 @@ def _trace(run: FakeRun, number: int, steps: int) -> list[Row]:
     return rows
 
 
-def _write_finetuning(results: Path, models: Sequence[str], answers: Sequence[str]) -> None:
+def _write_finetuning(
+    results: Path,
+    models: Sequence[str],
+    answers: Sequence[str],
+    questions: Sequence[tuple[str, str, str]],
+    rounds: int,
+) -> None:
     scores: dict[str, dict[str, float]] = {}
     for number, model in enumerate(models):
         run, protocol, seed = model.rsplit("/", 2)
@@ -224,27 +233,30 @@ def _write_finetuning(results: Path, models: Sequence[str], answers: Sequence[st
             (
                 {"instruction": instruction, "input": given, "reference": reference,
                  "answer": answers[(number + k) % len(answers)], "tokens": 12, "stop": "end"}
-                for k, (instruction, given, reference) in enumerate(QUESTIONS)
+                for k, (instruction, given, reference) in enumerate(questions)
             ),
         )  # fmt: skip
         scores.setdefault(protocol, {})[f"{run}/{seed}"] = 22.0 + 1.7 * (number % 9)
-    for protocol, each in scores.items():
+    for round, (protocol, each) in product(range(1, rounds + 1), scores.items()):
         _write_lines(
-            results / "judge" / protocol / "round-1.jsonl",
+            results / "judge" / protocol / f"round-{round}.jsonl",
             (
                 {
-                    "round": 1,
+                    "round": round,
                     "question": k,
                     "instruction": instruction,
                     "input": given,
                     "reference": reference,
                     "order": list(each),
                     "scores": {
-                        model: {"score": score + 9.0 * ((k + j) % 4), "reason": "chrF"}
+                        model: {
+                            "score": score + 9.0 * ((k + j) % 4) + 2.0 * (round - 1),
+                            "reason": "chrF",
+                        }
                         for j, (model, score) in enumerate(each.items())
                     },
                 }
-                for k, (instruction, given, reference) in enumerate(QUESTIONS)
+                for k, (instruction, given, reference) in enumerate(questions)
             ),
         )
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from matplotlib.figure import Figure
 
@@ -13,6 +19,7 @@ from noiseband.report.figures import write_figures
 from noiseband.report.palette import DARK, GLYPHS, LIGHT, SHAPES
 from noiseband.report.svg import blank, drawing, panel, render, tip
 from noiseband.report.tables import write_tables
+from noiseband.report.traces import Floats, edges
 from noiseband.report.training import frame
 from noiseband.stats.verdicts import Call
 from noiseband.workflow import FIGURES
@@ -21,11 +28,15 @@ from tests.report.fake_runs import BASELINES, FakeRun, continued, pocket_runs
 from tests.report.small_study import write_study
 
 LARGEST = 150_000
-TITLE = "{http://www.w3.org/2000/svg}title"
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def svg_of(results: Path, name: str) -> str:
+    return (results / "figures" / f"{name}.svg").read_text(encoding="utf-8")
 
 
 def svg(made: Made, name: str) -> str:
-    return (made.results / "figures" / f"{name}.svg").read_text(encoding="utf-8")
+    return svg_of(made.results, name)
 
 
 def test_every_figure_of_the_workflow_is_drawn(made: Made) -> None:
@@ -107,6 +118,37 @@ def test_equal_schedules_are_one_line(made: Made) -> None:
     assert "stacked-3, stacked-1 and schedule-learning-rate" in titles
 
 
+@pytest.mark.parametrize("name", ["loss", "gradient-norm", "learning-rate"])
+def test_charts_of_training_say_which_runs_a_mark_shows(made: Made, name: str) -> None:
+    root = ElementTree.fromstring(svg(made, name))
+    runs = json.loads(root.get("data-runs") or "")
+    own = [run for run in pocket_runs() if run.repeat_of is None]
+    assert {tuple(pair) for pair in runs} == {(run.name, run.intervention) for run in own}
+    marks = [part for part in root.iter() if part.get("data-of")]
+    assert {int(n) for part in marks for n in part.get("data-of", "").split()} == set(
+        range(len(runs))
+    )
+    names = {run for run, _ in runs}
+    for part in marks:
+        title = part.findtext(f"{SVG}title")
+        if title in names:
+            assert [runs[int(n)][0] for n in part.get("data-of", "").split()] == [title]
+
+
+def test_a_twin_is_dashed_beside_its_original(tmp_path: Path) -> None:
+    twin = FakeRun("cloud", 4.86, difference={"batch.microbatch": [4, 8]})
+    params = write_study(tmp_path, [BASELINES[0], twin], steps=40, models=[], noise={})
+    write_tables(params, tmp_path)
+    write_figures(params, tmp_path)
+    dashed = {
+        title: "stroke-dasharray" in path
+        for title, path in re.findall(
+            r"<title>([^<]*)</title>\s*(<path [^>]*>)", svg_of(tmp_path, "loss")
+        )
+    }
+    assert dashed == {"baseline-42": False, "cloud": True, "mean of 2 baseline runs": False}
+
+
 def test_losses_are_only_compared_over_the_same_tokens(tmp_path: Path) -> None:
     same = FakeRun("a-42", 4.0, "a", ["a"], difference={"model.dropout": [0.1, 0.0]})
     params = write_study(
@@ -121,13 +163,53 @@ def test_losses_are_only_compared_over_the_same_tokens(tmp_path: Path) -> None:
     assert text.count(">reads other tokens<") == 1
 
 
-def test_long_runs_stay_small(tmp_path: Path) -> None:
+STEPS = 33_165
+SPIKES = {"loss": 7.5, "gradient_norm": 40.0}
+
+
+def tops(results: Path, chart: str, run: str) -> Floats:
+    """Heights, in pixels, of the upper edge of the band that a chart draws of one run alone."""
+    root = ElementTree.fromstring(svg_of(results, chart))
+    number = [name for name, _ in json.loads(root.get("data-runs") or "")].index(run)
+    own = [part for part in root.iter() if part.get("data-of") == str(number)]
+    # The band itself, or the panel of a run that has one of its own.
+    own = [part for part in own if part.find(f"{SVG}defs") is not None] or own
+    paths = [path.get("d", "") for part in own for path in part.iterfind(f".//{SVG}defs/{SVG}path")]
+    bands = [path for path in paths if len(path) > 1000]
+    assert len(bands) == 1
+    highest: dict[float, float] = {}
+    for x, y in re.findall(r"[ML]([\d.-]+) ([\d.-]+)", bands[0]):
+        highest[float(x)] = min(float(y), highest.get(float(x), math.inf))
+    return -np.array([highest[x] for x in sorted(highest)])
+
+
+def test_long_runs_stay_small_and_keep_a_spike_of_one_step(tmp_path: Path) -> None:
+    """As long as a run of the published series; one step in the middle is far out."""
     runs = [*BASELINES[:2], FakeRun("a-42", 4.0, "a", ["a"])]
-    params = write_study(tmp_path, runs, steps=6_000, models=[])
+    params = write_study(tmp_path, runs, steps=STEPS, models=[])
+    file = tmp_path / "runs" / "a-42" / "trace.parquet"
+    trace = pq.read_table(file)
+    values: dict[str, Floats] = {}
+    for column, spike in SPIKES.items():
+        values[column] = trace[column].to_numpy().copy()
+        values[column][STEPS // 2] = spike
+        place = trace.schema.get_field_index(column)
+        trace = trace.set_column(place, trace.schema.field(place), pa.array(values[column]))
+    pq.write_table(trace, file)
     write_tables(params, tmp_path)
     write_figures(params, tmp_path)
     for name in FIGURES:
-        assert (tmp_path / "figures" / f"{name}.svg").stat().st_size < 60_000
+        assert len(svg_of(tmp_path, name)) < 60_000
+    # The edge of the band is the greatest value of each stretch, on the axis' own scale.
+    for chart, column, scale in (
+        ("loss", "loss", np.asarray),
+        ("gradient-norm", "gradient_norm", np.log),
+    ):
+        drawn = tops(tmp_path, chart, "a-42")
+        cuts = edges(STEPS, len(drawn))
+        greatest = np.array([values[column][i:j].max() for i, j in pairwise(cuts)])
+        assert SPIKES[column] in greatest
+        assert np.corrcoef(drawn, scale(greatest))[0, 1] > 0.9999
 
 
 def test_a_study_of_one_run_has_charts_too(tmp_path: Path) -> None:
@@ -174,9 +256,9 @@ def test_numbers_are_hundredths_of_a_pixel() -> None:
 def test_a_tip_is_a_title_and_no_id() -> None:
     with drawing("small"):
         text = render(small_figure('a "b" <c>'), "small", "label")
-    assert ["".join(title.itertext()) for title in ElementTree.fromstring(text).iter(TITLE)] == [
-        'a "b" <c>'
-    ]
+    assert [
+        "".join(title.itertext()) for title in ElementTree.fromstring(text).iter(f"{SVG}title")
+    ] == ['a "b" <c>']
     assert "tip:" not in text
 
 

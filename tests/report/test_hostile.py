@@ -9,10 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from noiseband.report.hostile import plain, shown
-from tests.report import hostile_text as hostile
-from tests.report.conftest import Made, make
-from tests.report.fake_runs import FakeRun
-from tests.report.small_study import write_study
+from tests.report.conftest import Made
 
 
 class Tags(HTMLParser):
@@ -42,33 +39,13 @@ class Tags(HTMLParser):
             self.unbalanced.append(tag)
 
 
-@pytest.fixture(scope="module")
-def attacked(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """A study whose runs, samples, answers and title are all hostile."""
-    results = tmp_path_factory.mktemp("hostile") / "results"
-    runs = [
-        FakeRun("baseline-42", 5.0),
-        FakeRun("baseline-22", 5.1, seeds=(22, 22)),
-        FakeRun(hostile.RUN_NAME, 4.0, hostile.RUN_NAME, [hostile.RUN_NAME, "x"], (1, 1),
-                {"attention": ["explicit", hostile.SCRIPT]}),
-        FakeRun(f"{hostile.RUN_NAME} again", 5.0, repeat_of="baseline-42"),
-    ]  # fmt: skip
-    params = write_study(
-        results,
-        runs,
-        steps=20,
-        models=[f"{run.name}/alpaca/42" for run in runs],
-        answers=hostile.ALL,
-        samples=hostile.ALL,
-        title=hostile.SCRIPT + hostile.CLOSING,
-        noise={"init_and_train": [[42, 42], [22, 22]]},
-    )
-    return make(results, params)
-
-
 def test_no_script_but_our_own(attacked: Made) -> None:
     tags = Tags(attacked.page)
-    assert tags.names.count("script") == 1
+    # Ours, and two that hold data of a type that no browser runs.
+    assert tags.names.count("script") == 3
+    assert [value for name, value in tags.attributes if name == "type"] == [
+        "application/octet-stream"
+    ] * 2
     assert "img" not in tags.names
     assert not [name for name, _ in tags.attributes if name.startswith("on")]
 

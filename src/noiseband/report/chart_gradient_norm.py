@@ -10,8 +10,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 from noiseband.report.palette import LIGHT
-from noiseband.report.panels import envelope, grid, heading, mean_line, over_steps
-from noiseband.report.svg import tip
+from noiseband.report.panels import (
+    envelope,
+    grid,
+    heading,
+    mean_line,
+    numbers,
+    over_steps,
+)
+from noiseband.report.svg import shows, tip
 from noiseband.report.traces import stretches
 from noiseband.report.training import Line, Training
 from noiseband.report.words import counted
@@ -34,16 +41,19 @@ def draw_gradient_norm(study: Training) -> Figure:
     few_decades = high / low < 10
     for name, axes in panels.items():
         lines = study.groups[name]
+        shows(axes, numbers(lines))
         series = [norms[line.run] for line in lines]
         axes.set_yscale("log")
         axes.set_ylim(low / room, high * room)
         envelope(axes, series, lines[0].tint if lines else LIGHT["muted"])
         if name == BASELINE:
-            mean_line(axes, series)
+            mean_line(axes, series, lines)
         else:
             for line, one in zip(lines, series, strict=True):
-                drawn = axes.plot(one.step, one.mean, color=line.tint, linewidth=1)
-                tip(drawn[0], line.run)
+                drawn = axes.plot(
+                    one.step, one.mean, color=line.tint, linewidth=1, linestyle=line.dash
+                )
+                tip(drawn[0], line.run, [line.number])
         axes.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5) if few_decades else (1,)))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.yaxis.set_minor_locator(NullLocator())
@@ -61,16 +71,18 @@ def _marks(axes: Axes, lines: Sequence[Line]) -> str:
     by_share = axes.get_xaxis_transform()
     for line in lines:
         if line.trace.clipped.any():
-            axes.broken_barh(
+            strip = axes.broken_barh(
                 stretches(line.trace.clipped, MARK_BINS), (0, 0.05), color=LIGHT["ink"],
                 linewidth=0, transform=by_share,
             )  # fmt: skip
+            shows(strip, [line.number])
         if line.trace.skipped.any():
             where = [start for start, _ in stretches(line.trace.skipped, MARK_BINS)]
             cross = axes.plot(
                 where, [0.92] * len(where), "x", color=LIGHT["ink"], markersize=5,
                 markeredgewidth=1.2, transform=by_share, clip_on=False,
             )  # fmt: skip
-            tip(cross[0], f"{line.run}: {counted(int(line.trace.skipped.sum()), 'skipped step')}")
+            skips = counted(int(line.trace.skipped.sum()), "skipped step")
+            tip(cross[0], f"{line.run}: {skips}", [line.number])
     notes = [f"clipped {clipped / steps:.0%}"] if clipped else []
     return ", ".join([*notes, f"skipped {skipped:,}"] if skipped else notes)

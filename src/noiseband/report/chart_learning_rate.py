@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from noiseband.report.palette import LIGHT
-from noiseband.report.panels import LEFT, WIDTH, over_steps, short
-from noiseband.report.svg import blank, panel, tip
+from noiseband.report.panels import LEFT, WIDTH, numbers, over_steps, short
+from noiseband.report.svg import blank, panel, shows, tip
 from noiseband.report.traces import binned
 from noiseband.report.training import Line, Training
 from noiseband.report.words import listed
@@ -31,17 +31,18 @@ def draw_learning_rate(study: Training) -> Figure:
         series = binned(lines[0].trace.learning_rate, POINTS)
         tint = LIGHT["ink"] if lines[0].intervention == BASELINE else lines[0].tint
         drawn = axes.plot(series.step, series.mean, color=tint, linewidth=1.6)
-        tip(drawn[0], listed(_interventions(lines)))
-        ends.append((float(series.mean[-1]), tint, _names(lines)))
+        tip(drawn[0], listed(_interventions(lines)), numbers(lines))
+        ends.append((float(series.mean[-1]), tint, _names(lines), numbers(lines)))
     axes.set_ylim(0, None)
     # Labels in the order of their lines' ends, pushed up where two would overlap.
     spread, height = 0.085 * axes.get_ylim()[1], -1.0
-    for rate, tint, names in sorted(ends):
+    for rate, tint, names, of in sorted(ends):
         height = max(rate, height + spread)
-        axes.annotate(
+        label = axes.annotate(
             names, (1, height), xycoords=("axes fraction", "data"), xytext=(10, 0), fontsize=11.5,
             textcoords="offset points", va="center", color=tint, annotation_clip=False,
         )  # fmt: skip
+        shows(label, of)
     over_steps(axes, study.steps)
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.set_xlabel("Step", labelpad=4)

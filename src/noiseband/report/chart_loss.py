@@ -18,25 +18,27 @@ from noiseband.report.panels import (
     grid,
     heading,
     mean_line,
+    numbers,
     over_steps,
 )
-from noiseband.report.svg import panel, tip
+from noiseband.report.svg import panel, shows, tip
 from noiseband.report.traces import Binned, Floats
 from noiseband.report.training import Training, frame, mean_of
 from noiseband.report.words import signed
+from noiseband.stats.least_squares import BASELINE
 
 OVERVIEW = 250
 _UP, _DOWN = (0.94, "top", "↑"), (0.06, "bottom", "↓")
 
 
 def draw_loss(study: Training) -> Figure:
-    """All losses above; below, how far each intervention is from the mean of the baseline's runs.
+    """All losses above; below, how far every run is from the mean of the baseline's.
 
     At one step runs read the same tokens, so the difference is free of the luck of the batch, which
     is larger than most effects. A run that reads others has none.
     """
     losses = study.cut("loss")
-    figure, panels = grid(study.interventions, above=OVERVIEW + 62)
+    figure, panels = grid(list(study.groups), above=OVERVIEW + 62)
     _overview(panel(figure, LEFT, 12, WIDTH - LEFT - RIGHT, OVERVIEW), study, losses)
     baselines = [losses[line.run] for line in study.baselines]
     centre = mean_of(baselines)
@@ -57,13 +59,21 @@ def draw_loss(study: Training) -> Figure:
 
 def _overview(axes: Axes, study: Training, losses: Mapping[str, Binned]) -> None:
     baselines = [losses[line.run] for line in study.baselines]
-    envelope(axes, baselines, LIGHT["ink"])
+    band = envelope(axes, baselines, LIGHT["ink"])
+    if band is not None:
+        shows(band, numbers(study.baselines))
     for name in study.interventions:
         for line in study.groups[name]:
             one = losses[line.run]
-            drawn = axes.plot(one.step, one.mean, color=line.tint, linewidth=1, alpha=0.8)
-            tip(drawn[0], line.run)
-    mean_line(axes, baselines)
+            # Faint, so that many may overlap; a spike of one step still stands out of it.
+            reach = envelope(axes, [one], line.tint, alpha=0.07)
+            if reach is not None:
+                shows(reach, [line.number])
+            drawn = axes.plot(
+                one.step, one.mean, color=line.tint, linewidth=1, alpha=0.8, linestyle=line.dash
+            )
+            tip(drawn[0], line.run, [line.number])
+    mean_line(axes, baselines, study.baselines)
     axes.set_ylim(*_loss_range(study, losses))
     over_steps(axes, study.steps)
     axes.set_xlabel("Step", labelpad=4)
@@ -78,6 +88,7 @@ def _differences(
     differences: Mapping[str, Floats],
 ) -> None:
     low, high = axes.get_ylim()
+    shows(axes, numbers(study.groups[name]))
     own = [differences[line.run] for line in study.baselines if line.run in differences]
     if own:
         step = losses[study.baselines[0].run].step
@@ -86,11 +97,14 @@ def _differences(
         )
     axes.axhline(0, color=LIGHT["muted"], linewidth=0.8)
     outside: list[float] = []
+    width = 0.8 if name == BASELINE else 1.3
     for line in study.groups[name]:
         if line.run in differences:
             values = differences[line.run]
-            drawn = axes.plot(losses[line.run].step, values, color=line.tint, linewidth=1.3)
-            tip(drawn[0], line.run)
+            drawn = axes.plot(
+                losses[line.run].step, values, color=line.tint, linewidth=width, linestyle=line.dash
+            )
+            tip(drawn[0], line.run, [line.number])
             if not low <= values[-1] <= high:
                 outside.append(float(values[-1]))
     heading(axes, name, study)

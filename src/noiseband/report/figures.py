@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -26,7 +26,7 @@ from noiseband.report.rows import (
 )
 from noiseband.report.svg import blank, drawing, render
 from noiseband.report.traces import read_trace
-from noiseband.report.training import sort_traces
+from noiseband.report.training import Line, sort_traces
 from noiseband.report.words import summary
 from noiseband.study.params import TablesParams
 from noiseband.table import read_rows
@@ -48,9 +48,10 @@ def write_figures(params: TablesParams, results: Path) -> None:
     traces = {run.run: read_trace(results / "runs" / run.run / "trace.parquet") for run in runs}
     study = sort_traces(runs, verdicts, traces)
 
-    def save(name: str, label: str, draw: Callable[[], Figure]) -> None:
+    def save(name: str, label: str, draw: Callable[[], Figure], lines: Sequence[Line] = ()) -> None:
+        names = [(line.run, line.intervention) for line in lines]
         with drawing(name):
-            write_text(results / "figures" / f"{name}.svg", render(draw(), name, label))
+            write_text(results / "figures" / f"{name}.svg", render(draw(), name, label, names))
 
     save(
         "effects",
@@ -71,12 +72,19 @@ def write_figures(params: TablesParams, results: Path) -> None:
         "loss",
         "Training loss by step of all runs, and each intervention's difference from the baseline.",
         lambda: draw_loss(study),
+        study.lines,
     )
-    save("learning-rate", "Learning rate by step.", lambda: draw_learning_rate(study))
+    save(
+        "learning-rate",
+        "Learning rate by step.",
+        lambda: draw_learning_rate(study),
+        study.lines,
+    )
     save(
         "gradient-norm",
         "Gradient norm by step of the baseline and each intervention.",
         lambda: draw_gradient_norm(study),
+        study.lines,
     )
     save(
         "finetuning",

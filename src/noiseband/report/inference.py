@@ -130,7 +130,7 @@ def noise(
             for name, wanted in components.items()
         ]
     found = noise_components(table, components, alpha)
-    machine = machine_component(_twins(rows), float(baseline.mean()), alpha)
+    machine = machine_component(twins(rows), float(baseline.mean()), alpha)
     return found if machine is None else [*found, machine]
 
 
@@ -140,7 +140,7 @@ def shared_recipe(row: RunRow) -> tuple[object, ...]:
     return changes, row.init_seed, row.train_seed
 
 
-def _twins(rows: Sequence[RunRow]) -> list[dict[str, float]]:
+def twins(rows: Sequence[RunRow]) -> list[dict[str, float]]:
     """Runs with a loss, grouped by what their recipes share: all but the microbatch.
 
     A repeat with its original's weights tells nothing new. One with other weights does: nothing

@@ -18,6 +18,7 @@ from noiseband.report import inference, words
 from noiseband.report.agreement import agreement_sentences
 from noiseband.report.factorial import factorial_view
 from noiseband.report.hostile import plain, shown
+from noiseband.report.packed import packed
 from noiseband.report.palette import GLYPHS, slug, variables
 from noiseband.report.pretrained import gaps
 from noiseband.report.progress import RunProgress
@@ -36,19 +37,25 @@ from noiseband.report.rows import (
     VerdictRow,
 )
 from noiseband.report.sources import json_if_any
-from noiseband.report.svg import without_style
 from noiseband.report.view_answer import facts, groups, scatter_note, seed_note
 from noiseband.report.view_corpus import corpus
 from noiseband.report.view_costs import costs
+from noiseband.report.view_explorer import explorer
 from noiseband.report.view_questions import questions
 from noiseband.report.view_recipes import baseline_recipe, differences
-from noiseband.report.view_samples import last_samples, samples
+from noiseband.report.view_samples import checkpoints, last_samples, samples
 from noiseband.report.view_starts import starts
 from noiseband.stats.noise import equal_variances
 from noiseband.study.params import ReportParams
 from noiseband.table import read_rows
 
 TEMPLATES = Path(__file__).parent / "templates"
+SCRIPT = (
+    "text", "sort", "csv", "save", "numbers", "switches", "unpack", "timeline",
+    "explorer-state", "explorer-search", "explorer-view", "explorer-controls", "explorer",
+    "start",
+)  # fmt: skip
+"""Files of `templates/script`, one script on the page; the last one calls the others."""
 FIGURES = ("effects", "noise", "pareto", "loss", "learning-rate", "gradient-norm", "finetuning")
 
 
@@ -100,6 +107,11 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
     effects = read_rows(tables / "factorial.csv", FactorialRow)
     design_decimals = words.decimals_of(effects[0].se if effects else None)
     components = inference.noise(runs, params.noise, params.alpha)
+    distinct = [row.run for row in runs if not row.repeat_of]
+    growth = samples(results, params.baseline)
+    others = [run for run in distinct if run != params.baseline]
+    moments = checkpoints(results, [params.baseline, *others])
+    answered = explorer(results, models, runs)
     return {
         "params": params,
         "page": _assets(),
@@ -128,8 +140,9 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
         "effects": effects,
         "design_decimals": design_decimals,
         "stacks": read_rows(tables / "stacks.csv", StackRow),
-        "growth": samples(results, params.baseline),
-        "last_samples": last_samples(results, [row.run for row in runs if not row.repeat_of]),
+        "growth": growth,
+        "timeline": packed(moments) if growth else None,
+        "last_samples": last_samples(results, distinct),
         "published": list(published_tables().values()) if params.published else [],
         "models": models,
         "tuning_noise": read_rows(tables / "finetuning-noise.csv", TuningNoiseRow),
@@ -139,6 +152,7 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
             protocol: questions(results, protocol, models)
             for protocol in dict.fromkeys(row.protocol for row in models)
         },
+        "explorer": packed(answered) if answered else None,
         "starts": starts(tables),
         "reruns": [found for run in params.runs if (found := _rerun(results, run))],
         "differences": differences(results, runs),
@@ -167,7 +181,8 @@ def waiting(params: ReportParams, partial: Sequence[RunProgress]) -> dict[str, A
 def _assets() -> dict[str, Any]:
     """Style, script, and the policy that lets this script run and nothing else."""
     style = variables(":root") + (TEMPLATES / "style.css").read_text(encoding="utf-8")
-    script = (TEMPLATES / "sort.js").read_text(encoding="utf-8")
+    files = [TEMPLATES / "script" / f"{name}.js" for name in SCRIPT]
+    script = '"use strict";\n' + "".join(file.read_text(encoding="utf-8") for file in files)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
@@ -180,7 +195,7 @@ def _chart(results: Path, name: str) -> Markup:
     """A figure as part of the page. Its texts were escaped when it was drawn."""
     path = results / "figures" / f"{name}.svg"
     try:
-        return Markup(without_style(path.read_text(encoding="utf-8")))
+        return Markup(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise NotMadeError(path) from error
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -18,7 +19,7 @@ from noiseband.report.hostile import plain
 from noiseband.report.palette import LIGHT, colour, marker
 from noiseband.report.svg import blank, panel, tip
 from noiseband.report.traces import Binned
-from noiseband.report.training import Training, mean_of
+from noiseband.report.training import Line, Training, mean_of
 from noiseband.report.words import counted
 from noiseband.stats.least_squares import BASELINE
 
@@ -73,21 +74,29 @@ def over_steps(axes: Axes, steps: int) -> None:
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
 
 
-def envelope(axes: Axes, series: Sequence[Binned], tint: str) -> None:
+def envelope(
+    axes: Axes, series: Sequence[Binned], tint: str, alpha: float = 0.18
+) -> PolyCollection | None:
     """The band between the least and the greatest value of series of one length."""
     same = [one for one in series if len(one) == len(series[0])]
-    if same:
-        low = np.fmin.reduce([one.low for one in same])
-        high = np.fmax.reduce([one.high for one in same])
-        solid = tint == LIGHT["ink"]
-        axes.fill_between(
-            same[0].step, low, high, linewidth=0,
-            color=LIGHT["band"] if solid else tint, alpha=1 if solid else 0.18,
-        )  # fmt: skip
+    if not same:
+        return None
+    low = np.fmin.reduce([one.low for one in same])
+    high = np.fmax.reduce([one.high for one in same])
+    solid = tint == LIGHT["ink"]
+    return axes.fill_between(
+        same[0].step, low, high, linewidth=0,
+        color=LIGHT["band"] if solid else tint, alpha=1 if solid else alpha,
+    )  # fmt: skip
 
 
-def mean_line(axes: Axes, series: Sequence[Binned]) -> None:
-    """The mean of the baseline's runs."""
+def mean_line(axes: Axes, series: Sequence[Binned], lines: Sequence[Line]) -> None:
+    """The mean of the baseline's runs, whose lines these are."""
     if series:
         line = axes.plot(series[0].step, mean_of(series), color=LIGHT["ink"], linewidth=1.6)
-        tip(line[0], f"mean of {counted(len(series), 'baseline run')}")
+        tip(line[0], f"mean of {counted(len(series), 'baseline run')}", numbers(lines))
+
+
+def numbers(lines: Sequence[Line]) -> list[int]:
+    """What a chart calls these runs."""
+    return [line.number for line in lines]

@@ -9,8 +9,9 @@ that would reach the page around it, no id that another chart might use too).
 from __future__ import annotations
 
 import io
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -90,13 +91,22 @@ def panel(figure: Figure, left: float, top: float, width: float, height: float) 
     return axes
 
 
-def tip(artist: Artist, text: str) -> None:
-    """Text that appears where the mouse rests on an artist."""
-    artist.set_gid(_TIP + plain(text))
+def tip(artist: Artist, text: str, of: Iterable[int] = ()) -> None:
+    """Text that appears where the mouse rests on an artist, which shows these runs."""
+    artist.set_gid(f"{_TIP}{' '.join(map(str, of))}:{plain(text)}")
 
 
-def render(figure: Figure, name: str, label: str) -> str:
-    """The figure as SVG. `label` says in words what it shows."""
+def shows(artist: Artist, of: Iterable[int]) -> None:
+    """Mark an artist with the runs that it shows: with the last of them it can be hidden."""
+    tip(artist, "", of)
+
+
+def render(figure: Figure, name: str, label: str, runs: Sequence[tuple[str, str]] = ()) -> str:
+    """The figure as SVG. `label` says in words what it shows.
+
+    `runs` are the (run, intervention) that the numbers of `tip` and `shows` count; the SVG carries
+    them as `data-runs`, and each artist's numbers as `data-of`.
+    """
     raw = io.StringIO()
     figure.savefig(raw, format="svg")
     body = raw.getvalue()
@@ -107,25 +117,23 @@ def render(figure: Figure, name: str, label: str) -> str:
     body = _TAG.sub(lambda tag: _tidy(tag.group(), name, used), body)
     body = re.sub(r"\s*\n\s*", "\n", body).replace("<defs>\n</defs>\n", "")
     width, height = (round(inches * 72) for inches in figure.get_size_inches())
+    names = f' data-runs="{escape(json.dumps(runs))}"' if runs else ""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="chart"'
-        f' role="img" aria-label="{escape(label)}"'
+        f' role="img" aria-label="{escape(label)}"{names}'
         f' width="{width}" height="{height}" viewBox="0 0 {width} {height}" font-family="{FONT}"'
         f' stroke-linejoin="round">\n<style>{variables("svg.chart")}</style>{body}'
     )
 
 
-def without_style(svg: str) -> str:
-    """A chart for a page that defines the palette itself."""
-    return re.sub(r"<style>.*?</style>", "", svg, count=1)
-
-
 def _tidy(tag: str, name: str, used: set[str]) -> str:
     """One tag of matplotlib's output. Text between tags is not touched."""
     # Matplotlib takes single quotes around a value that holds double ones.
-    hover = re.match(rf"""<(\w+) id=(["']){_TIP}(.*?)\2""", tag)
-    if hover:
-        return f"<{hover[1]}{tag[hover.end() :]}<title>{hover[3]}</title>"
+    marked = re.match(rf"""<(\w+) id=(["']){_TIP}([\d ]*):(.*?)\2""", tag)
+    if marked:
+        of = f' data-of="{marked[3]}"' if marked[3] else ""
+        title = f"<title>{marked[4]}</title>" if marked[4] else ""
+        return f"<{marked[1]}{of}{tag[marked.end() :]}{title}"
     tag = re.sub(r' id="([^"]*)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", tag)
     tag = re.sub(r'xlink:href="#', f'href="#{name}-', tag)
     tag = tag.replace("url(#", f"url(#{name}-")
@@ -139,5 +147,5 @@ def _rounded(attribute: re.Match[str]) -> str:
     value = _NUMBER.sub(lambda m: f"{float(m[0]):.2f}".rstrip("0").rstrip("."), attribute[2])
     value = re.sub(r"-0(?![.\d])", "0", value)
     if attribute[1] == "d":
-        value = re.sub(r"\s*([A-Za-z])\s*", r"\1", value)
+        value = re.sub(r"\s*([A-Za-z])\s*", r"\1", value).strip()
     return f' {attribute[1]}="{value}"'

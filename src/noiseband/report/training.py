@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from noiseband.stats.least_squares import BASELINE
 LEAST_BINS, MOST_BINS = 24, 160
 OTHER_TOKENS = ("continues=", "data.", "batch.sequences=", "model.context=")
 """Changes after which a run's steps read other tokens than the baseline's."""
+OTHER_MICROBATCH = "batch.microbatch="
 POINTS = 6_000
 """Points of all lines of a chart together: what keeps it small however many runs there are."""
 
@@ -24,6 +25,8 @@ POINTS = 6_000
 class Line:
     """A run's trace."""
 
+    number: int
+    """Its place among all lines, by which a chart names it."""
     run: str
     intervention: str
     tint: str
@@ -31,6 +34,13 @@ class Line:
     trace: Trace
     same_tokens: bool
     """Whether it reads the baseline's tokens at every step."""
+    twin: bool
+    """Whether it has another microbatch than the baseline's runs."""
+
+    @property
+    def dash(self) -> str:
+        """Twins are dashed, to be told from the line that they should lie on."""
+        return "--" if self.twin else "-"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +68,11 @@ class Training:
         return max((line.trace.steps for line in self.lines), default=1)
 
     def cut(self, column: str) -> dict[str, Binned]:
-        """A column of every run in stretches: fewer where there are more runs."""
-        bins = max(LEAST_BINS, min(MOST_BINS, POINTS // max(1, 3 * len(self.lines))))
+        """A column of every run in stretches: fewer where there are more runs.
+
+        A stretch is drawn as up to four points: mean, least, greatest, difference from a mean.
+        """
+        bins = max(LEAST_BINS, min(MOST_BINS, POINTS // max(1, 4 * len(self.lines))))
         return {line.run: binned(getattr(line.trace, column), bins) for line in self.lines}
 
 
@@ -69,15 +82,18 @@ def sort_traces(
     """The traces of all distinct runs; `traces` is by run."""
     best_first = sorted(verdicts, key=lambda row: (row.effect is None, row.effect or 0.0))
     calls = {row.intervention: row.verdict for row in verdicts}
+    numbers = count()
     return Training(
         {
             name: tuple(
                 Line(
+                    next(numbers),
                     run.run,
                     name,
                     colour(calls.get(name, BASELINE)),
                     traces[run.run],
                     not any(change.startswith(OTHER_TOKENS) for change in run.changes),
+                    any(change.startswith(OTHER_MICROBATCH) for change in run.changes),
                 )
                 for run in runs
                 if run.intervention == name and run.repeat_of is None

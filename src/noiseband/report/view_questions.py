@@ -47,7 +47,7 @@ def questions(results: Path, protocol: str, models: Sequence[FinetuningRow]) -> 
     models = [model for model in models if model.protocol == protocol]
     rounds = judge_rounds(results, protocol)
     first = [line for line in rounds if line["round"] == rounds[0]["round"]]
-    texts = {model: _texts(results, model) for model in models}
+    texts = {model: answers_of(results, model) for model in models}
     return [_question(why, line, texts) for why, line in _chosen(first)]
 
 
@@ -94,6 +94,7 @@ def _question(
     )
 
 
-def _texts(results: Path, model: FinetuningRow) -> list[dict[str, Any]]:
+def answers_of(results: Path, model: FinetuningRow) -> list[dict[str, Any]]:
+    """A fine-tuned model's answers, by the number of the question; none if it has none."""
     folder = results / "runs" / model.run / "ift" / model.protocol / str(model.seed)
     return lines_if_any(folder / "answers.jsonl")

@@ -1,18 +1,15 @@
-"use strict";
-// Tables sort by a click on a column's head. Without this script they stay as they are.
-for (const table of document.querySelectorAll("table.sortable")) {
+// Tables sort by a click on a column's head.
+function sortable(table) {
   const [body] = table.tBodies;
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.append(...head.childNodes);
-    head.append(button);
-    button.addEventListener("click", () => {
+    const press = make("button", { type: "button" }, ...head.childNodes);
+    head.append(press);
+    press.addEventListener("click", () => {
       const down = head.getAttribute("aria-sort") === "ascending";
       for (const other of heads) other.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
-      const keyed = [...body.rows].map((row) => [key(row.cells[column]), row]);
+      const keyed = [...body.rows].map((row) => [sortKey(row.cells[column]), row]);
       keyed.sort(([a], [b]) => compare(a, b, down ? -1 : 1));
       body.append(...keyed.map(([, row]) => row));
     });
@@ -20,10 +17,10 @@ for (const table of document.querySelectorAll("table.sortable")) {
 }
 
 // A cell's number, or its text; null where nothing is known.
-function key(cell) {
-  const text = (cell.dataset.value ?? cell.textContent).trim();
+function sortKey(cell) {
+  const text = (cell.dataset.value ?? cell.dataset.low ?? cell.textContent).trim();
   if (text === "" || text === "–") return null;
-  return text !== "" && Number.isFinite(Number(text)) ? Number(text) : text.toLowerCase();
+  return Number.isFinite(Number(text)) ? Number(text) : text.toLowerCase();
 }
 
 // Unknown values last, whichever way; numbers before words.
