@@ -7,14 +7,16 @@
 # The rules lie in workflow/rules, a file for each stage, in the order below. What each computes
 # is in the folder of the same name under src/noiseband.
 
-import re
-
 from noiseband.study.contamination import contaminations
 from noiseband.study.params import (
     CorpusParams,
     EvaluateParams,
     FinetuneParams,
     InitParams,
+    InstructionsParams,
+    ReportParams,
+    PretrainedParams,
+    RespondParams,
     StartsParams,
     TablesParams,
     TokenizeParams,
@@ -26,6 +28,7 @@ from noiseband.workflow import (
     TABLES,
     code,
     deterministic_artefacts,
+    one_of,
     report_assets,
     study_of,
     table_inputs,
@@ -38,14 +41,18 @@ if not workflow.configfiles:
     configfile: "config/config.yaml"
 
 
+report: "workflow/report/study.rst"
+
+
 study = study_of(config, workflow.configfiles)
 RESULTS = study.config.results
 RUNS = list(study.runs)
+MACHINES = "config/machines.yaml"
 
 
 wildcard_constraints:
-    corpus="|".join(map(re.escape, study.config.corpora)),
-    run="|".join(map(re.escape, RUNS)),
+    corpus=one_of(study.config.corpora),
+    run=one_of(study.models),
     protocol="[^/]+",
     seed="[0-9]+",
 
@@ -59,6 +66,7 @@ rule all:
 include: "workflow/rules/corpus.smk"
 include: "workflow/rules/model.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/pretrained.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/finetune.smk"
 include: "workflow/rules/judge.smk"

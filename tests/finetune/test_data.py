@@ -2,30 +2,55 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 import tiktoken
+from pydantic import ValidationError
 
 from noiseband.errors import UserError
-from noiseband.finetune.data import IGNORED, TEMPLATES, Example, collate, encode_example
+from noiseband.finetune.data import IGNORED, Example, collate, encode_example, prompt
 from noiseband.finetune.rows import Row
+from noiseband.study.instructions import Template
 
 ROW = Row(7, "Double {it}", "", "abab", "train")
 WITH_INPUT = Row(8, "Double it", "ab", "abab", "train")
 
 
 def test_templates() -> None:
-    assert TEMPLATES["short"].prompt(ROW) == "Q: Double {it}\nA:\n"
-    assert TEMPLATES["short"].prompt(WITH_INPUT) == "Q: Double it\nab\nA:\n"
+    assert prompt(ROW, "short") == "Q: Double {it}\nA:\n"
+    assert prompt(WITH_INPUT, "short") == "Q: Double it\nab\nA:\n"
     preamble = (
         "Below is an instruction that describes a task. "
         "Write a response that appropriately completes the request.\n\n"
     )
-    assert TEMPLATES["alpaca"].prompt(ROW) == (
-        preamble + "### Instruction:\nDouble {it}\n\n### Response:\n"
-    )
-    assert TEMPLATES["alpaca"].prompt(WITH_INPUT) == (
+    assert prompt(ROW, "alpaca") == (preamble + "### Instruction:\nDouble {it}\n\n### Response:\n")
+    assert prompt(WITH_INPUT, "alpaca") == (
         preamble + "### Instruction:\nDouble it\n\n### Input:\nab\n\n### Response:\n"
     )
+
+
+def test_a_template_of_one_s_own_may_hold_braces() -> None:
+    own = Template(instruction='{"ask": "{}"', input=', "of": "{}"', answer="} {{")
+    assert prompt(WITH_INPUT, own) == '{"ask": "Double it", "of": "ab"} {{'
+    assert prompt(ROW, own) == '{"ask": "Double {it}"} {{'
+    braces = replace(WITH_INPUT, instruction="What is {}?", input="{}")
+    assert prompt(braces, "short") == "Q: What is {}?\n{}\nA:\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "complaint"),
+    [
+        ("instruction", "Say", "instruction='Say' holds {} 0 times; it must be there once"),
+        ("input", "{}{}", "input='{}{}' holds {} 2 times; it must be there once"),
+        ("answer", "{}", "answer='{}' holds {} 1 times; it must be there nowhere"),
+    ],
+)
+def test_a_template_says_where_its_texts_go(name: str, text: str, complaint: str) -> None:
+    pieces = {"instruction": "{}", "input": "{}", "answer": "A:", name: text}
+    with pytest.raises(ValidationError, match=re.escape(complaint)):
+        Template.model_validate(pieces)
 
 
 def test_an_example_ends_with_end_of_text(encoding: tiktoken.Encoding) -> None:
@@ -36,14 +61,14 @@ def test_an_example_ends_with_end_of_text(encoding: tiktoken.Encoding) -> None:
 
 
 def test_a_long_answer_is_cut_and_a_long_prompt_is_an_error(encoding: tiktoken.Encoding) -> None:
-    prompt = len("Q: Double {it}\nA:\n")
+    asked = len("Q: Double {it}\nA:\n")
     # With context + 1 tokens every position has an input and a target.
-    cut = encode_example(ROW, encoding, "short", context=prompt + 1)
+    cut = encode_example(ROW, encoding, "short", context=asked + 1)
     assert encoding.decode(cut.tokens) == "Q: Double {it}\nA:\nab"
-    last = encode_example(ROW, encoding, "short", context=prompt)
-    assert len(last.tokens) == prompt + 1
-    with pytest.raises(UserError, match=rf"row 7: its prompt has {prompt} tokens .*template short"):
-        encode_example(ROW, encoding, "short", context=prompt - 1)
+    last = encode_example(ROW, encoding, "short", context=asked)
+    assert len(last.tokens) == asked + 1
+    with pytest.raises(UserError, match=rf"row 7: its prompt has {asked} tokens .*template short"):
+        encode_example(ROW, encoding, "short", context=asked - 1)
 
 
 EXAMPLES = [Example([1, 2, 3, 4, 9], prompt=3), Example([5, 6, 9], prompt=2)]

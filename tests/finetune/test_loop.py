@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +23,12 @@ from torch import Tensor
 
 from noiseband.errors import UserError
 from noiseband.finetune.data import encode_example
-from noiseband.finetune.loop import finetune, finetune_file, shuffled
+from noiseband.finetune.loop import finetune, finetune_file
 from noiseband.finetune.rows import Row
+from noiseband.finetune.tuner import shuffled
 from noiseband.model.load import load_model
 from noiseband.study.config import Protocol
+from noiseband.study.params import FinetuneParams
 from noiseband.study.recipe import Model
 
 Tune = Callable[..., tuple[dict[str, Any], bytes]]
@@ -168,6 +176,13 @@ def test_early_stop_goes_back_to_the_best_epoch(
     assert kept == pytest.approx(losses[best], rel=1e-6)
 
 
+def test_a_validation_loss_that_stays_the_same_has_not_fallen(tune: Tune) -> None:
+    """The series' rule, which is patience 1, at its edge: a rate that moves no weight."""
+    card, _ = tune(learning_rate=1e-30, weight_decay=0.0, epochs=100, patience=1)
+    assert len({epoch["validation_loss"] for epoch in card["epochs"]}) == 1
+    assert (len(card["epochs"]) - 1, card["kept_epoch"], card["stopped"]) == (1, 0, "patience")
+
+
 def test_training_that_never_helps_keeps_the_model_as_it_came(
     tune: Tune, model_file: Path, tmp_path: Path
 ) -> None:
@@ -207,3 +222,32 @@ def test_files(
     finetune_file(config, "explicit", protocol, 5, model_file, vocabulary, rows_file, out)
     assert (out / "model.safetensors").read_bytes() == weights
     assert sorted(path.name for path in out.iterdir()) == ["epochs.json", "model.safetensors"]
+
+
+def test_killed_it_leaves_nothing_and_reruns_to_the_same_bits(
+    tune: Tune,
+    config: Model,
+    protocol: Protocol,
+    model_file: Path,
+    vocabulary: Path,
+    rows_file: Path,
+    tmp_path: Path,
+) -> None:
+    """A real process, watched on a terminal of its own and killed in the middle."""
+    longer, out = protocol.model_copy(update={"epochs": 300}), tmp_path / "out"
+    params = FinetuneParams(model=config, attention="explicit", protocol=longer)
+    files = {"model": model_file, "vocabulary": vocabulary, "rows": rows_file, "out": out}
+    command = [sys.executable, "-m", "noiseband", "finetune", "--params", params.text, "--seed=5"]
+    command += [f"--{name}={file}" for name, file in files.items()]
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(command, stderr=theirs)
+    os.close(theirs)
+    with open(ours, encoding="utf-8") as screen:
+        line = next(line for line in screen if "epoch 2/300" in line)
+        process.kill()
+    assert re.search(r"seed 5  epoch 2/300  train \d\.\d{4}  validation \d\.\d{4}  \d+ s", line)
+    assert process.wait() == -signal.SIGKILL
+    assert not (out / "model.safetensors").exists()
+    short = longer.model_copy(update={"epochs": 3})
+    finetune_file(config, "explicit", short, 5, model_file, vocabulary, rows_file, out)
+    assert (out / "model.safetensors").read_bytes() == tune(seed=5)[1]

@@ -1,7 +1,8 @@
-"""Greedy answers: what the model says, why it stops, and nothing of the other questions."""
+"""Answers: what the model says, why it stops, and nothing of the other questions."""
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from noiseband.finetune.data import encode_prompt
 from noiseband.finetune.loop import finetune
 from noiseband.finetune.respond import respond, respond_file
 from noiseband.finetune.rows import Row
+from noiseband.model.gpt import AttentionKind
 from noiseband.model.load import load_model
-from noiseband.study.config import Protocol
+from noiseband.study.config import Answers, Protocol
 from noiseband.study.recipe import Model
 
 
@@ -94,19 +96,70 @@ def test_answers_end_at_their_length_or_where_the_context_is_full(
         lengths(10, [Row(1, full.instruction + "x", "", "y", "test")])
 
 
+def questions(config: Model, count: int = 15) -> list[Row]:
+    """Of many lengths, up to one that leaves room for a single token."""
+    room = config.context - len("Q: \nA:\n")
+    lengths = [1 + i * (room - 1) // (count - 1) for i in range(count)]
+    texts = [("Double " + "abcdefgh"[i % 8] * 90)[:length] for i, length in enumerate(lengths)]
+    return [Row(i, text, "", "", "test") for i, text in enumerate(texts, 1)]
+
+
+@pytest.mark.parametrize("attention", ["explicit", "sdpa"])
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_an_answer_does_not_depend_on_the_other_questions(
-    answers: list[dict[str, Any]],
+    temperature: float,
+    attention: AttentionKind,
     tuned: Path,
     config: Model,
-    rows: list[Row],
     encoding: tiktoken.Encoding,
     protocol: Protocol,
 ) -> None:
-    backwards = respond(tuned, config, "explicit", rows[::-1], encoding, protocol)
-    assert backwards[::-1] == answers
-    test = [row for row in rows if row.split == "test"]
-    alone = [respond(tuned, config, "explicit", [row], encoding, protocol)[0] for row in test]
-    assert alone == answers
+    options = Answers(temperature=temperature, top_k=50, top_p=0.95, rows=4)
+    changed = protocol.model_copy(update={"answers": options})
+
+    def ask(chosen: list[Row]) -> list[dict[str, Any]]:
+        return respond(tuned, config, attention, chosen, encoding, changed)
+
+    rows = questions(config)
+    expected = ask(rows)
+    assert len({a["answer"] for a in expected}) > 5, "too much alike to tell them apart"
+    answer_of = {row.number: answer for row, answer in zip(rows, expected, strict=True)}
+    order = random.Random(3)
+    for count in (15, 15, 7, 5, 2, 1, 1):
+        chosen = order.sample(rows, count)
+        assert ask(chosen) == [answer_of[row.number] for row in chosen]
+
+
+def test_answers_are_greedy_unless_the_protocol_says_otherwise(
+    tuned: Path, config: Model, encoding: tiktoken.Encoding, protocol: Protocol
+) -> None:
+    def ask(**options: Any) -> list[dict[str, Any]]:
+        changed = protocol.model_copy(update={"answers": Answers(**options)})
+        return respond(tuned, config, "explicit", questions(config), encoding, changed)
+
+    greedy = respond(tuned, config, "explicit", questions(config), encoding, protocol)
+    assert ask(temperature=1.0, top_k=1) == greedy == ask(temperature=1.0, top_p=1e-6)
+    assert ask(temperature=1.0) != greedy != ask(temperature=1.0, seed=7)
+    assert ask(temperature=1.0) != ask(temperature=1.0, seed=7)
+
+
+def test_a_terminal_shows_how_far_answers_are(
+    tuned: Path,
+    config: Model,
+    encoding: tiktoken.Encoding,
+    protocol: Protocol,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    changed = protocol.model_copy(update={"answers": Answers(rows=8)})
+
+    def ask() -> list[str]:
+        respond(tuned, config, "explicit", questions(config), encoding, changed)
+        return capsys.readouterr().err.splitlines()
+
+    assert ask() == []
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert [line.split("  ")[1] for line in ask()] == ["answer 8/15", "answer 15/15"]
 
 
 def test_files(

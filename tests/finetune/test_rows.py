@@ -28,7 +28,7 @@ def test_rows_as_they_are_written(rows: list[Row]) -> None:
     [
         ({"instruction": 3}, "row 2: instruction is 3, not text"),
         ({"instruction": " "}, "row 2: instruction is empty"),
-        ({"input": None}, "row 2: input is None, not text"),
+        ({"input": None}, "row 2: input is null, not text"),
         ({"output": "\n"}, "row 2: output is empty"),
         ({"split": "dev"}, "row 2: split is 'dev', not one of train, test, validation"),
     ],

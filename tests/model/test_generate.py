@@ -1,57 +1,178 @@
-"""Generation: greedy follows the likeliest token; draws follow their seed."""
+"""Texts that grow together: each as if it were alone and nothing were kept, and to the bit."""
 
 from __future__ import annotations
 
+import random
+from typing import Any
+
+import pytest
 import torch
+from torch import Tensor
 
-from noiseband.model.generate import generate
-from noiseband.model.gpt import GPT, empty_model
+from noiseband.model import generate as module
+from noiseband.model.generate import for_few_rows, generate
+from noiseband.model.gpt import GPT, AttentionKind, empty_model
 from noiseband.model.init import initial_weights
+from noiseband.model.sampling import GREEDY, Sampling
 from noiseband.study.recipe import Model
+from tests.model.uncached import uncached
 
-CONFIG = Model(vocabulary=64, context=8, width=16, heads=2, layers=1, dropout=0.5)
-
-
-def build() -> GPT:
-    model = empty_model(CONFIG)
-    model.load_state_dict(initial_weights(CONFIG, "keyed", 3), assign=True)
-    return model
-
-
-def test_greedy_takes_the_likeliest_token_of_a_sliding_window() -> None:
-    model = build()
-    tokens = [1, 2, 3]
-    found = generate(model, tokens, 12)
-    model.eval()
-    for token in found:
-        logits = model(torch.tensor([tokens[-8:]]))[0, -1]
-        assert token == int(logits.argmax())
-        tokens.append(token)
+KINDS: list[AttentionKind] = ["explicit", "sdpa"]
+SAMPLING = Sampling(temperature=1.3, top_k=40, top_p=0.9)
+PLAIN = Model(vocabulary=200, context=80, width=32, heads=2, layers=2, dropout=0.5)
+VARIED = 30
+"""Different tokens that texts to be compared should have at least."""
+MODELS = [
+    PLAIN,
+    PLAIN.model_copy(update={"tied": True, "qkv_bias": True}),
+    # A head width and a context that nothing divides.
+    Model(vocabulary=131, context=7, width=21, heads=3, layers=1),
+]
 
 
-def test_draws_repeat_with_their_seed_and_stay_within_top_k() -> None:
-    model = build()
-    one = generate(model, [5], 30, temperature=1.5, top_k=3, seed=1)
-    assert one == generate(model, [5], 30, temperature=1.5, top_k=3, seed=1)
-    assert one != generate(model, [5], 30, temperature=1.5, top_k=3, seed=2)
-    model.eval()
-    tokens = [5]
-    for token in one:
-        assert token in model(torch.tensor([tokens[-8:]]))[0, -1].topk(3).indices
-        tokens.append(token)
+def build(config: Model, kind: AttentionKind) -> GPT:
+    """A model whose texts wander: matrices so large that every token of the past matters."""
+    model = empty_model(config, kind)
+    weights = {
+        name: 4.0 * value if value.dim() > 1 else value
+        for name, value in initial_weights(config, "keyed", 3).items()
+    }
+    model.load_state_dict(weights, assign=True)
+    return model.eval()
 
 
-def test_stop_ends_the_text_and_is_left_out() -> None:
-    model = build()
-    free = generate(model, [1], 10)
-    assert generate(model, [1], 10, stop=free[4]) == free[: free.index(free[4])]
+def prompts_for(config: Model, count: int = 11) -> list[list[int]]:
+    """Of lengths from one token to more than the context; their first tokens differ."""
+    draw = random.Random(5)
+    lengths = [1, config.context, config.context + 3]
+    lengths += [draw.randint(1, config.context) for _ in range(count - len(lengths))]
+    return [
+        [i + 1] + [draw.randrange(config.vocabulary) for _ in range(length - 1)]
+        for i, length in enumerate(lengths)
+    ]
+
+
+@pytest.mark.parametrize("sampling", [GREEDY, SAMPLING], ids=["greedy", "drawn"])
+@pytest.mark.parametrize("rows", [1, 4])
+@pytest.mark.parametrize("config", MODELS, ids=["plain", "tied, biased", "odd"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_tokens_are_those_of_the_uncached_definition(
+    kind: AttentionKind, config: Model, rows: int, sampling: Sampling
+) -> None:
+    model, prompts = build(config, kind), prompts_for(config)
+    expected = [uncached(model, p, 30, sampling, seed=i) for i, p in enumerate(prompts)]
+    assert len({token for text in expected for token in text}) >= VARIED, "the model is stuck"
+    seeds = range(len(prompts))
+    assert generate(model, prompts, 30, rows=rows, sampling=sampling, seeds=seeds) == expected
+
+
+def test_other_layouts_and_projections_in_one_give_the_same_tokens() -> None:
+    model, prompts = build(PLAIN, "explicit"), prompts_for(PLAIN)
+    expected = generate(model, prompts, 30, rows=4)
+    fused = empty_model(PLAIN, "explicit", fused=True)
+    weights = dict(model.state_dict())
+    for i in range(PLAIN.layers):
+        parts = [weights.pop(f"trf_blocks.{i}.att.W_{k}.weight") for k in ("query", "key", "value")]
+        weights[f"trf_blocks.{i}.att.W_qkv.weight"] = torch.cat(parts)
+    fused.load_state_dict(weights, assign=True)
+    assert generate(fused, prompts, 30, rows=4) == expected
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    assert generate(for_few_rows(model), prompts, 30, rows=4) == expected
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+class Spy:
+    """Bits of what each text's tokens are chosen from, by the text's first token."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.seen: dict[int, list[Tensor]] = {}
+        choose = module._Batch.choose
+
+        def spying(batch: Any, hidden: Tensor, fits: list[bool]) -> None:
+            for row, text in enumerate(batch.texts):
+                if fits[row] and not text.ended:
+                    self.seen.setdefault(text.tokens[0], []).append(hidden[row].clone())
+            choose(batch, hidden, fits)
+
+        monkeypatch.setattr(module._Batch, "choose", spying)
+
+    def take(self) -> dict[int, Tensor]:
+        seen, self.seen = self.seen, {}
+        return {first: torch.stack(found) for first, found in seen.items()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rows", [4, 6])
+@pytest.mark.parametrize(
+    "config",
+    [PLAIN, PLAIN.model_copy(update={"width": 120, "heads": 4, "vocabulary": 300})],
+    ids=["32", "120"],
+)
+def test_a_text_has_the_same_bits_beside_any_others(
+    config: Model, rows: int, kind: AttentionKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, prompts, spy = for_few_rows(build(config, kind)), prompts_for(config), Spy(monkeypatch)
+    generate(model, prompts, 20, rows=rows)
+    together = spy.take()
+    assert len(together) == len(prompts)
+    draw = random.Random(1)
+    choices = [draw.sample(prompts, k) for k in (len(prompts), 7, 5, 3, 1, 1)]
+    for chosen in choices:
+        generate(model, chosen, 20, rows=rows)
+        for first, bits in spy.take().items():
+            assert torch.equal(bits, together[first])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_padding_contributes_nothing(kind: AttentionKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, prompts, spy = build(PLAIN, kind), prompts_for(PLAIN), Spy(monkeypatch)
+    generate(model, prompts, 10, rows=4)
+    usual = spy.take()
+
+    def filled(windows: list[list[int]], length: int, device: torch.device) -> Tensor:
+        return torch.tensor([window + [99] * (length - len(window)) for window in windows])
+
+    monkeypatch.setattr(module, "_tensor", filled)
+    generate(model, prompts, 10, rows=4)
+    for first, bits in spy.take().items():
+        assert torch.equal(bits, usual[first])
+
+
+def test_draws_follow_their_own_seed() -> None:
+    model = build(PLAIN, "explicit")
+    one, other = generate(model, [[5], [5]], 30, rows=2, sampling=SAMPLING, seeds=[1, 2])
+    assert one != other
+    assert generate(model, [[9], [5]], 30, rows=2, sampling=SAMPLING, seeds=[2, 1])[1] == one
+
+
+def test_stop_ends_one_text_is_left_out_and_leaves_the_others() -> None:
+    model, prompts = build(PLAIN, "explicit"), prompts_for(PLAIN)
+    free = generate(model, prompts, 20, rows=4)
+    stop = free[3][4]
+    cut = [text[: text.index(stop)] if stop in text else text for text in free]
+    assert sorted(map(len, cut))[0] < 20 == max(map(len, cut))
+    assert generate(model, prompts, 20, rows=4, stop=stop) == cut
+
+
+def test_a_text_that_must_not_slide_ends_where_the_context_is_full() -> None:
+    model, prompts = build(PLAIN, "explicit"), [[1] * 75, [2] * 80, [3]]
+    free = generate(model, prompts, 20, rows=2)
+    found = generate(model, prompts, 20, rows=2, slide=False)
+    assert found == [free[0][:6], free[1][:1], free[2]]
+
+
+def test_progress_counts_finished_texts() -> None:
+    done: list[int] = []
+    generate(build(PLAIN, "explicit"), [[1]] * 5 + [[1] * 70], 2, rows=2, report=done.append)
+    assert done == [2, 4, 5, 6]
 
 
 def test_training_mode_and_generator_are_left_as_they_were() -> None:
-    model = build().train()
+    model = build(PLAIN, "explicit").train()
     torch.manual_seed(0)
     expected = torch.rand(1)
     torch.manual_seed(0)
-    generate(model, [1], 3, temperature=1.0, seed=9)
+    found = generate(model, [[1]], 3, rows=1, sampling=SAMPLING, seeds=[9])
     assert model.training
     assert torch.equal(torch.rand(1), expected)
+    assert found == generate(model.eval(), [[1]], 3, rows=1, sampling=SAMPLING, seeds=[9])

@@ -158,6 +158,18 @@ def test_totals_and_another_seed(study_data: dict[str, Any], machines: Machines)
     assert disk(small, found) == len(small.starts) * size + len(found) * size * (1 + 3 * 2)
 
 
+def test_pretrained_models_take_disk_and_no_hours(
+    study_data: dict[str, Any], machines: Machines
+) -> None:
+    machine, alone = machine_of(machines, "laptop"), parse_study(study_data)
+    model = study_data["recipe"]["model"] | {"width": 32}
+    beside = parse_study({**study_data, "pretrained": {"mine": {"path": "mine", "model": model}}})
+    found = plan(beside, machines, machine)
+    assert found == plan(alone, machines, machine)
+    more = 4 * parameter_count(beside.pretrained["mine"].model)
+    assert disk(beside, found) == disk(alone, found) + more
+
+
 def test_a_precision_without_a_rate_has_no_hours(
     study_data: dict[str, Any], machines: Machines
 ) -> None:

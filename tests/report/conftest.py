@@ -10,8 +10,8 @@ import pytest
 from noiseband.report.figures import write_figures
 from noiseband.report.page import write_report
 from noiseband.report.tables import write_tables
-from noiseband.study.params import TablesParams
-from tests.report.small_study import write_study
+from noiseband.study.params import ReportParams
+from tests.report.small_study import MACHINES, write_study
 
 
 @dataclass(frozen=True)
@@ -19,18 +19,18 @@ class Made:
     """A study with its tables, figures and page."""
 
     results: Path
-    params: TablesParams
+    params: ReportParams
 
     @property
     def page(self) -> str:
         return (self.results / "report.html").read_text(encoding="utf-8")
 
 
-def make(results: Path, params: TablesParams) -> Made:
+def make(results: Path, params: ReportParams) -> Made:
     """Tables, figures and page of a study on disk."""
     write_tables(params, results)
     write_figures(params, results)
-    write_report(params, results, results / "report.html")
+    write_report(params, results, MACHINES, results / "report.html")
     return Made(results, params)
 
 

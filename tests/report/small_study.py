@@ -17,11 +17,12 @@ import numpy as np
 
 from noiseband.files import write_json, write_text
 from noiseband.repro.starts import RunStart, SharedTensors
-from noiseband.study.params import TablesParams
+from noiseband.study.params import ReportParams
 from noiseband.table import write_rows
 from noiseband.trace import Row, write_trace
 from tests.report.fake_runs import FakeRun, pocket_runs
 
+MACHINES = Path("config/machines.yaml")
 NOISE: dict[str, list[list[int]]] = {
     "init_and_train": [[42, 42], [22, 22], [67, 67]],
     "train_only": [[42, 42], [42, 23], [42, 67]],
@@ -53,19 +54,24 @@ def write_study(
     samples: Sequence[str] = ("the LORD of hosts, and the people of the region are in the north",),
     noise: Mapping[str, list[list[int]]] = NOISE,
     factors: Sequence[str] = (),
+    pretrained: Mapping[str, float] | None = None,
     title: str = "Eleven changes to a pocket-sized GPT-2, each measured against its noise",
-) -> TablesParams:
+) -> ReportParams:
     """Write every file but tables, figures and the page; the params that these are made with."""
     runs = pocket_runs() if runs is None else runs
+    pretrained = pretrained or {}
     if models is None:
-        models = [f"{run.name}/alpaca/42" for run in runs if run.repeat_of is None]
+        names = [*(run.name for run in runs if run.repeat_of is None), *pretrained]
+        models = [f"{name}/alpaca/42" for name in names]
     for number, run in enumerate(runs):
         _write_run(results / "runs" / run.name, run, number, steps, samples)
+    for name, loss in pretrained.items():
+        _write_pretrained(results / "runs" / name, name, loss)
     _write_finetuning(results, models, answers)
     _write_corpus(results)
     _write_contamination(results)
     _write_checks(results, runs)
-    return TablesParams(
+    return ReportParams(
         study="pocket",
         title=title,
         runs=[run.name for run in runs],
@@ -73,11 +79,13 @@ def write_study(
         alpha=0.05,
         published=False,
         noise={name: list(pairs) for name, pairs in noise.items()},
+        pretrained=list(pretrained),
         models=list(models),
         corpora=["pocket"],
         contamination={WINDOW: [run.name for run in runs]},
         factors=list(factors),
         fraction=0,
+        machine="laptop",
     )
 
 
@@ -147,6 +155,17 @@ def _write_run(folder: Path, run: FakeRun, number: int, steps: int, samples: Seq
          "finished": "2026-11-23T12:00:00Z", "device": "A made-up CPU",
          "machine": "x86_64", "torch": "2.13.0"},
     )  # fmt: skip
+
+
+def _write_pretrained(folder: Path, name: str, loss: float) -> None:
+    write_json(
+        folder / "pretrained.json",
+        {"repo": f"some/{name}", "revision": "0" * 40, "file": "model.safetensors",
+         "sha256": sha(f"file of {name}"), "model": {"width": 64}, "context": 64,
+         "parameters": 124439808},
+    )  # fmt: skip
+    write_json(folder / "model.json", {"sha256": sha(f"weights of {name}"), "tensors": {}})
+    write_json(folder / "test_loss.json", {"test_loss": loss, "bits_per_byte": 1.25})
 
 
 def _trace(run: FakeRun, number: int, steps: int) -> list[Row]:

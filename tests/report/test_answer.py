@@ -7,7 +7,7 @@ from pathlib import Path
 
 from noiseband.report.rows import RunRow, VerdictRow
 from noiseband.report.tables import write_tables
-from noiseband.report.view_answer import facts, groups, scatter_note
+from noiseband.report.view_answer import facts, groups, scatter_note, seed_note
 from noiseband.table import read_rows
 from tests.report.fake_runs import FakeRun
 from tests.report.small_study import write_study
@@ -56,6 +56,28 @@ def test_even_scatter_needs_no_word(tmp_path: Path) -> None:
     baseline = tables(tmp_path / "baseline", {"baseline": [5.0, 6.0], "a": [5.0, 5.1]})
     single = tables(tmp_path / "single", {"baseline": [5.0], "a": [5.1]})
     assert [scatter_note(*each) for each in (alike, uneven, baseline, single)] == [None] * 4
+
+
+def seeded(folder: Path, pairs: dict[str, Sequence[int]]) -> list[RunRow]:
+    runs = [
+        FakeRun(f"{name}-{seed}", 5.0 + seed / 100, name, [], (seed, seed))
+        for name, seeds in pairs.items()
+        for seed in seeds
+    ]
+    write_tables(write_study(folder, runs, steps=2, models=[], noise={}), folder)
+    return read_rows(folder / "tables" / "runs.csv", RunRow)
+
+
+def test_an_intervention_on_seeds_of_its_own_is_named(tmp_path: Path) -> None:
+    """One on shared seeds is not, nor is any where no block takes the seeds' scatter away."""
+    note = seed_note(seeded(tmp_path / "x", {"baseline": [1, 2], "a": [1, 2], "lone": [3]}))
+    assert note is not None
+    assert note.startswith("lone has seeds that no other run has")
+    two = seed_note(seeded(tmp_path / "y", {"baseline": [1, 2], "a": [1, 2], "b": [3], "c": [4]}))
+    assert two is not None
+    assert two.startswith("b and c have seeds")
+    assert seed_note(seeded(tmp_path / "z", {"baseline": [1, 2], "a": [1], "lone": [3]})) is None
+    assert seed_note(seeded(tmp_path / "w", {"baseline": [1, 2, 7], "a": [1, 2]})) is None
 
 
 def test_groups_begin_with_what_helps_and_the_largest_effect(tmp_path: Path) -> None:

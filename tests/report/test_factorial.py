@@ -11,10 +11,10 @@ from noiseband.report.figures import write_figures
 from noiseband.report.page import write_report
 from noiseband.report.rows import FactorialRow, StackRow, VerdictRow
 from noiseband.report.tables import write_tables
-from noiseband.study.params import TablesParams
+from noiseband.study.params import ReportParams
 from noiseband.table import read_rows
 from tests.report.fake_runs import FakeRun
-from tests.report.small_study import write_study
+from tests.report.small_study import MACHINES, write_study
 
 ALONE = {"clip": -0.04, "decay": 0.0, "dropout": -0.1}
 KEYS = {
@@ -50,14 +50,14 @@ ALL = [on for size in range(4) for on in combinations(ALONE, size)]
 
 
 @pytest.fixture
-def study(tmp_path: Path) -> TablesParams:
+def study(tmp_path: Path) -> ReportParams:
     params = write_study(tmp_path, runs_of(ALL), steps=40, models=[], noise={}, factors=list(ALONE))
     write_tables(params, tmp_path)
     write_figures(params, tmp_path)
     return params
 
 
-def test_effects_are_those_put_in(study: TablesParams, tmp_path: Path) -> None:
+def test_effects_are_those_put_in(study: ReportParams, tmp_path: Path) -> None:
     rows = {row.effect: row for row in read_rows(tmp_path / "tables/factorial.csv", FactorialRow)}
     assert list(rows) == [
         "clip", "decay", "dropout", "clip × decay", "clip × dropout", "decay × dropout",
@@ -72,12 +72,12 @@ def test_effects_are_those_put_in(study: TablesParams, tmp_path: Path) -> None:
     assert rows["clip"].factors == ("clip",)
 
 
-def test_mixed_runs_are_judged_by_the_design_alone(study: TablesParams, tmp_path: Path) -> None:
+def test_mixed_runs_are_judged_by_the_design_alone(study: ReportParams, tmp_path: Path) -> None:
     verdicts = read_rows(tmp_path / "tables/verdicts.csv", VerdictRow)
     assert [row.intervention for row in verdicts] == ["clip", "decay", "dropout"]
 
 
-def test_a_stack_is_predicted_by_its_interactions(study: TablesParams, tmp_path: Path) -> None:
+def test_a_stack_is_predicted_by_its_interactions(study: ReportParams, tmp_path: Path) -> None:
     rows = {row.stack: row for row in read_rows(tmp_path / "tables/stacks.csv", StackRow)}
     assert set(rows) == {"clip+decay", "clip+dropout", "decay+dropout", "clip+decay+dropout"}
     both = rows["clip+dropout"]
@@ -88,8 +88,8 @@ def test_a_stack_is_predicted_by_its_interactions(study: TablesParams, tmp_path:
     assert both.interactions_low > 0
 
 
-def test_the_page_shows_the_design(study: TablesParams, tmp_path: Path) -> None:
-    write_report(study, tmp_path, tmp_path / "report.html")
+def test_the_page_shows_the_design(study: ReportParams, tmp_path: Path) -> None:
+    write_report(study, tmp_path, MACHINES, tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     assert "All 8 sets of 3 changes were run." in page
     assert "In a factorial design of 3 changes (8 sets), clip" in page
@@ -108,7 +108,7 @@ def test_a_fraction_says_what_it_cannot_tell(tmp_path: Path) -> None:
     rows = read_rows(tmp_path / "tables/factorial.csv", FactorialRow)
     assert [row.effect for row in rows] == ["clip", "decay", "dropout"]
     assert all(len(row.aliases) == 1 for row in rows)
-    write_report(params, tmp_path, tmp_path / "report.html")
+    write_report(params, tmp_path, MACHINES, tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     assert "4 of the 8 sets of 3 changes were run, a fraction of resolution III." in page
     assert "Defining relation: I = −ABC" in page
@@ -120,7 +120,7 @@ def test_a_failed_run_is_named(tmp_path: Path) -> None:
     params = write_study(tmp_path, runs, steps=40, models=[], noise={}, factors=list(ALONE))
     write_tables(params, tmp_path)
     write_figures(params, tmp_path)
-    write_report(params, tmp_path, tmp_path / "report.html")
+    write_report(params, tmp_path, MACHINES, tmp_path / "report.html")
     assert "Without a finite loss so far: clip + decay." in (tmp_path / "report.html").read_text()
 
 
@@ -128,6 +128,6 @@ def test_a_study_without_a_design_has_no_such_section(tmp_path: Path) -> None:
     params = write_study(tmp_path, steps=40)
     write_tables(params, tmp_path)
     write_figures(params, tmp_path)
-    write_report(params, tmp_path, tmp_path / "report.html")
+    write_report(params, tmp_path, MACHINES, tmp_path / "report.html")
     assert 'id="factorial"' not in (tmp_path / "report.html").read_text()
     assert read_rows(tmp_path / "tables/factorial.csv", FactorialRow) == []

@@ -202,7 +202,7 @@ def test_palettes_match_and_can_be_read() -> None:
 
 def test_every_verdict_has_its_own_shape() -> None:
     assert set(GLYPHS) == set(Call)
-    assert len(set(SHAPES.values())) == len(Call) + 1
+    assert len(set(SHAPES.values())) == len(SHAPES) == len(Call) + 2
 
 
 def contrast(one: str, other: str) -> float:

@@ -23,12 +23,13 @@ from noiseband.repro.diverge import Divergence
 from noiseband.table import read_rows
 from tests.report.conftest import Made, make
 from tests.report.fake_runs import BASELINES, FakeRun, continued, pocket_runs
-from tests.report.small_study import sha, write_study
+from tests.report.small_study import MACHINES, sha, write_study
 from tests.report.test_hostile import Tags
 
 SECTIONS = [
     "answer", "results", "noise", "stacks", "training", "samples", "finetuning", "checks",
-    "recipes", "corpus", "provenance",
+    "recipes", "corpus", "costs",
+    "provenance",
 ]  # fmt: skip
 
 
@@ -90,14 +91,14 @@ def test_the_page_is_small(made: Made) -> None:
 
 
 def test_equal_files_make_an_equal_page(made: Made, tmp_path: Path) -> None:
-    write_report(made.params, made.results, tmp_path / "again.html")
+    write_report(made.params, made.results, MACHINES, tmp_path / "again.html")
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == made.page
 
 
 def test_tags_are_balanced_and_tables_described(made: Made) -> None:
     tags = Tags(made.page)
     assert (tags.open, tags.unbalanced) == ([], [])
-    assert tags.names.count("table") == tags.names.count("caption") == 13
+    assert tags.names.count("table") == tags.names.count("caption") == 16
     assert tags.names.count("h1") == 1
     heads = re.findall(r"<th\b([^>]*)>", made.page)
     assert all("scope=" in head for head in heads)
@@ -233,7 +234,7 @@ def test_a_missing_figure_says_how_to_make_it(bare: Made, tmp_path: Path) -> Non
     drawn.unlink()
     try:
         with pytest.raises(UserError, match=r"loss\.svg is not there yet; make it: snakemake"):
-            write_report(bare.params, bare.results, tmp_path / "page.html")
+            write_report(bare.params, bare.results, MACHINES, tmp_path / "page.html")
     finally:
         drawn.write_bytes(kept)
 

@@ -79,6 +79,23 @@ def test_the_table_by_hand(tmp_path: Path) -> None:
     assert mine[0].train_loss is None
 
 
+def test_a_run_is_ranked_over_all_its_fine_tuning_seeds(tmp_path: Path) -> None:
+    models = [f"{run}/one/{seed}" for run in ("baseline-42", "baseline-22") for seed in (1, 2, 3)]
+    params = write_study(tmp_path, BASELINES[:2], steps=20, models=models)
+    # One seed of the first is better than any of the second, which is better on the whole.
+    of_seed = {"baseline-42/1": 60.0, "baseline-42/2": 10.0, "baseline-42/3": 10.0}
+    given = of_seed | {f"baseline-22/{seed}": 40.0 for seed in (1, 2, 3)}
+    scores = {model: {"score": score, "reason": ""} for model, score in given.items()}
+    line = {"round": 1, "order": list(scores), "scores": scores}
+    lines = [{**line, "question": question} for question in range(4)]
+    write_jsonl(tmp_path / "judge" / "one" / "round-1.jsonl", lines)
+    write_tables(params, tmp_path)
+    rows = read_rows(tmp_path / "tables" / "finetuning.csv", FinetuningRow)
+    assert [row.rank for row in rows] == ["2"] * 3 + ["1"] * 3
+    # Questions and rounds agree; the interval is as wide as it is for the seeds alone.
+    assert {(row.rank_low, row.rank_high) for row in rows} == {(1, 2)}
+
+
 def test_scores_by_model_round_and_question(tmp_path: Path) -> None:
     folder = tmp_path / "judge" / "p"
     write_jsonl(folder / "round-1.jsonl", [question(1, 7, a=10, b=None), question(1, 3, a=20, b=5)])

@@ -147,8 +147,35 @@ def test_noise_by_hand(tmp_path: Path) -> None:
 
 def test_a_twin_is_no_noise_run(tmp_path: Path) -> None:
     twin = FakeRun("twin-1", 4.0, seeds=(1, 1), difference={"batch.microbatch": [4, 8]})
-    (row,) = table(tmp_path, NoiseRow, "noise", [*BASELINES, twin], {"init_and_train": [[1, 1]]})
-    assert row.runs == ("baseline-1",)
+    runs, noise = [*BASELINES, twin], {"init_and_train": [[1, 1]]}
+    seeds, machine = table(tmp_path, NoiseRow, "noise", runs, noise)
+    assert seeds.runs == ("baseline-1",)
+    assert machine.component == "machine"
+
+
+def test_twins_and_repeats_that_differ_are_the_noise_of_machines(tmp_path: Path) -> None:
+    micro = {"batch.microbatch": [4, 8]}
+    runs = [
+        *BASELINES,
+        FakeRun("twin-1", 5.2, seeds=(1, 1), difference=micro),
+        FakeRun("a-3", 4.0, "a", ["a"], (3, 3), CLIP),
+        FakeRun("a-3-elsewhere", 4.4, "a", ["a"], (3, 3), {**CLIP, **micro}),
+        FakeRun("a-4", 4.0, "a", ["a"], (4, 4), CLIP),
+        FakeRun("again", 5.0, seeds=(1, 1), repeat_of="baseline-1"),
+    ]
+    (row,) = table(tmp_path, NoiseRow, "noise", runs)
+    assert row.component == "machine"
+    # The repeat has its original's bits: it is no third result.
+    assert row.runs == ("baseline-1", "twin-1", "a-3", "a-3-elsewhere")
+    assert (row.n, row.degrees_of_freedom) == (4, 2)
+    assert row.sd == pytest.approx(math.sqrt((0.2**2 / 2 + 0.4**2 / 2) / 2))
+    # With other bits it is one, and only the machine can have made it.
+    params = write_study(tmp_path, runs, steps=40, models=[], noise={})
+    weights = tmp_path / "runs" / "again" / "model.json"
+    weights.write_text(weights.read_text().replace(sha("weights of baseline-1"), sha("other")))
+    write_tables(params, tmp_path)
+    (row,) = read_rows(tmp_path / "tables" / "noise.csv", NoiseRow)
+    assert row.runs == ("baseline-1", "twin-1", "again", "a-3", "a-3-elsewhere")
 
 
 def test_a_continued_baseline_is_a_change_of_its_own(tmp_path: Path) -> None:

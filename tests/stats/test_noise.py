@@ -17,7 +17,8 @@ def component(name: str, values: list[float]) -> NoiseComponent:
     sd = float(np.std(points, ddof=1)) if len(points) > 1 else None
     runs = tuple(f"{name}-{i}" for i in range(len(points)))
     rest = (min(points), max(points), tuple(points), runs, ())
-    return NoiseComponent(name, len(points), float(np.mean(points)), sd, None, None, *rest)
+    freedom = max(0, len(points) - 1)
+    return NoiseComponent(name, len(points), freedom, float(np.mean(points)), sd, None, None, *rest)
 
 
 def test_the_published_noise_study(published) -> None:

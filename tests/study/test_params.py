@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
-from noiseband.study import Section, load_study
+from noiseband.study import Section, load_study, parse_study
 from noiseband.study.params import (
     CorpusParams,
     EvaluateParams,
     FinetuneParams,
     InitParams,
+    RespondParams,
     StartsParams,
     TablesParams,
     TokenizeParams,
@@ -29,6 +31,7 @@ ALL: list[Section] = [
     *(TrainParams.of(STUDY, run) for run in STUDY.runs.values()),
     *(EvaluateParams.of(STUDY, run) for run in STUDY.runs.values()),
     *(FinetuneParams.of(STUDY, STUDY.runs[r], p) for r, p, _ in finetuned_models(STUDY)),
+    *(RespondParams.of(STUDY, STUDY.runs[r], p) for r, p, _ in finetuned_models(STUDY)),
 ]
 
 
@@ -48,3 +51,27 @@ def test_params_carry_what_the_stage_depends_on_and_no_more() -> None:
     assert biased != wet
     starts = {InitParams.of(STUDY.runs[r].recipe).text for r in ("baseline-42", "baseline-42-23")}
     assert len(starts) == 1
+
+
+def test_answering_otherwise_does_not_fine_tune_again(study_data: dict[str, Any]) -> None:
+    protocol: dict[str, Any] = {"instructions": "factbook", "epochs": 1, "max_new_tokens": 4}
+    protocol |= {"patience": None, "dropout": 0.0}
+    rows = {"kind": "factbook", "package": "p", "version": "1.0", "rows": 40}
+    study_data["finetuning"] = {
+        "instructions": {"factbook": rows},
+        "protocols": {"asked": protocol},
+    }
+
+    def params() -> tuple[FinetuneParams, RespondParams]:
+        study = parse_study(study_data)
+        run = study.runs["baseline-42"]
+        return FinetuneParams.of(study, run, "asked"), RespondParams.of(study, run, "asked")
+
+    tuned, answered = params()
+    for change in ({"max_new_tokens": 5}, {"answers": {"temperature": 1.0}}):
+        protocol |= change
+        assert params()[0] == tuned
+        assert params()[1] != answered
+        _, answered = params()
+    protocol["epochs"] = 2
+    assert params()[0] != tuned

@@ -11,6 +11,7 @@ import resource
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,8 @@ from noiseband.study.config import Checkpoints, Samples
 from noiseband.train import record
 from noiseband.train.checkpoint import load
 from noiseband.train.loop import train
-from noiseband.train.trainer import Job
+from noiseband.train.record import sample_steps
+from noiseband.train.trainer import Job, Trainer
 from tests.train.conftest import MakeJob, train_command
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -74,16 +76,40 @@ def test_sampling_and_logging_change_no_bit(
 ) -> None:
     usual, never, always = make_job("usual"), make_job("never"), make_job("always")
     train(usual)
-    monkeypatch.setattr(record, "sample_steps", lambda steps, every: frozenset())
+    monkeypatch.setattr(record, "sample_steps", lambda *_: frozenset())
     train(never)
     assert (never.out / "samples.jsonl").read_text() == ""
-    monkeypatch.setattr(record, "sample_steps", lambda steps, every: frozenset(range(steps)))
+    monkeypatch.setattr(record, "sample_steps", lambda steps, _: frozenset(range(steps)))
     samples = Samples(prompt="Other", new_tokens=7, seed=1)
     params = always.params.model_copy(update={"samples": samples})
     with caplog.at_level(logging.DEBUG):
         train(replace(always, params=params))
     assert len((always.out / "samples.jsonl").read_text().splitlines()) == 8
     assert bits(usual) == bits(never) == bits(always)
+
+
+def test_every_checkpoint_has_a_sample() -> None:
+    def drawn(steps: int, **checkpoints: Any) -> list[int]:
+        return sorted(sample_steps(steps, Checkpoints(**checkpoints)))
+
+    assert drawn(8, every=3) == [0, 1, 2, 3, 6, 7]
+    assert drawn(8, every=3, keep=[4, 99]) == [0, 1, 2, 3, 4, 6, 7]
+    assert drawn(10, every=50, keep="all") == [0, 1, 2, 4, 8, 9]
+    assert drawn(1, every=1) == [0]
+
+
+def test_samples_are_drawn_as_the_config_says(make_job: MakeJob) -> None:
+    def text(**options: Any) -> str:
+        job = make_job("sampled")
+        samples = Samples(prompt="so", new_tokens=30, **options)
+        params = job.params.model_copy(update={"samples": samples})
+        return str(Trainer(replace(job, params=params)).sample()["text"])
+
+    greedy = text(temperature=0.0)
+    assert text(top_k=1) == greedy == text(top_k=None, top_p=1e-6)
+    assert text(top_k=None) != greedy
+    assert text(top_k=None) != text(top_k=None, temperature=0.5)
+    assert text(top_k=None) != text(top_k=None, seed=1)
 
 
 def test_named_steps_are_kept_beside_the_newest(make_job: MakeJob) -> None:

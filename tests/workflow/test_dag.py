@@ -51,6 +51,7 @@ class Project:
                 shutil.copy(source, folder / part)
         (folder / "config").mkdir()
         shutil.copy(Path(__file__).parent / "study.yaml", folder / "config" / "config.yaml")
+        shutil.copy(ROOT / "config" / "machines.yaml", folder / "config")
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self._run("snakemake", "--cores", "2", *arguments)
@@ -281,6 +282,17 @@ def test_weights_that_are_not_the_references_stop_the_study_before_any_training(
     log = (project.folder / "results/reference/logs/verify_init.log").read_text()
     assert "1 of 44 tensors are not the reference's, first trf_blocks.1.norm2.scale" in log
     assert not (project.folder / "results/reference/work").exists()
+
+
+def test_snakemakes_own_report_shows_the_outputs(project: Project, tmp_path: Path) -> None:
+    out = tmp_path / "snakemake.zip"
+    done = project.snakemake("--report", str(out))
+    assert done.returncode == 0, done.stdout + done.stderr
+    with zipfile.ZipFile(out) as archive:
+        texts = [archive.read(n).decode() for n in archive.namelist() if n.endswith((".html", ".js"))]
+    whole = "\n".join(texts)
+    for words in ("Answers", "Figures", "Tables", "Bits", "a verdict for every change"):
+        assert words in whole
 
 
 def test_a_study_is_exported_as_an_ro_crate(project: Project, tmp_path: Path) -> None:

@@ -69,17 +69,24 @@ rule tokenize:
         " --vocabulary {input.vocabulary:q} --out {params.out:q} 2> {log:q}"
 
 
+def instruction_file(wildcards):
+    """Rows in a file of one's own are collected anew when it changes."""
+    chosen = study.config.finetuning.instructions[wildcards.instructions]
+    return chosen.path if chosen.kind == "file" else []
+
+
 rule instructions:
     input:
         code=code("corpus.instructions"),
+        file=instruction_file,
     output:
         f"{RESULTS}/instructions/{{instructions}}/rows.jsonl",
     log:
         f"{RESULTS}/logs/instructions/{{instructions}}.log",
     params:
-        text=lambda w: study.config.finetuning.instructions[w.instructions].text,
+        text=lambda w: InstructionsParams.of(study, w.instructions).text,
         out=subpath(output[0], parent=True),
     message:
-        "Writing instructions {wildcards.instructions}"
+        "Collecting instructions {wildcards.instructions}"
     shell:
         "noiseband instructions --params {params.text:q} --out {params.out:q} 2> {log:q}"

@@ -3,13 +3,16 @@
 
 CONTAMINATION = contaminations(study)
 
+# Of a run or a pretrained model: not `rules.train.output.model`, which would be of runs alone.
+MODEL = f"{RESULTS}/runs/{{run}}/model.safetensors"
+
 
 rule evaluate:
     input:
         code=code("evaluate.loss"),
-        model=rules.train.output.model,
-        tokens=lambda w: f"{RESULTS}/tokens/{study.runs[w.run].recipe.data.corpus}/{study.config.evaluation.split}.safetensors",
-        vocabulary=lambda w: f"{RESULTS}/tokens/{study.runs[w.run].recipe.data.corpus}/vocabulary.tiktoken",
+        model=MODEL,
+        tokens=lambda w: f"{RESULTS}/tokens/{study.models[w.run].corpus}/{study.config.evaluation.split}.safetensors",
+        vocabulary=lambda w: f"{RESULTS}/tokens/{study.models[w.run].corpus}/vocabulary.tiktoken",
     output:
         f"{RESULTS}/runs/{{run}}/test_loss.json",
     log:
@@ -17,7 +20,7 @@ rule evaluate:
     benchmark:
         f"{RESULTS}/benchmarks/evaluate/{{run}}.tsv"
     params:
-        text=lambda w: EvaluateParams.of(study, study.runs[w.run]).text,
+        text=lambda w: EvaluateParams.of(study, study.models[w.run]).text,
     message:
         "Test loss of {wildcards.run}"
     shell:
@@ -40,7 +43,7 @@ rule contamination:
     benchmark:
         f"{RESULTS}/benchmarks/contamination/{{window}}.tsv"
     wildcard_constraints:
-        window="|".join(map(re.escape, CONTAMINATION)),
+        window=one_of(CONTAMINATION),
     params:
         text=lambda w: CONTAMINATION[w.window].text,
     message:

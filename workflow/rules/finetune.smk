@@ -11,7 +11,7 @@ def rows_of(wildcards):
 rule finetune:
     input:
         code=code("finetune.loop"),
-        model=rules.train.output.model,
+        model=MODEL,
         vocabulary=rules.evaluate.input.vocabulary,
         rows=rows_of,
     output:
@@ -22,7 +22,7 @@ rule finetune:
     benchmark:
         f"{RESULTS}/benchmarks/finetune/{{run}}/{{protocol}}-{{seed}}.tsv"
     params:
-        text=lambda w: FinetuneParams.of(study, study.runs[w.run], w.protocol).text,
+        text=lambda w: FinetuneParams.of(study, study.models[w.run], w.protocol).text,
         out=subpath(output.model, parent=True),
     message:
         "Fine-tuning {wildcards.run} ({wildcards.protocol}, seed {wildcards.seed})"
@@ -44,7 +44,7 @@ rule respond:
     benchmark:
         f"{RESULTS}/benchmarks/respond/{{run}}/{{protocol}}-{{seed}}.tsv"
     params:
-        text=rules.finetune.params.text,
+        text=lambda w: RespondParams.of(study, study.models[w.run], w.protocol).text,
     message:
         "Answers of {wildcards.run} ({wildcards.protocol}, seed {wildcards.seed})"
     shell:

@@ -6,7 +6,11 @@ rule tables:
         code=code("report.tables"),
         results=table_inputs(study),
     output:
-        expand(f"{RESULTS}/tables/{{name}}.csv", name=TABLES),
+        report(
+            expand(f"{RESULTS}/tables/{{name}}.csv", name=TABLES),
+            category="Tables",
+            caption="../report/table.rst",
+        ),
         answers=f"{RESULTS}/tables/answers.parquet",
     log:
         f"{RESULTS}/logs/tables.log",
@@ -26,7 +30,11 @@ rule figures:
         tables=rules.tables.output,
         traces=expand(rules.train.output.trace, run=RUNS),
     output:
-        expand(f"{RESULTS}/figures/{{name}}.svg", name=FIGURES),
+        report(
+            expand(f"{RESULTS}/figures/{{name}}.svg", name=FIGURES),
+            category="Figures",
+            caption="../report/figure.rst",
+        ),
     log:
         f"{RESULTS}/logs/figures.log",
     benchmark:
@@ -43,6 +51,7 @@ rule report:
     input:
         code=code("report"),
         assets=report_assets(),
+        machines=MACHINES,
         tables=rules.tables.output,
         figures=rules.figures.output,
         init=rules.verify_init.output,
@@ -51,14 +60,17 @@ rule report:
         ),
         manifest=rules.manifest.output,
     output:
-        f"{RESULTS}/report.html",
+        report(
+            f"{RESULTS}/report.html", category="Answers", caption="../report/page.rst"
+        ),
     log:
         f"{RESULTS}/logs/report.log",
     benchmark:
         f"{RESULTS}/benchmarks/report.tsv"
     params:
-        text=TablesParams.of(study).text,
+        text=ReportParams.of(study).text,
     message:
         "Report: {output}"
     shell:
-        "noiseband report --params {params.text:q} --results {RESULTS:q} --out {output:q} 2> {log:q}"
+        "noiseband report --params {params.text:q} --results {RESULTS:q}"
+        " --machines {input.machines:q} --out {output:q} 2> {log:q}"

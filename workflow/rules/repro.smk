@@ -46,9 +46,15 @@ rule verify_rerun:
         vocabulary=rules.train.input.vocabulary,
         init=rules.train.input.init,
     output:
-        f"{RESULTS}/verify/{{run}}.json",
+        report(
+            f"{RESULTS}/verify/{{run}}.json",
+            category="Bits",
+            caption="../report/rerun.rst",
+        ),
     log:
         f"{RESULTS}/logs/verify_rerun/{{run}}.log",
+    wildcard_constraints:
+        run=one_of(RUNS),
     params:
         original=original_of,
         rerun=rerun_of,
@@ -64,7 +70,11 @@ rule manifest:
         code=code("repro.manifest"),
         artefacts=deterministic_artefacts(study),
     output:
-        f"{RESULTS}/manifest.json",
+        report(
+            f"{RESULTS}/manifest.json",
+            category="Bits",
+            caption="../report/manifest.rst",
+        ),
     log:
         f"{RESULTS}/logs/manifest.log",
     params:

@@ -28,6 +28,8 @@ rule train:
         f"{RESULTS}/logs/train/{{run}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train/{{run}}.tsv"
+    wildcard_constraints:
+        run=one_of(RUNS),
     # Long jobs first: a short one can fill the gap at the end, a training run cannot.
     priority: 10
     threads: lambda w: study.runs[w.run].recipe.threads * study.config.processes

@@ -21,6 +21,8 @@ Config = Annotated[
 ]
 DEFAULT_CONFIG = Path("config/config.yaml")
 RunName = Annotated[str | None, typer.Option("--run", help="Name of a run of the study.")]
+Machines = Annotated[Path, typer.Option("--machines", help="The table of machines.")]
+MACHINES = Path("config/machines.yaml")
 RuleParams = Annotated[
     str | None, typer.Option("--params", help="Instead of --config and --run: params as JSON.")
 ]
@@ -100,9 +102,9 @@ def train(
         study = load_study(config)
         given = params.TrainParams.of(study, find_run(study, run))
         folder = study.results / "tokens" / given.recipe.data.corpus
-        tokens = tokens or _made(folder / "train.safetensors", config)
-        vocabulary = vocabulary or _made(folder / "vocabulary.tiktoken", config)
-        init = init or _made(study.results / study.start_file(study.runs[given.run]), config)
+        tokens = tokens or made(folder / "train.safetensors", config)
+        vocabulary = vocabulary or made(folder / "vocabulary.tiktoken", config)
+        init = init or made(study.results / study.start_file(study.runs[given.run]), config)
         work = work or out / "work"
     if tokens is None or vocabulary is None or init is None or work is None:
         raise UserError("--params needs --tokens, --vocabulary, --init and --work beside it")
@@ -142,47 +144,10 @@ def train(
         end(0)
 
 
-def _made(path: Path, config: Path) -> Path:
+def made(path: Path, config: Path) -> Path:
     if not path.exists():
         raise UserError(f"{path} is not there yet; make it: snakemake {path} --configfile {config}")
     return path
-
-
-@app.command()
-def report(
-    config: Config = DEFAULT_CONFIG,
-    params_text: RuleParams = None,
-    results: Annotated[Path | None, typer.Option(help="With --params: results folder.")] = None,
-    out: Annotated[Path | None, typer.Option(help="The page; default: report.html.")] = None,
-) -> None:
-    """Build tables, figures, manifest and page anew from the study's runs, training nothing.
-
-    Example: `noiseband report --config config/config.yaml --out /tmp/report.html`
-    """
-    from noiseband.report.page import write_report
-
-    if params_text is not None:
-        if results is None:
-            raise UserError("--params needs --results beside it")
-        write_report(parse(params.TablesParams, params_text), results, out or _page(results))
-        return
-    from noiseband.report.figures import write_figures
-    from noiseband.report.tables import write_tables
-    from noiseband.repro.manifest import write_manifest
-    from noiseband.workflow import deterministic_artefacts
-
-    study = load_study(config)
-    given, results = params.TablesParams.of(study), study.results
-    write_tables(given, results)
-    write_figures(given, results)
-    artefacts = [_made(Path(file), config) for file in deterministic_artefacts(study)]
-    write_manifest(results, artefacts, results / "manifest.json")
-    write_report(given, results, out or _page(results))
-    print(out or _page(results))
-
-
-def _page(results: Path) -> Path:
-    return results / "report.html"
 
 
 @app.command()
@@ -201,11 +166,14 @@ def runs(config: Config = DEFAULT_CONFIG) -> None:
     Example: `noiseband runs --config config/config.yaml`
     """
     study = load_study(config)
-    width = max(map(len, study.runs))
+    width = max(map(len, study.models))
     for run in study.runs.values():
         changes = ", ".join(f"{key}: {old} -> {new}" for key, (old, new) in run.difference.items())
         note = f"repeat of {run.repeat_of}" if run.repeat_of else changes or "the baseline recipe"
         print(f"{run.name:<{width}}  {_size(run.recipe)}  {note}")
+    for name, one in study.pretrained.items():
+        place = one.source.path or f"{one.source.repo} at {one.source.revision}"
+        print(f"{name:<{width}}  pretrained  {place}")
 
 
 def _size(recipe: Recipe) -> str:

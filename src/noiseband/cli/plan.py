@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from noiseband.cli import app
-from noiseband.cli.people import DEFAULT_CONFIG, Config
+from noiseband.cli.people import DEFAULT_CONFIG, MACHINES, Config
+from noiseband.cli.people import Machines as Table
 from noiseband.duration import duration
 from noiseband.study import load_study
 
@@ -24,11 +24,10 @@ UNKNOWN = "–"
 def plan(
     config: Config = DEFAULT_CONFIG,
     machine: Annotated[
-        str, typer.Option("--machine", help="Name of an entry of the table of machines.")
-    ] = "laptop",
-    table: Annotated[Path, typer.Option("--machines", help="The table of machines.")] = Path(
-        "config/machines.yaml"
-    ),
+        str | None,
+        typer.Option("--machine", help="An entry of the table of machines; default: the study's."),
+    ] = None,
+    table: Table = MACHINES,
 ) -> None:
     """Say what a study takes before it runs: hours, cost, memory, disk, traffic.
 
@@ -42,7 +41,11 @@ def plan(
     from noiseband.plan.machines import load_machines, machine_of
 
     machines = load_machines(table)
-    chosen = machine_of(machines, machine)
+    if machine is None:
+        machine = study.config.machine
+        chosen = machine_of(machines, machine)
+    else:
+        chosen = machine_of(machines, machine, "--machine")
     plans = plan_runs(study, machines, chosen)
     print(f"{study.config.study} on {machine} ({chosen.source})\n")
     _runs(plans, chosen)
@@ -58,6 +61,7 @@ def plan(
     ):
         print(line.format(name, *_cells(total(some, chosen))))
     print(f"\nDisk: {_size(disk(study, plans))} for models, checkpoints that stay and starts.")
+    _memory(plans)
     _links(plans, machines)
     sys.exit(_remarks(plans, chosen))
 
@@ -82,10 +86,20 @@ def _runs(plans: list[RunPlan], machine: Machine) -> None:
                 f"{one.tokens:,}",
                 _time(one.seconds),
                 _money(cost),
-                _size(one.memory),
+                _size(one.needed),
                 ", ".join(notes),
             ).rstrip()
         )
+
+
+def _memory(plans: list[RunPlan]) -> None:
+    """What the memory of the run that needs most is for."""
+    most = max(plans, key=lambda one: one.needed)
+    parts = ", ".join(f"{key} {_size(value)}" for key, value in most.memory.parts.items())
+    if most.memory_measured is not None:
+        print(f"Memory: {_size(most.needed)} for {most.run} ({most.memory_measured}).")
+    else:
+        print(f"Memory: {_size(most.needed)} for {most.run}: {parts}.")
 
 
 def _cells(total: Total) -> tuple[str, ...]:
@@ -132,7 +146,7 @@ def _remarks(plans: list[RunPlan], machine: Machine) -> int:
     for one in large:
         basis = one.memory_measured or "estimated"
         print(
-            f"\n{one.run} needs {_size(one.memory)} on each device ({basis}), which has "
+            f"\n{one.run} needs {_size(one.needed)} on each device ({basis}), which has "
             f"{machine.memory_gib:g} GiB: take a smaller microbatch (`noiseband fit`) or a larger "
             "device."
         )

@@ -68,10 +68,10 @@ def tokenize(params_text: ParamsText, corpus: Folder, vocabulary: File, out: Out
 
 @app.command(rich_help_panel=PANEL)
 def instructions(params_text: ParamsText, out: Out) -> None:
-    """Generate instruction rows for fine-tuning."""
+    """Collect instruction rows for fine-tuning, split by position."""
     from noiseband.corpus.instructions import build_instructions
 
-    build_instructions(parse(config.Instructions, params_text), out)
+    build_instructions(parse(params.InstructionsParams, params_text).instructions, out)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -87,6 +87,14 @@ def verify_init(
     given = parse(params.StartsParams, params_text)
     for complaint in verify_starts(given, digests, out, pairs):
         print(complaint, file=sys.stderr)
+
+
+@app.command(rich_help_panel=PANEL)
+def pretrained(params_text: ParamsText, out: Out) -> None:
+    """Fetch a model that others trained, and write it as a run's."""
+    from noiseband.hub.pretrained import write_pretrained
+
+    write_pretrained(parse(params.PretrainedParams, params_text), out)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -117,7 +125,7 @@ def contamination(
 @app.command(rich_help_panel=PANEL)
 def finetune(
     params_text: ParamsText,
-    seed: Annotated[int, typer.Option(help="Seed of the order of rows and of dropout.")],
+    seed: Annotated[int, typer.Option(help="Seed of the order of rows, dropout and adapters.")],
     model: File,
     vocabulary: File,
     rows: File,
@@ -135,7 +143,7 @@ def respond(params_text: ParamsText, model: File, vocabulary: File, rows: File, 
     """Answer the test questions with a fine-tuned model."""
     from noiseband.finetune.respond import respond_file
 
-    given = parse(params.FinetuneParams, params_text)
+    given = parse(params.RespondParams, params_text)
     respond_file(given.model, given.attention, given.protocol, model, vocabulary, rows, out)
 
 

@@ -1,83 +1,102 @@
-"""Synthetic questions and answers for instruction fine-tuning, from facts and templates."""
+"""Instruction rows for fine-tuning, from wherever the study has them, split by position."""
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Sequence
 from pathlib import Path
-from string import Formatter
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from noiseband.corpus.facts import Facts, read_facts
+from noiseband.corpus.alpaca import read_alpaca
 from noiseband.corpus.packages import package_files
-from noiseband.corpus.templates import TEMPLATES, Template
+from noiseband.corpus.questions import generate_questions
 from noiseband.errors import UserError
 from noiseband.files import write_jsonl
-from noiseband.study.config import Instructions
+from noiseband.study.instructions import FileRows, HubRows, Instructions, PackageRows, Part, Rows
 
 
 def build_instructions(config: Instructions, out: Path) -> None:
-    """Write `rows.jsonl` into the folder `out`: the rows of `generate_rows`, one a line."""
-    write_jsonl(out / "rows.jsonl", generate_rows(config))
+    """Write `rows.jsonl` into the folder `out`: `instruction_rows`, one a line."""
+    write_jsonl(out / "rows.jsonl", instruction_rows(config))
 
 
-def generate_rows(config: Instructions) -> list[dict[str, Any]]:
-    """`config.rows` rows in Alpaca's format: `instruction`, `input` (may be empty), `output`.
+def instruction_rows(config: Instructions) -> list[dict[str, Any]]:
+    """Rows with `instruction`, `input` (may be empty), `output` and `split`, in their order.
 
-    `synthetic` is true in all. `split` goes by position: the first `round(train * rows)` are
-    `train`, the next `round(test * rows)` are `test`, the rest `validation`. No two rows have
-    the same instruction and input. The rows are a function of the config alone; a larger
-    `rows` adds rows after the same first ones. Raises UserError for a missing or other package
-    version and for more rows than there are.
+    `split` goes by position: `train`, then `test`, then `validation`; a share is rounded to whole
+    rows. Raises UserError for rows that cannot be had, for bad ones, and for a split without any.
     """
+    rows = _rows(config)
+    splits = split_names(config, len(rows))
+    return [{**row, "split": split} for row, split in zip(rows, splits, strict=False)]
+
+
+def _rows(config: Instructions) -> Sequence[dict[str, Any]]:
+    match config:
+        case FileRows():
+            file = Path(config.path)
+            return read_alpaca(file, "instructions.path", config.sha256, config.without_answer)
+        case PackageRows():
+            file = _package_file(config)
+            return read_alpaca(file, "instructions.file", config.sha256, config.without_answer)
+        case HubRows():
+            return _hub_rows(config)
+        case _:
+            return generate_questions(config)
+
+
+def _package_file(config: PackageRows) -> Path:
     files = package_files(config.package, config.version, "instructions")
-    rows = _all_rows(read_facts(files))
-    if config.rows > len(rows):
+    if config.file not in files:
         raise UserError(
-            f"instructions.rows: {config.rows} are wanted, {config.package} {config.version} "
-            f"gives at most {len(rows)}; lower it"
+            f"instructions.file: {config.package} {config.version} has no {config.file}; "
+            f"its files are listed by `pip show -f {config.package}`"
         )
-    splits = _splits(config)
-    return [
-        {**row, "synthetic": True, "split": split}
-        for row, split in zip(rows[: config.rows], splits, strict=True)
-    ]
+    return files[config.file]
 
 
-def _splits(config: Instructions) -> list[str]:
-    """The split of each row by position; UserError if one of the three has no row."""
-    train, test = (round(share * config.rows) for share in (config.train, config.test))
-    counts = {"train": train, "test": test, "validation": config.rows - train - test}
+def _hub_rows(config: HubRows) -> Sequence[dict[str, Any]]:
+    # Here, because other rows need no Hub, and its client takes long to import.
+    from noiseband.hub.fetch import fetch_file
+
+    with TemporaryDirectory() as folder:
+        out = Path(folder, Path(config.file).name)
+        fetch_file(
+            config.repo,
+            config.revision,
+            config.file,
+            out,
+            repo_type="dataset",
+            sha256=config.sha256,
+        )
+        # The fetched bytes are checked already.
+        return read_alpaca(out, "instructions.file", None, config.without_answer)
+
+
+def split_names(config: Rows, rows: int) -> list[str]:
+    """The split of each row by position, at most `rows` of them.
+
+    Raises UserError if a split has no row, or if more rows are asked for than there are.
+    """
+
+    def number(part: Part) -> int:
+        return round(part * rows) if isinstance(part, float) else part
+
+    train, test = number(config.train), number(config.test)
+    left = rows - train - test
+    validation = left if config.validation is None else number(config.validation)
+    counts = {"train": train, "test": test, "validation": validation}
+    asked = ", ".join(
+        f"{name}={part}" for name in counts if (part := getattr(config, name)) is not None
+    )
+    if sum(counts.values()) > rows:
+        raise UserError(
+            f"instructions: {asked} are {sum(counts.values())} rows, there are {rows}; ask for less"
+        )
     for name, count in counts.items():
-        if not count:
+        if count < 1:
             raise UserError(
-                f"instructions: train={config.train}, test={config.test} of {config.rows} rows "
-                f"leave none for {name}; change the shares or ask for more rows"
+                f"instructions: {asked} of {rows} rows leave none for {name}; change the shares "
+                "or ask for more rows"
             )
     return [name for name, count in counts.items() for _ in range(count)]
-
-
-def _all_rows(countries: list[Facts]) -> list[dict[str, str]]:
-    """A row for each country and template that it has the facts for, in hash order."""
-    rows: dict[bytes, dict[str, str]] = {}
-    for template in TEMPLATES:
-        for facts in countries:
-            if _fields(template) <= facts.keys():
-                key = hashlib.sha256(f"{template.kind}/{facts['name']}".encode()).digest()
-                rows[key] = _row(template, facts, key)
-    return [rows[key] for key in sorted(rows)]
-
-
-def _row(template: Template, facts: Facts, key: bytes) -> dict[str, str]:
-    # The wording comes from the key's last byte, for the first ones decide the row's position:
-    # with them each split would have wordings of its own.
-    wording = template.instructions[key[-1] % len(template.instructions)]
-    return {
-        "instruction": wording.format_map(facts),
-        "input": template.input.format_map(facts),
-        "output": template.output.format_map(facts),
-    }
-
-
-def _fields(template: Template) -> set[str]:
-    texts = (*template.instructions, template.input, template.output)
-    return {field for text in texts for _, field, _, _ in Formatter().parse(text) if field}

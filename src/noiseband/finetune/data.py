@@ -12,37 +12,31 @@ from torch import Tensor
 
 from noiseband.errors import UserError
 from noiseband.finetune.rows import Row
+from noiseband.study.instructions import Template, TemplateChoice
 
 IGNORED = -100
 """Target that does not count in the loss: PyTorch's default `ignore_index`."""
 
 
-@dataclass(frozen=True)
-class Template:
-    """The three pieces of a prompt, which ends where the answer begins."""
-
-    instruction: str
-    input: str
-    """Left out where the row has no input."""
-    answer: str
-
-    def prompt(self, row: Row) -> str:
-        text = self.instruction.format(row.instruction)
-        return text + (self.input.format(row.input) if row.input else "") + self.answer
-
-
 TEMPLATES = {
     "alpaca": Template(
-        "Below is an instruction that describes a task. "
+        instruction="Below is an instruction that describes a task. "
         "Write a response that appropriately completes the request."
         "\n\n### Instruction:\n{}",
-        "\n\n### Input:\n{}",
-        "\n\n### Response:\n",
+        input="\n\n### Input:\n{}",
+        answer="\n\n### Response:\n",
     ),
     # No headings: a vocabulary that never saw them spends half of a context of 64 on them.
-    "short": Template("Q: {}", "\n{}", "\nA:\n"),
+    "short": Template(instruction="Q: {}", input="\n{}", answer="\nA:\n"),
 }
 """Prompts by the name that a protocol calls them."""
+
+
+def prompt(row: Row, template: TemplateChoice) -> str:
+    """A row's prompt, which ends where its answer begins. Braces in the row mean nothing."""
+    pieces = TEMPLATES[template] if isinstance(template, str) else template
+    given = pieces.input.replace("{}", row.input) if row.input else ""
+    return pieces.instruction.replace("{}", row.instruction) + given + pieces.answer
 
 
 @dataclass(frozen=True)
@@ -56,29 +50,30 @@ class Example:
 
 
 def encode_prompt(
-    row: Row, encoding: tiktoken.Encoding, template: Literal["alpaca", "short"], context: int
+    row: Row, encoding: tiktoken.Encoding, template: TemplateChoice, context: int
 ) -> list[int]:
     """Token ids of a row's prompt. UserError if they leave no room for an answer's first token."""
-    tokens = encoding.encode_ordinary(TEMPLATES[template].prompt(row))
+    tokens = encoding.encode_ordinary(prompt(row, template))
     if len(tokens) > context:
+        name = template if isinstance(template, str) else "of the config"
         raise UserError(
             f"instructions: row {row.number}: its prompt has {len(tokens)} tokens (template "
-            f"{template}), more than the context of {context}, which leaves no room for the "
+            f"{name}), more than the context of {context}, which leaves no room for the "
             "answer; shorten or remove the row, or choose a shorter template"
         )
     return tokens
 
 
 def encode_example(
-    row: Row, encoding: tiktoken.Encoding, template: Literal["alpaca", "short"], context: int
+    row: Row, encoding: tiktoken.Encoding, template: TemplateChoice, context: int
 ) -> Example:
     """A row as an example. UserError if its prompt leaves no room for the answer.
 
     Prompt and answer are encoded apart, so that answering starts from the tokens trained on.
     """
-    prompt = encode_prompt(row, encoding, template, context)
+    asked = encode_prompt(row, encoding, template, context)
     answer = [*encoding.encode_ordinary(row.output), encoding.eot_token]
-    return Example((prompt + answer)[: context + 1], len(prompt))
+    return Example((asked + answer)[: context + 1], len(asked))
 
 
 def collate(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,15 @@ import tiktoken
 
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.determinism import make_deterministic, pick_device
+from noiseband.duration import duration
 from noiseband.files import write_jsonl
 from noiseband.finetune.data import encode_prompt
 from noiseband.finetune.rows import Row, read_rows
-from noiseband.model.generate import generate
+from noiseband.model.generate import for_few_rows, generate
 from noiseband.model.gpt import AttentionKind
 from noiseband.model.load import load_model
+from noiseband.model.sampling import Sampling
+from noiseband.randomness import derived_seed
 from noiseband.study.config import Protocol
 from noiseband.study.recipe import Model
 
@@ -42,25 +47,35 @@ def respond(
     encoding: tiktoken.Encoding,
     protocol: Protocol,
 ) -> list[dict[str, Any]]:
-    """Greedy answers to the `test` rows, in their order.
+    """Answers to the `test` rows, in their order.
 
     Each has `instruction`, `input`, `reference`, `answer` (white space at its ends removed),
     `tokens` (generated, without end-of-text) and `stop`: `end of text`, or `length` after
     `max_new_tokens` or where the context is full, since beyond it the question would slide out of
-    sight. Questions are answered one at a time: an answer's bits depend on nothing else.
+    sight. An answer's bits do not depend on which other questions there are.
 
     Raises UserError for a model file that does not fit the config, and for a row whose prompt
     leaves no room for an answer.
     """
     make_deterministic(threads=1, precision="float32")
-    model = load_model(model_file, config, attention, pick_device())
+    asked = [row for row in rows if row.split == "test"]
+    prompts = [encode_prompt(row, encoding, protocol.template, config.context) for row in asked]
+    model = for_few_rows(load_model(model_file, config, attention, pick_device()))
+    options, started = protocol.answers, time.perf_counter()
+    given = generate(
+        model,
+        prompts,
+        protocol.max_new_tokens,
+        rows=options.rows,
+        sampling=Sampling(options.temperature, options.top_k, options.top_p),
+        seeds=[derived_seed("respond", options.seed, row.number) for row in asked],
+        stop=encoding.eot_token,
+        slide=False,
+        report=lambda done: _report(model_file, done, len(asked), started),
+    )
     answers = []
-    for row in rows:
-        if row.split != "test":
-            continue
-        prompt = encode_prompt(row, encoding, protocol.template, config.context)
+    for row, prompt, tokens in zip(asked, prompts, given, strict=True):
         limit = min(protocol.max_new_tokens, config.context + 1 - len(prompt))
-        tokens = generate(model, prompt, limit, stop=encoding.eot_token)
         answers.append(
             {
                 "instruction": row.instruction,
@@ -72,3 +87,10 @@ def respond(
             }
         )
     return answers
+
+
+def _report(model: Path, done: int, questions: int, started: float) -> None:
+    """A line for each batch of answers, if anybody watches."""
+    if sys.stderr.isatty():
+        left = (time.perf_counter() - started) * (questions - done) / done
+        print(f"{model}  answer {done}/{questions}  {duration(left)} left", file=sys.stderr)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
+from noiseband.corpus.alpaca import fault
 from noiseband.errors import UserError
 from noiseband.files import read_jsonl
 
@@ -40,21 +42,12 @@ def read_rows(file: Path) -> list[Row]:
 
 
 def _row(file: Path, number: int, value: object) -> Row:
-    def fail(reason: str) -> UserError:
-        return UserError(f"{file}: row {number}: {reason}; mend the row or remove it")
-
-    def text(key: str) -> str:
-        found = fields.get(key)
-        if not isinstance(found, str):
-            raise fail(f"{key} is {found!r}, not text")
-        if key != "input" and not found.strip():
-            raise fail(f"{key} is empty")
-        return found
-
-    if not isinstance(value, dict):
-        raise fail("not a JSON object")
-    fields: dict[str, object] = value
-    split = fields.get("split")
-    if split not in SPLITS:
-        raise fail(f"split is {split!r}, not one of {', '.join(SPLITS)}")
-    return Row(number, text("instruction"), text("input"), text("output"), split)
+    reason = fault(value)
+    if reason is None:
+        fields = cast(dict[str, str], value)
+        split = fields.get("split")
+        if split in SPLITS:
+            texts = fields["instruction"], fields.get("input", ""), fields["output"]
+            return Row(number, *texts, split)
+        reason = f"split is {split!r}, not one of {', '.join(SPLITS)}"
+    raise UserError(f"{file}: row {number}: {reason}; mend the row or remove it")

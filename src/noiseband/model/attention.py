@@ -1,4 +1,4 @@
-"""Causal attention written out, as published: scores, mask, softmax, dropout on the weights."""
+"""Attention written out, as published: scores, mask, softmax, dropout on the weights."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from noiseband.model.dropout import by_hand, dropout, dropout_mask
@@ -32,6 +33,28 @@ def explicit_attention(projected: Tensor, mask: Tensor, heads: int, dropped: flo
     scores = torch.baddbmm(mask, query, key.transpose(1, 2), alpha=_scale(query))
     weights = dropout(torch.softmax(scores, dim=-1), dropped, dropped > 0.0)
     return _join(weights @ value, heads)
+
+
+def attention_to_past(
+    query: Tensor, keys: Tensor, values: Tensor, mask: Tensor, fused: bool
+) -> Tensor:
+    """The same of new tokens to all that have been read, without dropout or derivative.
+
+    Args:
+        query: (rows, heads, time, head width), of the new tokens.
+        keys, values: (rows, heads, length, head width).
+        mask: (rows or 1, 1, time, length) float32, 0 or -inf.
+        fused: by PyTorch's kernel, or written out.
+
+    Returns:
+        (rows, time, width).
+    """
+    if fused:
+        mixed = F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
+    else:
+        scores = (query * _scale(query)) @ keys.transpose(2, 3) + mask
+        mixed = torch.softmax(scores, dim=-1) @ values
+    return mixed.transpose(1, 2).flatten(2)
 
 
 class _Attention(torch.autograd.Function):

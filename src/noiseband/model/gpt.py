@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from noiseband.model.attention import explicit_attention
+from noiseband.model.attention import attention_to_past, explicit_attention
+from noiseband.model.cache import Past
 from noiseband.model.dropout import dropout
 from noiseband.study.recipe import Model
 
@@ -76,8 +77,11 @@ class Attention(nn.Module):
         self.dropout = config.dropout
         self.kind = kind
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """x: (batch, time, width); mask: (time, time), -inf where the key is after the query."""
+    def forward(self, x: Tensor, mask: Tensor, past: Past | None = None) -> Tensor:
+        """x: (batch, time, width); mask: (time, time), -inf where the key is after the query.
+
+        With `past`, x follows what that has read, and the mask is that of `GPT.extend`.
+        """
         batch, time, width = x.shape
         if self.fused:
             projected = self.W_qkv(x)
@@ -85,7 +89,9 @@ class Attention(nn.Module):
             projected = torch.cat([self.W_query(x), self.W_key(x), self.W_value(x)], dim=-1)
         projected = projected.view(batch, time, 3, width)
         dropped = self.dropout if self.training else 0.0
-        if self.kind == "explicit":
+        if past is not None:
+            mixed = attention_to_past(*past.extend(projected), mask, self.kind == "sdpa")
+        elif self.kind == "explicit":
             mixed = explicit_attention(projected, mask, self.heads, dropped)
         else:
             query, key, value = projected.unflatten(3, (self.heads, -1)).permute(2, 0, 3, 1, 4)
@@ -124,8 +130,8 @@ class Block(nn.Module):
         self.norm2 = LayerNorm(config.width)
         self.dropout = config.dropout
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        x = x + dropout(self.att(self.norm1(x), mask), self.dropout, self.training)
+    def forward(self, x: Tensor, mask: Tensor, past: Past | None = None) -> Tensor:
+        x = x + dropout(self.att(self.norm1(x), mask, past), self.dropout, self.training)
         return x + dropout(self.ff(self.norm2(x)), self.dropout, self.training)
 
 
@@ -166,6 +172,27 @@ class GPT(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         return F.linear(self.hidden(tokens), self.head)
+
+    def no_past(self, rows: int, capacity: int) -> list[Past]:
+        """Room in each layer for what `extend` reads of `capacity` tokens in each row."""
+        config, like = self.config, self.tok_emb.weight
+        size = config.width // config.heads
+        return [Past(rows, config.heads, capacity, size, like) for _ in self.trf_blocks]
+
+    def extend(self, past: list[Past], tokens: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
+        """`hidden` of tokens that follow those read into `past`, which keeps them too.
+
+        Args:
+            tokens: (rows, time).
+            positions: each token's place in its text, (rows or 1, time).
+            mask: (rows or 1, 1, time, tokens read + time) float32, -inf where a new token must
+                not look.
+        """
+        x = self.tok_emb(tokens) + self.pos_emb(positions)
+        for block, kept in zip(self.trf_blocks, past, strict=True):
+            x = block(x, mask, kept)
+        out: Tensor = self.final_norm(x)
+        return out
 
 
 def empty_model(config: Model, attention: AttentionKind = "explicit", fused: bool = False) -> GPT:

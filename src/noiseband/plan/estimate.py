@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from noiseband.errors import UserError
+from noiseband.files import read_json
 from noiseband.plan.machines import Machine, Machines
-from noiseband.plan.memory import GIB, memory, parameter_count
-from noiseband.report.sources import json_if_any
+from noiseband.plan.memory import GIB, Memory, memory, parameter_count
 from noiseband.study import Run, Study
 from noiseband.study.recipe import Recipe, valid_processes
 from noiseband.train.peak import flops_per_token
@@ -19,19 +18,27 @@ NEAR = 0.1
 
 
 @dataclass(frozen=True)
-class RunPlan:
-    """One run. What the table of machines does not tell is None."""
+class Work:
+    """What one run is to compute. What the table of machines does not tell is None."""
 
     run: str
-    done: bool
-    """Trained already, with this recipe."""
     steps: int
     tokens: int
     seconds: float | None
     scaled: bool
     """Whether the rate is of another model or of other dropout than the run's."""
-    memory: int
-    """Bytes of one device."""
+
+
+@dataclass(frozen=True)
+class RunPlan(Work):
+    """The same, with the room that it takes."""
+
+    done: bool
+    """Trained already, with this recipe."""
+    memory: Memory
+    """Of one device, as estimated."""
+    needed: int
+    """Bytes of one device: measured if anybody did, else estimated."""
     memory_measured: str | None
     """Who measured it; None for an estimate."""
     fits: bool
@@ -53,12 +60,20 @@ class Total:
     kwh: float | None
 
 
+def work(run: str, recipe: Recipe, machines: Machines, machine: Machine) -> Work:
+    """What a run of this recipe takes on the machine, all to itself."""
+    rate, scaled = _rate(recipe, machines, machine)
+    tokens = recipe.steps * recipe.tokens_per_step
+    seconds = None if rate is None else tokens / rate
+    return Work(run, recipe.steps, tokens, seconds, scaled)
+
+
 def plan(study: Study, machines: Machines, machine: Machine) -> list[RunPlan]:
     """One for each run of the study, repeats too: they are trained afresh."""
     return [_plan(study, run, machines, machine) for run in study.runs.values()]
 
 
-def total(plans: Sequence[RunPlan], machine: Machine) -> Total:
+def total(plans: Sequence[Work], machine: Machine) -> Total:
     """Money and energy count the machine's hours; a run of unknown length makes them unknown."""
     known = [one.seconds for one in plans if one.seconds is not None]
     seconds = sum(known) / machine.runs_at_once if len(known) == len(plans) else None
@@ -81,31 +96,28 @@ def extra_seed(study: Study, plans: Sequence[RunPlan]) -> list[RunPlan]:
 
 
 def disk(study: Study, plans: Sequence[RunPlan]) -> int:
-    """Bytes of all runs' models and checkpoints, and of the initial weights."""
-    starts = sum(4 * parameter_count(recipe.model) for recipe in study.starts.values())
-    return starts + sum(one.disk for one in plans)
+    """Bytes of all runs' models and checkpoints, of initial weights and of pretrained models."""
+    shapes = [recipe.model for recipe in study.starts.values()]
+    shapes += [one.model for one in study.pretrained.values()]
+    return sum(4 * parameter_count(model) for model in shapes) + sum(one.disk for one in plans)
 
 
 def _plan(study: Study, run: Run, machines: Machines, machine: Machine) -> RunPlan:
     recipe = run.recipe
     processes = max(n for n in valid_processes(recipe.batch.slots) if n <= machine.devices)
-    rate, scaled = _rate(recipe, machines, machine)
-    tokens = recipe.steps * recipe.tokens_per_step
     size = 4 * parameter_count(recipe.model)
-    needed, measured = _memory(recipe, processes, machines)
+    parts = memory(recipe, processes)
+    needed, measured = _measured(recipe, processes, machines)
     if measured is None:
-        needed += round(machine.base_gib * GIB)
+        needed = parts.total + round(machine.base_gib * GIB)
     checkpoints = study.config.checkpoints
     last = -(-recipe.steps // checkpoints.every) + 1
     kept = last if checkpoints.keep == "all" else len(checkpoints.keep) + checkpoints.last
     return RunPlan(
-        run=run.name,
+        **asdict(work(run.name, recipe, machines, machine)),
         done=_done(study.results / "runs" / run.name, recipe),
-        steps=recipe.steps,
-        tokens=tokens,
-        seconds=None if rate is None else tokens / rate,
-        scaled=scaled,
-        memory=needed,
+        memory=parts,
+        needed=needed,
         memory_measured=measured,
         fits=needed <= machine.memory_gib * GIB,
         processes=processes,
@@ -118,10 +130,10 @@ def _plan(study: Study, run: Run, machines: Machines, machine: Machine) -> RunPl
 def _done(folder: Path, recipe: Recipe) -> bool:
     """Whether the folder holds this recipe's trained model."""
     try:
-        card = json_if_any(folder / "recipe.json")
-    except UserError:
+        card = read_json(folder / "recipe.json")
+    except (OSError, ValueError):
         return False
-    return (folder / "model.safetensors").exists() and (card or {}).get("digest") == recipe.digest
+    return (folder / "model.safetensors").exists() and card.get("digest") == recipe.digest
 
 
 def _rate(recipe: Recipe, machines: Machines, machine: Machine) -> tuple[float | None, bool]:
@@ -144,10 +156,10 @@ def _rate(recipe: Recipe, machines: Machines, machine: Machine) -> tuple[float |
     return best.tokens_per_second * factor, scaled
 
 
-def _memory(recipe: Recipe, processes: int, machines: Machines) -> tuple[int, str | None]:
+def _measured(recipe: Recipe, processes: int, machines: Machines) -> tuple[int, str | None]:
     own = (recipe.precision, recipe.batch.microbatch, processes)
     for one in machines.memory:
         same = (one.precision, one.microbatch, one.processes) == own
         if same and machines.models[one.model] == recipe.model and recipe.attention == "explicit":
             return round(one.gib * GIB), one.source
-    return memory(recipe, processes).total, None
+    return 0, None

@@ -103,9 +103,10 @@ def load_machines(path: Path) -> Machines:
     return found
 
 
-def machine_of(machines: Machines, name: str) -> Machine:
-    """Raises UserError, with the names there are, for one that the table lacks."""
+def machine_of(machines: Machines, name: str, key: str = "machine") -> Machine:
+    """Raises UserError, with the names there are, for one that the table lacks. `key` is where the
+    name was given."""
     if name not in machines.machines:
-        problem = unknown_names("--machine", name, machines.machines)[0]
+        problem = unknown_names(key, name, machines.machines)[0]
         raise UserError(str(problem))
     return machines.machines[name]

@@ -36,6 +36,12 @@ class Memory:
     """Of one microbatch, the logits and their gradient among them."""
 
     @property
+    def parts(self) -> dict[str, int]:
+        """Bytes of each part and of the overhead, by name."""
+        known = {field.name.replace("_", " "): getattr(self, field.name) for field in fields(self)}
+        return {**known, "overhead": self.total - sum(known.values())}
+
+    @property
     def total(self) -> int:
         """As the driver would show it."""
         parts = [int(getattr(self, field.name)) for field in fields(self)]

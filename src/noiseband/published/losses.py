@@ -8,6 +8,7 @@ from noiseband.published import data
 from noiseband.published.table import Table, agreement
 from noiseband.stats.additivity import additivity
 from noiseband.stats.gap import gap_closed
+from noiseband.stats.machines import machine_component
 from noiseband.stats.noise import NoiseComponent, equal_variances, noise_components
 from noiseband.stats.verdicts import Verdict, verdicts
 
@@ -174,18 +175,28 @@ def gap() -> Table:
     )
 
 
-def machines() -> Table:
-    """One recipe on different machines: the machine as noise."""
+def _twins() -> list[list[data.PublishedRun]]:
+    """Runs of one recipe on different machines, recipe by recipe."""
     groups: dict[tuple[str, ...], list[data.PublishedRun]] = {}
     for one in data.runs():
         if one.run == f"{data.BASELINE}-2":
             continue  # the first one's bits
         if one.role in ("series", "later") and one.init_seed == one.train_seed == 42:
             groups.setdefault(tuple(sorted(one.interventions)), []).append(one)
+    return [members for members in groups.values() if len({one.machine for one in members}) > 1]
+
+
+def machine_noise() -> NoiseComponent | None:
+    """The scatter of one recipe over machines, around the mean of the seven baseline results."""
+    groups = [{one.run: one.test_loss for one in members} for members in _twins()]
+    baseline = [one.test_loss for one in data.cloud() if not one.interventions]
+    return machine_component(groups, float(np.mean(baseline)))
+
+
+def machines() -> Table:
+    """One recipe on different machines: the machine as noise."""
     rows = []
-    for members in groups.values():
-        if len({one.machine for one in members}) < 2:
-            continue
+    for members in _twins():
         losses = np.array([one.test_loss for one in members])
         for one in members:
             rows.append(
@@ -197,11 +208,18 @@ def machines() -> Table:
                     f"{one.test_loss - losses.mean():+.6f}",
                 )
             )
+    noise = machine_noise()
+    assert noise is not None
+    assert noise.sd is not None
     return Table(
         "machines",
         "Twins: one recipe but for microbatch and machine (nats)",
         ("recipe", "run", "machine", "test loss", "from their mean"),
         rows,
-        ["Across machines the bits differ, and the losses by as much as between seeds."],
+        [
+            f"Pooled SD over machines: {noise.sd:.6f} ({noise.degrees_of_freedom} degrees of "
+            f"freedom; 95% interval {noise.low:.4f} to {noise.high:.4f}).",
+            equal_variances([*components(), noise]).sentence,
+        ],
         "32k and later",
     )

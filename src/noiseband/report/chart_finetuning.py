@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from noiseband.report.hostile import plain
-from noiseband.report.palette import colour, marker
+from noiseband.report.palette import PRETRAINED, colour, marker
 from noiseband.report.rows import EpochRow, FinetuningRow, RunRow, VerdictRow
 from noiseband.report.svg import blank, panel, tip
 from noiseband.report.words import fixed
@@ -28,7 +28,8 @@ def draw_finetuning(
     """Two panels for each protocol: all models' validation losses, and score against test loss."""
     protocols = list(dict.fromkeys(row.protocol for row in models))
     calls = {row.intervention: row.verdict for row in verdicts}
-    verdict = {run.run: calls.get(run.intervention, BASELINE) for run in runs}
+    verdict = {model.run: PRETRAINED for model in models}
+    verdict |= {run.run: calls.get(run.intervention, BASELINE) for run in runs}
     figure = blank(WIDTH, HEIGHT * len(protocols))
     width = (WIDTH - LEFT - MIDDLE - 16) / 2
     for place, protocol in enumerate(protocols):

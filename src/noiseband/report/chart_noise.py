@@ -22,7 +22,7 @@ def draw_noise(components: Sequence[NoiseRow], runs: Sequence[RunRow]) -> Figure
     """A row for each component: its runs as dots, its mean as a tick, one SD each way as a bar."""
     figure = blank(WIDTH, TOP + ROW * len(components) + BOTTOM)
     axes = panel(figure, LEFT, TOP, WIDTH - LEFT - RIGHT, ROW * len(components))
-    losses = {run.run: run.test_loss for run in runs}
+    losses = {run.run: run.test_loss for run in runs}  # of `machine`, the points are moved
     axes.set_ylim(len(components) - 0.5, -0.5)
     for place, component in enumerate(components):
         found = f"{component.n} of {component.n + len(component.missing_pairs)} runs"
@@ -51,15 +51,13 @@ def draw_noise(components: Sequence[NoiseRow], runs: Sequence[RunRow]) -> Figure
                 }
                 axes.plot(ends, [place] * 2, **bar)
             axes.plot([component.mean] * 2, [place - 0.17, place + 0.17], color=LIGHT["muted"])
-        for run in component.runs:
-            loss = losses[run]
-            assert loss is not None  # noise components hold runs with a loss alone
-            dot = axes.plot([loss], [place], "o", color=LIGHT["ink"], markersize=6.5, alpha=0.75)
-            tip(dot[0], f"{run}: test loss {fixed(loss)}")
+        for run, x in zip(component.runs, component.points, strict=True):
+            dot = axes.plot([x], [place], "o", color=LIGHT["ink"], markersize=6.5, alpha=0.75)
+            tip(dot[0], f"{run}: test loss {fixed(losses[run])}")
     axes.set_yticks([])
     axes.margins(x=0.08)
     axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.set_xlabel("Test loss of single baseline runs, nats", labelpad=8)
+    axes.set_xlabel("Test loss of single runs, nats", labelpad=8)
     return figure
 
 

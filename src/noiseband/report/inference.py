@@ -12,6 +12,7 @@ from scipy import stats
 from noiseband.report.rows import NoiseRow, RunRow, StackRow, VerdictRow
 from noiseband.stats.additivity import Additivity, additivity
 from noiseband.stats.least_squares import BASELINE, COLUMNS, Fit, SeedPair, fit
+from noiseband.stats.machines import machine_component
 from noiseband.stats.noise import NoiseComponent, noise_components
 from noiseband.stats.simultaneous import Estimate
 from noiseband.stats.verdicts import Call, verdicts
@@ -115,18 +116,46 @@ def _unknown(name: str, lost: tuple[str, ...]) -> VerdictRow:
 def noise(
     rows: Sequence[RunRow], pairs: dict[str, list[list[int]]], alpha: float
 ) -> list[NoiseComponent]:
-    """The study's noise components, over runs with exactly the baseline's recipe."""
+    """The study's noise components: of seeds, over runs with exactly the baseline's recipe, and of
+    machines, over all recipes, if any was run on several."""
     plain = [row for row in usable(rows) if row.intervention != BASELINE or not row.changes]
     table = _frame(plain)
     components: dict[str, Sequence[SeedPair]] = {
         name: [(init, train) for init, train in wanted] for name, wanted in pairs.items() if wanted
     }
-    if (table["intervention"] != BASELINE).all():
+    baseline = table["test_loss"][table["intervention"] == BASELINE]
+    if baseline.empty:
         return [
-            NoiseComponent(name, 0, None, None, None, None, None, None, (), (), tuple(wanted))
+            NoiseComponent(name, 0, 0, None, None, None, None, None, None, (), (), tuple(wanted))
             for name, wanted in components.items()
         ]
-    return noise_components(table, components, alpha)
+    found = noise_components(table, components, alpha)
+    machine = machine_component(_twins(rows), float(baseline.mean()), alpha)
+    return found if machine is None else [*found, machine]
+
+
+def shared_recipe(row: RunRow) -> tuple[object, ...]:
+    """What twins and repeats share of their recipe: all but the microbatch."""
+    changes = tuple(c for c in row.changes if not c.startswith("batch.microbatch="))
+    return changes, row.init_seed, row.train_seed
+
+
+def _twins(rows: Sequence[RunRow]) -> list[dict[str, float]]:
+    """Runs with a loss, grouped by what their recipes share: all but the microbatch.
+
+    A repeat with its original's weights tells nothing new. One with other weights does: nothing
+    but the machine can have made them.
+    """
+    groups: dict[tuple[object, ...], dict[str, float]] = {}
+    seen: set[tuple[object, ...]] = set()
+    for row in rows:
+        recipe = shared_recipe(row)
+        if not has_loss(row) or (*recipe, row.weights_sha256) in seen:
+            continue
+        seen.add((*recipe, row.weights_sha256))
+        assert row.test_loss is not None
+        groups.setdefault(recipe, {})[row.run] = row.test_loss
+    return list(groups.values())
 
 
 def noise_rows(components: Sequence[NoiseComponent], rows: Sequence[RunRow]) -> list[NoiseRow]:
@@ -136,6 +165,7 @@ def noise_rows(components: Sequence[NoiseComponent], rows: Sequence[RunRow]) -> 
         NoiseRow(
             component=component.name,
             n=component.n,
+            degrees_of_freedom=component.degrees_of_freedom,
             mean=component.mean,
             sd=component.sd,
             sd_low=component.low,
@@ -144,6 +174,7 @@ def noise_rows(components: Sequence[NoiseComponent], rows: Sequence[RunRow]) -> 
             maximum=component.maximum,
             seed_pairs=tuple(pair[run] for run in component.runs),
             runs=component.runs,
+            points=component.points,
             missing_pairs=tuple(f"{init}/{train}" for init, train in component.missing),
         )
         for component in components

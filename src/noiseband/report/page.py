@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,40 +19,49 @@ from noiseband.report.agreement import agreement_sentences
 from noiseband.report.factorial import factorial_view
 from noiseband.report.hostile import plain, shown
 from noiseband.report.palette import GLYPHS, slug, variables
+from noiseband.report.pretrained import gaps
+from noiseband.report.progress import RunProgress
 from noiseband.report.provenance import provenance
 from noiseband.report.rows import (
     ContaminationRow,
     FactorialRow,
     FinetuningRow,
+    GapRow,
     NoiseRow,
+    PretrainedRow,
     RunRow,
     StackRow,
+    TuningNoiseRow,
+    TwinRow,
     VerdictRow,
 )
 from noiseband.report.sources import json_if_any
 from noiseband.report.svg import without_style
-from noiseband.report.view_answer import facts, groups, scatter_note
+from noiseband.report.view_answer import facts, groups, scatter_note, seed_note
 from noiseband.report.view_corpus import corpus
+from noiseband.report.view_costs import costs
 from noiseband.report.view_questions import questions
 from noiseband.report.view_recipes import baseline_recipe, differences
 from noiseband.report.view_samples import last_samples, samples
 from noiseband.report.view_starts import starts
 from noiseband.stats.noise import equal_variances
-from noiseband.study.params import TablesParams
+from noiseband.study.params import ReportParams
 from noiseband.table import read_rows
 
 TEMPLATES = Path(__file__).parent / "templates"
 FIGURES = ("effects", "noise", "pareto", "loss", "learning-rate", "gradient-norm", "finetuning")
 
 
-def write_report(params: TablesParams, results: Path, out: Path) -> None:
+def write_report(params: ReportParams, results: Path, machines: Path, out: Path) -> None:
     """Write the page from the tables, figures and records under `results`.
 
-    Equal files make an equal page, on the same installation. Raises UserError for a table or a
-    figure that is missing; other parts that are not there are named on the page, with what would
-    fill them.
+    Equal files make an equal page, on the same installation. `machines` is the table of machines.
+    Raises UserError for a table or a figure that is missing; other parts that are not there are
+    named on the page, with what would fill them.
     """
-    write_text(out, environment().get_template("page.html").render(context(params, results)))
+    write_text(
+        out, environment().get_template("page.html").render(context(params, results, machines))
+    )
 
 
 def environment() -> Environment:
@@ -70,15 +80,17 @@ def environment() -> Environment:
         "fixed": words.fixed,
         "percent": words.percent,
         "signed": words.signed,
+        "whole_percent": words.whole_percent,
         "p_text": words.p_text,
         "spelled": words.spelled,
         "listed": words.listed,
+        "duration": words.time,
     }
     jinja.globals |= {"glyphs": GLYPHS, "counted": words.counted, "seeds": words.seeds}
     return jinja
 
 
-def context(params: TablesParams, results: Path) -> dict[str, Any]:
+def context(params: ReportParams, results: Path, machines: Path) -> dict[str, Any]:
     """All that the templates show."""
     tables = results / "tables"
     runs = read_rows(tables / "runs.csv", RunRow)
@@ -91,16 +103,23 @@ def context(params: TablesParams, results: Path) -> dict[str, Any]:
     return {
         "params": params,
         "page": _assets(),
+        "partial": [],
+        "waiting": False,
+        "refresh": None,
         "charts": {name: _chart(results, name) for name in FIGURES},
         "groups": groups(verdicts),
         "summary": words.summary(verdicts),
         "facts": facts(runs, verdicts, params.baseline, params.alpha),
         "scatter_note": scatter_note(runs, verdicts),
+        "seed_note": seed_note(runs),
         "confidence": f"{1 - params.alpha:.0%}",
         "decimals": words.effect_decimals(verdicts),
         "runs": runs,
+        "pretrained": read_rows(tables / "pretrained.csv", PretrainedRow),
+        "gaps": gaps(read_rows(tables / "gaps.csv", GapRow)),
         "verdicts": verdicts,
         "verdict_of": {row.intervention: row for row in verdicts},
+        "costs": costs(params, results, machines, runs, verdicts),
         "without_loss": inference.without_loss(runs),
         "baseline": baseline,
         "noise": read_rows(tables / "noise.csv", NoiseRow),
@@ -113,6 +132,8 @@ def context(params: TablesParams, results: Path) -> dict[str, Any]:
         "last_samples": last_samples(results, [row.run for row in runs if not row.repeat_of]),
         "published": list(published_tables().values()) if params.published else [],
         "models": models,
+        "tuning_noise": read_rows(tables / "finetuning-noise.csv", TuningNoiseRow),
+        "twins": read_rows(tables / "twins.csv", TwinRow),
         "agreement": agreement_sentences(results, models, params.alpha),
         "questions": {
             protocol: questions(results, protocol, models)
@@ -129,6 +150,17 @@ def context(params: TablesParams, results: Path) -> dict[str, Any]:
         ],
         "contamination": read_rows(tables / "contamination.csv", ContaminationRow),
         "provenance": provenance(results, params.runs),
+    }
+
+
+def waiting(params: ReportParams, partial: Sequence[RunProgress]) -> dict[str, Any]:
+    """All that the templates show while no run of the baseline is finished."""
+    return {
+        "params": params,
+        "page": _assets(),
+        "partial": partial,
+        "waiting": True,
+        "refresh": None,
     }
 
 

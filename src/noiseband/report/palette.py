@@ -37,8 +37,12 @@ DARK = {
     "not-enough-runs": "#c7a2e8",
 }
 
+PRETRAINED = "pretrained"
+"""Instead of a verdict, of a model that others trained."""
+
 SHAPES = {
     BASELINE: "D",
+    PRETRAINED: "*",
     Call.HELPS: "<",
     Call.HURTS: ">",
     Call.WITHIN_NOISE: "o",
@@ -61,8 +65,9 @@ def slug(verdict: str) -> str:
 
 
 def colour(verdict: str) -> str:
-    """The colour of a verdict, or of the baseline; `svg` turns it into a variable."""
-    return LIGHT["ink"] if verdict == BASELINE else LIGHT[slug(verdict)]
+    """The colour of a verdict, or of what is measured beside them; `svg` makes it a variable."""
+    beside = {BASELINE: "ink", PRETRAINED: "muted"}
+    return LIGHT[beside.get(verdict, slug(verdict))]
 
 
 def marker(verdict: str) -> dict[str, Any]:

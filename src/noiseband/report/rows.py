@@ -99,10 +99,12 @@ class VerdictRow:
 
 @dataclass(frozen=True)
 class NoiseRow:
-    """How much the baseline scatters when one source of randomness varies."""
+    """How much the baseline scatters when one source of randomness varies; or, as component
+    `machine`, all recipes when only machine and microbatch do."""
 
     component: str
     n: int
+    degrees_of_freedom: int
     mean: float | None
     sd: float | None
     sd_low: float | None
@@ -112,6 +114,8 @@ class NoiseRow:
     seed_pairs: Names
     """`init/train` of the runs found."""
     runs: Names
+    points: tuple[float, ...]
+    """Their test losses; for `machine`, moved so that each recipe's mean is `mean`."""
     missing_pairs: Names
     """Pairs that the study asks for and no run with a finite loss has."""
 
@@ -168,6 +172,44 @@ class FactorialRow:
 
 
 @dataclass(frozen=True)
+class PretrainedRow:
+    """One model that others trained. It has no say in any verdict."""
+
+    model: str
+    repo: str | None
+    """On the Hub; None for a folder."""
+    revision: str | None
+    file_sha256: str
+    """Of the file that its weights were read from."""
+    weights_sha256: str
+    """Digest of the weights as they are used."""
+    parameters: int
+    context: int
+    """Positions that are used: the baseline's."""
+    test_loss: float
+    improvement: float | None
+    """Test loss of the study's baseline run less its own."""
+    bits_per_byte: float
+
+
+@dataclass(frozen=True)
+class GapRow:
+    """How much of the way from the baseline to a pretrained model one intervention goes."""
+
+    reference: str
+    """The pretrained model."""
+    intervention: str
+    baseline_loss: float
+    """Mean of the baseline's runs."""
+    reference_loss: float
+    share: float
+    """0 is the baseline, 1 the reference."""
+    low: float | None
+    """Ends of the share where the effect is at those of its interval."""
+    high: float | None
+
+
+@dataclass(frozen=True)
 class FinetuningRow:
     """One fine-tuned model."""
 
@@ -188,9 +230,10 @@ class FinetuningRow:
     missing: int
     """Answers without a score, over all rounds."""
     rank: str | None
-    """Within the protocol; `3=` where models tie."""
+    """The run's within the protocol, over all its fine-tuning seeds; `3=` where runs tie."""
     rank_low: int | None
-    """Best place of the rank's interval, which resamples questions and judging rounds."""
+    """Best place of the rank's interval, which resamples fine-tuning seeds, judging rounds and
+    questions."""
     rank_high: int | None
     """Worst place of it."""
 
@@ -206,3 +249,47 @@ class EpochRow:
     train_loss: float | None
     validation_loss: float | None
     best: bool
+
+
+@dataclass(frozen=True)
+class TuningNoiseRow:
+    """Fine-tuning noise of one protocol by one measure: judge score, or best validation loss."""
+
+    protocol: str
+    measure: str
+    runs: int
+    models: int
+    degrees_of_freedom: int
+    """Of the SD within runs."""
+    within: float | None
+    """SD over fine-tuning seeds of one run, pooled over runs."""
+    within_low: float | None
+    within_high: float | None
+    between: float | None
+    """SD of the runs' means."""
+    between_low: float | None
+    between_high: float | None
+    p_value: float | None
+    """F test: chance of this if runs did not differ by more than fine-tuning seeds do."""
+
+
+@dataclass(frozen=True)
+class TwinRow:
+    """A fine-tuned run against another of the same recipe."""
+
+    protocol: str
+    measure: str
+    run: str
+    compared_with: str
+    kind: str
+    """`twin`, which differs in microbatch or machine, or `repeat`."""
+    seeds: int
+    """Fine-tuning seeds that both have."""
+    difference: float | None
+    """The run's less the other's."""
+    low: float | None
+    """Interval of it by fine-tuning noise alone, for all pairs of the protocol at once."""
+    high: float | None
+    p_value: float | None
+    """Adjusted for these pairs, as the interval is."""
+    finding: str

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from noiseband.report.rows import EpochRow, FinetuningRow
 from noiseband.report.sources import json_file, json_lines
-from noiseband.stats.ranks import places, rank_intervals
+from noiseband.stats.ranks import rank_intervals
 
 
 @dataclass
@@ -80,7 +80,7 @@ def score_table(
 def finetuning_rows(
     results: Path, models: Iterable[str], test_loss: Mapping[str, float | None]
 ) -> list[FinetuningRow]:
-    """One row for each `<run>/<protocol>/<seed>`, in that order, ranked within its protocol."""
+    """One row for each `<run>/<protocol>/<seed>`, in that order, its run ranked in its protocol."""
     split = [split_model(model) for model in models]
     rows: list[FinetuningRow] = []
     for protocol in dict.fromkeys(protocol for _, protocol, _ in split):
@@ -100,20 +100,21 @@ def finetuning_rows(
 
 
 def _ranked(results: Path, protocol: str, rows: list[FinetuningRow]) -> list[FinetuningRow]:
-    """The rows of one protocol with their ranks; a model without a score has none."""
-    found = [replace(row, rank=r or None) for row, r in zip(rows, _places(rows), strict=True)]
-    judged = [number for number, row in enumerate(rows) if row.score is not None]
-    names = [f"{rows[number].run}/{rows[number].seed}" for number in judged]
-    table = score_table(results, protocol, names)
-    if table is None or not judged:
-        return found
-    for number, interval in zip(judged, rank_intervals(table), strict=True):
-        found[number] = replace(found[number], rank_low=interval.low, rank_high=interval.high)
-    return found
-
-
-def _places(rows: Sequence[FinetuningRow]) -> list[str]:
-    return places([row.score for row in rows])
+    """The rows of one protocol, each with its run's rank over all fine-tuning seeds; a run without
+    a score has none."""
+    runs = list(dict.fromkeys(row.run for row in rows if row.score is not None))
+    seeds = list(dict.fromkeys(row.seed for row in rows))
+    table = score_table(results, protocol, [f"{run}/{seed}" for run in runs for seed in seeds])
+    if table is None or not runs:
+        return rows
+    found = rank_intervals(table.reshape(len(runs), len(seeds), *table.shape[1:]))
+    ranks = dict(zip(runs, found, strict=True))
+    return [
+        replace(row, rank=rank.rank, rank_low=rank.low, rank_high=rank.high)
+        if (rank := ranks.get(row.run))
+        else row
+        for row in rows
+    ]
 
 
 def epoch_rows(results: Path, models: Iterable[str]) -> list[EpochRow]:

@@ -11,26 +11,31 @@ from noiseband.report import inference
 from noiseband.report.answers import write_answers
 from noiseband.report.contamination import contamination_rows
 from noiseband.report.factorial import analysis, factorial_rows, interactions
+from noiseband.report.pretrained import gap_rows, pretrained_rows
 from noiseband.report.rows import (
     ContaminationRow,
     EpochRow,
     FactorialRow,
     FinetuningRow,
+    GapRow,
     NoiseRow,
+    PretrainedRow,
     RunRow,
     StackRow,
+    TuningNoiseRow,
+    TwinRow,
     VerdictRow,
 )
 from noiseband.report.scores import epoch_rows, finetuning_rows
 from noiseband.report.sources import json_file
 from noiseband.report.traces import final_loss, read_trace
+from noiseband.report.tuning import tuning_noise_rows, twin_rows
 from noiseband.study.params import TablesParams
 from noiseband.table import write_rows
 
 
 def write_tables(params: TablesParams, results: Path) -> None:
-    """Write `tables/{runs,contamination,verdicts,noise,stacks,factorial,finetuning,epochs}.csv`
-    and `tables/answers.parquet`.
+    """Write `tables/<name>.csv` for every name in `workflow.TABLES`, and `tables/answers.parquet`.
 
     A pure function of the files that it reads under `results`: equal files give equal bytes.
     Raises UserError for a file that is missing.
@@ -39,20 +44,27 @@ def write_tables(params: TablesParams, results: Path) -> None:
     runs = run_rows(params, results)
     components = inference.noise(runs, params.noise, params.alpha)
     losses = {row.run: row.test_loss for row in runs}
+    pretrained = pretrained_rows(results, params.pretrained, losses.get(params.baseline))
+    losses |= {row.model: row.test_loss for row in pretrained}
     write_rows(tables / "runs.csv", RunRow, runs)
     seen = contamination_rows(results, params.contamination)
     write_rows(tables / "contamination.csv", ContaminationRow, seen)
     proposed = [row for row in runs if not inference.of_design(row, params.factors)]
-    write_rows(tables / "verdicts.csv", VerdictRow, inference.verdict_rows(proposed, params.alpha))
+    write_rows(tables / "pretrained.csv", PretrainedRow, pretrained)
+    verdicts = inference.verdict_rows(proposed, params.alpha)
+    write_rows(tables / "verdicts.csv", VerdictRow, verdicts)
+    write_rows(tables / "gaps.csv", GapRow, gap_rows(pretrained, runs, verdicts))
     write_rows(tables / "noise.csv", NoiseRow, inference.noise_rows(components, runs))
     design = analysis(params, runs)
     stacks = inference.stack_rows(runs, params.alpha, interactions(design))
     write_rows(tables / "stacks.csv", StackRow, stacks)
     write_rows(tables / "factorial.csv", FactorialRow, factorial_rows(design))
-    write_rows(
-        tables / "finetuning.csv", FinetuningRow, finetuning_rows(results, params.models, losses)
-    )
+    models = finetuning_rows(results, params.models, losses)
+    write_rows(tables / "finetuning.csv", FinetuningRow, models)
     write_rows(tables / "epochs.csv", EpochRow, epoch_rows(results, params.models))
+    noise = tuning_noise_rows(models, runs, params.alpha)
+    write_rows(tables / "finetuning-noise.csv", TuningNoiseRow, noise)
+    write_rows(tables / "twins.csv", TwinRow, twin_rows(models, runs, params.alpha))
     write_answers(tables / "answers.parquet", results, params.models)
 
 

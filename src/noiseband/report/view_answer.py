@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from noiseband.report.inference import band_half_width
+from noiseband.report.inference import band_half_width, usable
 from noiseband.report.rows import RunRow, VerdictRow
-from noiseband.report.words import answer, effect_decimals, fixed
+from noiseband.report.words import answer, effect_decimals, fixed, listed
 from noiseband.stats.least_squares import BASELINE
 from noiseband.stats.verdicts import Call
 
@@ -55,6 +55,30 @@ def scatter_note(runs: Sequence[RunRow], verdicts: Sequence[VerdictRow]) -> str 
         f"{squares[name] / total:.0%} of the scatter behind these intervals comes from {name}, "
         f"whose runs differ by {spreads[0]} nats, the baseline’s by {spreads[1]} at most. "
         "The intervals take all changes to scatter alike, so those of the others may be too wide."
+    )
+
+
+def seed_note(runs: Sequence[RunRow]) -> str | None:
+    """A warning of interventions that share no seeds with any other, where the model has blocks.
+
+    Blocks take the seeds' scatter out of all other comparisons and so out of the one variance;
+    theirs keep it (see `stats/least_squares.py`).
+    """
+    counted_in = usable(runs)
+    pairs: dict[tuple[int, int], set[str]] = {}
+    for run in counted_in:
+        pairs.setdefault((run.init_seed, run.train_seed), set()).add(run.intervention)
+    shared = {pair for pair, arms in pairs.items() if len(arms) > 1}
+    inside = {run.intervention for run in counted_in if (run.init_seed, run.train_seed) in shared}
+    apart = [run.intervention for run in counted_in if run.intervention not in inside | {BASELINE}]
+    if len(shared) < 2 or not apart:
+        return None
+    names = list(dict.fromkeys(apart))
+    one = len(names) == 1
+    return (
+        f"{listed(names)} {'has' if one else 'have'} seeds that no other run has, so "
+        f"{'its interval is' if one else 'their intervals are'} too narrow if seeds scatter more "
+        f"than runs on one seed do. Run {'it' if one else 'them'} on seeds that the baseline has."
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from noiseband.duration import duration
 from noiseband.report.rows import VerdictRow
 from noiseband.stats.verdicts import Call
 
@@ -39,6 +40,11 @@ def p_text(p_value: float | None) -> str:
     return f"{p_value:.2f}" if p_value >= 0.095 else f"{p_value:.2g}"
 
 
+def whole_percent(share: float) -> str:
+    """`59%`, with a real minus sign."""
+    return f"{round(100 * share) + 0:d}%".replace("-", MINUS)
+
+
 def percent(share: float | None) -> str:
     """`0.14%`; `< 0.01%` for a little, which is not nothing; a dash for None."""
     if share is None:
@@ -68,6 +74,11 @@ def listed(words: Sequence[str]) -> str:
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """`1 run`, `1,024 runs`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def time(seconds: float | None) -> str:
+    """`3 h 25 min`, a dash for None."""
+    return NOTHING if seconds is None else duration(seconds)
 
 
 def unbroken(text: str) -> str:

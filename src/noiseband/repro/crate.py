@@ -43,6 +43,8 @@ RUN = (
     "recipe.json", "provenance.json", "model.json", "trace.parquet", "samples.jsonl",
     "test_loss.json", "timing.json",
 )  # fmt: skip
+PRETRAINED = ("pretrained.json", "model.json", "test_loss.json")
+"""Of a model that others trained."""
 WEIGHTS = "model.safetensors"
 TYPES = {
     ".csv": "text/csv", ".html": "text/html", ".json": "application/json",
@@ -138,6 +140,11 @@ class _Crate:
                 spans[name],
             )  # fmt: skip
         own = [self._file(path) for path in _matching(self.results, STUDY)]
+        own += [
+            self._file(self.results / "runs" / name / file)
+            for name in self.study.pretrained
+            for file in PRETRAINED
+        ]
         page = next(file for file in own if file.id == "report.html")
         self._parameter(workflow, "output", "report", "The page that answers", page)
         whole = _Span(min(s.begin for s in spans.values()), max(s.end for s in spans.values()))

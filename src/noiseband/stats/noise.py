@@ -17,9 +17,11 @@ class NoiseComponent:
 
     name: str
     n: int
+    degrees_of_freedom: int
+    """Of the SD: n - 1, or fewer where it is pooled over several recipes."""
     mean: float | None
     sd: float | None
-    """Sample SD (divided by n - 1); None for fewer than two runs."""
+    """Sample SD (divided by the degrees of freedom); None for fewer than two runs."""
     low: float | None
     """Lower end of the chi-square interval for the SD, which assumes normal noise."""
     high: float | None
@@ -91,11 +93,11 @@ def _component(
     sd = low = high = None
     if n > 1:
         sd = float(points.std(ddof=1))
-        low = sd * float(np.sqrt((n - 1) / stats.chi2.isf(alpha / 2, n - 1)))
-        high = sd * float(np.sqrt((n - 1) / stats.chi2.ppf(alpha / 2, n - 1)))
+        low, high = sd_interval(sd, n - 1, alpha)
     return NoiseComponent(
         name=name,
         n=n,
+        degrees_of_freedom=max(0, n - 1),
         mean=float(points.mean()) if n else None,
         sd=sd,
         low=low,
@@ -106,6 +108,14 @@ def _component(
         runs=tuple(rows["run"].astype(str)),
         missing=missing,
     )
+
+
+def sd_interval(sd: float, degrees_of_freedom: int, alpha: float) -> tuple[float, float]:
+    """Ends of the interval for an SD at level 1 - alpha, under normal noise: degrees of freedom
+    times s^2 / sigma^2 has a chi-square distribution."""
+    quantiles = stats.chi2.isf([alpha / 2, 1 - alpha / 2], degrees_of_freedom)
+    low, high = sd * np.sqrt(degrees_of_freedom / quantiles)
+    return float(low), float(high)
 
 
 def equal_variances(noise: Sequence[NoiseComponent], alpha: float = 0.05) -> EqualVariances:
@@ -140,14 +150,22 @@ def _shared_runs(components: Sequence[NoiseComponent]) -> tuple[str, ...]:
 
 
 def _bartlett(components: Sequence[NoiseComponent]) -> tuple[float, float]:
-    """Bartlett's statistic and p; a source without any scatter makes it infinite, all of them 0."""
-    constant = [component.minimum == component.maximum for component in components]
-    if all(constant):
+    """Bartlett's statistic and p; a source without any scatter makes it infinite, all of them 0.
+
+    From variances and degrees of freedom (Bartlett 1937), since a pooled variance has fewer of
+    them than its runs less one; otherwise it equals `scipy.stats.bartlett`.
+    """
+    variances = np.array([_variance(component) for component in components])
+    if not variances.any():
         return 0.0, 1.0
-    if any(constant):
+    if not variances.all():
         return float("inf"), 0.0
-    result = stats.bartlett(*(component.points for component in components))
-    return float(result.statistic), float(result.pvalue)
+    freedom = np.array([component.degrees_of_freedom for component in components])
+    pooled = (freedom * variances).sum() / freedom.sum()
+    statistic = freedom.sum() * np.log(pooled) - (freedom * np.log(variances)).sum()
+    groups = len(components) - 1
+    statistic /= 1 + ((1 / freedom).sum() - 1 / freedom.sum()) / (3 * groups)
+    return float(statistic), float(stats.chi2.sf(statistic, groups))
 
 
 def _ratio(one: NoiseComponent, other: NoiseComponent, comparisons: int) -> VarianceRatio:
@@ -157,7 +175,7 @@ def _ratio(one: NoiseComponent, other: NoiseComponent, comparisons: int) -> Vari
     if _variance(smaller) == 0:
         return VarianceRatio(larger.name, smaller.name, float("inf"), 0.0, 0.0)
     ratio = _variance(larger) / _variance(smaller)
-    p_one_sided = float(stats.f.sf(ratio, larger.n - 1, smaller.n - 1))
+    p_one_sided = float(stats.f.sf(ratio, larger.degrees_of_freedom, smaller.degrees_of_freedom))
     p_value = min(1.0, 2 * p_one_sided * comparisons)
     return VarianceRatio(larger.name, smaller.name, ratio, p_one_sided, p_value)
 

@@ -116,31 +116,34 @@ def intraclass_correlation(scores: Sequence[Sequence[float]]) -> float:
 def rank_intervals(
     scores: Floats, alpha: float = 0.05, draws: int = 2000, seed: int = 42
 ) -> list[RankInterval]:
-    """Ranks by mean score, with percentile intervals that resample questions and rounds.
+    """Ranks by mean score, with percentile intervals that resample all that is a sample.
 
-    Questions are what a model is asked and rounds are what a judge makes of them; both are samples,
-    so both are drawn anew, with replacement, for all models alike (Efron and Tibshirani 1993,
-    chapter 8). Fine-tuning seeds are rounds here: give each seed's rounds.
+    Fine-tuning seeds make of a run what they make of it by chance, rounds are what a judge makes of
+    an answer, and questions are some of those that could have been asked. So all three are drawn
+    anew, with replacement, for all runs alike (Efron and Tibshirani 1993, chapter 8). What there is
+    only one of cannot be resampled, and its noise is not in the interval.
 
     Args:
-        scores: (models, rounds, questions); NaN for a missing score, which counts for nothing.
+        scores: (runs, fine-tuning seeds, rounds, questions); NaN for a missing score, which counts
+            for nothing.
         alpha: intervals are at level 1 - alpha.
         draws: resamples.
         seed: of the draws.
 
     Raises:
-        ValueError: a model has no score at all.
+        ValueError: a run has no score at all.
     """
-    if np.isnan(scores).all(axis=(1, 2)).any():
-        raise ValueError("rank intervals: a model has no score")
+    if np.isnan(scores).all(axis=(1, 2, 3)).any():
+        raise ValueError("rank intervals: a run has no score")
     rng = np.random.default_rng(seed)
-    _, rounds, questions = scores.shape
     found = np.empty((draws, len(scores)))
     for draw in range(draws):
-        chosen = scores[:, rng.integers(rounds, size=rounds)]
-        chosen = chosen[:, :, rng.integers(questions, size=questions)]
+        chosen = scores
+        for axis in (1, 2, 3):
+            size = scores.shape[axis]
+            chosen = np.take(chosen, rng.integers(size, size=size), axis)
         means = _means(chosen)
-        # A model that lost all its scores to the draw stands last in it.
+        # A run that lost all its scores to the draw stands last in it.
         found[draw] = stats.rankdata(-np.nan_to_num(means, nan=-np.inf), method="min")
     low = np.quantile(found, alpha / 2, axis=0, method="inverted_cdf")
     high = np.quantile(found, 1 - alpha / 2, axis=0, method="inverted_cdf")
@@ -152,8 +155,8 @@ def rank_intervals(
 
 
 def _means(scores: Floats) -> Floats:
-    """(models,) over rounds and questions, of the scores that are there; NaN for none."""
-    there = ~np.isnan(scores)
+    """(runs,) over all other axes, of the scores that are there; NaN for none."""
+    there, axes = ~np.isnan(scores), (1, 2, 3)
     with np.errstate(invalid="ignore"):
-        means: Floats = np.where(there, scores, 0.0).sum(axis=(1, 2)) / there.sum(axis=(1, 2))
+        means: Floats = np.where(there, scores, 0.0).sum(axis=axes) / there.sum(axis=axes)
     return means

@@ -2,12 +2,14 @@
 
 from noiseband.study.config import StudyConfig
 from noiseband.study.load import load_study, parse_study, read_yaml
+from noiseband.study.pretrained import PretrainedModel
 from noiseband.study.problems import StudyError
 from noiseband.study.recipe import BaselineRecipe, Recipe, Section, difference
 from noiseband.study.runs import Run, Study
 
 __all__ = [
     "BaselineRecipe",
+    "PretrainedModel",
     "Recipe",
     "Run",
     "Section",

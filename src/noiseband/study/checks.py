@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from noiseband.study.config import Changes, Corpus, Design
+from noiseband.study.pretrained import check_pretrained
 from noiseband.study.problems import Problem, from_pydantic, nearest, unknown_names
 from noiseband.study.recipe import BaselineRecipe, flatten
 from noiseband.study.run_checks import check_runs
@@ -31,6 +32,11 @@ def check(valid: dict[str, Any]) -> list[Problem]:
         problems += _corpus(valid["recipe"], corpora, "recipe")
         if problems:
             corpora = {}  # said once: every intervention inherits the mistake
+        else:
+            corpus = corpora[valid["recipe"].data.corpus]
+            problems += check_pretrained(
+                valid["recipe"], corpus.tokenizer, valid.get("pretrained", {})
+            )
     if {"recipe", "interventions"} <= valid.keys():
         found = _interventions(valid["recipe"], valid["interventions"], corpora)
         problems += found

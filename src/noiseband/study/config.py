@@ -6,12 +6,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from noiseband.study.recipe import BaselineRecipe, Fraction, Positive, Section, Seed
+from noiseband.study.instructions import Instructions, Lora, TemplateChoice
+from noiseband.study.pretrained import Pretrained
+from noiseband.study.recipe import BaselineRecipe, Fraction, Positive, Section, Seed, Sha256
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 SeedPair = Seed | Annotated[list[Seed], Field(min_length=2, max_length=2)]
 """A seed for both, or `[init_seed, train_seed]`."""
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Source(Section):
@@ -110,7 +112,7 @@ class Evaluation(Section):
 class Samples(Section):
     """Text drawn from a model while it trains, to show how coherence grows."""
 
-    prompt: str = "Every effort moves you"
+    prompt: Annotated[str, Field(min_length=1)] = "Every effort moves you"
     """Start of every sample."""
     new_tokens: Positive = 20
     """Tokens to draw."""
@@ -118,6 +120,8 @@ class Samples(Section):
     """0 is greedy."""
     top_k: Positive | None = 25
     """Draw from the k likeliest tokens only; null takes all."""
+    top_p: Share | None = None
+    """Draw from the fewest likeliest tokens with this much probability together; null takes all."""
     seed: Seed = 42
     """Seed of the draws; the step is mixed in."""
 
@@ -142,30 +146,19 @@ class Checkpoints(Section):
         return self.keep == "all" or step in self.keep
 
 
-class Instructions(Section):
-    """Alpaca-format rows for fine-tuning, split by position."""
+class Answers(Section):
+    """How a fine-tuned model answers the test questions: greedily, unless told otherwise."""
 
-    generator: Literal["factbook"]
-    """`factbook` writes synthetic questions about countries from templates."""
-    package: str
-    """Distribution that holds the facts."""
-    version: str
-    """Exact version of it."""
-    rows: Annotated[int, Field(ge=20)]
-    """Rows to generate."""
-    train: Annotated[float, Field(gt=0, lt=1)] = 0.85
-    """Share of the rows, from the first, to train on."""
-    test: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """Share that follows, for answers and judging; the rest is validation."""
-
-    @model_validator(mode="after")
-    def _shares_leave_validation(self) -> Instructions:
-        if self.train + self.test >= 1:
-            raise ValueError(
-                f"train={self.train} + test={self.test} leaves no rows for validation; "
-                "make their sum less than 1"
-            )
-        return self
+    temperature: Annotated[float, Field(ge=0)] = 0.0
+    """0 is greedy."""
+    top_k: Positive | None = None
+    """Draw from the k likeliest tokens only; null takes all."""
+    top_p: Share | None = None
+    """Draw from the fewest likeliest tokens with this much probability together; null takes all."""
+    seed: Seed = 42
+    """Seed of the draws; the row's number is mixed in."""
+    rows: Positive = 16
+    """Questions answered at a time; part of the protocol, since other shapes give other bits."""
 
 
 class Protocol(Section):
@@ -175,24 +168,51 @@ class Protocol(Section):
     """Name of an entry of `finetuning.instructions`."""
     epochs: Positive
     """Most passes over the rows."""
-    patience: Positive | None = 1
-    """Stop after this many epochs without a lower validation loss; null runs all epochs."""
+    patience: Positive | None
+    """Stop after this many epochs without a lower validation loss and go back to the best one;
+    null runs all epochs and keeps the last."""
     learning_rate: Annotated[float, Field(gt=0)] = 5e-5
     """Constant learning rate of AdamW."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
-    """Decoupled weight decay on every parameter."""
+    """Decoupled weight decay on every parameter that is trained."""
     batch: Positive = 8
     """Rows in an optimiser step."""
-    dropout: Fraction = 0.0
-    """Dropout in fine-tuning, whatever the run was trained with."""
-    template: Literal["alpaca", "short"] = "alpaca"
-    """Prompt around the instruction: Alpaca's, or a short `Q: ... A:` for short contexts."""
+    dropout: Fraction
+    """Dropout in fine-tuning, whatever the run was trained with; 0 is off."""
+    method: Literal["full", "lora"] = "full"
+    """Train every weight, or low-rank adapters that are merged into the weights at the end."""
+    lora: Lora | None = None
+    """The adapters; with `method: lora` only."""
+    template: TemplateChoice = "alpaca"
+    """Prompt around the instruction: Alpaca's, a `short` one (`Q: ... A:`) for short contexts, or
+    one's own `{instruction: ..., input: ..., answer: ...}`."""
     loss_on: Literal["text", "answer"] = "text"
     """Whether the prompt's tokens count in the loss."""
     seeds: Annotated[list[Seed], Field(min_length=1)] = [42]
-    """One fine-tuned model for each seed (shuffling and dropout)."""
-    max_new_tokens: Positive = 64
+    """One fine-tuned model for each seed (shuffling, dropout, adapters)."""
+    max_new_tokens: Positive = 256
     """Longest answer in tokens."""
+    answers: Answers = Answers()
+    """How the test questions are answered."""
+
+    @model_validator(mode="after")
+    def _lora_belongs_to_its_method(self) -> Protocol:
+        if (self.method == "lora") != (self.lora is not None):
+            raise ValueError(
+                f"method={self.method}: "
+                + (
+                    "it needs `lora: {rank, alpha, dropout, targets}`"
+                    if self.lora is None
+                    else "`lora` belongs to method 'lora'; remove it or change the method"
+                )
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _no_seed_twice(self) -> Protocol:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds={self.seeds}: one is there twice; remove it")
+        return self
 
 
 class Finetuning(Section):
@@ -203,7 +223,7 @@ class Finetuning(Section):
     protocols: dict[Name, Protocol]
     """Named ways to fine-tune."""
     runs: list[str] | Literal["all"] = "all"
-    """Runs to fine-tune (repeats are left out of `all`)."""
+    """Runs and pretrained models to fine-tune (repeats are left out of `all`)."""
 
 
 class Judge(Section):
@@ -304,6 +324,8 @@ class StudyConfig(Section):
     """A full or fractional factorial design over some of the interventions."""
     runs: list[RunEntry] = []
     """Further runs, named one by one."""
+    pretrained: dict[Name, Pretrained] = {}
+    """Models that others trained, by the names of their rows."""
     baseline: str
     """Run that improvements are counted from."""
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
@@ -318,6 +340,8 @@ class StudyConfig(Section):
     """Text drawn during training."""
     checkpoints: Checkpoints = Checkpoints()
     """When training is saved."""
+    machine: str = "laptop"
+    """Entry of `config/machines.yaml` that hours and costs are counted on; changes no bits."""
     processes: Positive = 1
     """Training processes of one run; changes no bits. A power of two that divides the slots of
     every run."""

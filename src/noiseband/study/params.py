@@ -6,9 +6,10 @@ of anything else reruns nothing.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from noiseband.study.config import (
+    Answers,
     Checkpoints,
     Documents,
     Evaluation,
@@ -19,6 +20,8 @@ from noiseband.study.config import (
     SplitTokens,
 )
 from noiseband.study.contamination import contaminated_runs
+from noiseband.study.instructions import Instructions
+from noiseband.study.pretrained import PretrainedModel
 from noiseband.study.recipe import Model, Recipe, Section
 from noiseband.study.runs import BASELINE, Run, Study, seed_pair
 
@@ -40,6 +43,17 @@ class TokenizeParams(Section):
     @classmethod
     def of(cls, study: Study, corpus: str) -> TokenizeParams:
         return cls(tokens=study.config.corpora[corpus].tokens)
+
+
+class InstructionsParams(Section):
+    """Of `instructions`."""
+
+    instructions: Instructions
+
+    @classmethod
+    def of(cls, study: Study, name: str) -> InstructionsParams:
+        assert study.config.finetuning is not None  # no rule asks for it otherwise
+        return cls(instructions=study.config.finetuning.instructions[name])
 
 
 class InitParams(Section):
@@ -129,6 +143,31 @@ class TrainParams(Section):
         )
 
 
+class PretrainedParams(Section):
+    """Of `pretrained`: where the weights are, and what they should be."""
+
+    repo: str | None
+    revision: str | None
+    path: str | None
+    sha256: str | None
+    model: Model
+    """Without dropout, as it is in the file."""
+    context: int
+    """Positions that the study uses."""
+
+    @classmethod
+    def of(cls, pretrained: PretrainedModel) -> PretrainedParams:
+        source = pretrained.source
+        return cls(
+            repo=source.repo,
+            revision=source.revision,
+            path=source.path,
+            sha256=source.sha256,
+            model=_undropped(source.model),
+            context=pretrained.model.context,
+        )
+
+
 class ModelParams(Section):
     """How to load a trained model."""
 
@@ -143,21 +182,31 @@ class EvaluateParams(ModelParams):
     evaluation: Evaluation
 
     @classmethod
-    def of(cls, study: Study, run: Run) -> EvaluateParams:
+    def of(cls, study: Study, run: Run | PretrainedModel) -> EvaluateParams:
         return cls(**_model(run), evaluation=study.config.evaluation)
 
 
-class FinetuneParams(ModelParams):
-    """Of `finetune` and `respond`."""
+class RespondParams(ModelParams):
+    """Of `respond`."""
 
     protocol: Protocol
 
     @classmethod
-    def of(cls, study: Study, run: Run, protocol: str) -> FinetuneParams:
+    def of(cls, study: Study, run: Run | PretrainedModel, protocol: str) -> Self:
         assert study.config.finetuning is not None  # no rule asks for it otherwise
         # The seeds are a list of jobs, not part of any one of them.
         chosen = study.config.finetuning.protocols[protocol].model_copy(update={"seeds": [0]})
         return cls(**_model(run), protocol=chosen)
+
+
+class FinetuneParams(RespondParams):
+    """Of `finetune`: answering otherwise must not fine-tune again."""
+
+    @classmethod
+    def of(cls, study: Study, run: Run | PretrainedModel, protocol: str) -> Self:
+        given = super().of(study, run, protocol)
+        answering = {"max_new_tokens": 1, "answers": Answers()}
+        return given.model_copy(update={"protocol": given.protocol.model_copy(update=answering)})
 
 
 class JudgeParams(Section):
@@ -183,6 +232,8 @@ class TablesParams(Section):
     """Whether the page shows the published series too."""
     noise: dict[str, list[list[int]]]
     """Noise component to its seed pairs."""
+    pretrained: list[str] = []
+    """Names of models that others trained."""
     models: list[str]
     """`<run>/<protocol>/<seed>` of every fine-tuned model."""
     corpora: list[str]
@@ -207,12 +258,24 @@ class TablesParams(Section):
                 name: [list(seed_pair(seed)) for seed in getattr(config.noise, name)]
                 for name in sorted(Noise.model_fields)
             },
+            pretrained=list(study.pretrained),
             models=["/".join(map(str, model)) for model in finetuned_models(study)],
             corpora=sorted({run.recipe.data.corpus for run in study.runs.values()}),
             contamination=contaminated_runs(study),
             factors=[] if config.design is None else config.design.factors,
             fraction=0 if config.design is None else config.design.fraction,
         )
+
+
+class ReportParams(TablesParams):
+    """Of `report`: the same, and what costs are counted on."""
+
+    machine: str
+
+    @classmethod
+    def of(cls, study: Study) -> ReportParams:
+        tables = TablesParams.of(study).model_dump()
+        return cls(**tables, machine=study.config.machine)
 
 
 def finetuned_models(study: Study) -> list[tuple[str, str, int]]:
@@ -231,5 +294,5 @@ def _undropped(model: Model) -> Model:
     return model.model_copy(update={"dropout": 0.0})
 
 
-def _model(run: Run) -> dict[str, Any]:
-    return {"model": _undropped(run.recipe.model), "attention": run.recipe.attention}
+def _model(run: Run | PretrainedModel) -> dict[str, Any]:
+    return {"model": _undropped(run.model), "attention": run.attention}

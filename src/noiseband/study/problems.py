@@ -55,7 +55,8 @@ def unknown_names(key: str, value: str, names: Iterable[str]) -> list[Problem]:
 
 
 # Pydantic puts the branch of a union into the path; nobody wrote it in the file.
-_BRANCHES = {"int", "str", "dict", "list", "constrained-int", "constrained-str"}
+_SIMPLE = {"int", "float", "str"}
+_BRANCHES = {"dict", "list", *_SIMPLE, *(f"constrained-{name}" for name in _SIMPLE)}
 
 
 def from_pydantic(error: ValidationError, section: str, model: type[BaseModel]) -> list[Problem]:
@@ -83,17 +84,23 @@ def from_pydantic(error: ValidationError, section: str, model: type[BaseModel]) 
             remedy = message[0].lower() + message[1:]
         if key in found and found[key].value == value:
             # One complaint for each branch of a union: any of them would do.
-            remedy = f"{found[key].remedy}, or {remedy}"
+            others = found[key].remedy
+            remedy = others if others == remedy else f"{others}, or {remedy}"
         found[key] = Problem(key, value, remedy)
     return list(found.values())
 
 
 def _fields_at(path: list[str], model: type[BaseModel]) -> list[str]:
-    """Names of the fields of the config model that lies at a key path."""
+    """Names of the fields of the config models that may lie at a key path."""
+    models = [model]
     for part in path:
-        info = model.model_fields.get(part)
-        candidates = [] if info is None else [info.annotation, *get_args(info.annotation)]
-        for candidate in candidates:
-            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-                model = candidate
-    return list(model.model_fields)
+        infos = [one.model_fields[part] for one in models if part in one.model_fields]
+        models = [found for info in infos for found in _models_in(info.annotation)] or models
+    return list(dict.fromkeys(name for one in models for name in one.model_fields))
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The config models in a type such as `dict[str, A | B] | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for inner in get_args(annotation) for found in _models_in(inner)]

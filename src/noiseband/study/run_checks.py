@@ -56,11 +56,16 @@ def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
         if count > 1:
             remedy = f"{count} runs have this name; rename or remove one"
             problems.append(Problem("runs", name, remedy))
+    pretrained = valid.get("pretrained", {})
+    for name in pretrained:
+        if name in names:
+            problems.append(Problem(f"pretrained.{name}", None, "a run has this name; rename it"))
     if "baseline" in valid:
         problems += unknown_names("baseline", valid["baseline"], names)
     if valid.get("finetuning") is not None and valid["finetuning"].runs != "all":
         for position, name in enumerate(valid["finetuning"].runs):
-            problems += unknown_names(f"finetuning.runs.{position}", name, names)
+            known = [*names, *pretrained]
+            problems += unknown_names(f"finetuning.runs.{position}", name, known)
     if not faulty:
         problems += _going_on(entries, runs) + _same_recipe(runs)
     problems += _enough_tokens(entries, runs, valid.get("corpora", {}))

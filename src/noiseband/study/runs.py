@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from noiseband.study.config import Changes, RunEntry, SeedPair, StudyConfig
-from noiseband.study.recipe import BaselineRecipe, Recipe, difference
+from noiseband.study.pretrained import PretrainedModel
+from noiseband.study.recipe import BaselineRecipe, Model, Recipe, difference
 
 BASELINE = "baseline"
 """What the intervention of a run without any is called."""
@@ -42,6 +43,19 @@ class Run:
     def start(self) -> str:
         """Name of the weights that it starts from: initial ones, or `run:` and another's name."""
         return self.recipe.start if self.continues is None else f"run:{self.continues}"
+
+    @property
+    def model(self) -> Model:
+        return self.recipe.model
+
+    @property
+    def corpus(self) -> str:
+        """The corpus whose test split it is measured on."""
+        return self.recipe.data.corpus
+
+    @property
+    def attention(self) -> Literal["explicit", "sdpa"]:
+        return self.recipe.attention
 
 
 @dataclass(frozen=True)
@@ -77,12 +91,27 @@ class Study:
         return Path("init", f"{run.recipe.start}.safetensors")
 
     @property
-    def finetuned(self) -> list[Run]:
-        """Runs that are fine-tuned and judged."""
+    def pretrained(self) -> dict[str, PretrainedModel]:
+        """Models that others trained, in the order of the config."""
+        return {
+            name: PretrainedModel(name, source, self.config.recipe)
+            for name, source in self.config.pretrained.items()
+        }
+
+    @property
+    def models(self) -> dict[str, Run | PretrainedModel]:
+        """All that has a folder under `runs/`: the runs, then the pretrained models."""
+        return {**self.runs, **self.pretrained}
+
+    @property
+    def finetuned(self) -> list[Run | PretrainedModel]:
+        """Runs and pretrained models that are fine-tuned and judged."""
         if self.config.finetuning is None:
             return []
         chosen = self.config.finetuning.runs
-        return self.distinct if chosen == "all" else [self.runs[name] for name in chosen]
+        if chosen == "all":
+            return [*self.distinct, *self.pretrained.values()]
+        return [self.models[name] for name in chosen]
 
 
 def trained_on(run: Run, runs: Mapping[str, Run]) -> Iterator[Run]:

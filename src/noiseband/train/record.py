@@ -17,6 +17,7 @@ from noiseband.errors import UserError
 from noiseband.files import atomic, write_json, write_jsonl
 from noiseband.processor import device_name
 from noiseband.repro.digest import digests
+from noiseband.study.config import Checkpoints
 from noiseband.trace import Row, write_trace
 from noiseband.train.checkpoint import Journal, State, load, locked, save
 from noiseband.train.memory import peak_memory
@@ -69,7 +70,7 @@ class Record:
         )
         stack.callback(self.progress.close)
         self.stack = stack
-        self.drawn_at = sample_steps(self.recipe.steps, job.params.checkpoints.every)
+        self.drawn_at = sample_steps(self.recipe.steps, job.params.checkpoints)
         self.resumed_at = 0
         self.started = time.perf_counter()
 
@@ -140,10 +141,11 @@ class Record:
         }
 
 
-def sample_steps(steps: int, every: int) -> frozenset[int]:
+def sample_steps(steps: int, checkpoints: Checkpoints) -> frozenset[int]:
     """Steps after which a sample is drawn: log-spaced early ones, every checkpoint, the last."""
-    early = (2**k for k in range(steps.bit_length()) if 2**k < min(every, steps))
-    return frozenset({0, steps - 1, *early, *range(0, steps, every)})
+    early = {2**k for k in range(steps.bit_length()) if 2**k < checkpoints.every}
+    saved = {step for step in range(steps) if checkpoints.due(step)}
+    return frozenset({step for step in early if step < steps} | saved | {steps - 1})
 
 
 def _peak_tokens_per_second(job: Job, device: str, processes: Processes) -> float | None:

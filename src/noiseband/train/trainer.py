@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from noiseband.determinism import make_deterministic, pick_device, seed_everything
 from noiseband.model.generate import generate
 from noiseband.model.gpt import empty_model
+from noiseband.model.sampling import Sampling
 from noiseband.randomness import derived_seed
 from noiseband.study.params import TrainParams
 from noiseband.trace import Row
@@ -210,12 +211,12 @@ class Trainer:
         """Text from the model as it is after the steps done."""
         samples, encoding = self.job.params.samples, self.job.encoding
         prompt = encoding.encode_ordinary(samples.prompt)
-        tokens = generate(
+        [tokens] = generate(
             self.model,
-            prompt,
+            [prompt],
             samples.new_tokens,
-            temperature=samples.temperature,
-            top_k=samples.top_k,
-            seed=derived_seed(samples.seed, self.done),
+            rows=1,
+            sampling=Sampling(samples.temperature, samples.top_k, samples.top_p),
+            seeds=[derived_seed(samples.seed, self.done)],
         )
         return {"step": self.done - 1, "prompt": samples.prompt, "text": encoding.decode(tokens)}

@@ -1,0 +1,104 @@
+"""`noiseband report`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from noiseband.cli import app
+from noiseband.cli.people import (
+    DEFAULT_CONFIG,
+    MACHINES,
+    Config,
+    Machines,
+    RuleParams,
+    made,
+)
+from noiseband.cli.stages import parse
+from noiseband.errors import UserError
+from noiseband.study import Study, load_study, params
+
+if TYPE_CHECKING:
+    from noiseband.report.progress import RunProgress
+
+EVERY = 10
+"""Seconds between two looks at a study that is running."""
+
+
+@app.command()
+def report(
+    config: Config = DEFAULT_CONFIG,
+    params_text: RuleParams = None,
+    results: Annotated[Path | None, typer.Option(help="With --params: results folder.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The page; default: report.html, or partial.html.")
+    ] = None,
+    machines: Machines = MACHINES,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Of a study that is still running: what there is.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="The same, made anew until every run is finished.")
+    ] = False,
+) -> None:
+    """Build tables, figures, manifest and page anew from the study's runs, training nothing.
+
+    Example: `noiseband report --config config/config.yaml --out /tmp/report.html`
+
+    While a study runs, `noiseband report --watch` in another terminal keeps `partial.html` up to
+    date: finished runs in full, the others with their progress. A browser that shows it follows.
+    """
+    from noiseband.report.page import write_report
+
+    if params_text is not None:
+        if results is None:
+            raise UserError("--params needs --results beside it")
+        given = parse(params.ReportParams, params_text)
+        write_report(given, results, machines, out or results / "report.html")
+        return
+    study = load_study(config)
+    results = study.results
+    if partial or watch:
+        _partial(study, machines, out or results / "partial.html", watch)
+        return
+    from noiseband.report.figures import write_figures
+    from noiseband.report.tables import write_tables
+    from noiseband.repro.manifest import write_manifest
+    from noiseband.workflow import deterministic_artefacts
+
+    given = params.ReportParams.of(study)
+    write_tables(given, results)
+    write_figures(given, results)
+    artefacts = [made(Path(file), config) for file in deterministic_artefacts(study)]
+    write_manifest(results, artefacts, results / "manifest.json")
+    write_report(given, results, machines, out or results / "report.html")
+    print(out or results / "report.html")
+
+
+def _partial(study: Study, machines: Path, out: Path, watch: bool) -> None:
+    """Write the partial page, once or until all runs are finished."""
+    from noiseband.report.partial import write_partial
+    from noiseband.report.progress import progress
+
+    seen: list[RunProgress] = []
+    while True:
+        now = progress(study)
+        finished = all(one.state == "finished" for one in now)
+        if now != seen:
+            write_partial(study, machines, out, None if finished or not watch else EVERY)
+            print(f"{out}  {_summary(now)}", file=sys.stderr)
+        if not watch or finished:
+            return
+        seen = now
+        time.sleep(EVERY)
+
+
+def _summary(runs: list[RunProgress]) -> str:
+    """`3 finished, 1 training, 20 waiting`."""
+    states = Counter(one.state for one in runs)
+    return ", ".join(f"{count} {state}" for state, count in states.items())

@@ -1,0 +1,56 @@
+"""Low-rank adapters on a model's blocks, by way of `peft`."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from noiseband.errors import UserError
+from noiseband.model.gpt import GPT, Linear
+from noiseband.randomness import derived_seed
+from noiseband.study.instructions import Lora
+
+
+class Adapters:
+    """Adapters on chosen linear layers of a model, whose other parameters no longer train.
+
+    They start as nothing: A is drawn from the seed, B is zero. Only blocks get them. The head's
+    weight is used without its module, and a tied head is the embedding, so that an adapter there
+    would go unseen.
+    """
+
+    def __init__(self, model: GPT, lora: Lora, seed: int) -> None:
+        """Put the adapters in. Raises UserError if `peft` is not installed."""
+        try:
+            # Here, because full fine-tuning does without, and it takes seconds to import.
+            from peft import LoraConfig, LoraModel
+        except ImportError as error:
+            raise UserError(
+                f"method: lora needs the package peft ({error}); run `pip install noiseband[lora]`"
+            ) from error
+        model.requires_grad_(False)
+        for name, module in list(model.trf_blocks.named_modules()):
+            if isinstance(module, Linear) and name.endswith(tuple(f".{t}" for t in lora.targets)):
+                model.trf_blocks.set_submodule(name, _as_torch(module))
+        config = LoraConfig(
+            r=lora.rank,
+            lora_alpha=lora.alpha,
+            lora_dropout=lora.dropout,
+            target_modules=[*lora.targets],
+        )
+        # On the CPU, as peft draws, so that every device starts from the same numbers.
+        torch.manual_seed(derived_seed("finetune", seed, "lora"))
+        self._adapted = LoraModel(model.trf_blocks, config, "default")
+
+    def merge(self) -> None:
+        """Add B A to the weights and take the adapters out: the model has its own names again."""
+        self._adapted.merge_and_unload()
+
+
+def _as_torch(layer: Linear) -> nn.Linear:
+    """PyTorch's own class, the only one that peft adapts, with the layer's parameters."""
+    fan_out, fan_in = layer.weight.shape
+    found = nn.Linear(fan_in, fan_out, bias=layer.bias is not None, device="meta")
+    found.register_parameter("weight", layer.weight)
+    found.register_parameter("bias", layer.bias)
+    return found

@@ -1,0 +1,49 @@
+"""What a person sees of a fine-tuning."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TextIO
+
+from noiseband.duration import duration
+
+INTERVAL = 2.0
+"""Seconds between two lines of one epoch."""
+
+
+class Progress:
+    """Lines on a terminal: some while an epoch runs, and one at its end. Nothing elsewhere."""
+
+    def __init__(
+        self, what: str, epochs: int, stream: TextIO = sys.stderr, interval: float = INTERVAL
+    ) -> None:
+        self.what, self.epochs = what, epochs
+        self.stream, self.terminal = stream, stream.isatty()
+        self.interval = interval
+        self.began = self.epoch_began = self.said = time.perf_counter()
+
+    def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
+        """One step of an epoch is done, number `step` of `steps`; `loss` is its own."""
+        now = time.perf_counter()
+        if step == 1:
+            self.epoch_began = self.said
+        if now - self.said >= self.interval and step < steps:
+            left = (now - self.epoch_began) / step * (steps - step)
+            self._say(
+                f"epoch {epoch}/{self.epochs}  step {step}/{steps}  loss {loss:.4f}  "
+                f"{duration(left)} left of the epoch"
+            )
+            self.said = now
+
+    def epoch(self, epoch: int, train_loss: float, validation_loss: float) -> None:
+        """An epoch is done."""
+        self.said = time.perf_counter()
+        self._say(
+            f"epoch {epoch}/{self.epochs}  train {train_loss:.4f}  "
+            f"validation {validation_loss:.4f}  {duration(self.said - self.began)}"
+        )
+
+    def _say(self, text: str) -> None:
+        if self.terminal:
+            print(f"{self.what}  {text}", file=self.stream, flush=True)

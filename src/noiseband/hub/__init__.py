@@ -1,0 +1,1 @@
+"""What comes from the Hugging Face Hub, and the names that its models use."""

@@ -1,0 +1,160 @@
+"""One file from the Hugging Face Hub, at a pinned revision."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from noiseband.errors import UserError
+from noiseband.files import atomic
+
+if TYPE_CHECKING:
+    from huggingface_hub.errors import HfHubHTTPError
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+TRIES = 3
+"""Downloads of a file whose body breaks off or is refused by a busy server. The client itself
+resumes broken connections, and waits and asks again where the first request is refused."""
+
+RepoType = Literal["model", "dataset"]
+
+
+def fetch_file(
+    repo: str,
+    revision: str,
+    file: str,
+    out: Path,
+    *,
+    repo_type: RepoType = "model",
+    sha256: str | None = None,
+    unpinned: bool = False,
+) -> None:
+    """Write the `file` of a Hub repository to `out`, by way of the client's cache.
+
+    `revision` is a commit of 40 hex digits; with `unpinned` also a branch or tag. A token is
+    taken from HF_TOKEN and from nowhere else; HF_ENDPOINT, HF_HOME, HF_HUB_OFFLINE and the
+    client's other variables mean what they always do.
+    Raises UserError: a revision that may move, a file that cannot be had, another SHA-256.
+    """
+    if not unpinned and COMMIT.fullmatch(revision) is None:
+        raise UserError(
+            f"{repo}: revision {revision!r} may move; give the commit's 40 hex digits (on the "
+            "Hub's page of the repository, under History)"
+        )
+    place = f"{file} of {repo} at {revision}"
+    try:
+        cached = _download(repo, revision, file, repo_type)
+        with atomic(out) as temporary:
+            found = _copy(cached, temporary)
+            if sha256 not in (None, found):
+                raise UserError(
+                    f"{place} has SHA-256 {found}, not {sha256}; correct the pin, or, if it is "
+                    f"right, delete the damaged copy: rm {cached.resolve()}"
+                )
+    except OSError as error:
+        raise UserError(f"{place}: {_reason(error)}") from error
+
+
+def _download(repo: str, revision: str, file: str, repo_type: RepoType) -> Path:
+    """Path of the file in the client's cache. Raises OSError, as all of the client's errors are."""
+    # Here, because no other command needs them and they take long to import.
+    from httpx2 import TransportError
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HFValidationError
+
+    for attempt in range(1, TRIES + 1):
+        try:
+            return Path(
+                hf_hub_download(
+                    repo,
+                    file,
+                    repo_type=repo_type,
+                    revision=revision,
+                    token=os.environ.get("HF_TOKEN") or False,  # False: none from a file either
+                    endpoint=os.environ.get("HF_ENDPOINT") or None,
+                )
+            )
+        except HFValidationError as error:
+            raise OSError("that is no repository; write it as owner/name") from error
+        except (TransportError, RuntimeError) as error:
+            # By its kind alone: texts of the client's own transports may quote what was sent.
+            problem: OSError = ConnectionError(f"the download broke off ({type(error).__name__})")
+        except OSError as error:
+            problem = error
+        if attempt == TRIES or not _passing(problem):
+            break
+    raise problem
+
+
+def _copy(source: Path, target: Path) -> str:
+    """Copy a file; its SHA-256."""
+    digest = hashlib.sha256()
+    with open(source, "rb") as read, open(target, "wb") as write:
+        while block := read.read(1 << 20):
+            digest.update(block)
+            write.write(block)
+    return digest.hexdigest()
+
+
+def _passing(error: OSError) -> bool:
+    """Whether another try may help."""
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    if isinstance(error, HfHubHTTPError):
+        return error.response.status_code >= 500
+    return error.errno is None and not isinstance(error, LocalEntryNotFoundError)
+
+
+def _reason(error: OSError) -> str:
+    """What went wrong and what to do, in one line that holds nothing which was sent."""
+    from huggingface_hub.constants import is_offline_mode
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    if isinstance(error, HfHubHTTPError):
+        return _answered(error)
+    if isinstance(error, LocalEntryNotFoundError):
+        if is_offline_mode():
+            return "not in the cache, and HF_HUB_OFFLINE is set; unset it, or fill the cache first"
+        if isinstance(error.__cause__, HfHubHTTPError):
+            return _answered(error.__cause__)
+        return "the Hub cannot be reached; check the connection and HF_ENDPOINT, then run again"
+    if error.errno == errno.ENOSPC:
+        return "no space left on the disk; free some, or point HF_HOME to another one"
+    if error.errno is not None:
+        return f"{error.strerror}: {error.filename}"
+    return f"{str(error).splitlines()[0]}; run again"
+
+
+def _answered(error: HfHubHTTPError) -> str:
+    """The same, of a server's answer."""
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    status = error.response.status_code
+    match error:
+        case GatedRepoError():
+            return (
+                "the repository is gated; accept its terms on the Hub and set HF_TOKEN to a token "
+                "of that account"
+            )
+        case RepositoryNotFoundError():
+            return "no such repository, or a private one; check its name, or set HF_TOKEN"
+        case RevisionNotFoundError():
+            return "no such revision; check it on the Hub's page of the repository"
+        case EntryNotFoundError():
+            return "no such file at that revision; check its name"
+    if status in (401, 403):
+        return f"the Hub refuses access ({status}); set HF_TOKEN to a token that may read it"
+    if status == 429:
+        return "the Hub limits the rate of requests (429), still after retries; run again later"
+    if status < 500:
+        return f"the Hub answered {status}; check repository, revision, file name and HF_ENDPOINT"
+    return f"the Hub answered {status}, still after retries; run again later"

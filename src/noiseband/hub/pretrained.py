@@ -1,0 +1,101 @@
+"""Weights that others trained, as a model of this study."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from noiseband.errors import UserError
+from noiseband.files import atomic, read_json, write_json
+from noiseband.hub.fetch import fetch_file
+from noiseband.hub.gpt2 import check_config, from_gpt2
+from noiseband.repro.digest import digests
+from noiseband.study.params import PretrainedParams
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+
+def write_pretrained(params: PretrainedParams, out: Path) -> None:
+    """Write model.safetensors, its digests `model.json`, and `pretrained.json` into `out`.
+
+    The last says where the weights come from: repository, revision, SHA-256 of the file. Positions
+    beyond `params.context` are left out, so that the model sees what the study's runs see.
+    Raises UserError for files that cannot be had and those that are not of the model asked for.
+    """
+    with _files(params, out / ".source") as folder:
+        source = params.repo or str(params.path)
+        check_config(_config(folder / CONFIG), params.model, f"{source}: {CONFIG}")
+        sha256 = _sha256(folder / WEIGHTS)
+        if params.sha256 not in (None, sha256):
+            raise UserError(
+                f"{source}: {WEIGHTS} has SHA-256 {sha256}, not {params.sha256}; correct one of "
+                "them"
+            )
+        weights = from_gpt2(_tensors(folder / WEIGHTS), params.model, f"{source}: {WEIGHTS}")
+    weights["pos_emb.weight"] = weights["pos_emb.weight"][: params.context].clone()
+    card = {
+        "repo": params.repo,
+        "revision": params.revision,
+        "file": WEIGHTS,
+        "sha256": sha256,
+        "model": params.model.model_dump(exclude={"dropout"}),
+        "context": params.context,
+        "parameters": sum(weight.numel() for weight in weights.values()),
+    }
+    write_json(out / "pretrained.json", card)
+    write_json(out / "model.json", digests(weights))
+    with atomic(out / WEIGHTS) as temporary:
+        save_file(weights, temporary)
+
+
+@contextmanager
+def _files(params: PretrainedParams, scratch: Path) -> Iterator[Path]:
+    """The folder of config.json and model.safetensors; those of a repository are downloaded.
+
+    `scratch` goes away afterwards. It has one name, so that the next start removes what one that
+    was killed has left.
+    """
+    if params.repo is None:
+        yield Path(str(params.path))
+        return
+    assert params.revision is not None  # the config demands it
+    try:
+        fetch_file(params.repo, params.revision, CONFIG, scratch / CONFIG)
+        fetch_file(params.repo, params.revision, WEIGHTS, scratch / WEIGHTS, sha256=params.sha256)
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _config(path: Path) -> dict[str, object]:
+    try:
+        config = read_json(path)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; `path` names the model's folder") from error
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error})") from error
+    if not isinstance(config, dict):
+        raise UserError(f"{path}: not a model's config")
+    return config
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; `path` names the model's folder") from error
+
+
+def _tensors(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise UserError(f"{path}: not a safetensors file ({error})") from None

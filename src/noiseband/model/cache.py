@@ -1,0 +1,36 @@
+"""Keys and values of tokens already read, so that a text's next token costs one position."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class Past:
+    """What one attention layer keeps of the tokens read so far."""
+
+    def __init__(self, rows: int, heads: int, capacity: int, size: int, like: Tensor) -> None:
+        # Zeros, because a masked position has weight 0, and 0 times what happens to lie in memory
+        # may be nan.
+        self.keys = like.new_zeros(rows, heads, capacity, size)
+        self.values = torch.zeros_like(self.keys)
+        self.length = 0
+
+    def extend(self, projected: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Keep the keys and values of further tokens, at most `capacity` in all.
+
+        Args:
+            projected: (rows, time, 3, width): queries, keys and values of the new tokens.
+
+        Returns:
+            Their queries, (rows, heads, time, head width), and keys and values of all tokens so
+            far, (rows, heads, length, head width).
+        """
+        rows, time, _, width = projected.shape
+        heads = self.keys.shape[1]
+        split = projected.view(rows, time, 3, heads, width // heads).permute(2, 0, 3, 1, 4)
+        end = self.length + time
+        self.keys[:, :, self.length : end] = split[1]
+        self.values[:, :, self.length : end] = split[2]
+        self.length = end
+        return split[0], self.keys[:, :, :end], self.values[:, :, :end]

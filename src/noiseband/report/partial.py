@@ -1,0 +1,88 @@
+"""The page of a study that is still running: finished runs in full, the others' progress."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from noiseband.files import write_text
+from noiseband.report.figures import write_figures
+from noiseband.report.page import context, environment, waiting
+from noiseband.report.progress import RunProgress, State, progress
+from noiseband.report.tables import write_tables
+from noiseband.study import Study
+from noiseband.study.params import ReportParams
+from noiseband.study.runs import BASELINE
+
+READ = ("corpus", "tokens", "init", "runs", "contamination", "judge", "verify")
+"""Folders of a study that tables, figures and page read."""
+
+
+def write_partial(
+    study: Study, machines: Path, out: Path, refresh: int | None = None
+) -> list[RunProgress]:
+    """Write the page of what there is by now; return how far every run is.
+
+    With `refresh`, a browser that shows the page loads it anew after so many seconds. Its tables
+    and figures go to `work/partial`, so that those of the workflow stay what they are. Without a
+    finished run of the baseline there is nothing to compare with, and the page shows progress
+    alone. Raises UserError as `write_report` does.
+    """
+    found = progress(study)
+    params = _finished_part(study, found)
+    if params is None:
+        shown = waiting(ReportParams.of(study), found)
+    else:
+        view = _view(study.results)
+        write_tables(params, view)
+        write_figures(params, view)
+        shown = {**context(params, view, machines), "partial": found}
+    page = environment().get_template("page.html")
+    write_text(out, page.render({**shown, "refresh": refresh}))
+    return found
+
+
+def _finished_part(study: Study, found: Sequence[RunProgress]) -> ReportParams | None:
+    """The study as if its finished runs were all; None without one of the baseline."""
+    done = [one.run for one in found if one.state == State.FINISHED]
+    baselines = [name for name in done if study.runs[name].intervention == BASELINE]
+    if not baselines:
+        return None
+    whole = ReportParams.of(study)
+    answered = [
+        model
+        for model in whole.models
+        if model.partition("/")[0] in (*done, *whole.pretrained) and _tuned(study.results, model)
+    ]
+    counted = {
+        name: [run for run in runs if run in done]
+        for name, runs in whole.contamination.items()
+        if (study.results / "contamination" / f"{name}.json").exists()
+    }
+    loss = {name: study.results / "runs" / name / "test_loss.json" for name in whole.pretrained}
+    return whole.model_copy(
+        update={
+            "runs": done,
+            "pretrained": [name for name, file in loss.items() if file.exists()],
+            "contamination": counted,
+            "models": answered,
+            "baseline": whole.baseline if whole.baseline in baselines else baselines[0],
+        }
+    )
+
+
+def _tuned(results: Path, model: str) -> bool:
+    run, protocol, seed = model.split("/")
+    folder = results / "runs" / run / "ift" / protocol / seed
+    return (folder / "epochs.json").exists() and (folder / "answers.jsonl").exists()
+
+
+def _view(results: Path) -> Path:
+    """A results folder that reads the study's and has tables and figures of its own."""
+    view = results / "work" / "partial"
+    view.mkdir(parents=True, exist_ok=True)
+    for name in READ:
+        link = view / name
+        if not link.is_symlink():
+            link.symlink_to(Path("..", "..", name))
+    return view

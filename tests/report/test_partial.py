@@ -1,0 +1,143 @@
+"""The page of a study that is still running."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from noiseband.files import write_json
+from noiseband.report.partial import write_partial
+from noiseband.report.progress import State, last_row, progress
+from noiseband.study import Study, parse_study
+from noiseband.train.checkpoint import locked
+from tests.report.fake_runs import CLIPPING, FakeRun
+from tests.report.small_study import MACHINES, write_study
+
+
+@pytest.fixture
+def study(study_data: dict[str, Any], tmp_path: Path) -> Study:
+    return parse_study({**study_data, "results": str(tmp_path / "results")})
+
+
+def finish(study: Study, *runs: FakeRun) -> None:
+    """Leave what the workflow would of these runs, each with its own recipe's digest."""
+    write_study(study.results, runs, steps=32, models=[])
+    for run in runs:
+        card = study.results / "runs" / run.name / "recipe.json"
+        digest = study.runs[run.name].recipe.digest
+        card.write_text(json.dumps({**json.loads(card.read_text()), "digest": digest}))
+        (card.parent / "model.safetensors").touch()
+
+
+def work(study: Study, run: str) -> Path:
+    folder = study.results / "work" / f"{run}-{study.runs[run].recipe.digest[:16]}"
+    folder.mkdir(parents=True)
+    (folder / "trace.jsonl").write_text(
+        '{"step": 0, "loss": 7.5}\n{"step": 1, "loss": 7.25}\n{"step": 2, "lo'
+    )
+    return folder
+
+
+def states(study: Study) -> dict[str, State]:
+    return {one.run: one.state for one in progress(study)}
+
+
+def test_every_state_is_told_from_the_others(study: Study) -> None:
+    names = list(study.runs)
+    assert set(states(study).values()) == {State.WAITING}
+    baseline = next(name for name in names if name.startswith("baseline"))
+    other = next(name for name in names if name.startswith("clip"))
+    finish(study, FakeRun(baseline, 5.0))
+    folder = work(study, other)
+    assert states(study)[baseline] == State.FINISHED
+    assert states(study)[other] == State.STOPPED
+    with locked(folder):
+        assert states(study)[other] == State.TRAINING
+    found = next(one for one in progress(study) if one.run == other)
+    assert (found.steps_done, found.loss) == (2, 7.25)
+    (study.results / "runs" / baseline / "test_loss.json").unlink()
+    assert states(study)[baseline] == State.TRAINED
+    # A model of an earlier recipe is not this run's.
+    write_json(study.results / "runs" / baseline / "recipe.json", {"digest": "another"})
+    assert states(study)[baseline] == State.WAITING
+
+
+def test_the_last_row_of_a_long_trace(tmp_path: Path) -> None:
+    trace = tmp_path / "trace.jsonl"
+    trace.write_text("".join(f'{{"step": {n}, "loss": 1.5}}\n' for n in range(5000)))
+    assert last_row(trace) == {"step": 4999, "loss": 1.5}
+    trace.write_text("")
+    assert last_row(trace) is None
+    assert last_row(tmp_path / "none") is None
+
+
+def test_before_the_baseline_there_is_progress_alone(study: Study, tmp_path: Path) -> None:
+    work(study, next(iter(study.runs)))
+    out = tmp_path / "page.html"
+    write_partial(study, MACHINES, out, refresh=10)
+    page = out.read_text()
+    assert "The answers come with the first finished run of the baseline" in page
+    assert page.count("<section") == 1
+    assert f"2 of {next(iter(study.runs.values())).recipe.steps:,}" in page
+    assert 'http-equiv="refresh" content="10"' in page
+
+
+def test_finished_runs_are_shown_in_full(study: Study, tmp_path: Path) -> None:
+    baselines = [name for name in study.runs if name.startswith("baseline")][:2]
+    clip = next(name for name in study.runs if name.startswith("clip"))
+    finish(
+        study,
+        *(
+            FakeRun(name, 5.0 + place / 100, seeds=study.runs[name].seeds)
+            for place, name in enumerate(baselines)
+        ),
+        FakeRun(clip, 4.5, "clip", ["clip"], study.runs[clip].seeds, CLIPPING),
+    )
+    out = tmp_path / "page.html"
+    write_partial(study, MACHINES, out)
+    page = out.read_text()
+    assert "This page is partial" in page
+    assert f"3 runs of {len(study.runs)} are finished" in page
+    assert '<section id="results"' in page
+    assert f"<bdi>{clip}</bdi>" in page
+    assert "refresh" not in page
+    assert not (study.results / "tables" / "runs.csv").exists(), "the workflow's own stay"
+    again = tmp_path / "again.html"
+    write_partial(study, MACHINES, again)
+    assert again.read_bytes() == out.read_bytes()
+
+
+def test_watching_ends_with_the_last_run(study_data: dict[str, Any], tmp_path: Path) -> None:
+    study = parse_study({**study_data, "results": str(tmp_path / "results")})
+    config = tmp_path / "study.yaml"
+    config.write_text(yaml.safe_dump({**study_data, "results": str(tmp_path / "results")}))
+    finish(study, *(FakeRun(run.name, 5.0, seeds=run.seeds) for run in study.runs.values()))
+    done = subprocess.run(
+        [sys.executable, "-m", "noiseband", "report", "--watch", "--config", str(config)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"{len(study.runs)} finished" in done.stderr
+    assert "refresh" not in (tmp_path / "results" / "partial.html").read_text()
+
+
+def test_the_command(study_data: dict[str, Any], tmp_path: Path) -> None:
+    config = tmp_path / "study.yaml"
+    results = tmp_path / "results"
+    config.write_text(yaml.safe_dump({**study_data, "results": str(results)}))
+    done = subprocess.run(
+        [sys.executable, "-m", "noiseband", "report", "--partial", "--config", str(config)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "waiting" in done.stderr
+    assert "Still running" in (results / "partial.html").read_text()

@@ -1,0 +1,34 @@
+# Models that others trained, as if they were runs: evaluated, fine-tuned and judged like these.
+
+
+def pretrained_files_of(wildcards):
+    """Files of a model in a folder; those of the Hub are no inputs, since a revision is pinned."""
+    folder = study.pretrained[wildcards.run].source.path
+    return (
+        []
+        if folder is None
+        else [f"{folder}/config.json", f"{folder}/model.safetensors"]
+    )
+
+
+rule pretrained:
+    input:
+        code=code("hub.pretrained"),
+        files=pretrained_files_of,
+    output:
+        model=f"{RESULTS}/runs/{{run}}/model.safetensors",
+        digests=f"{RESULTS}/runs/{{run}}/model.json",
+        card=f"{RESULTS}/runs/{{run}}/pretrained.json",
+    log:
+        f"{RESULTS}/logs/pretrained/{{run}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/pretrained/{{run}}.tsv"
+    wildcard_constraints:
+        run=one_of(study.pretrained),
+    params:
+        text=lambda w: PretrainedParams.of(study.pretrained[w.run]).text,
+        out=subpath(output.model, parent=True),
+    message:
+        "Fetching {wildcards.run}"
+    shell:
+        "noiseband pretrained --params {params.text:q} --out {params.out:q} 2> {log:q}"
