@@ -141,6 +141,10 @@ def test_answers_are_greedy_unless_the_protocol_says_otherwise(
     assert ask(temperature=1.0, top_k=1) == greedy == ask(temperature=1.0, top_p=1e-6)
     assert ask(temperature=1.0) != greedy != ask(temperature=1.0, seed=7)
     assert ask(temperature=1.0) != ask(temperature=1.0, seed=7)
+    changed = protocol.model_copy(update={"answers": Answers(temperature=1.0)})
+    twice = [Row(number, "Double a", "", "", "test") for number in (1, 2)]
+    one, other = respond(tuned, config, "explicit", twice, encoding, changed)
+    assert one["answer"] != other["answer"], "each row has draws of its own"
 
 
 def test_a_terminal_shows_how_far_answers_are(

@@ -18,8 +18,8 @@ from noiseband.model.gpt import GPT, Linear
 from noiseband.model.sampling import GREEDY, Sampling, draw
 
 BLOCK = 64
-"""Prompts are padded to a multiple of this. It also keeps every row and head of the cache aligned
-alike, as matrix libraries choose their kernels by that too."""
+"""Prompts are padded to a multiple of this many tokens. So is the cache's room: then all its rows
+and heads are aligned alike, and matrix libraries choose their kernels by that too."""
 
 
 @dataclass
