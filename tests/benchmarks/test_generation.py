@@ -13,15 +13,15 @@ TINY = {"vocabulary": 300, "context": 32, "width": 32, "heads": 2, "layers": 2}
 @pytest.mark.parametrize("changes", [{}, {"tied": True, "qkv_bias": True}], ids=["plain", "tied"])
 def test_all_find_the_same_tokens(changes: dict[str, bool]) -> None:
     pytest.importorskip("transformers")
-    plan = Plan(TINY | changes, prompt=5, new=20, texts=3, uncached=True)
+    plan = Plan(TINY | changes, prompt=5, new=20, texts=8, uncached=True)
     found = {}
     for name, contender in contenders(params_for(plan), plan).items():
         assert isinstance(contender, Generation)
         go_on, prompts = contender.prepare()
-        assert prompts.shape == (3, 5)
+        assert prompts.shape == (8, 5)
         found[name] = go_on(prompts)
     assert len(found) == 4
-    assert [len(text) for text in found["noiseband"]] == [20, 20, 20]
+    assert [len(text) for text in found["noiseband"]] == [20] * 8
     assert len({token for text in found["noiseband"] for token in text}) > 3
     assert all(texts == found["noiseband"] for texts in found.values())
 

@@ -114,7 +114,7 @@ def test_an_answer_does_not_depend_on_the_other_questions(
     encoding: tiktoken.Encoding,
     protocol: Protocol,
 ) -> None:
-    options = Answers(temperature=temperature, top_k=50, top_p=0.95, rows=4)
+    options = Answers(temperature=temperature, top_k=50, top_p=0.95, rows=8)
     changed = protocol.model_copy(update={"answers": options})
 
     def ask(chosen: list[Row]) -> list[dict[str, Any]]:
@@ -125,7 +125,7 @@ def test_an_answer_does_not_depend_on_the_other_questions(
     assert len({a["answer"] for a in expected}) > 5, "too much alike to tell them apart"
     answer_of = {row.number: answer for row, answer in zip(rows, expected, strict=True)}
     order = random.Random(3)
-    for count in (15, 15, 7, 5, 2, 1, 1):
+    for count in (15, 15, 11, 5, 2, 1, 1):
         chosen = order.sample(rows, count)
         assert ask(chosen) == [answer_of[row.number] for row in chosen]
 
