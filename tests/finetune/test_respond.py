@@ -114,7 +114,7 @@ def test_an_answer_does_not_depend_on_the_other_questions(
     encoding: tiktoken.Encoding,
     protocol: Protocol,
 ) -> None:
-    options = Answers(temperature=temperature, top_k=50, top_p=0.95, rows=4)
+    options = Answers(temperature=temperature, top_k=50, top_p=0.95, rows=8)
     changed = protocol.model_copy(update={"answers": options})
 
     def ask(chosen: list[Row]) -> list[dict[str, Any]]:
@@ -125,7 +125,7 @@ def test_an_answer_does_not_depend_on_the_other_questions(
     assert len({a["answer"] for a in expected}) > 5, "too much alike to tell them apart"
     answer_of = {row.number: answer for row, answer in zip(rows, expected, strict=True)}
     order = random.Random(3)
-    for count in (15, 15, 7, 5, 2, 1, 1):
+    for count in (15, 15, 11, 5, 2, 1, 1):
         chosen = order.sample(rows, count)
         assert ask(chosen) == [answer_of[row.number] for row in chosen]
 
@@ -141,6 +141,10 @@ def test_answers_are_greedy_unless_the_protocol_says_otherwise(
     assert ask(temperature=1.0, top_k=1) == greedy == ask(temperature=1.0, top_p=1e-6)
     assert ask(temperature=1.0) != greedy != ask(temperature=1.0, seed=7)
     assert ask(temperature=1.0) != ask(temperature=1.0, seed=7)
+    changed = protocol.model_copy(update={"answers": Answers(temperature=1.0)})
+    twice = [Row(number, "Double a", "", "", "test") for number in (1, 2)]
+    one, other = respond(tuned, config, "explicit", twice, encoding, changed)
+    assert one["answer"] != other["answer"], "each row has draws of its own"
 
 
 def test_a_terminal_shows_how_far_answers_are(

@@ -41,7 +41,7 @@ def build(config: Model, kind: AttentionKind) -> GPT:
     return model.eval()
 
 
-def prompts_for(config: Model, count: int = 11) -> list[list[int]]:
+def prompts_for(config: Model, count: int = 13) -> list[list[int]]:
     """Of lengths from one token to more than the context; their first tokens differ."""
     draw = random.Random(5)
     lengths = [1, config.context, config.context + 3]
@@ -53,7 +53,7 @@ def prompts_for(config: Model, count: int = 11) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("sampling", [GREEDY, SAMPLING], ids=["greedy", "drawn"])
-@pytest.mark.parametrize("rows", [1, 4])
+@pytest.mark.parametrize("rows", [1, 8])
 @pytest.mark.parametrize("config", MODELS, ids=["plain", "tied, biased", "odd"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_tokens_are_those_of_the_uncached_definition(
@@ -68,16 +68,16 @@ def test_tokens_are_those_of_the_uncached_definition(
 
 def test_other_layouts_and_projections_in_one_give_the_same_tokens() -> None:
     model, prompts = build(PLAIN, "explicit"), prompts_for(PLAIN)
-    expected = generate(model, prompts, 30, rows=4)
+    expected = generate(model, prompts, 30, rows=8)
     fused = empty_model(PLAIN, "explicit", fused=True)
     weights = dict(model.state_dict())
     for i in range(PLAIN.layers):
         parts = [weights.pop(f"trf_blocks.{i}.att.W_{k}.weight") for k in ("query", "key", "value")]
         weights[f"trf_blocks.{i}.att.W_qkv.weight"] = torch.cat(parts)
     fused.load_state_dict(weights, assign=True)
-    assert generate(fused, prompts, 30, rows=4) == expected
+    assert generate(fused, prompts, 30, rows=8) == expected
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    assert generate(for_few_rows(model), prompts, 30, rows=4) == expected
+    assert generate(for_few_rows(model), prompts, 30, rows=8) == expected
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
@@ -102,11 +102,11 @@ class Spy:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("rows", [4, 6])
+@pytest.mark.parametrize("rows", [8, 16])
 @pytest.mark.parametrize(
     "config",
-    [PLAIN, PLAIN.model_copy(update={"width": 120, "heads": 4, "vocabulary": 300})],
-    ids=["32", "120"],
+    [MODELS[2], PLAIN, PLAIN.model_copy(update={"width": 120, "heads": 4, "vocabulary": 300})],
+    ids=["21", "32", "120"],
 )
 def test_a_text_has_the_same_bits_beside_any_others(
     config: Model, rows: int, kind: AttentionKind, monkeypatch: pytest.MonkeyPatch
@@ -116,7 +116,7 @@ def test_a_text_has_the_same_bits_beside_any_others(
     together = spy.take()
     assert len(together) == len(prompts)
     draw = random.Random(1)
-    choices = [draw.sample(prompts, k) for k in (len(prompts), 7, 5, 3, 1, 1)]
+    choices = [draw.sample(prompts, k) for k in (len(prompts), 9, 5, 3, 1, 1)]
     for chosen in choices:
         generate(model, chosen, 20, rows=rows)
         for first, bits in spy.take().items():
@@ -126,45 +126,50 @@ def test_a_text_has_the_same_bits_beside_any_others(
 @pytest.mark.parametrize("kind", KINDS)
 def test_padding_contributes_nothing(kind: AttentionKind, monkeypatch: pytest.MonkeyPatch) -> None:
     model, prompts, spy = build(PLAIN, kind), prompts_for(PLAIN), Spy(monkeypatch)
-    generate(model, prompts, 10, rows=4)
+    generate(model, prompts, 10, rows=8)
     usual = spy.take()
 
     def filled(windows: list[list[int]], length: int, device: torch.device) -> Tensor:
         return torch.tensor([window + [99] * (length - len(window)) for window in windows])
 
     monkeypatch.setattr(module, "_tensor", filled)
-    generate(model, prompts, 10, rows=4)
+    generate(model, prompts, 10, rows=8)
     for first, bits in spy.take().items():
         assert torch.equal(bits, usual[first])
 
 
 def test_draws_follow_their_own_seed() -> None:
     model = build(PLAIN, "explicit")
-    one, other = generate(model, [[5], [5]], 30, rows=2, sampling=SAMPLING, seeds=[1, 2])
+    one, other = generate(model, [[5], [5]], 30, rows=8, sampling=SAMPLING, seeds=[1, 2])
     assert one != other
-    assert generate(model, [[9], [5]], 30, rows=2, sampling=SAMPLING, seeds=[2, 1])[1] == one
+    assert generate(model, [[9], [5]], 30, rows=8, sampling=SAMPLING, seeds=[2, 1])[1] == one
 
 
 def test_stop_ends_one_text_is_left_out_and_leaves_the_others() -> None:
     model, prompts = build(PLAIN, "explicit"), prompts_for(PLAIN)
-    free = generate(model, prompts, 20, rows=4)
+    free = generate(model, prompts, 20, rows=8)
     stop = free[3][4]
     cut = [text[: text.index(stop)] if stop in text else text for text in free]
     assert sorted(map(len, cut))[0] < 20 == max(map(len, cut))
-    assert generate(model, prompts, 20, rows=4, stop=stop) == cut
+    assert generate(model, prompts, 20, rows=8, stop=stop) == cut
 
 
 def test_a_text_that_must_not_slide_ends_where_the_context_is_full() -> None:
     model, prompts = build(PLAIN, "explicit"), [[1] * 75, [2] * 80, [3]]
-    free = generate(model, prompts, 20, rows=2)
-    found = generate(model, prompts, 20, rows=2, slide=False)
+    free = generate(model, prompts, 20, rows=8)
+    found = generate(model, prompts, 20, rows=8, slide=False)
     assert found == [free[0][:6], free[1][:1], free[2]]
+
+
+def test_rows_that_would_not_be_treated_alike_are_refused() -> None:
+    with pytest.raises(ValueError, match="rows=12 is neither 1 nor a multiple of 8"):
+        generate(build(PLAIN, "explicit"), [[1]], 1, rows=12)
 
 
 def test_progress_counts_finished_texts() -> None:
     done: list[int] = []
-    generate(build(PLAIN, "explicit"), [[1]] * 5 + [[1] * 70], 2, rows=2, report=done.append)
-    assert done == [2, 4, 5, 6]
+    generate(build(PLAIN, "explicit"), [[1]] * 11 + [[1] * 70], 2, rows=8, report=done.append)
+    assert done == [8, 11, 12]
 
 
 def test_training_mode_and_generator_are_left_as_they_were() -> None:

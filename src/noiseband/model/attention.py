@@ -38,7 +38,7 @@ def explicit_attention(projected: Tensor, mask: Tensor, heads: int, dropped: flo
 def attention_to_past(
     query: Tensor, keys: Tensor, values: Tensor, mask: Tensor, fused: bool
 ) -> Tensor:
-    """The same of new tokens to all that have been read, without dropout or derivative.
+    """The same for new tokens, over all that have been read; no dropout, no derivative by hand.
 
     Args:
         query: (rows, heads, time, head width), of the new tokens.

@@ -10,10 +10,8 @@ class Past:
     """What one attention layer keeps of the tokens read so far."""
 
     def __init__(self, rows: int, heads: int, capacity: int, size: int, like: Tensor) -> None:
-        # Zeros, because a masked position has weight 0, and 0 times what happens to lie in memory
-        # may be nan.
-        self.keys = like.new_zeros(rows, heads, capacity, size)
-        self.values = torch.zeros_like(self.keys)
+        self.keys = like.new_empty(rows, heads, capacity, size)
+        self.values = torch.empty_like(self.keys)
         self.length = 0
 
     def extend(self, projected: Tensor) -> tuple[Tensor, Tensor, Tensor]:

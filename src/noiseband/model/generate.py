@@ -18,8 +18,14 @@ from noiseband.model.gpt import GPT, Linear
 from noiseband.model.sampling import GREEDY, Sampling, draw
 
 BLOCK = 64
-"""Prompts are padded to a multiple of this. It also keeps every row and head of the cache aligned
-alike, as matrix libraries choose their kernels by that too."""
+"""Prompts are padded to a multiple of this many tokens. So is the cache's room: then all its rows
+and heads are aligned alike, and matrix libraries choose their kernels by that too."""
+
+
+ROWS = 8
+"""Texts that grow together are a multiple of this many. PyTorch's GELU treats the elements that its
+vectors leave over (of 32, at the end of a tensor) apart, and with other bits; of 8 rows, whose
+widths are multiples of 4 there, none are left."""
 
 
 @dataclass
@@ -60,13 +66,18 @@ def generate(
 
     Args:
         prompts: none of them empty.
-        rows: texts that grow together; part of what decides the bits.
+        rows: texts that grow together, 1 or a multiple of `ROWS`; part of what decides the bits.
         seeds: of each text's draws, which come from a CPU generator of its own. Not for greedy.
         stop: token that ends a text (it is not returned).
         slide: without, a text also ends where its context is full: at one token more, the last
             position's.
         report: called with the number of finished texts, after each batch.
+
+    Raises:
+        ValueError: another number of rows.
     """
+    if rows != 1 and rows % ROWS:
+        raise ValueError(f"rows={rows} is neither 1 nor a multiple of {ROWS}")
     context, training = model.config.context, model.training
     texts = [
         Text(

@@ -158,8 +158,9 @@ class Answers(Section):
     """Draw from the fewest likeliest tokens with this much probability together; null takes all."""
     seed: Seed = 42
     """Seed of the draws; the row's number is mixed in."""
-    rows: Positive = 16
-    """Questions answered at a time; part of the protocol, since other shapes give other bits."""
+    rows: Annotated[int, Field(gt=0, multiple_of=8)] = 16
+    """Questions answered at a time; part of the protocol, since other shapes give other bits. A
+    multiple of 8, so that an answer's bits do not depend on its row."""
 
 
 class Protocol(Section):
