@@ -164,14 +164,16 @@ def test_rows_are_in_order_however_questions_end() -> None:
     assert [row["scores"] for row in rows] == [row["scores"] for row in alone]
 
 
-class Failing(Slow):
+class Failing(Listener):
     """Cannot go on at the second question."""
 
+    at_once = 2
     halted = False
 
     def judge(self, question: Question, answers: Sequence[str]) -> Reply:
         if question.instruction == "Question 1?":
             raise UserError("no more")
+        time.sleep(0.02)
         return super().judge(question, answers)
 
     def halt(self) -> None:
@@ -181,9 +183,9 @@ class Failing(Slow):
 def test_a_judge_that_cannot_go_on_ends_the_round() -> None:
     judge = Failing()
     with pytest.raises(UserError, match="no more"):
-        judge_round({model: answered(model, 9) for model in MODELS}, judge, round=1)
+        judge_round({model: answered(model, 50) for model in MODELS}, judge, round=1)
     assert judge.halted
-    assert len(judge.heard) < 8
+    assert len(judge.heard) < 25
 
 
 class Terminal(io.StringIO):

@@ -96,7 +96,8 @@ def test_rounds_are_draws_of_their_own(endpoint: Endpoint, judged: Judged) -> No
     assert first["messages"] == second["messages"]
     assert first["seed"] != second["seed"]
     judged(one, round=3)
-    assert len(endpoint.bodies) == 3
+    judged(one, round=4)  # the very same body
+    assert endpoint.bodies[2] == endpoint.bodies[3]
 
 
 def test_equal_questions_are_asked_once(endpoint: Endpoint, judged: Judged, tmp_path: Path) -> None:
@@ -210,7 +211,7 @@ def test_silence_stops_the_round_and_a_rerun_goes_on(
     endpoint: Endpoint, judged: Judged, tmp_path: Path
 ) -> None:
     endpoint.faults = [status(500)] * 3
-    with pytest.raises(UserError, match=r"no reply in 3 tries \(last: status 500\); run again"):
+    with pytest.raises(UserError, match=r"within judge.attempts=3 \(last: status 500\); run again"):
         judged(attempts=3, at_once=1)
     assert not (tmp_path / "judge/one/round-1.jsonl").exists()
     assert len(endpoint.bodies) == 3
@@ -314,4 +315,19 @@ def test_half_a_surrogate_pair_passes_in_both_directions(
 def test_a_completion_may_have_more_than_is_read(endpoint: Endpoint, judged: Judged) -> None:
     endpoint.always = raw(completion('{"model_1": {"reason": "r", "score": 4}}', usage=None, x=[1]))
     (row,) = judged({"a-42/1": ["I say 5."]})
-    assert row["raw"]["usage"] == {"prompt_tokens": 0, "completion_tokens": 0}
+    assert row["raw"]["usage"] is None
+
+
+def test_a_reply_cannot_write_to_a_terminal(
+    endpoint: Endpoint, judged: Judged, capfd: pytest.CaptureFixture[str]
+) -> None:
+    endpoint.faults = [text('{"model_1": 1, "\x1b[2J\u202e\\n": 1}'.replace("\x1b", "\\u001b"))]
+    judged({"a-42/1": ["I say 5."]}, attempts=1)
+    message = {"choices": [{"message": {"content": None, "refusal": "\x1b[2Jno"}}]}
+    endpoint.faults = [raw(json.dumps(message))]
+    judged({"a-42/1": ["I say 6."]}, attempts=1)
+    said = capfd.readouterr().err
+    assert "was not asked about" in said
+    assert "refused" in said
+    assert said.count("\n") == 2
+    assert said.replace("\n", "").isprintable()

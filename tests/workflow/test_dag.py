@@ -304,8 +304,8 @@ def test_a_judge_over_the_network_is_asked_once_and_its_key_is_nowhere(
     rounds = [f"judged/judge/one-epoch/round-{number}.jsonl" for number in (1, 2)]
     config = "--config", "results=judged"
     with running() as endpoint:
-        judge = f"judge: {{kind: openai, base_url: '{endpoint.base_url}', model: m, rounds: 2}}\n"
-        with project.edited("config/config.yaml", "baseline: baseline-42\n", f"{judge}baseline: baseline-42\n"):
+        judge = f"judge: {{kind: openai, base_url: '{endpoint.base_url}', model: m, rounds: 2}}"
+        with project.edited("config/config.yaml", "checkpoints:", f"{judge}\ncheckpoints:"):
             done = project.snakemake(*rounds, "judged/manifest.json", *config)
             assert done.returncode == 0, done.stdout + done.stderr
             asked = len(endpoint.bodies)

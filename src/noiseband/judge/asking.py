@@ -59,7 +59,7 @@ class Asker:
     def ask(self, request: dict[str, Any], read: Callable[[dict[str, Any]], object]) -> Entry:
         """The finished entry of a request.
 
-        Every reply is stored before it is read, so a process may be killed at any moment.
+        Every reply is stored as soon as it is there, so a process may be killed at any moment.
 
         Args:
             request: what makes the entry's key.
@@ -96,8 +96,8 @@ class Asker:
             self.store.put(entry)
         except NoReply as error:
             raise UserError(
-                f"judge: no reply in {self.attempts} tries (last: {error}); run again to go on, "
-                "what is stored is not asked a second time"
+                f"judge: no reply within judge.attempts={self.attempts} (last: {error}); run "
+                "again to go on, what is stored is not asked a second time"
             ) from None
 
     def _once(self, entry: Entry, read: Callable[[dict[str, Any]], object]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from noiseband.errors import UserError
 from noiseband.files import read_jsonl, write_jsonl
 from noiseband.judge.interface import Judge, Question
-from noiseband.judge.judges import judge_of
+from noiseband.judge.kinds import judge_of
 from noiseband.judge.progress import Progress
 from noiseband.judge.prompt import sound
 from noiseband.randomness import derived_seed
@@ -100,7 +100,9 @@ def judge_round(answers: Answers, judge: Judge, round: int) -> list[dict[str, An
 
 def _row(answers: Answers, judge: Judge, round: int, index: int) -> dict[str, Any]:
     first = next(iter(answers.values()))[index]
-    question = Question(*(sound(first[key]) for key in ("instruction", "input", "reference")))
+    question = Question(
+        sound(first["instruction"]), sound(first["input"]), sound(first["reference"])
+    )
     order = shuffled(list(answers), round, index)
     reply = judge.judge(question, [answers[model][index]["answer"] for model in order])
     scores = dict(zip(order, reply.scores, strict=True))

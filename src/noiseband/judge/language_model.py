@@ -38,8 +38,8 @@ class LanguageModelJudge:
     def judge(self, question: Question, answers: Sequence[str]) -> Reply:
         """Scores from the stored reply, after asking for it where there is none.
 
-        The raw reply has `content`, `model` (as the endpoint reports it), `usage` (tokens, over
-        all replies), `replies` (how many it took) and `request` (the store's key). Nothing in it
+        The raw reply has `content`, `model` and `usage` (tokens, over all replies) as the endpoint
+        reports them, `replies` (how many it took) and `request` (the store's key). Nothing in it
         depends on when or how often the endpoint failed to reply.
 
         Raises UserError as `Asker.ask`.
@@ -105,7 +105,9 @@ def _raw(entry: Entry) -> dict[str, Any]:
         "usage": {
             "prompt_tokens": sum(prompt for prompt, _ in used),
             "completion_tokens": sum(completion for _, completion in used),
-        },
+        }
+        if used
+        else None,
         "replies": len(entry.replies),
         "request": entry.key,
     }

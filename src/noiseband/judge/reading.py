@@ -23,9 +23,9 @@ def text_of(completion: dict[str, Any]) -> str:
         case [{"message": {"content": str() as text}}, *_] if text.strip():
             return sound(text)
         case [{"message": {"refusal": str() as refusal}}, *_]:
-            raise Unusable(f"refused: {sound(refusal)[:80]}")
+            raise Unusable(f"refused: {sound(refusal)[:80]!r}")
         case [{"finish_reason": reason}, *_]:
-            raise Unusable(f"no text (finish_reason {reason})")
+            raise Unusable(f"no text (finish_reason {str(reason)[:40]!r})")
     raise Unusable("no text")
 
 
@@ -62,7 +62,7 @@ def _scores(candidate: dict[str, Any], count: int) -> list[Score]:
             raise Unusable(f"{key} is missing")
     for key in candidate:
         if key not in expected:
-            raise Unusable(f"{sound(key)[:40]} was not asked about")
+            raise Unusable(f"{sound(key)[:40]!r} was not asked about")
     return [_score(key, candidate[key]) for key in expected]
 
 
