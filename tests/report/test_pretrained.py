@@ -92,6 +92,7 @@ def test_a_study_whose_baseline_has_no_loss_has_no_gaps(tmp_path: Path) -> None:
     assert read_rows(tmp_path / "tables/gaps.csv", GapRow) == []
     rows = read_rows(tmp_path / "tables/pretrained.csv", PretrainedRow)
     assert [row.improvement for row in rows] == [None] * 3
+    assert "no better than the baseline" not in words_of(make(tmp_path, params).page)
 
 
 def test_they_are_ranked_with_the_runs(beside: Made) -> None:

@@ -20,6 +20,7 @@ import pytest
 
 from noiseband.report.traces import read_trace
 from tests.judge.server import running
+from tests.hub.models import SMALL, saved_gpt2
 from tests.workflow.crates import complaints
 
 ROOT = Path(__file__).parents[2]
@@ -381,3 +382,23 @@ def test_an_export_and_provenance_name_no_place_and_no_person(
     manifest = json.loads((project.folder / "results/manifest.json").read_text())["artefacts"]
     assert found["inputs"]["tokens"] == manifest["tokens/pocket/train.safetensors"]
     assert not [path for path in manifest if "provenance" in path]
+
+
+def test_pretrained_models_join_a_finished_study(project: Project, tmp_path: Path) -> None:
+    saved_gpt2(project.folder / "theirs", SMALL.model_copy(update={"vocabulary": 2048, "context": 96}))
+    shape = "vocabulary: 2048, context: 96, width: 16, heads: 4, layers: 2, qkv_bias: true"
+    row = f"pretrained:\n  theirs: {{path: theirs, model: {{{shape}, tied: true}}}}\n"
+    with project.edited("config/config.yaml", "baseline: ", f"{row}baseline: "):
+        assert project.planned().keys() == {
+            "pretrained", "evaluate", "tables", "figures", "manifest", "report",
+        }  # fmt: skip
+        done = project.snakemake("results/manifest.json")
+        assert done.returncode == 0, done.stdout + done.stderr
+        archive = tmp_path / "crate.zip"
+        assert project.noiseband("crate", "--out", str(archive)).returncode == 0
+    manifest = json.loads((project.folder / "results/manifest.json").read_text())["artefacts"]
+    assert "runs/theirs/model.safetensors" in manifest
+    assert (project.folder / "results/tables/pretrained.csv").read_text().count("\ntheirs,") == 1
+    with zipfile.ZipFile(archive) as files:
+        names = set(files.namelist())
+    assert {"runs/theirs/pretrained.json", "runs/theirs/test_loss.json"} <= names
