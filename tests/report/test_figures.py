@@ -197,7 +197,7 @@ def test_long_runs_stay_small_and_keep_a_spike_of_one_step(tmp_path: Path) -> No
     write_tables(params, tmp_path)
     write_figures(params, tmp_path)
     for name in FIGURES:
-        assert len(svg_of(tmp_path, name)) < 60_000
+        assert len(svg_of(tmp_path, name).encode()) < 60_000
     for chart, column, scale in (
         ("loss", "loss", np.asarray),
         ("gradient-norm", "gradient_norm", np.log),
