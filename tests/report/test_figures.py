@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -20,7 +20,7 @@ from noiseband.report.palette import DARK, GLYPHS, LIGHT, SHAPES
 from noiseband.report.svg import blank, drawing, panel, render, tip
 from noiseband.report.tables import write_tables
 from noiseband.report.traces import Floats, edges
-from noiseband.report.training import frame
+from noiseband.report.training import MOST_BINS, frame
 from noiseband.stats.verdicts import Call
 from noiseband.workflow import FIGURES
 from tests.report.conftest import Made
@@ -165,22 +165,20 @@ def test_losses_are_only_compared_over_the_same_tokens(tmp_path: Path) -> None:
 
 STEPS = 33_165
 SPIKES = {"loss": 7.5, "gradient_norm": 40.0}
+Points = npt.NDArray[np.float64]
 
 
-def tops(results: Path, chart: str, run: str) -> Floats:
-    """Heights, in pixels, of the upper edge of the band that a chart draws of one run alone."""
+def paths_of(results: Path, chart: str, run: str) -> list[Points]:
+    """The (x, y) of every path that shows one run alone, in pixels from the top left."""
     root = ElementTree.fromstring(svg_of(results, chart))
     number = [name for name, _ in json.loads(root.get("data-runs") or "")].index(run)
     own = [part for part in root.iter() if part.get("data-of") == str(number)]
-    # The band itself, or the panel of a run that has one of its own.
-    own = [part for part in own if part.find(f"{SVG}defs") is not None] or own
-    paths = [path.get("d", "") for part in own for path in part.iterfind(f".//{SVG}defs/{SVG}path")]
-    bands = [path for path in paths if len(path) > 1000]
-    assert len(bands) == 1
-    highest: dict[float, float] = {}
-    for x, y in re.findall(r"[ML]([\d.-]+) ([\d.-]+)", bands[0]):
-        highest[float(x)] = min(float(y), highest.get(float(x), math.inf))
-    return -np.array([highest[x] for x in sorted(highest)])
+    drawn = [path.get("d", "") for part in own for path in part.iter(f"{SVG}path")]
+    found = [re.findall(r"[ML]([\d.-]+) ([\d.-]+)", path) for path in drawn]
+    paths = [np.array(points, dtype=float) for points in found if len(points) >= 2]
+    # A band is drawn from the bottom left.
+    height = float(root.get("height", ""))
+    return [path + ([0, height] if (path[:, 1] < 0).all() else [0, 0]) for path in paths]
 
 
 def test_long_runs_stay_small_and_keep_a_spike_of_one_step(tmp_path: Path) -> None:
@@ -199,17 +197,24 @@ def test_long_runs_stay_small_and_keep_a_spike_of_one_step(tmp_path: Path) -> No
     write_tables(params, tmp_path)
     write_figures(params, tmp_path)
     for name in FIGURES:
-        assert len(svg_of(tmp_path, name)) < 60_000
-    # The edge of the band is the greatest value of each stretch, on the axis' own scale.
+        assert len(svg_of(tmp_path, name).encode()) < 60_000
     for chart, column, scale in (
         ("loss", "loss", np.asarray),
         ("gradient-norm", "gradient_norm", np.log),
     ):
-        drawn = tops(tmp_path, chart, "a-42")
-        cuts = edges(STEPS, len(drawn))
-        greatest = np.array([values[column][i:j].max() for i, j in pairwise(cuts)])
-        assert SPIKES[column] in greatest
-        assert np.corrcoef(drawn, scale(greatest))[0, 1] > 0.9999
+        paths = paths_of(tmp_path, chart, "a-42")
+        # The line of means tells the axis; matplotlib leaves out its points in a straight row.
+        lines = [path for path in paths if len(path) > 20]
+        line = max(lines, key=lambda path: float(path[-1, 0] - path[0, 0]))
+        first, last = line[[0, -1], 0]
+        bins = ((line[:, 0] - first) / (last - first) * (MOST_BINS - 1)).round().astype(int)
+        means = [values[column][i:j].mean() for i, j in pairwise(edges(STEPS, MOST_BINS))]
+        slope, start = np.polyfit(scale(means)[bins], line[:, 1], 1)
+        # Where the spike is, something reaches its very height.
+        top = start + slope * scale(SPIKES[column])
+        middle = first + (last - first) * (MOST_BINS // 2) / (MOST_BINS - 1)
+        heights = [y for path in paths for x, y in path if abs(x - middle) < 0.1]
+        assert min(abs(y - top) for y in heights) < 0.5
 
 
 def test_a_study_of_one_run_has_charts_too(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from jinja2 import UndefinedError
 
 from noiseband.errors import UserError
 from noiseband.files import write_jsonl
-from noiseband.report.page import environment, write_report
+from noiseband.report.page import SCRIPT, TEMPLATES, environment, write_report
 from noiseband.report.rows import FinetuningRow
 from noiseband.report.view_questions import SHOWN, questions
 from noiseband.report.view_samples import last_samples, samples
@@ -84,6 +84,14 @@ def test_the_policy_lets_our_script_run_and_nothing_else(made: Made) -> None:
         "base-uri": "'none'",
         "form-action": "'none'",
     }
+
+
+def test_every_file_of_the_script_is_on_the_page(made: Made) -> None:
+    files = sorted((TEMPLATES / "script").iterdir())
+    assert sorted(f"{name}.js" for name in SCRIPT) == [file.name for file in files]
+    (script,) = re.findall(r"<script>(.*?)</script>", made.page, flags=re.DOTALL)
+    assert script.startswith('"use strict";')
+    assert all(file.read_text(encoding="utf-8") in script for file in files)
 
 
 def test_the_page_is_small(made: Made) -> None:

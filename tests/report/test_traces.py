@@ -10,8 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noiseband.report.traces import binned, edges, final_loss, read_trace, stretches
+from noiseband.report.traces import binned, edges, final_loss, read_trace, spikes, stretches
 from noiseband.trace import Row, write_trace
+
+
+def test_a_spike_is_far_beyond_what_is_usual() -> None:
+    values = np.tile([1.0, 2.0, 3.0], 40)
+    assert not spikes(binned(values, 30)).any()
+    values[61] = 9.0
+    far = spikes(binned(values, 30))
+    assert far.nonzero()[0].tolist() == [15]
+    assert not spikes(binned(np.full(5, np.nan), 2)).any()
 
 
 @given(st.integers(1, 500), st.integers(1, 60))

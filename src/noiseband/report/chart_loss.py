@@ -22,7 +22,7 @@ from noiseband.report.panels import (
     over_steps,
 )
 from noiseband.report.svg import panel, shows, tip
-from noiseband.report.traces import Binned, Floats
+from noiseband.report.traces import Binned, Floats, spikes
 from noiseband.report.training import Training, frame, mean_of
 from noiseband.report.words import signed
 from noiseband.stats.least_squares import BASELINE
@@ -65,14 +65,15 @@ def _overview(axes: Axes, study: Training, losses: Mapping[str, Binned]) -> None
     for name in study.interventions:
         for line in study.groups[name]:
             one = losses[line.run]
-            # Faint, so that many may overlap; a spike of one step still stands out of it.
-            reach = envelope(axes, [one], line.tint, alpha=0.07)
-            if reach is not None:
-                shows(reach, [line.number])
             drawn = axes.plot(
                 one.step, one.mean, color=line.tint, linewidth=1, alpha=0.8, linestyle=line.dash
             )
             tip(drawn[0], line.run, [line.number])
+            # Bands of all runs would hide each other; what a mean hides most are spikes.
+            if (far := spikes(one)).any():
+                ends = one.low[far], one.high[far]
+                strokes = axes.vlines(one.step[far], *ends, color=line.tint, linewidth=1, alpha=0.8)
+                shows(strokes, [line.number])
     mean_line(axes, baselines, study.baselines)
     axes.set_ylim(*_loss_range(study, losses))
     over_steps(axes, study.steps)

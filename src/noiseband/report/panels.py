@@ -74,9 +74,7 @@ def over_steps(axes: Axes, steps: int) -> None:
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
 
 
-def envelope(
-    axes: Axes, series: Sequence[Binned], tint: str, alpha: float = 0.18
-) -> PolyCollection | None:
+def envelope(axes: Axes, series: Sequence[Binned], tint: str) -> PolyCollection | None:
     """The band between the least and the greatest value of series of one length."""
     same = [one for one in series if len(one) == len(series[0])]
     if not same:
@@ -86,7 +84,7 @@ def envelope(
     solid = tint == LIGHT["ink"]
     return axes.fill_between(
         same[0].step, low, high, linewidth=0,
-        color=LIGHT["band"] if solid else tint, alpha=1 if solid else alpha,
+        color=LIGHT["band"] if solid else tint, alpha=1 if solid else 0.18,
     )  # fmt: skip
 
 

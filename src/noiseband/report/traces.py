@@ -15,6 +15,8 @@ from noiseband.errors import NotMadeError
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+SPIKE = 3.0
+"""How many times as far as usual makes a spike."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +81,13 @@ def binned(values: Floats, bins: int) -> Binned:
         low=np.array([part.min() if len(part) else np.nan for part in finite]),
         high=np.array([part.max() if len(part) else np.nan for part in finite]),
     )
+
+
+def spikes(series: Binned) -> Bools:
+    """Stretches whose extremes lie more than `SPIKE` times as far from the mean as is usual."""
+    reach = np.fmax(series.high - series.mean, series.mean - series.low)
+    known = reach[np.isfinite(reach)]
+    return reach > SPIKE * np.median(known) if len(known) else np.isfinite(reach)
 
 
 def stretches(marks: Bools, bins: int) -> list[tuple[float, float]]:

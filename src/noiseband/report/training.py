@@ -68,11 +68,8 @@ class Training:
         return max((line.trace.steps for line in self.lines), default=1)
 
     def cut(self, column: str) -> dict[str, Binned]:
-        """A column of every run in stretches: fewer where there are more runs.
-
-        A stretch is drawn as up to four points: mean, least, greatest, difference from a mean.
-        """
-        bins = max(LEAST_BINS, min(MOST_BINS, POINTS // max(1, 4 * len(self.lines))))
+        """A column of every run in stretches: fewer where there are more runs."""
+        bins = max(LEAST_BINS, min(MOST_BINS, POINTS // max(1, 3 * len(self.lines))))
         return {line.run: binned(getattr(line.trace, column), bins) for line in self.lines}
 
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Dialog, Error, Page, Re
 from noiseband.files import read_jsonl, write_jsonl
 from tests.report.chromium import CHROMIUM, chromium
 from tests.report.conftest import Made, make
-from tests.report.fake_runs import BASELINES, NO_DROPOUT, FakeRun
+from tests.report.fake_runs import BASELINES, NO_DROPOUT, SCHEDULE, FakeRun
 from tests.report.small_study import write_study
 
 Opens = Callable[..., Page]
@@ -91,6 +91,8 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Made:
         FakeRun("cloud-42", 4.8634, difference={"batch.microbatch": [4, 8]}),
         FakeRun("remove-dropout-42", 4.781, "remove-dropout", ["remove-dropout"],
                 difference=NO_DROPOUT),
+        FakeRun("schedule-learning-rate-42", 4.702, "schedule-learning-rate",
+                ["schedule-learning-rate"], difference=SCHEDULE),
         FakeRun("weight-tying-42", 5.412, "weight-tying", ["weight-tying"],
                 difference={"model.tied": [False, True]}),
         FakeRun("weight-tying-22", 5.404, "weight-tying", ["weight-tying"], (22, 22),

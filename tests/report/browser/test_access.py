@@ -29,7 +29,6 @@ def test_axe_finds_nothing_serious(opens: Opens, judged: Made, scheme: Any, widt
     page = opens(page_of(judged), color_scheme=scheme, viewport={"width": width, "height": 900})
     everything_opened(page)
     page.get_by_role("group", name="Interventions shown").get_by_role("button").nth(3).click()
-    assert violations(page) == {}
     page.locator("td.number[data-value]").first.click()
     assert violations(page) == {}
 

@@ -40,6 +40,9 @@ def test_an_intervention_is_switched_off_and_on(opens: Opens, judged: Made) -> N
         assert hidden(page, chart) == {"weight-tying-42", "weight-tying-22"}
     # Others follow the same schedule, so its line stays.
     assert hidden(page, "learning-rate") == set()
+    chip(page, "Interventions shown", "schedule-learning-rate")
+    assert hidden(page, "learning-rate") == {"schedule-learning-rate-42"}
+    chip(page, "Interventions shown", "schedule-learning-rate")
     chip(page, "Interventions shown", "weight-tying")
     assert hidden(page, "loss") == set()
 
@@ -54,14 +57,15 @@ def test_a_single_run_is_switched_off(opens: Opens, judged: Made) -> None:
     line = page.locator("#training svg g:has(> title:text-is('weight-tying-22'))")
     assert line.count() == 3
     assert [each.get_attribute("visibility") for each in line.all()] == ["hidden"] * 3
-    assert page.locator("#training [visibility]").count() == 3
+    strokes = page.locator("#training svg g[data-of='7'][visibility]:not(:has(title))").count()
+    assert page.locator("#training [visibility]").count() == 3 + strokes
 
 
 def test_all_goes_and_all_comes_back(opens: Opens, judged: Made) -> None:
     page = opens(page_of(judged))
     chip(page, "Interventions shown", "None")
     for chart in CHARTS:
-        assert len(hidden(page, chart)) == 7
+        assert len(hidden(page, chart)) == 8
     chip(page, "Interventions shown", "All")
     assert page.locator("#training [visibility]").count() == 0
 

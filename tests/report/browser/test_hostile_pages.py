@@ -23,8 +23,8 @@ def everything_opened(page: Page) -> None:
     page.get_by_role("slider").wait_for()
     page.locator("#explorer").scroll_into_view_if_needed()
     page.get_by_label("Protocol").wait_for()
-    for chip in page.locator("#explorer [aria-pressed=false]").all():
-        chip.click()
+    while (off := page.locator("#explorer [aria-pressed=false]")).count():
+        off.first.click()
     page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
 
 
@@ -36,10 +36,7 @@ def test_nothing_that_was_written_runs(opens: Opens, attacked: Made) -> None:
     for moment in range(int(page.get_by_role("slider").get_attribute("max") or "") + 1):
         page.get_by_role("slider").fill(str(moment))
     page.locator("td.number[data-value]").first.click()
-    assert (
-        page.locator("img, iframe, object, embed, main style, main link").count()
-        == page.locator("svg style").count()
-    )
+    assert page.locator("img, iframe, object, embed, link, main :not(svg) > style").count() == 0
     assert page.locator("script").count() == 3
     assert page.evaluate("document.querySelectorAll('[onerror],[onload],[onclick]').length") == 0
 
@@ -77,8 +74,5 @@ def test_the_page_is_no_wider_than_the_window(
     everything_opened(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("document.body.scrollWidth") <= width
-    last = "footer"
-    page.locator(last).scroll_into_view_if_needed()
-    assert page.evaluate("scrollX") == 0
     # Nothing that was written closed a part of the page: the footer is still the body's own.
     assert page.locator("body > footer").count() == 1

@@ -33,9 +33,9 @@ def downloaded(page: Page, name: str, out: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO((out / "saved.csv").read_bytes().decode())))
 
 
-def test_a_click_on_a_head_sorts_and_another_turns(opens: Opens, made: Made) -> None:
-    page = opens(page_of(made))
-    runs = read_rows(made.results / "tables" / "runs.csv", RunRow)
+def test_a_click_on_a_head_sorts_and_another_turns(opens: Opens, judged: Made) -> None:
+    page = opens(page_of(judged))
+    runs = read_rows(judged.results / "tables" / "runs.csv", RunRow)
     expected = sorted(run.test_loss or 0.0 for run in runs)
     head = table(page, "runs").get_by_role("button", name="Test loss")
 
@@ -50,14 +50,14 @@ def test_a_click_on_a_head_sorts_and_another_turns(opens: Opens, made: Made) -> 
     assert table(page, "runs").locator("th[aria-sort]").all_inner_texts() == ["Test loss"]
 
 
-def test_a_table_downloads_with_its_full_values(opens: Opens, made: Made, tmp_path: Path) -> None:
-    page = opens(page_of(made))
+def test_a_table_downloads_with_its_full_values(opens: Opens, judged: Made, tmp_path: Path) -> None:
+    page = opens(page_of(judged))
     rows = downloaded(page, "runs", tmp_path)
-    runs = read_rows(made.results / "tables" / "runs.csv", RunRow)
+    runs = read_rows(judged.results / "tables" / "runs.csv", RunRow)
     assert [float(row["Test loss"]) for row in rows] == [run.test_loss for run in runs]
     assert [float(row["Improvement"]) for row in rows] == [run.improvement for run in runs]
     assert rows[-1]["Run"] == "baseline-42-again (repeat of baseline-42)"
-    verdicts = read_rows(made.results / "tables" / "verdicts.csv", VerdictRow)
+    verdicts = read_rows(judged.results / "tables" / "verdicts.csv", VerdictRow)
     rows = downloaded(page, "verdicts", tmp_path)
     assert [
         (row["Intervention"], float(row["95% interval, low"]), float(row["95% interval, high"]))
@@ -66,9 +66,9 @@ def test_a_table_downloads_with_its_full_values(opens: Opens, made: Made, tmp_pa
 
 
 def test_a_cell_over_several_rows_is_in_each_of_them(
-    opens: Opens, made: Made, tmp_path: Path
+    opens: Opens, judged: Made, tmp_path: Path
 ) -> None:
-    rows = downloaded(opens(page_of(made)), "recipes", tmp_path)
+    rows = downloaded(opens(page_of(judged)), "recipes", tmp_path)
     keys = [row["Key"] for row in rows if row["Intervention"].startswith("schedule-learning-rate")]
     assert sorted(keys) == ["optimizer.learning_rate", "schedule.kind"]
     assert {row["Its own"] for row in rows if row["Key"] == "model.tied"} == {"true"}
@@ -96,8 +96,8 @@ def test_every_table_is_a_file_of_its_rows(opens: Opens, judged: Made) -> None:
     ]  # fmt: skip
 
 
-def test_a_number_tells_its_full_value_file_and_digest(opens: Opens, made: Made) -> None:
-    page = opens(page_of(made), reduced_motion="no-preference")
+def test_a_number_tells_its_full_value_file_and_digest(opens: Opens, judged: Made) -> None:
+    page = opens(page_of(judged), reduced_motion="no-preference")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     cell = table(page, "runs").locator("tr", has_text="remove-dropout-42").locator("td").nth(2)
     assert cell.get_attribute("data-value") == "0.08023399999999992"
@@ -123,8 +123,8 @@ def test_a_number_tells_its_full_value_file_and_digest(opens: Opens, made: Made)
     assert not card.is_visible()
 
 
-def test_numbers_are_reached_by_keyboard_with_one_stop_a_table(opens: Opens, made: Made) -> None:
-    page = opens(page_of(made))
+def test_numbers_are_reached_by_keyboard_with_one_stop_a_table(opens: Opens, judged: Made) -> None:
+    page = opens(page_of(judged))
     assert page.locator("td[tabindex]").count() <= page.locator("table").count()
     caption(page, "verdicts").get_by_role("button").focus()
     for _ in table(page, "verdicts").locator("thead th").all():
@@ -134,7 +134,7 @@ def test_numbers_are_reached_by_keyboard_with_one_stop_a_table(opens: Opens, mad
     for key in keys:
         page.keyboard.press(key)
     page.keyboard.press("Enter")
-    verdicts = read_rows(made.results / "tables" / "verdicts.csv", VerdictRow)
+    verdicts = read_rows(judged.results / "tables" / "verdicts.csv", VerdictRow)
     told = page.get_by_role("dialog").locator("dd").all_inner_texts()
     row = verdicts[1]
     assert told[:4] == [row.intervention, "95% interval", str(row.low), str(row.high)]

@@ -1,94 +1,110 @@
 // What the reader chooses by: protocol, order, scores, words, models, and the question itself.
 
+function chooser(id, act) {
+  const made = make("select", { id });
+  made.addEventListener("change", () => act(made.value));
+  return made;
+}
+
+function offer(select, choices, value) {
+  const options = choices.map(([choice, words]) => make("option", { value: choice }, words));
+  select.replaceChildren(...options);
+  select.value = value;
+}
+
+function labelled(text, control) {
+  return make("span", {}, make("label", { for: control.id }, text), " ", control);
+}
+
 // `change` is called with what becomes different of the state, and whether in passing.
 function explorerControls(protocols, twins, change) {
-  const select = (id, act) => {
-    const made = make("select", { id });
-    made.addEventListener("change", () => act(made.value));
-    return made;
-  };
-  const box = (id, attributes, name) => {
-    const made = make("input", { id, ...attributes });
+  let now; // what is shown: state, protocol, questions, question
+  const first = (different) => change({ question: "", ...different });
+  const protocol = chooser("explorer-protocol", (name) => first({ protocol: name, models: [] }));
+  const order = chooser("explorer-order", (name) =>
+    first({ order: name, ...(name === "twins" ? { models: twinKeys(now.protocol, twins) } : {}) }),
+  );
+  const question = chooser("explorer-question", (number) => change({ question: number }));
+  const field = (name, attributes) => {
+    const made = make("input", { id: `explorer-${name}`, ...attributes });
     made.addEventListener("input", () => change({ [name]: made.value, question: "" }, true));
     return made;
   };
-  const labelled = (text, control) => make("span", {}, make("label", { for: control.id }, text), " ", control);
-
-  const protocol = select("explorer-protocol", (name) => change({ protocol: name, question: "", models: [] }));
-  protocol.append(...protocols.map(({ name }) => make("option", { value: name }, plain(name))));
-  const order = select("explorer-order", (name) => change({ order: name, question: "", ...twinsFor(name) }));
-  const search = box("explorer-search", { type: "search", placeholder: "in questions and answers" }, "search");
   const limits = { type: "number", min: 0, max: 100, step: "any" };
-  const low = box("explorer-low", limits, "low");
-  const high = box("explorer-high", limits, "high");
-  const question = select("explorer-question", (number) => change({ question: number }));
-  const models = make("div", { class: "chips", role: "group", "aria-label": "Models side by side" });
-  const found = make("p", { role: "status" });
-  const link = make("a", { href: PLACE }, "Link to this view");
-  let now;
-
-  // Where twins disagree is seen with the twins side by side.
-  const twinsFor = (name) => {
-    if (name !== "twins") return {};
-    const pairs = twinPairs(now.protocol, twins).flat();
-    return { models: [...new Set(pairs)].map((model) => now.protocol.keys[model]) };
+  const fields = {
+    search: field("search", { type: "search", placeholder: "in questions and answers" }),
+    low: field("low", limits),
+    high: field("high", limits),
   };
   const step = (by) => () => {
     const next = now.questions[now.questions.indexOf(now.question) + by];
-    if (next !== undefined) change({ question: String(next + 1) });
+    change({ question: String(next + 1) });
   };
-  const before = button("Previous", {}, step(-1));
-  const after = button("Next", {}, step(1));
+  const [before, after] = [button("Previous", {}, step(-1)), button("Next", {}, step(1))];
+  const group = { class: "chips", role: "group", "aria-label": "Models side by side" };
+  const models = make("div", group);
+  const found = make("p", { role: "status" });
+  const link = make("a", { href: PLACE }, "Link to this view");
 
-  const showModels = (state) => {
-    const on = chosen(now.protocol, state);
-    models.replaceChildren(
-      ...now.protocol.keys.map((key, model) => {
-        const [run, seed] = now.protocol.models[model];
-        const several = now.protocol.models.some(([, other]) => other !== seed);
-        const pressed = { class: "toggle", "aria-pressed": on.includes(model), "data-key": key };
-        const name = make("span", {}, named(run), several ? `, seed ${seed}` : "");
-        return button(name, pressed, () => {
-          const next = on.includes(model) ? on.filter((one) => one !== model) : [...on, model];
-          change({ models: next.map((one) => now.protocol.keys[one]) });
-          for (const chip of models.children) if (chip.dataset.key === key) chip.focus();
-        });
-      }),
-    );
-  };
-
-  const show = (state, shownProtocol, questions, number) => {
-    now = { protocol: shownProtocol, questions, question: number };
-    protocol.value = shownProtocol.name;
-    const pairs = twinPairs(shownProtocol, twins).length > 0;
-    const orders = Object.entries(ORDERS).filter(([name]) => name !== "twins" || pairs);
-    order.replaceChildren(...orders.map(([name, words]) => make("option", { value: name }, words)));
-    order.value = state.order;
-    for (const [field, value] of [[search, state.search], [low, state.low], [high, state.high]]) {
-      if (field.value !== value) field.value = value;
+  const show = (shownNow) => {
+    now = shownNow;
+    offer(protocol, protocols.map(({ name }) => [name, plain(name)]), now.protocol.name);
+    offer(order, orders(now.protocol, twins), now.state.order);
+    offer(question, now.questions.map((each) => [each + 1, title(now.protocol, each)]), now.question + 1);
+    for (const [name, made] of Object.entries(fields)) {
+      if (made.value !== now.state[name]) made.value = now.state[name];
     }
-    question.replaceChildren(
-      ...questions.map((each) => {
-        const [instruction, input] = shownProtocol.questions[each];
-        const words = `${each + 1}. ${plain(`${instruction} ${input}`)}`;
-        return make("option", { value: each + 1 }, words.length > 90 ? `${words.slice(0, 89)}…` : words);
-      }),
-    );
-    question.value = String(number + 1);
-    const place = questions.indexOf(number);
+    const place = now.questions.indexOf(now.question);
     before.disabled = place <= 0;
-    after.disabled = place === questions.length - 1;
-    found.textContent = `${questions.length} of ${shownProtocol.questions.length} questions`;
-    link.href = addressOf(state);
-    showModels(state);
+    after.disabled = place === now.questions.length - 1;
+    found.textContent = `${now.questions.length} of ${now.protocol.questions.length} questions`;
+    link.href = addressOf(now.state);
+    showModels(models, now, change);
   };
 
-  const scores = make("span", {}, labelled("Scores from", low), " ", labelled("to", high));
-  const element = make("div", { class: "panel" },
-    make("div", { class: "controls" },
-      labelled("Protocol", protocol), labelled("Questions", order), labelled("Search", search), scores),
-    models,
-    make("div", { class: "controls" }, labelled("Question", question), before, after, found, link),
-  );
+  const scores = make("span", {}, labelled("Scores from", fields.low), " ", labelled("to", fields.high));
+  const filters = [labelled("Protocol", protocol), labelled("Questions", order)];
+  filters.push(labelled("Search", fields.search), scores);
+  const walk = [labelled("Question", question), before, after, found, link];
+  const rows = [make("div", { class: "controls" }, ...filters), models];
+  const element = make("div", { class: "panel" }, ...rows, make("div", { class: "controls" }, ...walk));
   return { element, show };
+}
+
+function orders(protocol, twins) {
+  const pairs = twinPairs(protocol, twins).length > 0;
+  return Object.entries(ORDERS).filter(([name]) => name !== "twins" || pairs);
+}
+
+// Where twins disagree is seen with the twins side by side.
+function twinKeys(protocol, twins) {
+  const models = new Set(twinPairs(protocol, twins).flat());
+  return [...models].map((model) => protocol.keys[model]);
+}
+
+function title(protocol, question) {
+  const [instruction, input] = protocol.questions[question];
+  const words = `${question + 1}. ${plain(`${instruction} ${input}`)}`;
+  return words.length > 90 ? `${words.slice(0, 89)}…` : words;
+}
+
+// A chip for each model, pressed where its answers are shown.
+function showModels(place, { state, protocol }, change) {
+  const on = chosen(protocol, state);
+  const chips = protocol.keys.map((key, model) => {
+    const pressed = { class: "toggle", "aria-pressed": on.includes(model) };
+    return button(modelName(protocol, model), pressed, () => {
+      const next = on.includes(model) ? on.filter((one) => one !== model) : [...on, model];
+      change({ models: next.map((one) => protocol.keys[one]) });
+      place.children[model].focus();
+    });
+  });
+  place.replaceChildren(...chips);
+}
+
+// A run's name, with the seed of fine-tuning where there are several.
+function modelName(protocol, model) {
+  const [run, seed] = protocol.models[model];
+  const several = protocol.models.some(([, other]) => other !== seed);
+  return make("span", {}, named(run), several ? `, seed ${seed}` : "");
 }

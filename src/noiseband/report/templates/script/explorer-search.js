@@ -24,22 +24,19 @@ function chosen(protocol, state) {
   if (found.length) return found;
   const average = protocol.means.map((scores) => mean(scores) ?? -1);
   const ranked = [...average.keys()].sort((a, b) => average[b] - average[a]);
-  const last = Math.min(SIDE_BY_SIDE, ranked.length) - 1;
-  const paces = Array.from({ length: last + 1 }, (_, k) => Math.round((k * (ranked.length - 1)) / (last || 1)));
-  return paces.map((pace) => ranked[pace]);
+  const few = Math.min(SIDE_BY_SIDE, ranked.length);
+  const pace = (ranked.length - 1) / Math.max(1, few - 1);
+  return Array.from({ length: few }, (_, k) => ranked[Math.round(k * pace)]);
 }
 
 // Pairs of models whose runs are twins, fine-tuned with one seed.
 function twinPairs(protocol, twins) {
-  const pairs = [];
-  for (const runs of twins) {
-    protocol.models.forEach(([run, seed], model) => {
-      protocol.models.slice(model + 1).forEach(([other, same], k) => {
-        if (seed === same && runs.includes(run) && runs.includes(other)) pairs.push([model, model + 1 + k]);
-      });
-    });
-  }
-  return pairs;
+  const numbers = [...protocol.models.keys()];
+  const pairs = numbers.flatMap((one) => numbers.slice(one + 1).map((other) => [one, other]));
+  return pairs.filter((pair) => {
+    const [[run, seed], [other, same]] = pair.map((model) => protocol.models[model]);
+    return seed === same && twins.some((runs) => runs.includes(run) && runs.includes(other));
+  });
 }
 
 // A model's answer is in the state's range of scores; without a range, so is one without a score.
@@ -53,18 +50,21 @@ function listed(protocol, twins, state) {
   const models = chosen(protocol, state);
   const pairs = twinPairs(protocol, twins);
   const wanted = state.search.trim().toLowerCase();
+  const scores = (question, of) => of.map((model) => protocol.means[model][question]);
   const rank = {
     number: (question) => question,
-    models: (question) => -spread(models.map((model) => protocol.means[model][question])),
-    twins: (question) =>
-      -Math.max(...pairs.map((pair) => spread(pair.map((model) => protocol.means[model][question])))),
-    best: (question) => -(mean(models.map((model) => protocol.means[model][question])) ?? -1),
-    worst: (question) => mean(models.map((model) => protocol.means[model][question])) ?? 101,
+    models: (question) => -spread(scores(question, models)),
+    twins: (question) => -Math.max(...pairs.map((pair) => spread(scores(question, pair)))),
+    best: (question) => -(mean(scores(question, models)) ?? -1),
+    worst: (question) => mean(scores(question, models)) ?? 101,
   }[state.order];
   const found = [...protocol.questions.keys()].filter((question) => {
-    if (!models.some((model) => inRange(protocol.means[model][question], state))) return false;
-    const texts = [protocol.questions[question], models.map((model) => protocol.answers[model][question])];
-    return texts.flat().some((text) => text?.toLowerCase().includes(wanted));
+    const answers = models.map((model) => protocol.answers[model][question]);
+    const texts = [...protocol.questions[question], ...answers];
+    return (
+      scores(question, models).some((score) => inRange(score, state)) &&
+      texts.some((text) => text?.toLowerCase().includes(wanted))
+    );
   });
   return found.sort((a, b) => rank(a) - rank(b) || a - b);
 }

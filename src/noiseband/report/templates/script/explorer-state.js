@@ -8,7 +8,14 @@ const ORDERS = {
   best: "answered best",
   worst: "answered worst",
 };
-const PLAIN_STATE = { protocol: "", order: "number", question: "", search: "", low: "0", high: "100" };
+const PLAIN_STATE = {
+  protocol: "",
+  order: "number",
+  question: "",
+  search: "",
+  low: "0",
+  high: "100",
+};
 
 // The state of an address; null for one that is not the explorer's.
 function stateOf(address) {

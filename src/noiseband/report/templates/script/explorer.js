@@ -19,7 +19,7 @@ async function explorer(place) {
     const questions = listed(protocol, data.twins, state);
     const wanted = Number(state.question) - 1;
     const question = questions.includes(wanted) ? wanted : questions[0];
-    controls.show(state, protocol, questions, question);
+    controls.show({ state, protocol, questions, question });
     view.replaceChildren(
       question === undefined
         ? make("p", { class: "empty" }, "No question has such an answer: widen the search.")

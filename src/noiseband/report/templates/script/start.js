@@ -6,7 +6,8 @@ for (const figure of document.querySelectorAll("figure")) savesChart(figure);
 const card = numberCard();
 for (const table of document.querySelectorAll("table")) numbersOf(table, card);
 const hint =
-  "Click a number in a table, or move to it with the arrow keys and press Enter, for its full value and where it comes from.";
+  "Click a number in a table, or move to it with the arrow keys and press Enter, for its full " +
+  "value and where it comes from.";
 document.getElementById("results").append(make("p", { class: "note hint" }, hint));
 
 switches(document.getElementById("training"));
