@@ -63,8 +63,21 @@ def test_costs_by_hand(tmp_path: Path, machines: Path) -> None:
     assert everything.kwh == pytest.approx(0.1 * (64 * 3 + 32) / 3600)
     assert seed.runs == 3
     assert seed.seconds == pytest.approx(64 * 2 + 32)
+    assert one.prices["no-dropout-42"] == pytest.approx(0.002 * 32)
     assert one.measured["clip-42"] == 26.0  # as the study's timing.json says
     assert (one.advice, one.scaled) == (None, False)
+
+
+def test_the_results_table_has_time_and_where_known_cost(tmp_path: Path, machines: Path) -> None:
+    made = make(tmp_path / "study", write_study(tmp_path / "study", SINGLE, models=[], noise={}))
+    assert ">Time</th>" in made.page
+    assert made.page.count(">Cost</th>") == 1  # of the costs; a laptop has no price
+    write_report(made.params, made.results, machines, tmp_path / "priced.html")
+    table = (tmp_path / "priced.html").read_text()
+    assert table.count(">Cost</th>") == 2
+    row = table[table.index("<bdi>no-dropout-42</bdi></th>") :]
+    assert '<td class="number" data-value="27.0">27 s</td>' in row[: row.index("</tr>")]
+    assert "$0.06" in row[: row.index("</tr>")]
 
 
 def test_what_to_buy_where_nothing_was_run_twice(tmp_path: Path, machines: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,6 +32,8 @@ class Costs:
     """What is counted, and what it takes."""
     works: dict[str, Work]
     """By run."""
+    prices: dict[str, float]
+    """US dollars by run, of those whose time and whose machine's price are known."""
     measured: dict[str, float]
     """Seconds that a run took from start to end, of those that were never interrupted."""
     scaled: bool
@@ -66,6 +68,7 @@ def costs(
         source=machine.source,
         totals=totals,
         works=works,
+        prices=_prices(works, machine),
         measured=_measured(results, runs),
         scaled=any(one.scaled for one in works.values()),
         advice=advice,
@@ -80,6 +83,11 @@ def _work(results: Path, row: RunRow, machines: Machines, machine: Machine) -> W
     except ValidationError:
         return Work(row.run, row.steps, row.tokens, None, scaled=False)
     return work(row.run, recipe, machines, machine)
+
+
+def _prices(works: Mapping[str, Work], machine: Machine) -> dict[str, float]:
+    each = {run: total([one], machine).usd for run, one in works.items()}
+    return {run: usd for run, usd in each.items() if usd is not None}
 
 
 def _measured(results: Path, runs: Sequence[RunRow]) -> dict[str, float]:
