@@ -35,7 +35,7 @@ QUESTIONS = [
     ("Name a country that borders this one.", "Portugal", "Portugal borders Spain."),
     ("How many people live there?", "", "About 5.5 million people live there."),
 ]
-WINDOW = "pocket-64+pocket-0-409601"
+WINDOW = "pocket-64~pocket-0-409601"
 ANSWERS = [
     "The capital of Andorra is Andorra la Vella.",
     "The capital of the country is the sea and the sons of the land.",

@@ -62,12 +62,12 @@ def test_twins_are_named_and_what_is_missing_is_none(tmp_path: Path) -> None:
     twin = FakeRun("cloud", 4.86, difference={"batch.microbatch": [4, 8]})
     models = ["baseline-42/alpaca/42", "cloud/alpaca/42", "baseline-22/chat/42"]
     params = write_study(tmp_path, [*BASELINES[:2], twin], steps=20, models=models, rounds=2)
-    (tmp_path / "runs" / "cloud" / "ift" / "alpaca" / "42" / "answers.jsonl").unlink()
     file = tmp_path / "judge" / "alpaca" / "round-2.jsonl"
     file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
     (tmp_path / "judge" / "chat" / "round-1.jsonl").unlink()
     (tmp_path / "judge" / "chat" / "round-2.jsonl").unlink()
     make(tmp_path, params)
+    (tmp_path / "runs" / "cloud" / "ift" / "alpaca" / "42" / "answers.jsonl").unlink()
     rows = read_rows(tmp_path / "tables" / "finetuning.csv", FinetuningRow)
     found = explorer(tmp_path, rows, read_rows(tmp_path / "tables" / "runs.csv", RunRow))
     assert found is not None

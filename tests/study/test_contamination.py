@@ -27,12 +27,12 @@ def test_runs_of_one_window_and_the_same_tokens_share_a_job(study_data: Data) ->
     runs = contaminated_runs(study)
     assert runs.keys() == contaminations(study).keys()
     assert {name: len(which) for name, which in runs.items()} == {
-        "text-16+text-0-1025": len(study.runs) - 2,
-        "text-32+text-0-1025": 1,
-        "text-16+text-0-2049": 1,
+        "text-16~text-0-1025": len(study.runs) - 2,
+        "text-32~text-0-1025": 1,
+        "text-16~text-0-2049": 1,
     }
-    assert runs["text-32+text-0-1025"] == ["long-42"]
-    job = contaminations(study)["text-16+text-0-2049"]
+    assert runs["text-32~text-0-1025"] == ["long-42"]
+    job = contaminations(study)["text-16~text-0-2049"]
     assert job.training == [Stretch(corpus="text", first=0, stop=2049)]
     assert (job.corpus, job.end_of_text, job.not_compared) == ("text", 511, [])
 
@@ -48,8 +48,8 @@ def test_precision_moves_no_window(study_data: Data) -> None:
 def test_a_continued_run_has_seen_what_the_other_read(study_data: Data) -> None:
     study_data["runs"] += [EXTENDED, {**EXTENDED, "name": "later", "start_token": 9000}]
     runs = contaminated_runs(parse_study(study_data))
-    assert runs["text-16+text-0-2049"] == ["extended"]  # the stretches share a token: one stretch
-    assert runs["text-16+text-0-1025+text-9000-10025"] == ["later"]
+    assert runs["text-16~text-0-2049"] == ["extended"]  # the stretches share a token: one stretch
+    assert runs["text-16~text-0-1025+text-9000-10025"] == ["later"]
 
 
 def test_corpora_are_compared_where_their_ids_mean_the_same(study_data: Data) -> None:
@@ -73,7 +73,7 @@ def test_corpora_are_compared_where_their_ids_mean_the_same(study_data: Data) ->
     study_data["recipe"]["model"]["vocabulary"] = 50257
     study = parse_study(study_data)
     params = ContaminationParams.of(study, study.runs["other"])
-    assert params.name == "cut-16+cut-0-1025+text-0-1025"
+    assert params.name == "cut-16~cut-0-1025~text-0-1025"
     assert (params.not_compared, params.end_of_text) == ([], 50256)
 
 

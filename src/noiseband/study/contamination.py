@@ -39,9 +39,10 @@ class ContaminationParams(Section):
 
     @property
     def name(self) -> str:
-        """File name of the result. No corpus has a + in its name, so no two are alike."""
+        """File name of the result. No corpus has a ~ in its name, so no two are alike;
+        and a crate's addresses need not encode it."""
         window = f"{self.corpus}-{self.context}"
-        return "+".join([window, *(stretch.name for stretch in self.training)])
+        return "~".join([window, *(stretch.name for stretch in self.training)])
 
     @classmethod
     def of(cls, study: Study, run: Run) -> ContaminationParams:

@@ -34,7 +34,7 @@ def means(made: Made, protocol: str) -> dict[str, list[float | None]]:
 def page(opens: Opens, judged: Made) -> Page:
     page = opens(page_of(judged))
     page.locator("#explorer").scroll_into_view_if_needed()
-    page.get_by_label("Protocol").wait_for()
+    page.get_by_role("combobox", name="Protocol").wait_for()
     return page
 
 
@@ -63,7 +63,7 @@ def choose(page: Page, *runs: str) -> None:
 
 
 def test_answers_stand_side_by_side_with_scores_and_reasons(page: Page, judged: Made) -> None:
-    page.get_by_label("Protocol").select_option("chat")
+    page.get_by_role("combobox", name="Protocol").select_option("chat")
     page.get_by_label("Question", exact=True).select_option("4")
     choose(page, "cloud-42", "weight-tying-42")
     expected = means(judged, "chat")
@@ -84,7 +84,7 @@ def test_answers_stand_side_by_side_with_scores_and_reasons(page: Page, judged: 
 
 
 def test_a_missing_score_is_no_zero(page: Page, judged: Made) -> None:
-    page.get_by_label("Protocol").select_option("chat")
+    page.get_by_role("combobox", name="Protocol").select_option("chat")
     choose(page, "cloud-42", "baseline-22")
     page.get_by_label("Question", exact=True).select_option("3")
     first = read_jsonl(judged.results / "judge" / "chat" / "round-1.jsonl")[2]
@@ -96,7 +96,7 @@ def test_a_missing_score_is_no_zero(page: Page, judged: Made) -> None:
 
 def test_where_models_disagree_most_comes_first(page: Page, judged: Made) -> None:
     runs = ("baseline-22", "weight-tying-42", "remove-dropout-42", "cloud-42")
-    page.get_by_label("Protocol").select_option("chat")
+    page.get_by_role("combobox", name="Protocol").select_option("chat")
     choose(page, *runs)
     page.get_by_label("Questions", exact=True).select_option("where the models disagree most")
     score = means(judged, "chat")
@@ -110,7 +110,7 @@ def test_where_models_disagree_most_comes_first(page: Page, judged: Made) -> Non
 
 
 def test_where_twins_disagree_most_shows_the_twins(page: Page, judged: Made) -> None:
-    page.get_by_label("Protocol").select_option("chat")
+    page.get_by_role("combobox", name="Protocol").select_option("chat")
     page.get_by_label("Questions", exact=True).select_option("where the twins disagree most")
     score = means(judged, "chat")
     gaps = [abs((score[TWINS[0]][q] or 0) - (score[TWINS[1]][q] or 0)) for q in range(4)]
@@ -119,9 +119,9 @@ def test_where_twins_disagree_most_shows_the_twins(page: Page, judged: Made) -> 
 
 
 def test_scores_narrow_questions_and_answers(page: Page, judged: Made) -> None:
-    page.get_by_label("Protocol").select_option("chat")
+    page.get_by_role("combobox", name="Protocol").select_option("chat")
     choose(page, "cloud-42", "weight-tying-42")
-    page.get_by_label("Scores from").fill("58")
+    page.get_by_role("spinbutton", name="Scores from").fill("58")
     score = means(judged, "chat")
     wanted = [
         question
@@ -131,19 +131,19 @@ def test_scores_narrow_questions_and_answers(page: Page, judged: Made) -> None:
     assert 0 < len(wanted) < 4
     assert listed(page) == wanted
     assert all(float(value) >= 58 for value in cards(page).values())
-    page.get_by_label("Scores from").fill("99.9")
+    page.get_by_role("spinbutton", name="Scores from").fill("99.9")
     expect(page.get_by_text("No question has such an answer")).to_be_visible()
     expect(page.get_by_text("0 of 4 questions")).to_be_visible()
 
 
 def test_words_are_found_in_questions_and_answers(page: Page) -> None:
-    page.get_by_label("Search").fill("CURRENCY is used")
+    page.get_by_role("searchbox", name="Search").fill("CURRENCY is used")
     assert listed(page) == [1]
     # In what a model wrote, for one of the models beside each other.
     choose(page, "baseline-42")
-    page.get_by_label("Search").fill("king was the yen")
+    page.get_by_role("searchbox", name="Search").fill("king was the yen")
     assert listed(page) == [3]
-    page.get_by_label("Search").fill("nowhere written")
+    page.get_by_role("searchbox", name="Search").fill("nowhere written")
     assert listed(page) == []
 
 
@@ -157,9 +157,9 @@ def test_previous_and_next_walk_the_list(page: Page) -> None:
 
 
 def test_a_view_is_a_link_and_back_goes_back(page: Page, opens: Opens, judged: Made) -> None:
-    page.get_by_label("Protocol").select_option("chat")
+    page.get_by_role("combobox", name="Protocol").select_option("chat")
     choose(page, "cloud-42", "weight-tying-42")
-    page.get_by_label("Search").fill("country")
+    page.get_by_role("searchbox", name="Search").fill("country")
     page.get_by_label("Question", exact=True).select_option("3")
     address = page.evaluate("location.hash")
     assert parse_qs(address.removeprefix("#explorer?")) == {
@@ -177,17 +177,17 @@ def test_a_view_is_a_link_and_back_goes_back(page: Page, opens: Opens, judged: M
     assert again.locator("#explorer article").inner_text() == before
     assert again.locator("#explorer").evaluate("(it) => it.getBoundingClientRect().top < 900")
 
-    page.get_by_label("Protocol").select_option("alpaca")
+    page.get_by_role("combobox", name="Protocol").select_option("alpaca")
     page.go_back()
-    expect(page.get_by_label("Protocol")).to_have_value("chat")
+    expect(page.get_by_role("combobox", name="Protocol")).to_have_value("chat")
     assert page.locator("#explorer article").inner_text() == before
     page.go_forward()
-    expect(page.get_by_label("Protocol")).to_have_value("alpaca")
+    expect(page.get_by_role("combobox", name="Protocol")).to_have_value("alpaca")
 
 
 def test_anchors_of_other_sections_still_work(page: Page) -> None:
-    page.get_by_label("Protocol").select_option("chat")
+    page.get_by_role("combobox", name="Protocol").select_option("chat")
     page.get_by_role("link", name="Results").click()
     assert page.evaluate("location.hash") == "#results"
     expect(page.locator("#results-title")).to_be_in_viewport()
-    assert page.get_by_label("Protocol").input_value() == "chat"
+    assert page.get_by_role("combobox", name="Protocol").input_value() == "chat"

@@ -22,7 +22,7 @@ def everything_opened(page: Page) -> None:
     page.locator("#timeline").scroll_into_view_if_needed()
     page.get_by_role("slider").wait_for()
     page.locator("#explorer").scroll_into_view_if_needed()
-    page.get_by_label("Protocol").wait_for()
+    page.get_by_role("combobox", name="Protocol").wait_for()
     while (off := page.locator("#explorer [aria-pressed=false]")).count():
         off.first.click()
     page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")

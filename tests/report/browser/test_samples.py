@@ -26,7 +26,7 @@ def test_the_slider_goes_through_the_checkpoints(opens: Opens, judged: Made) -> 
 def test_another_run_stands_beside_the_baseline(opens: Opens, judged: Made) -> None:
     page = opens(page_of(judged))
     page.locator("#timeline").scroll_into_view_if_needed()
-    page.get_by_label("beside it").select_option("weight-tying-22")
+    page.get_by_role("combobox", name="beside it").select_option("weight-tying-22")
     page.get_by_role("slider").press("Home")
     names = page.locator("#timeline .by bdi").all_inner_texts()
     assert names == ["baseline-42", "weight-tying-22"]

@@ -59,10 +59,10 @@ def test_a_large_study_is_a_small_page(large: Made) -> None:
 def test_a_large_study_is_painted_at_once(opens: Opens, large: Made) -> None:
     page = opens(page_of(large))
     page.locator("#explorer").scroll_into_view_if_needed()
-    page.get_by_label("Protocol").wait_for(timeout=30_000)
+    page.get_by_role("combobox", name="Protocol").wait_for(timeout=30_000)
     paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
     print(f"{page_of(large).stat().st_size / 1e6:.2f} MB, first paint after {paint:.0f} ms")
     # The promise is 2 s; a machine that others use meanwhile gets more.
     assert paint < 10_000
-    page.get_by_label("Protocol").select_option("protocol-3")
+    page.get_by_role("combobox", name="Protocol").select_option("protocol-3")
     assert page.get_by_label("Question", exact=True).locator("option").count() == QUESTIONS
