@@ -49,7 +49,7 @@ def test_a_continued_run_has_seen_what_the_other_read(study_data: Data) -> None:
     study_data["runs"] += [EXTENDED, {**EXTENDED, "name": "later", "start_token": 9000}]
     runs = contaminated_runs(parse_study(study_data))
     assert runs["text-16~text-0-2049"] == ["extended"]  # the stretches share a token: one stretch
-    assert runs["text-16~text-0-1025+text-9000-10025"] == ["later"]
+    assert runs["text-16~text-0-1025~text-9000-10025"] == ["later"]
 
 
 def test_corpora_are_compared_where_their_ids_mean_the_same(study_data: Data) -> None:
