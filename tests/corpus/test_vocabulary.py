@@ -21,7 +21,7 @@ from noiseband.corpus.vocabulary import (
 )
 from noiseband.errors import UserError
 from noiseband.files import write_jsonl
-from noiseband.study.config import Tokenizer
+from noiseband.study.corpora import Tokenizer
 
 TEXT = st.text() | st.text("ab \n’é日<|>endoftx0")
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from noiseband.cli import app
 from noiseband.errors import UserError
-from noiseband.study import config, params
+from noiseband.study import corpora, params
 from noiseband.study.recipe import Section
 
 ParamsText = Annotated[str, typer.Option("--params", help="The stage's params as JSON.")]
@@ -54,7 +54,7 @@ def vocabulary(params_text: ParamsText, corpus: Folder, out: Out) -> None:
     """Train or write out the vocabulary of a corpus."""
     from noiseband.corpus.vocabulary import build_vocabulary
 
-    build_vocabulary(parse(config.Tokenizer, params_text), corpus, out)
+    build_vocabulary(parse(corpora.Tokenizer, params_text), corpus, out)
 
 
 @app.command(rich_help_panel=PANEL)

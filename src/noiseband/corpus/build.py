@@ -12,7 +12,7 @@ from noiseband.corpus.documents import Document, digest
 from noiseband.corpus.packages import package_files
 from noiseband.errors import UserError
 from noiseband.files import write_json, write_jsonl
-from noiseband.study.config import Documents, Source
+from noiseband.study.corpora import Documents, Source
 
 Reader = Callable[[Mapping[str, Path]], Iterator[Document]]
 READERS: dict[str, tuple[Reader, str]] = {

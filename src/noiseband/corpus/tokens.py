@@ -17,7 +17,7 @@ from noiseband.corpus.documents import SPLITS, read_documents
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.errors import UserError
 from noiseband.files import atomic, write_json
-from noiseband.study.config import SplitTokens
+from noiseband.study.corpora import SplitTokens
 
 TENSOR = "tokens"
 HEADER_BYTES = 128

@@ -18,7 +18,7 @@ import tiktoken
 from noiseband.corpus.documents import read_documents
 from noiseband.errors import UserError
 from noiseband.files import atomic
-from noiseband.study.config import Tokenizer
+from noiseband.study.corpora import Tokenizer
 
 END_OF_TEXT = "<|endoftext|>"
 

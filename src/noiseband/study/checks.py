@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from noiseband.study.config import Changes, Corpus, Design
+from noiseband.study.config import Changes, Design
+from noiseband.study.corpora import Corpus
 from noiseband.study.pretrained import check_pretrained
 from noiseband.study.problems import Problem, from_pydantic, nearest, unknown_names
 from noiseband.study.recipe import BaselineRecipe, flatten

@@ -8,17 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from noiseband.study.config import (
-    Answers,
-    Checkpoints,
-    Documents,
-    Evaluation,
-    Noise,
-    Protocol,
-    Samples,
-    SplitTokens,
-)
+from noiseband.study.config import Answers, Checkpoints, Evaluation, Noise, Protocol, Samples
 from noiseband.study.contamination import contaminated_runs
+from noiseband.study.corpora import Documents, SplitTokens
 from noiseband.study.instructions import Instructions
 from noiseband.study.judges import Judge
 from noiseband.study.pretrained import PretrainedModel

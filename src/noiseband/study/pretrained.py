@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from noiseband.study.corpora import Tokenizer
 from noiseband.study.problems import Problem, nearest
 from noiseband.study.recipe import BaselineRecipe, Model, Section
-
-if TYPE_CHECKING:
-    from noiseband.study.config import Tokenizer
 
 KNOWN_MODELS = {
     name: Model(

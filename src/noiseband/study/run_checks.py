@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from noiseband.study.config import Corpus, RunEntry, StudyConfig
+from noiseband.study.config import RunEntry, StudyConfig
+from noiseband.study.corpora import Corpus
 from noiseband.study.problems import Problem, from_pydantic, unknown_names
 from noiseband.study.recipe import BaselineRecipe, valid_processes
 from noiseband.study.runs import BASELINE, Run, expand, in_order

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from noiseband.study.config import Corpus, Evaluation
+from noiseband.study.config import Evaluation
+from noiseband.study.corpora import Corpus
 from noiseband.study.problems import Problem
 from noiseband.study.runs import Run, trained_on
 
