@@ -57,5 +57,5 @@ def test_a_run_that_continues_another_is_digested_like_any_and_has_no_init(
     names = ("recipe.json", "model.safetensors", "model.json", "trace.parquet", "samples.jsonl")
     assert added == {
         *(f"results/runs/extended/{name}" for name in (*names, "test_loss.json")),
-        "results/contamination/text-16+text-0-2049.json",
+        "results/contamination/text-16~text-0-2049.json",
     }

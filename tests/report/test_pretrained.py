@@ -109,7 +109,7 @@ def test_the_page_shows_them_apart(beside: Made) -> None:
     tags = Tags(beside.page)
     assert (tags.open, tags.unbalanced) == ([], [])
     text = words_of(beside.page)
-    assert "smallsome/small – 3.499677 +0.191849 1.2500 – – pretrained" in text
+    assert "smallsome/small – 3.499677 +0.191849 1.2500 – – – pretrained" in text
     assert "small: 124,439,808 parameters, some/small at" in text
     assert "poor: 124,439,808 parameters" in text
     assert text.count("It is no better than the baseline") == 1
