@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,12 @@ def test_agreement_of_rounds_and_with_the_loss_is_told(tmp_path: Path) -> None:
     rounds, correlation = agreement_sentences(tmp_path, rows, 0.05)
     assert "2 judging rounds agree with Kendall's W = 1.00" in rounds
     assert "an SD of 0.71 between rounds" in rounds
-    assert "over 4 models test loss and score correlate with r = -1.00 (95% interval" in correlation
+    assert "over 4 runs test loss and score correlate with r = −1.00 (95% interval" in correlation
+    # More fine-tunes of the same runs are no more evidence of the runs.
+    again = [replace(row, seed=7, score=row.score) for row in rows]
+    *_, same = agreement_sentences(tmp_path, [*rows, *again], 0.05)
+    seeds = "4 runs, each with the mean of its fine-tuning seeds,"
+    assert same == correlation.replace("4 runs", seeds)
     (tmp_path / "judge" / "p" / "round-2.jsonl").unlink()
     assert "judged in one round" in agreement_sentences(tmp_path, rows, 0.05)[0]
     assert agreement_sentences(tmp_path, rows[:1], 0.05) == []

@@ -10,11 +10,11 @@ from scipy import stats
 
 from noiseband.report.rows import FinetuningRow
 from noiseband.report.scores import score_table
-from noiseband.report.words import counted
+from noiseband.report.words import counted, signed
 from noiseband.stats.ranks import intraclass_correlation, kendall_w
 
 FEWEST = 4
-"""Models for which a correlation has an interval."""
+"""Runs for which a correlation has an interval."""
 
 
 def agreement_sentences(results: Path, models: Sequence[FinetuningRow], alpha: float) -> list[str]:
@@ -52,14 +52,22 @@ def _rounds(results: Path, protocol: str, rows: Sequence[FinetuningRow]) -> str 
 
 
 def _correlation(rows: Sequence[FinetuningRow], alpha: float) -> str | None:
-    pairs = [(row.test_loss, row.score) for row in rows if row.test_loss is not None]
-    if len({loss for loss, _ in pairs}) < FEWEST or len({score for _, score in pairs}) < 2:
+    """Over runs, not fine-tuned models: those of one run share its loss and are no new evidence."""
+    scores: dict[str, list[float]] = {}
+    losses: dict[str, float] = {}
+    for row in rows:
+        if row.test_loss is not None and row.score is not None:
+            scores.setdefault(row.run, []).append(row.score)
+            losses[row.run] = row.test_loss
+    means = [float(np.mean(of_run)) for of_run in scores.values()]
+    if len(set(losses.values())) < FEWEST or len(set(means)) < 2:
         return None
-    losses, scores = zip(*pairs, strict=True)
-    found = stats.pearsonr(losses, scores)
+    found = stats.pearsonr(list(losses.values()), means)
     interval = found.confidence_interval(1 - alpha)
+    r, low, high = (signed(x, 2) for x in (found.statistic, interval.low, interval.high))
+    averaged = ", each with the mean of its fine-tuning seeds," if len(rows) > len(means) else ""
     return (
-        f"over {counted(len(pairs), 'model')} test loss and score correlate with r = "
-        f"{found.statistic:+.2f} ({1 - alpha:.0%} interval {interval.low:+.2f} to "
-        f"{interval.high:+.2f}); a lower loss goes with better answers where it is negative."
+        f"over {counted(len(means), 'run')}{averaged} test loss and score correlate with r = {r} "
+        f"({1 - alpha:.0%} interval {low} to {high}); a lower loss goes with better answers where "
+        "it is negative."
     )
