@@ -105,7 +105,7 @@ def test_training_gives_the_same_bytes_with_any_number_of_threads(
     program = (
         "import sys, pathlib\n"
         "from noiseband.corpus.vocabulary import build_vocabulary\n"
-        "from noiseband.study.config import Tokenizer\n"
+        "from noiseband.study.corpora import Tokenizer\n"
         "corpus, out = map(pathlib.Path, sys.argv[1:])\n"
         "build_vocabulary(Tokenizer(kind='bpe', vocabulary=4096), corpus, out)\n"
         "assert 'torch' not in sys.modules, 'slow to start'\n"
