@@ -92,7 +92,7 @@ def test_one_dead_process_ends_the_others_with_a_message(make_job: MakeJob, rank
         wait_for_steps(job, process, 5)
         workers = workers_of(job)
         os.kill(workers[rank], signal.SIGKILL)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=60)  # torchrun itself gives up on a process after 30
         assert process.returncode == 1
         assert f"process {rank} was ended by SIGKILL, and the others with it" in said
         assert "Traceback" not in said

@@ -70,8 +70,9 @@ class Processes:
 
         On CUDA the swap is queued on the current stream, on a CPU it has happened on return.
         """
-        swap = [dist.P2POp(dist.isend, send, partner), dist.P2POp(dist.irecv, receive, partner)]
+        swap = [dist.P2POp(dist.irecv, receive, partner), dist.P2POp(dist.isend, send, partner)]
         with peers_alive():
+            # Receiving first: Gloo does not always tell one that sends of its partner's death.
             for work in dist.batch_isend_irecv(swap):
                 work.wait()
 
