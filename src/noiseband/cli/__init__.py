@@ -18,7 +18,7 @@ app = typer.Typer(
 )
 
 # Commands register themselves on `app`.
-from noiseband.cli import bits, fit, people, plan, published, report, stages  # noqa: E402, F401
+from noiseband.cli import bits, fit, people, plan, published, report, stages, track  # noqa: E402, F401
 
 
 def main() -> None:

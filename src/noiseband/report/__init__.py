@@ -12,5 +12,6 @@ Below these: `rows` (what a table's row holds, and its CSV), `sources` (reading 
 (the tables as `stats/` wants them), `scores`, `answers`, `contamination`, `traces`; for figures
 `palette`, `svg`, `training`, `panels` and a `chart_*` for each picture; for the page `words`
 (numbers and sentences), `hostile` (text that models wrote), `provenance`, a `view_*` for each part
-that needs more than a table, and `templates/`.
+that needs more than a table, and `templates/`. While a study runs: `progress` and `partial`, and
+`track` with `trackers` for those who follow it in a tracker.
 """

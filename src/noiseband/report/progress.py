@@ -48,7 +48,7 @@ def progress(study: Study) -> list[RunProgress]:
 
 def _progress(study: Study, run: Run) -> RunProgress:
     folder, steps = study.results / "runs" / run.name, run.recipe.steps
-    if _made_by(folder, run):
+    if made_by(folder, run):
         tested = all((folder / name).exists() for name in FILES)
         return RunProgress(
             run.name, State.FINISHED if tested else State.TRAINED, steps, steps, None
@@ -62,7 +62,7 @@ def _progress(study: Study, run: Run) -> RunProgress:
     return RunProgress(run.name, state, row["step"] + 1, steps, row["loss"])
 
 
-def _made_by(folder: Path, run: Run) -> bool:
+def made_by(folder: Path, run: Run) -> bool:
     """Whether the folder holds a model of the run's recipe, not of an earlier one."""
     try:
         made = read_json(folder / "recipe.json")["digest"]

@@ -1,0 +1,68 @@
+"""`noiseband track`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from noiseband.cli import app
+from noiseband.cli.people import DEFAULT_CONFIG, Config
+from noiseband.study import load_study
+
+EVERY = 10
+"""Seconds between two looks at a study that is running."""
+
+
+class TrackerName(StrEnum):
+    """Trackers that there is an adapter for."""
+
+    TENSORBOARD = "tensorboard"
+    TRACKIO = "trackio"
+
+
+@app.command()
+def track(
+    to: Annotated[TrackerName, typer.Option(help="The tracker.")] = TrackerName.TENSORBOARD,
+    config: Config = DEFAULT_CONFIG,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the tracker; default: <results>/work/<tracker>."),
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on until every run is finished.")
+    ] = False,
+) -> None:
+    """Send the traces of a study's runs to a tracker; only what it does not have yet.
+
+    Example: `noiseband track --to tensorboard --watch`
+
+    Runs that are still training are sent as far as they are. The runs themselves know nothing of
+    it. The trackers are extras: `pip install -c constraints.txt -e '.[tensorboard]'`.
+    """
+    from noiseband.report.progress import State, progress
+    from noiseband.report.track import track as send
+    from noiseband.report.trackers import TRACKERS
+
+    study = load_study(config)
+    folder = out or study.results / "work" / to.value
+    while True:
+        # Looked at first, so that what is written meanwhile is sent in the next round.
+        finished = all(one.state in (State.TRAINED, State.FINISHED) for one in progress(study))
+        for run, steps in send(study, TRACKERS[to], folder).items():
+            print(f"{run}: {steps:,} steps", file=sys.stderr)
+        if finished or not watch:
+            break
+        time.sleep(EVERY)
+    print(_look(to, folder))
+
+
+def _look(to: TrackerName, folder: Path) -> str:
+    """The command that shows it."""
+    if to == TrackerName.TENSORBOARD:
+        return f"tensorboard --logdir {folder}"
+    return f"TRACKIO_DIR={folder.resolve()} trackio show"

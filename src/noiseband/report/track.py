@@ -1,0 +1,78 @@
+"""Traces of a study's runs in a tracker, finished or still growing.
+
+It reads what the runs leave on disk, so that training knows nothing of trackers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+from noiseband.files import read_json, write_json
+from noiseband.report.progress import last_row, made_by
+from noiseband.study import Run, Study
+from noiseband.study.recipe import flatten
+from noiseband.trace import read_rows
+
+SHOWN = ("loss", "learning_rate", "gradient_norm", "clipped", "skipped")
+"""Columns of a trace that are sent; 1 and 0 for yes and no."""
+
+Log = Callable[[int, dict[str, float]], None]
+"""Takes a step, counted from 0, and its values."""
+
+
+class Tracker(Protocol):
+    """An adapter to one tracker."""
+
+    def __call__(
+        self, study: str, run: str, recipe: dict[str, Any], folder: Path
+    ) -> AbstractContextManager[Log]:
+        """Open a run, or go on with it, until the context ends.
+
+        `recipe` is flat. `folder` is the tracker's own, for what it keeps on this machine.
+        """
+
+
+def track(study: Study, tracker: Tracker, folder: Path) -> dict[str, int]:
+    """Send what has not been sent before; return the number of new steps of each run.
+
+    Runs are called `<run>-<8 digits of the recipe's digest>`. Since a run that goes on after a kill
+    makes the same steps again, the number of steps that were sent is all there is to remember: it
+    lies in `sent.json`. Without `folder` everything is sent again.
+    """
+    memory = folder / "sent.json"
+    sent: dict[str, int] = read_json(memory) if memory.exists() else {}
+    new: dict[str, int] = {}
+    for run in study.runs.values():
+        name = f"{run.name}-{run.recipe.digest[:8]}"
+        before = sent.get(name, 0)
+        rows = list(islice(_rows(study, run), before, None))
+        if not rows:
+            continue
+        with tracker(study.config.study, name, flatten(run.recipe.model_dump()), folder) as log:
+            for row in rows:
+                log(row["step"], {column: float(row[column]) for column in SHOWN})
+        new[run.name] = len(rows)
+        sent[name] = before + len(rows)
+        write_json(memory, sent)
+    return new
+
+
+def _rows(study: Study, run: Run) -> Iterator[dict[str, Any]]:
+    """The steps of a run by now, from its trace or from the one that grows in its work folder."""
+    folder = study.results / "runs" / run.name
+    if made_by(folder, run) and (folder / "trace.parquet").exists():
+        yield from map(asdict, read_rows(folder / "trace.parquet"))
+        return
+    growing = study.results / "work" / f"{run.name}-{run.recipe.digest[:16]}" / "trace.jsonl"
+    last = last_row(growing)
+    if last is None:
+        return
+    with open(growing, "rb") as file:
+        # Not beyond the last whole row.
+        yield from map(json.loads, islice(file, last["step"] + 1))
