@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 
 from noiseband.report.traces import read_trace
-from tests.judge.server import running
 from tests.hub.models import SMALL, saved_gpt2
+from tests.judge.server import running
 from tests.workflow.crates import complaints
 
 ROOT = Path(__file__).parents[2]
@@ -238,6 +238,11 @@ def test_a_mistake_in_the_config_is_told_without_a_traceback(project: Project) -
     assert found.returncode == 2
     assert "recipe.model: heads=3 does not divide width=16" in found.stderr
     assert "Traceback" not in found.stderr
+    with project.edited("config/config.yaml", "checkpoints:", "machine: lptop\ncheckpoints:"):
+        found = project.snakemake("-n")
+    assert found.returncode == 2
+    assert "did you mean laptop?" in found.stderr
+    assert "Traceback" not in found.stderr
 
 
 def test_another_study_has_another_folder(project: Project) -> None:
@@ -291,10 +296,14 @@ def test_snakemakes_own_report_shows_the_outputs(project: Project, tmp_path: Pat
     done = project.snakemake("--report", str(out))
     assert done.returncode == 0, done.stdout + done.stderr
     with zipfile.ZipFile(out) as archive:
-        texts = [archive.read(n).decode() for n in archive.namelist() if n.endswith((".html", ".js"))]
+        texts = [
+            archive.read(n).decode() for n in archive.namelist() if n.endswith((".html", ".js"))
+        ]
     whole = "\n".join(texts)
     for words in ("Answers", "Figures", "Tables", "Bits", "a verdict for every change"):
         assert words in whole
+
+
 def test_a_judge_over_the_network_is_asked_once_and_its_key_is_nowhere(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -385,7 +394,9 @@ def test_an_export_and_provenance_name_no_place_and_no_person(
 
 
 def test_pretrained_models_join_a_finished_study(project: Project, tmp_path: Path) -> None:
-    saved_gpt2(project.folder / "theirs", SMALL.model_copy(update={"vocabulary": 2048, "context": 96}))
+    saved_gpt2(
+        project.folder / "theirs", SMALL.model_copy(update={"vocabulary": 2048, "context": 96})
+    )
     shape = "vocabulary: 2048, context: 96, width: 16, heads: 4, layers: 2, qkv_bias: true"
     row = f"pretrained:\n  theirs: {{path: theirs, model: {{{shape}, tied: true}}}}\n"
     with project.edited("config/config.yaml", "baseline: ", f"{row}baseline: "):
