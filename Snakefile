@@ -46,10 +46,10 @@ if not workflow.configfiles:
 report: "workflow/report/study.rst"
 
 
-study = study_of(config, workflow.configfiles)
+MACHINES = "config/machines.yaml"
+study = study_of(config, workflow.configfiles, MACHINES)
 RESULTS = study.config.results
 RUNS = list(study.runs)
-MACHINES = "config/machines.yaml"
 
 
 wildcard_constraints:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from noiseband.errors import UserError
+from noiseband.plan.machines import load_machines, machine_of
 from noiseband.study import Study, parse_study, read_yaml
 from noiseband.study.contamination import contaminations
 from noiseband.study.params import finetuned_models
@@ -89,8 +90,8 @@ def _imports(module: str) -> tuple[str, ...]:
     return tuple(sorted(name for name in ours if _file(name).exists()))
 
 
-def study_of(config: dict[str, Any], files: list[str]) -> Study:
-    """The study of Snakemake's merged config.
+def study_of(config: dict[str, Any], files: list[str], machines: str) -> Study:
+    """The study of Snakemake's merged config, on a machine of the table.
 
     Snakemake reads YAML more loosely than we do, so the files are read a second time for what it
     lets pass, such as a key written twice. A mistake ends the process with its message alone:
@@ -99,7 +100,10 @@ def study_of(config: dict[str, Any], files: list[str]) -> Study:
     try:
         for file in files:
             read_yaml(file)
-        return parse_study(config, source=", ".join(map(str, files)) or "config")
+        study = parse_study(config, source=", ".join(map(str, files)) or "config")
+        # The report, which comes last, would be the first to miss it.
+        machine_of(load_machines(Path(machines)), study.config.machine)
+        return study
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(2)

@@ -67,6 +67,7 @@ def test_verify_says_identical_or_where(tmp_path: Path) -> None:
         (["runs", "--config", "none.yaml"], "none.yaml: cannot read the config"),
         (["init", "--run", "baselin-42", "--out", "x"], "did you mean baseline-42?"),
         (["init", "--run", "baseline-42"], "--out is missing"),
+        (["init", "--out", "x"], "--run is missing: give a name that `noiseband runs` lists"),
         (["train", "--out", "x", "--params", "{}"], "--params: run: Field required"),
         (["verify", "none", "nothing"], "neither a tensor file, a digest file or a manifest"),
     ],

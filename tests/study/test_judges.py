@@ -50,7 +50,7 @@ def test_kinds_are_told_apart(study_data: dict[str, Any]) -> None:
         ({**OPENAI, "options": {"api_key": "sk"}}, "judge.options: api_key does not belong here"),
         ({**OPENAI, "options": {"messages": []}}, "judge.options: messages does not belong here"),
         ({"kind": "openai", "model": "m"}, "judge.base_url: missing; this section needs it"),
-        ({**LOCAL, "sha256": "1"}, 'judge.sha256: "1": string should match pattern'),
+        ({**LOCAL, "sha256": "1"}, 'judge.sha256: "1": should be a SHA-256'),
         ({**LOCAL, "base_url": "x"}, 'judge.base_url: "x": unknown key'),
     ],
 )

@@ -134,7 +134,20 @@ def test_steps_round_training_tokens_up(study_data: Data) -> None:
         ("checkpoints", {"keep": [-1]}, "checkpoints.keep.0", "greater than or equal to 0"),
         ("checkpoints", {"keep": 2}, "checkpoints.keep", "valid list"),
         ("corpora/text/tokenizer/kind", "gpt2", "corpora.text.tokenizer", "remove it"),
-        ("corpora/text/sources/0/sha256", "zz", "corpora.text.sources.0.sha256", "match pattern"),
+        ("corpora/text/sources/0/sha256", "zz", "corpora.text.sources.0.sha256", "64 hexa"),
+        ("corpora/text/sources/0/version", 2, "corpora.text.sources.0.version", 'quotes, "2"'),
+        ("study", "my study", "study", "should be letters, digits"),
+        ("recipe/optimizer", None, "recipe.optimizer", "nothing stands there; it should be keys"),
+        ("recipe/optimizer", 1, "recipe.optimizer", "1: should be keys with values"),
+        ("recipe/optimizer/clip_norm", "None", "recipe.optimizer.clip_norm", "none is null"),
+        ("recipe/model/tied", 0, "recipe.model.tied", "true or false"),
+        ("seeds/clip", [42, [42, 42]], "seeds.clip", "a seed is there twice"),
+        (
+            "interventions/clip",
+            {"optimizer": {"clip_norm": 0.5}},
+            "interventions.clip.optimizer",
+            "with dots, as in optimizer.learning_rate",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_remedy(

@@ -106,7 +106,7 @@ def test_published_shapes(study_data: Data) -> None:
         ({**HUB, "path": "x"}, "", "give one of `repo` (with `revision`) and `path`"),
         ({"model": SHAPE}, "", "give one of `repo`"),
         ({**LOCAL, "revision": COMMIT}, "", "`revision` goes with `repo`"),
-        ({**HUB, "repo": "gpt2"}, ".repo", "pattern"),
+        ({**HUB, "repo": "gpt2"}, ".repo", "owner/name"),
         ({**HUB, "model": "gpt3"}, ".model", "no such model; did you mean gpt2?"),
         ({**LOCAL, "model": {**SHAPE, "widht": 8}}, ".model.widht", "did you mean width?"),
         ({**LOCAL, "model": {**SHAPE, "heads": 3}}, ".model", "heads=3 does not divide width=8"),

@@ -30,10 +30,12 @@ RuleParams = Annotated[
 
 def find_run(study: Study, name: str | None) -> Run:
     """The run of that name. Raises UserError with the nearest name."""
+    if name is None:
+        raise UserError("--run is missing: give a name that `noiseband runs` lists")
     if name in study.runs:
         return study.runs[name]
     raise UserError(
-        f"--run {name}: no such run in {study.config.study}; {nearest(name or '', study.runs)}"
+        f"--run {name}: no such run in {study.config.study}; {nearest(name, study.runs)}"
     )
 
 

@@ -94,6 +94,8 @@ def _changes(
     for dotted, value in changes.items():
         if dotted not in keys:
             remedy = f"no such recipe key; {nearest(dotted, keys)}"
+            if inside := [k for k in keys if k.startswith(f"{dotted}.")]:
+                remedy = f"a section of the recipe; name the key with dots, as in {inside[0]}"
             problems.append(Problem(f"{key}.{dotted}", value, remedy))
         elif keys[dotted] == value and type(keys[dotted]) is type(value):
             problems.append(

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from noiseband.errors import UserError
 
@@ -58,6 +59,15 @@ def unknown_names(key: str, value: str, names: Iterable[str]) -> list[Problem]:
 _SIMPLE = {"int", "float", "str"}
 _BRANCHES = {"dict", "list", *_SIMPLE, *(f"constrained-{name}" for name in _SIMPLE)}
 
+_PATTERNS = {
+    "^[A-Za-z0-9][A-Za-z0-9._-]*$": (
+        "should be letters, digits, '.', '_' and '-', the first a letter or a digit"
+    ),
+    "^[0-9a-f]{64}$": "should be a SHA-256, 64 hexadecimal digits in lower case",
+    "^[0-9a-f]{40}$": "should be a commit, 40 hexadecimal digits in lower case",
+    r"^[\w.-]+/[\w.-]+$": "should be owner/name",
+}
+
 
 def from_pydantic(error: ValidationError, section: str, model: type[BaseModel]) -> list[Problem]:
     """One problem for each key that pydantic complains about.
@@ -87,14 +97,36 @@ def from_pydantic(error: ValidationError, section: str, model: type[BaseModel]) 
             valid = ", ".join(kinds) or detail["ctx"]["expected_tags"]
             remedy = f"{'missing' if value is None else 'no such kind'}; valid: {valid}"
         else:
-            message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-            remedy = message[0].lower() + message[1:]
+            remedy = _remedy(detail)
         if key in found and found[key].value == value:
             # One complaint for each branch of a union: any of them would do.
             others = found[key].remedy
             remedy = others if others == remedy else f"{others}, or {remedy}"
         found[key] = Problem(key, value, remedy)
     return list(found.values())
+
+
+def _remedy(detail: ErrorDetails) -> str:
+    """What pydantic asks for, in words of YAML."""
+    value = detail["input"]
+    wanted = {
+        "string_type": "should be text",
+        "dict_type": "should be keys with values",
+        "model_type": "should be keys with values",
+        "bool_type": "should be true or false",
+    }.get(detail["type"])
+    if detail["type"] == "string_pattern_mismatch":
+        wanted = _PATTERNS.get(detail["ctx"]["pattern"])
+    if wanted is None:
+        message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        wanted = message[0].lower() + message[1:]
+    if value is None and detail["type"] in ("dict_type", "model_type"):
+        return f"nothing stands there; it {wanted}"
+    if detail["type"] == "string_type" and isinstance(value, int | float):
+        return f'{wanted}: put it in quotes, "{value}"'
+    if isinstance(value, str) and value.lower() == "none":
+        return f"{wanted}; YAML's word for none is null"
+    return wanted
 
 
 def _kinds(section: str, model: type[BaseModel]) -> dict[str, type[BaseModel]]:

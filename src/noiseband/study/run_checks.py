@@ -13,7 +13,7 @@ from noiseband.study.config import RunEntry, StudyConfig
 from noiseband.study.corpora import Corpus
 from noiseband.study.problems import Problem, from_pydantic, unknown_names
 from noiseband.study.recipe import BaselineRecipe, valid_processes
-from noiseband.study.runs import BASELINE, Run, expand, in_order
+from noiseband.study.runs import BASELINE, Run, expand, in_order, seed_pair
 from noiseband.study.window_checks import check_test_window
 
 
@@ -27,8 +27,10 @@ def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
     """
     problems: list[Problem] = []
     interventions, entries = valid["interventions"], valid["runs"]
-    for name in valid["seeds"]:
+    for name, pairs in valid["seeds"].items():
         problems += unknown_names(f"seeds.{name}", name, ["default", BASELINE, *interventions])
+        if len(set(map(seed_pair, pairs))) < len(pairs):
+            problems.append(Problem(f"seeds.{name}", pairs, "a seed is there twice; remove it"))
     for position, entry in enumerate(entries):
         for place, name in enumerate(entry.interventions):
             problems += unknown_names(f"runs.{position}.interventions.{place}", name, interventions)
