@@ -111,9 +111,12 @@ def study_of(config: dict[str, Any], files: list[str], machines: str) -> Study:
 
 TABLES = (
     "runs", "pretrained", "contamination", "verdicts", "gaps", "noise", "stacks", "factorial",
-    "finetuning", "epochs", "finetuning-noise", "twins",
+    "finetuning", "epochs", "finetuning-noise", "twins", "positions",
 )  # fmt: skip
-FIGURES = ("effects", "noise", "pareto", "loss", "learning-rate", "gradient-norm", "finetuning")
+FIGURES = (
+    "effects", "noise", "pareto", "loss", "learning-rate", "gradient-norm", "positions",
+    "finetuning",
+)  # fmt: skip
 
 
 def run_files(study: Study, *names: str) -> list[str]:

@@ -118,7 +118,7 @@ def test_equal_schedules_are_one_line(made: Made) -> None:
     assert "stacked-3, stacked-1 and schedule-learning-rate" in titles
 
 
-@pytest.mark.parametrize("name", ["loss", "gradient-norm", "learning-rate"])
+@pytest.mark.parametrize("name", ["loss", "gradient-norm", "learning-rate", "positions"])
 def test_charts_of_training_say_which_runs_a_mark_shows(made: Made, name: str) -> None:
     root = ElementTree.fromstring(svg(made, name))
     runs = json.loads(root.get("data-runs") or "")
@@ -161,6 +161,31 @@ def test_losses_are_only_compared_over_the_same_tokens(tmp_path: Path) -> None:
     assert text.count("<title>a-42</title>") == 2
     assert text.count("<title>extended</title>") == 1
     assert text.count(">reads other tokens<") == 1
+
+
+def test_where_in_the_context_a_run_is_better(made: Made, tmp_path: Path) -> None:
+    assert re.findall(r">about ([^<]*)</text>", svg(made, "positions")) == ["+0.55 ↑"]
+    worse_later = FakeRun("a-42", 4.8, "a", ["a"])
+    shorter = FakeRun("b-42", 4.8, "b", ["b"], difference={"model.context": [64, 32]})
+    params = write_study(tmp_path, [*BASELINES[:2], worse_later, shorter], steps=40, models=[])
+    for run, change in (("a-42", lambda n: 0.01 * n), ("b-42", lambda n: 0)):
+        file = tmp_path / "runs" / run / "test_loss.json"
+        found = json.loads(file.read_text())
+        if run == "b-42":
+            del found["by_position"][4:]
+        for n, stretch in enumerate(found["by_position"]):
+            stretch["loss"] += change(n)
+        file.write_text(json.dumps(found))
+    write_tables(params, tmp_path)
+    write_figures(params, tmp_path)
+    text = svg_of(tmp_path, "positions")
+    (line,) = re.findall(r'<title>a-42</title>\s*<path d="M([^"]*)"', text)
+    points = np.array([point.split() for point in line.split("L")], dtype=float)
+    assert len(points) == 8
+    assert (np.diff(points[:, 0]) > 0).all()
+    assert (np.diff(points[:, 1]) < 0).all(), "worse is up"
+    assert "<title>b-42</title>" not in text
+    assert text.count(">another context<") == 1
 
 
 STEPS = 33_165

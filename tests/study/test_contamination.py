@@ -16,7 +16,7 @@ from noiseband.study.contamination import (
 )
 
 Data = dict[str, Any]
-EXTENDED = {"name": "extended", "continues": "baseline-42"}
+EXTENDED: Data = {"name": "extended", "continues": "baseline-42"}
 
 
 def test_runs_of_one_window_and_the_same_tokens_share_a_job(study_data: Data) -> None:
@@ -50,6 +50,16 @@ def test_a_continued_run_has_seen_what_the_other_read(study_data: Data) -> None:
     runs = contaminated_runs(parse_study(study_data))
     assert runs["text-16~text-0-2049"] == ["extended"]  # the stretches share a token: one stretch
     assert runs["text-16~text-0-1025~text-9000-10025"] == ["later"]
+
+
+def test_names_fit_every_file_system_and_stay_apart(study_data: Data) -> None:
+    corpus = "c" * 100  # as long as a corpus may be called
+    study_data["corpora"] = {corpus: study_data["corpora"]["text"]}
+    study_data["recipe"]["data"]["corpus"] = corpus
+    study_data["runs"] += [EXTENDED | {"name": f"from-{n}", "start_token": n} for n in (8000, 9000)]
+    names = list(contaminations(parse_study(study_data)))
+    assert len(names) == 3
+    assert all(len(name) <= 150 for name in names)
 
 
 def test_corpora_are_compared_where_their_ids_mean_the_same(study_data: Data) -> None:

@@ -15,12 +15,14 @@ from noiseband.report.chart_learning_rate import draw_learning_rate
 from noiseband.report.chart_loss import draw_loss
 from noiseband.report.chart_noise import draw_noise
 from noiseband.report.chart_pareto import draw_pareto
+from noiseband.report.chart_positions import draw_positions
 from noiseband.report.palette import LIGHT
 from noiseband.report.rows import (
     EpochRow,
     FactorialRow,
     FinetuningRow,
     NoiseRow,
+    PositionRow,
     RunRow,
     VerdictRow,
 )
@@ -33,7 +35,7 @@ from noiseband.table import read_rows
 
 
 def write_figures(params: TablesParams, results: Path) -> None:
-    """Write `figures/{effects,noise,pareto,loss,learning-rate,gradient-norm,finetuning}.svg`.
+    """Write `figures/<name>.svg` for every name in `workflow.FIGURES`.
 
     A pure function of the tables and traces under `results`: equal files give equal bytes. Raises
     UserError for a file that is missing.
@@ -45,6 +47,7 @@ def write_figures(params: TablesParams, results: Path) -> None:
     effects = read_rows(tables / "factorial.csv", FactorialRow)
     models = read_rows(tables / "finetuning.csv", FinetuningRow)
     epochs = read_rows(tables / "epochs.csv", EpochRow)
+    positions = read_rows(tables / "positions.csv", PositionRow)
     traces = {run.run: read_trace(results / "runs" / run.run / "trace.parquet") for run in runs}
     study = sort_traces(runs, verdicts, traces)
 
@@ -84,6 +87,12 @@ def write_figures(params: TablesParams, results: Path) -> None:
         "gradient-norm",
         "Gradient norm by step of the baseline and each intervention.",
         lambda: draw_gradient_norm(study),
+        study.lines,
+    )
+    save(
+        "positions",
+        "Test loss along the context: every run's difference from the baseline's mean.",
+        lambda: draw_positions(study, positions),
         study.lines,
     )
     save(

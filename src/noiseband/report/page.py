@@ -56,7 +56,10 @@ SCRIPT = (
     "start",
 )  # fmt: skip
 """Files of `templates/script`, one script on the page; the last one calls the others."""
-FIGURES = ("effects", "noise", "pareto", "loss", "learning-rate", "gradient-norm", "finetuning")
+FIGURES = (
+    "effects", "noise", "pareto", "loss", "learning-rate", "gradient-norm", "positions",
+    "finetuning",
+)  # fmt: skip
 
 
 def write_report(params: ReportParams, results: Path, machines: Path, out: Path) -> None:

@@ -252,6 +252,19 @@ class EpochRow:
 
 
 @dataclass(frozen=True)
+class PositionRow:
+    """Test loss of one run in one stretch of the context."""
+
+    run: str
+    first: int
+    """First position of the stretch, from 0."""
+    last: int
+    """Last position, included."""
+    loss: float
+    """Mean over the targets there, nats per token."""
+
+
+@dataclass(frozen=True)
 class TuningNoiseRow:
     """Fine-tuning noise of one protocol by one measure: judge score, or best validation loss."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from noiseband.report.rows import (
     FinetuningRow,
     GapRow,
     NoiseRow,
+    PositionRow,
     PretrainedRow,
     RunRow,
     StackRow,
@@ -47,6 +49,7 @@ def write_tables(params: TablesParams, results: Path) -> None:
     pretrained = pretrained_rows(results, params.pretrained, losses.get(params.baseline))
     losses |= {row.model: row.test_loss for row in pretrained}
     write_rows(tables / "runs.csv", RunRow, runs)
+    write_rows(tables / "positions.csv", PositionRow, position_rows(params.runs, results))
     seen = contamination_rows(results, params.contamination)
     write_rows(tables / "contamination.csv", ContaminationRow, seen)
     proposed = [row for row in runs if not inference.of_design(row, params.factors)]
@@ -106,6 +109,15 @@ def _run_row(folder: Path) -> RunRow:
         changes=tuple(f"{key}={_text(new)}" for key, (_, new) in card["difference"].items()),
         residual=None,
     )
+
+
+def position_rows(runs: Sequence[str], results: Path) -> list[PositionRow]:
+    """Test loss along the context, of every run."""
+    return [
+        PositionRow(run, stretch["first"], stretch["last"], stretch["loss"])
+        for run in runs
+        for stretch in json_file(results / "runs" / run / "test_loss.json")["by_position"]
+    ]
 
 
 def _text(value: Any) -> str:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from noiseband.study.config import Evaluation
 from noiseband.study.recipe import Section
 from noiseband.study.runs import Run, Study, trained_on
+
+LONGEST_NAME = 150
+"""Of a result, so that every file system takes it with what is put before and after."""
 
 
 class Stretch(Section):
@@ -40,9 +45,14 @@ class ContaminationParams(Section):
     @property
     def name(self) -> str:
         """File name of the result. No corpus has a ~ in its name, so no two are alike;
-        and a crate's addresses need not encode it."""
+        and a crate's addresses need not encode it. One that is too long for a file system ends in
+        its SHA-256 instead."""
         window = f"{self.corpus}-{self.context}"
-        return "~".join([window, *(stretch.name for stretch in self.training)])
+        name = "~".join([window, *(stretch.name for stretch in self.training)])
+        if len(name) <= LONGEST_NAME:
+            return name
+        digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+        return f"{name[: LONGEST_NAME - 17]}~{digest}"
 
     @classmethod
     def of(cls, study: Study, run: Run) -> ContaminationParams:

@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from tests.report.browser.conftest import Opens, page_of
 from tests.report.conftest import Made
 
-CHARTS = ["loss", "gradient-norm", "learning-rate"]
+CHARTS = ["loss", "gradient-norm", "learning-rate", "positions"]
 
 
 def hidden(page: Page, chart: str) -> set[str]:
@@ -36,7 +36,7 @@ def test_an_intervention_is_switched_off_and_on(opens: Opens, judged: Made) -> N
     for chart in CHARTS:
         assert hidden(page, chart) == set()
     chip(page, "Interventions shown", "weight-tying")
-    for chart in ("loss", "gradient-norm"):
+    for chart in ("loss", "gradient-norm", "positions"):
         assert hidden(page, chart) == {"weight-tying-42", "weight-tying-22"}
     # Others follow the same schedule, so its line stays.
     assert hidden(page, "learning-rate") == set()
@@ -55,10 +55,10 @@ def test_a_single_run_is_switched_off(opens: Opens, judged: Made) -> None:
     pressed = group.get_by_role("button", name="weight-tying").get_attribute("aria-pressed")
     assert pressed == "mixed"
     line = page.locator("#training svg g:has(> title:text-is('weight-tying-22'))")
-    assert line.count() == 3
-    assert [each.get_attribute("visibility") for each in line.all()] == ["hidden"] * 3
+    assert line.count() == 4, "two in the chart of losses, one in each of two more"
+    assert [each.get_attribute("visibility") for each in line.all()] == ["hidden"] * 4
     strokes = page.locator("#training svg g[data-of='7'][visibility]:not(:has(title))").count()
-    assert page.locator("#training [visibility]").count() == 3 + strokes
+    assert page.locator("#training [visibility]").count() == 4 + strokes
 
 
 def test_all_goes_and_all_comes_back(opens: Opens, judged: Made) -> None:
