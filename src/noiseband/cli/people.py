@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -153,12 +153,21 @@ def made(path: Path, config: Path) -> Path:
 
 
 @app.command()
-def schema() -> None:
-    """Print the JSON schema of config files, for editors.
+def schema(
+    format: Annotated[
+        Literal["json", "markdown"], typer.Option(help="For editors, or for people.")
+    ] = "json",
+) -> None:
+    """Print the schema of config files: JSON for editors, or the config reference.
 
-    Example: `noiseband schema > workflow/schemas/config.schema.json`
+    Example: `noiseband schema --format markdown | less`
     """
-    print(json.dumps(StudyConfig.model_json_schema(), indent=2))
+    from noiseband.study.document import config_reference
+
+    if format == "markdown":
+        print(config_reference(), end="")
+    else:
+        print(json.dumps(StudyConfig.model_json_schema(), indent=2))
 
 
 @app.command()

@@ -177,7 +177,8 @@ class BaselineRecipe(Section):
     """How initial weights are drawn: `keyed` by (init_seed, parameter name), or one generator in
     the order of the `reference` implementation."""
     precision: Precision = "float32"
-    """Arithmetic of the forward and backward pass."""
+    """Arithmetic of the forward and backward pass: `float32` without TF32, `tf32`, or autocast with
+    float32 weights and TF32 for what it leaves in float32 (`-no-tf32`: not even there)."""
     attention: Literal["explicit", "sdpa"] = "explicit"
     """`explicit` masks, softmax and dropout as published, or PyTorch's fused `sdpa`."""
     compile: bool = False
