@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from noiseband.study import parse_study
-from noiseband.workflow import code, deterministic_artefacts
+from noiseband.workflow import code, deterministic_artefacts, study_of
 
 
 def names(*stages: str) -> set[str]:
@@ -59,3 +61,14 @@ def test_a_run_that_continues_another_is_digested_like_any_and_has_no_init(
         *(f"results/runs/extended/{name}" for name in (*names, "test_loss.json")),
         "results/contamination/text-16~text-0-2049.json",
     }
+
+
+def test_a_machine_that_the_table_lacks_is_told_before_anything_runs(
+    study_data: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert study_of(study_data, [], "config/machines.yaml").runs
+    with pytest.raises(SystemExit) as stopped:
+        study_of({**study_data, "machine": "lptop"}, [], "config/machines.yaml")
+    assert stopped.value.code == 2
+    said = capsys.readouterr().err
+    assert said == 'machine: "lptop": no such name; did you mean laptop?\n'

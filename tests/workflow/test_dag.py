@@ -238,11 +238,6 @@ def test_a_mistake_in_the_config_is_told_without_a_traceback(project: Project) -
     assert found.returncode == 2
     assert "recipe.model: heads=3 does not divide width=16" in found.stderr
     assert "Traceback" not in found.stderr
-    with project.edited("config/config.yaml", "checkpoints:", "machine: lptop\ncheckpoints:"):
-        found = project.snakemake("-n")
-    assert found.returncode == 2
-    assert "did you mean laptop?" in found.stderr
-    assert "Traceback" not in found.stderr
 
 
 def test_another_study_has_another_folder(project: Project) -> None:
