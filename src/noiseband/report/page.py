@@ -48,6 +48,7 @@ from noiseband.report.view_starts import starts
 from noiseband.stats.noise import equal_variances
 from noiseband.study.params import ReportParams
 from noiseband.table import read_rows
+from noiseband.workflow import FIGURES
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPT = (
@@ -56,10 +57,6 @@ SCRIPT = (
     "start",
 )  # fmt: skip
 """Files of `templates/script`, one script on the page; the last one calls the others."""
-FIGURES = (
-    "effects", "noise", "pareto", "loss", "learning-rate", "gradient-norm", "positions",
-    "finetuning",
-)  # fmt: skip
 
 
 def write_report(params: ReportParams, results: Path, machines: Path, out: Path) -> None:

@@ -99,7 +99,7 @@ def _verdict(
         low=estimate.low,
         high=estimate.high,
         p_value=estimate.p_value,
-        verdict=_call(estimate),
+        verdict=call(estimate.low, estimate.high),
         smallest_visible=estimate.half_width,
         seeds_low=seeds_low,
         seeds_high=seeds_high,
@@ -108,14 +108,13 @@ def _verdict(
     )
 
 
-def _call(estimate: Estimate) -> Call:
-    if estimate.low is None or estimate.high is None:
+def call(low: float | None, high: float | None) -> Call:
+    """What an interval for a change of the loss says; None where there is no interval."""
+    if low is None or high is None:
         return Call.NOT_ENOUGH_RUNS
-    if estimate.high < 0:
+    if high < 0:
         return Call.HELPS
-    if estimate.low > 0:
-        return Call.HURTS
-    return Call.WITHIN_NOISE
+    return Call.HURTS if low > 0 else Call.WITHIN_NOISE
 
 
 def _seeds(estimate: Estimate, sd: float | None, alpha: float) -> tuple[int | None, int | None]:
