@@ -40,6 +40,7 @@ def test_runs_lists_the_study() -> None:
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == len(load_study("config/config.yaml").runs)
     assert "optimizer.weight_decay: 0.1 -> 0.01" in done.stdout
+    assert "optimizer.clip_norm: null -> 0.5" in done.stdout
 
 
 def test_init_writes_weights_with_their_digests(tmp_path: Path) -> None:

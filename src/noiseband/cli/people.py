@@ -14,7 +14,7 @@ from noiseband.cli.stages import parse
 from noiseband.errors import UserError
 from noiseband.study import Run, Study, StudyConfig, load_study, params
 from noiseband.study.problems import nearest
-from noiseband.study.recipe import Recipe
+from noiseband.study.recipe import Recipe, written
 
 Config = Annotated[
     Path, typer.Option("--config", help="The study's config file.", show_default=True)
@@ -179,8 +179,12 @@ def runs(config: Config = DEFAULT_CONFIG) -> None:
     study = load_study(config)
     width = max(map(len, study.models))
     for run in study.runs.values():
-        changes = ", ".join(f"{key}: {old} -> {new}" for key, (old, new) in run.difference.items())
-        note = f"repeat of {run.repeat_of}" if run.repeat_of else changes or "the baseline recipe"
+        changes = (
+            f"{key}: {written(old)} -> {written(new)}" for key, (old, new) in run.difference.items()
+        )
+        note = ", ".join(changes) or "the baseline recipe"
+        if run.repeat_of is not None:
+            note = f"repeat of {run.repeat_of}"
         print(f"{run.name:<{width}}  {_size(run.recipe)}  {note}")
     for name, one in study.pretrained.items():
         place = one.source.path or f"{one.source.repo} at {one.source.revision}"

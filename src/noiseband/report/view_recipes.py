@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from noiseband.report.rows import RunRow
 from noiseband.report.sources import json_file
+from noiseband.study.recipe import flatten, written
 
 
 @dataclass(frozen=True)
@@ -46,24 +46,10 @@ def differences(results: Path, rows: Sequence[RunRow]) -> list[Difference]:
 
 def baseline_recipe(results: Path, run: str) -> list[tuple[str, str]]:
     """Every key of the baseline run's recipe with its value."""
-    return _flat(_card(results, run)["recipe"])
-
-
-def written(value: Any) -> str:
-    """A recipe's value as one would write it in the config."""
-    return value if isinstance(value, str) else json.dumps(value)
+    recipe = flatten(_card(results, run)["recipe"])
+    return [(key, written(value)) for key, value in recipe.items()]
 
 
 def _card(results: Path, run: str) -> dict[str, Any]:
     card: dict[str, Any] = json_file(results / "runs" / run / "recipe.json")
     return card
-
-
-def _flat(value: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    pairs = []
-    for key, inner in value.items():
-        if isinstance(inner, dict):
-            pairs += _flat(inner, f"{prefix}{key}.")
-        else:
-            pairs.append((f"{prefix}{key}", written(inner)))
-    return pairs

@@ -11,7 +11,7 @@ from noiseband.errors import UserError
 from noiseband.files import read_json
 from noiseband.repro.compare import Comparison, Difference, compare_digests, compare_files
 from noiseband.repro.digest import file_digests
-from noiseband.study.recipe import flatten
+from noiseband.study.recipe import flatten, written
 from noiseband.trace import first_different_row, read_rows
 
 WEIGHTS = ("model.safetensors", "init.safetensors")
@@ -158,7 +158,7 @@ def differing_keys(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
     """`key: value -> value` for each dotted key whose values differ."""
     one, other = flatten(a), flatten(b)
     return [
-        f"{key}: {one.get(key)} -> {other.get(key)}"
+        f"{key}: {written(one.get(key))} -> {written(other.get(key))}"
         for key in sorted(one.keys() | other.keys())
         if one.get(key) != other.get(key)
     ]

@@ -242,6 +242,11 @@ def flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def written(value: Any) -> str:
+    """A recipe's value as one would write it in the config."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def difference(recipe: BaselineRecipe, other: BaselineRecipe) -> dict[str, list[Any]]:
     """Dotted keys in which two recipes differ, sorted, each with both values; but for the seeds."""
     seeds = {"init_seed", "train_seed"}
