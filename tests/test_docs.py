@@ -15,7 +15,8 @@ import typer
 import yaml
 
 from noiseband.cli import app
-from noiseband.study import StudyError, parse_study, read_yaml
+from noiseband.errors import UserError
+from noiseband.study import StudyError, load_study, parse_study, read_yaml
 
 PAGES = sorted([*Path().glob("*.md"), *Path("docs").glob("*.md"), *Path("benchmarks").glob("*.md")])
 # Written on their own, and not there yet.
@@ -141,6 +142,31 @@ def test_tests_that_are_named_exist(page: Path) -> None:
     for file, name in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text(page)):
         assert Path(file).exists(), file
         assert not name or f"def {name}(" in text(Path(file)), f"{file}::{name}"
+
+
+MISTAKES = {
+    "heads: 4": "heads: 5",
+    "{model.qkv_bias: true}": "{model.qkv_biass: true}",
+    "train_tokens: 256_000": "train_tokens: 2_560_000",
+    "version: 0.0.2": "version: 0.2",
+    "\nseeds:": "\n seeds:",
+}
+
+
+def test_mistakes_of_the_tutorial_are_told_as_it_says(tmp_path: Path) -> None:
+    page = re.sub(r"yaml:\d+", "yaml:N", text(Path("docs/tutorial.md")))
+    config = text(Path("config/config.yaml"))
+    for right, wrong in MISTAKES.items():
+        assert wrong.strip() in page
+        changed = config.replace(right, wrong, 1)
+        if right.startswith("version"):  # the page makes two at once there
+            changed = changed.replace("alpha: 0.05", "alpha: 5%")
+        file = tmp_path / "config.yaml"
+        file.write_text(changed, encoding="utf-8")
+        with pytest.raises(UserError) as raised:
+            load_study(file)
+        said = str(raised.value).replace(str(file), "config/config.yaml")
+        assert f"\nnoiseband: {re.sub(r'yaml:[0-9]+', 'yaml:N', said)}\n```" in page
 
 
 def test_every_page_says_the_same_version() -> None:
