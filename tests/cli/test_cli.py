@@ -96,6 +96,16 @@ def test_train_outside_the_workflow_says_what_to_make_first(small: Path) -> None
     assert f" --configfile {small}" in done.stderr
 
 
+def test_a_report_of_an_unfinished_study_says_what_to_do(small: Path) -> None:
+    done = run("report", "--config", small)
+    assert (done.returncode, done.stdout) == (2, "")
+    missing = small.parent / "results/runs/baseline-42/recipe.json"
+    assert done.stderr == (
+        f"noiseband: {missing} is not there yet; make it: snakemake {missing} --configfile {small};"
+        f" or see what there is: noiseband report --partial --config {small}\n"
+    )
+
+
 def test_params_travel_as_text() -> None:
     recipe = load_study("config/config.yaml").runs["qkv-bias-42"].recipe
     params = InitParams.of(recipe)

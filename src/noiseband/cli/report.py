@@ -20,7 +20,7 @@ from noiseband.cli.people import (
     made,
 )
 from noiseband.cli.stages import parse
-from noiseband.errors import UserError
+from noiseband.errors import NotMadeError, UserError
 from noiseband.study import Study, load_study, params
 
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ def report(
     While a study runs, `noiseband report --watch` in another terminal keeps `partial.html` up to
     date: finished runs in full, the others with their progress. A browser that shows it follows.
     """
-    from noiseband.report.page import write_report
-
     if params_text is not None:
+        from noiseband.report.page import write_report
+
         if results is None:
             raise UserError("--params needs --results beside it")
         given = parse(params.ReportParams, params_text)
@@ -66,12 +66,26 @@ def report(
     if partial or watch:
         _partial(study, machines, out or results / "partial.html", watch)
         return
+    out = out or results / "report.html"
+    try:
+        _finished(study, config, machines, out)
+    except NotMadeError as missing:
+        raise UserError(
+            f"{missing} --configfile {config}; or see what there is: "
+            f"noiseband report --partial --config {config}"
+        ) from missing
+    print(out)
+
+
+def _finished(study: Study, config: Path, machines: Path, out: Path) -> None:
+    """Write everything anew that is made from finished runs."""
     from noiseband.report.figures import write_figures
+    from noiseband.report.page import write_report
     from noiseband.report.tables import write_tables
     from noiseband.repro.manifest import write_manifest
     from noiseband.workflow import deterministic_artefacts, judged_artefacts
 
-    given = params.ReportParams.of(study)
+    given, results = params.ReportParams.of(study), study.results
     write_tables(given, results)
     write_figures(given, results)
     artefacts, judged = (
@@ -79,8 +93,7 @@ def report(
         for of in (deterministic_artefacts, judged_artefacts)
     )
     write_manifest(results, artefacts, results / "manifest.json", judged)
-    write_report(given, results, machines, out or results / "report.html")
-    print(out or results / "report.html")
+    write_report(given, results, machines, out)
 
 
 def _partial(study: Study, machines: Path, out: Path, watch: bool) -> None:
