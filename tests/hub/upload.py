@@ -74,14 +74,14 @@ def writing_handler(hub: Any) -> Any:
         def do_PUT(self) -> None:  # noqa: N802
             self._write()
 
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> Any:  # noqa: N802
             path = unquote(urlsplit(self.path).path)
             if not (asked := API.fullmatch(path)):
                 return super().do_GET()
             hub.requests.append(("GET", path, self.headers["Authorization"]))
             return self._repository(asked["repo"], asked["revision"])
 
-        def _write(self) -> None:
+        def _write(self) -> Any:
             path = unquote(urlsplit(self.path).path)
             hub.requests.append((self.command, path, self.headers["Authorization"]))
             fault = hub.fault(f"{self.command} {path.rsplit('/', 1)[0]}") or hub.fault(self.command)
@@ -101,7 +101,7 @@ def writing_handler(hub: Any) -> Any:
                 return self._send(401, {})
             return self._route(path, body)
 
-        def _route(self, path: str, body: bytes) -> None:
+        def _route(self, path: str, body: bytes) -> Any:
             if path == "/api/validate-yaml":
                 return self._json({"errors": [], "warnings": []})
             if path == "/api/repos/create":
@@ -147,13 +147,13 @@ def writing_handler(hub: Any) -> Any:
             ]
             self._json({"transfer": "basic", "objects": objects})
 
-        def _object(self, sha256: str, body: bytes) -> None:
+        def _object(self, sha256: str, body: bytes) -> Any:
             if hashlib.sha256(body).hexdigest() != sha256:
                 return self._send(400, {})
             hub.large[sha256] = body
             return self._send(200, {})
 
-        def _commit(self, repo: str, lines: list[dict[str, Any]]) -> None:
+        def _commit(self, repo: str, lines: list[dict[str, Any]]) -> Any:
             files = hub.tree(repo, hub.head[repo])
             for line in lines:
                 value = line["value"]
@@ -173,7 +173,7 @@ def writing_handler(hub: Any) -> Any:
             url = f"{hub.url}/{repo}/commit/{commit}"
             return self._json({"commitUrl": url, "commitOid": commit, "pullRequestUrl": None})
 
-        def _repository(self, repo: str, revision: str | None) -> None:
+        def _repository(self, repo: str, revision: str | None) -> Any:
             known = {v for r, v, _ in hub.files if r == repo}
             head = hub.head.get(repo) or next(iter(known), "")
             commit = head if revision in (None, "main") else revision

@@ -18,7 +18,7 @@ app = typer.Typer(
 )
 
 # Commands register themselves on `app`.
-from noiseband.cli import bits, fit, people, plan, published, report, stages  # noqa: E402, F401
+from noiseband.cli import bits, fit, hub, people, plan, published, report, stages  # noqa: E402, F401
 
 
 def main() -> None:
