@@ -40,6 +40,7 @@ def export(
     from noiseband.hub.source import find_source
 
     source = find_source(study, run)
+    _say(f"{run}: writing {source.weights.stat().st_size / 1e6:,.0f} MB of weights to {folder}")
     write_export(source.weights, source.model, source.vocabulary, folder)
     print(folder)
 
@@ -81,6 +82,7 @@ def publish(
     from noiseband.hub.upload import upload
 
     folder = out or study.results / "work" / "publish" / run
+    _say(f"{run}: writing export and card to {folder}")
     write_publication(study, study.runs[run], repo, licence, folder)
     files = {name: folder / name for name in published_files()}
     width = max(map(len, files))
@@ -122,6 +124,7 @@ def import_(
     study = load_study(config)
     from noiseband.hub.entry import import_model
 
+    _say(f"{repo}: fetching {file}")
     found = import_model(repo, revision, file, heads)
     name = name or repo.partition("/")[2]
     _check(study, name, found, config)
@@ -129,6 +132,12 @@ def import_(
 
     entry: dict[str, Any] = {"pretrained": {name: found.entry()}}
     print(yaml.safe_dump(entry, sort_keys=False, width=1000), end="")
+
+
+def _say(text: str) -> None:
+    """What takes a while, to a person who waits for it."""
+    if sys.stderr.isatty():
+        print(text, file=sys.stderr)
 
 
 def _check(study: Study, name: str, found: Import, config: Path) -> None:

@@ -57,6 +57,7 @@ def write_export(weights: Path, model: Model, vocabulary: Path, out: Path) -> No
     config = {
         "architectures": ["GPT2LMHeadModel"],
         **config_of(model),
+        "n_ctx": model.context,  # the old name of n_positions, which llama.cpp's converter reads
         **dropout,
         **ends,
         "dtype": "float32",
