@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from noiseband.cli import app
-from noiseband.cli.people import DEFAULT_CONFIG, Config
+from noiseband.cli.people import DEFAULT_CONFIG, Config, find_run
 from noiseband.errors import UserError
 from noiseband.study import Study, load_study
 from noiseband.study.problems import nearest
@@ -106,6 +106,10 @@ def import_(
     revision: Annotated[
         str | None, typer.Option(help="Commit, tag or branch; default: the newest commit.")
     ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option("--run", help="Put it in the place of this run, which has the same recipe."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of its row; default: the repo's.")] = None,
     file: Annotated[str, typer.Option(help="File of its weights.")] = "model.safetensors",
     heads: Annotated[
@@ -120,12 +124,21 @@ def import_(
     For runs that noiseband published, any GPT2LMHeadModel, and weights by the reference's names.
     The entry is pinned by commit and SHA-256, and the study then measures, fine-tunes and judges
     the model as it does its runs.
+
+    With `--run baseline-42` a run of the same recipe, tokens and initial weights takes the place of
+    the study's own training of `baseline-42`, which is then not trained here.
     """
     study = load_study(config)
+    own = None if run is None else find_run(study, run)
     from noiseband.hub.entry import import_model
 
     _say(f"{repo}: fetching {file}")
     found = import_model(repo, revision, file, heads)
+    if own is not None:
+        from noiseband.hub.adopt import adopt
+
+        print(adopt(study, own, found))
+        return
     name = name or repo.partition("/")[2]
     _check(study, name, found, config)
     import yaml
@@ -156,5 +169,6 @@ def _check(study: Study, name: str, found: Import, config: Path) -> None:
     recipe = records.get("recipe.json", {}).get("digest")
     for run in study.distinct:
         if run.recipe.digest == recipe:
-            print(f"{run.name} of this study has the same recipe", file=sys.stderr)
+            said = f"{run.name} of this study has the same recipe: --run {run.name} would be that"
+            print(said, file=sys.stderr)
     print(f"its weights match; put this into {config}:", file=sys.stderr)

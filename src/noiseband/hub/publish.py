@@ -18,6 +18,7 @@ RECORDS = (
     "trace.parquet",
     "samples.jsonl",
     "test_loss.json",
+    "timing.json",
     "provenance.json",
 )
 """Files of a run that go along, into `noiseband/`."""
