@@ -51,7 +51,7 @@ def test_it_comes_back_byte_for_byte(hub: WritableHub, folder: Path, tmp_path: P
     assert hub.private == {"me/run": True}
     assert hub.messages == ["clip-42 of small"]
     on_disk = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-    assert sorted(hub.tree("me/run", commit)) == sorted(published_files()) == on_disk
+    assert sorted(hub.contents("me/run", commit)) == sorted(published_files()) == on_disk
     for name in published_files():
         fetch_file("me/run", commit, name, tmp_path / name)
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
@@ -76,7 +76,7 @@ def test_only_what_changed_is_sent(
     commit = push(tmp_path)
     assert commit != before
     assert hub.sent() == sent
-    one, two = hub.tree("me/run", before), hub.tree("me/run", commit)
+    one, two = hub.contents("me/run", before), hub.contents("me/run", commit)
     assert [name for name in one if one[name] != two[name]] == ["README.md"]
 
 
@@ -90,7 +90,7 @@ def test_after_an_outage_the_same_command_goes_on(hub: WritableHub, folder: Path
     before = hub.sent()
     commit = push(folder)
     assert hub.sent() == before
-    assert hub.tree("me/run", commit).keys() == set(published_files())
+    assert hub.contents("me/run", commit).keys() == set(published_files())
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_passing_failure_is_retried(hub: WritableHub, folder: Path, fault: Fau
     hub.faults.append(fault)
     commit = push(folder)
     assert fault.times == 0
-    assert hub.tree("me/run", commit).keys() == set(published_files())
+    assert hub.contents("me/run", commit).keys() == set(published_files())
 
 
 @pytest.mark.parametrize(
@@ -170,6 +170,15 @@ def test_public_only_if_asked_for(hub: WritableHub, folder: Path) -> None:
     assert hub.private == {"me/run": False}
     push(folder)  # what is there keeps its visibility
     assert hub.private == {"me/run": False}
+
+
+def test_a_licence_that_the_hub_does_not_know(
+    hub: WritableHub, finished: Study, tmp_path: Path
+) -> None:
+    write_publication(finished, finished.runs["clip-42"], "me/run", "My Own", tmp_path)
+    with pytest.raises(UserError, match=r"refuses the head of README\.md; check --licence"):
+        push(tmp_path)
+    assert not hub.sent()
 
 
 def test_names_that_are_none(folder: Path) -> None:

@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from tests.hub.server import Hub, _handler, serve
+import yaml
+
+from tests.hub.server import Fault, Hub, _handler, serve
 
 TOKEN = "hf_" + "w" * 34
 API = re.compile(
@@ -39,9 +41,17 @@ class WritableHub(Hub):
     messages: list[str] = field(default_factory=list)
     """Of the commits."""
 
-    def tree(self, repo: str, revision: str) -> dict[str, bytes]:
+    def contents(self, repo: str, revision: str) -> dict[str, bytes]:
         """Files of a commit."""
         return {f: c for (r, v, f), c in self.files.items() if (r, v) == (repo, revision)}
+
+    def write_fault(self, method: str, path: str) -> Fault | None:
+        """The next fault for a method, or for a method and what is before the path's last part."""
+        for fault in self.faults:
+            if fault.times > 0 and fault.method in (method, f"{method} {path.rpartition('/')[0]}"):
+                fault.times -= 1
+                return fault
+        return None
 
     def sent(self) -> int:
         """Times that a large file was sent."""
@@ -84,7 +94,7 @@ def writing_handler(hub: Any) -> Any:
         def _write(self) -> Any:
             path = unquote(urlsplit(self.path).path)
             hub.requests.append((self.command, path, self.headers["Authorization"]))
-            fault = hub.fault(f"{self.command} {path.rsplit('/', 1)[0]}") or hub.fault(self.command)
+            fault = hub.write_fault(self.command, path)
             if fault is not None and fault.status == 200:  # reads half of what is sent
                 self.rfile.read(int(self.headers["Content-Length"] or 0) // 2)
                 self.close_connection = True
@@ -103,7 +113,7 @@ def writing_handler(hub: Any) -> Any:
 
         def _route(self, path: str, body: bytes) -> Any:
             if path == "/api/validate-yaml":
-                return self._json({"errors": [], "warnings": []})
+                return self._validated(json.loads(body)["content"])
             if path == "/api/repos/create":
                 return self._create(json.loads(body))
             if asked := BATCH.fullmatch(path):
@@ -115,6 +125,13 @@ def writing_handler(hub: Any) -> Any:
                 return self._preupload(asked["repo"], json.loads(body))
             return self._commit(asked["repo"], [json.loads(line) for line in body.splitlines()])
 
+        def _validated(self, card: str) -> None:
+            head = yaml.safe_load(card.split("---\n")[1])
+            if re.fullmatch(r"[a-z0-9.-]+", head["license"]):
+                return self._json({"errors": [], "warnings": []})
+            wrong = {"message": f'"license" must be one of a list, not {head["license"]}'}
+            return self._json({"errors": [wrong], "warnings": []}, 400)
+
         def _create(self, wanted: dict[str, Any]) -> None:
             repo = f"{wanted['organization']}/{wanted['name']}"
             status = 409 if repo in hub.head else 200
@@ -123,7 +140,7 @@ def writing_handler(hub: Any) -> Any:
             self._json({"url": f"{hub.url}/{repo}"}, status)
 
         def _preupload(self, repo: str, wanted: dict[str, Any]) -> None:
-            there = hub.tree(repo, hub.head[repo])
+            there = hub.contents(repo, hub.head[repo])
             files = [
                 {
                     "path": one["path"],
@@ -154,7 +171,7 @@ def writing_handler(hub: Any) -> Any:
             return self._send(200, {})
 
         def _commit(self, repo: str, lines: list[dict[str, Any]]) -> Any:
-            files = hub.tree(repo, hub.head[repo])
+            files = hub.contents(repo, hub.head[repo])
             for line in lines:
                 value = line["value"]
                 if line["key"] == "header":
@@ -182,7 +199,7 @@ def writing_handler(hub: Any) -> Any:
                 return self._send(404, {"X-Error-Code": "RepoNotFound"})
             if commit not in known and commit:
                 return self._send(404, {"X-Error-Code": "RevisionNotFound"})
-            files = [{"rfilename": name} for name in sorted(hub.tree(repo, commit))]
+            files = [{"rfilename": name} for name in sorted(hub.contents(repo, commit))]
             return self._json({"_id": "0", "id": repo, "sha": commit, "siblings": files})
 
         def _body(self) -> bytes:

@@ -156,16 +156,15 @@ def _say(text: str) -> None:
 def _check(study: Study, name: str, found: Import, config: Path) -> None:
     """Say what is known of it; raises UserError where it does not fit the study."""
     from noiseband.hub.entry import complaints
+    from noiseband.report.hostile import plain
 
     for complaint in complaints(study, name, found):
         raise UserError(f"{found.source.repo}: {complaint}")
     records = found.records
     if loss := records.get("test_loss.json"):
-        print(
-            f"published test loss {loss.get('test_loss_text')} over {loss.get('tokens')} tokens of "
-            f"the {loss.get('split')} split",
-            file=sys.stderr,
-        )
+        text, tokens, split = (loss.get(key) for key in ("test_loss_text", "tokens", "split"))
+        said = f"published test loss {text} over {tokens} tokens of the {split} split"
+        print(plain(said), file=sys.stderr)
     recipe = records.get("recipe.json", {}).get("digest")
     for run in study.distinct:
         if run.recipe.digest == recipe:

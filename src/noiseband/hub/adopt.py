@@ -17,6 +17,7 @@ from noiseband.hub.entry import WEIGHTS, Import
 from noiseband.hub.fetch import fetch_file
 from noiseband.hub.gpt2 import from_gpt2
 from noiseband.model.gpt import empty_model
+from noiseband.report.hostile import plain
 from noiseband.repro.digest import digest
 from noiseband.repro.manifest import artefact_digest
 from noiseband.repro.verify import differing_keys
@@ -53,11 +54,11 @@ def adopt(study: Study, run: Run, found: Import) -> Path:
         if name not in records:
             raise UserError(f"{source}/{name}: not there; only a run that noiseband published fits")
     _same_recipe(run, records["recipe.json"], source)
-    _same_inputs(study, run, records["provenance.json"].get("inputs", {}), source)
+    _same_inputs(study, run, found.record("provenance.json", "inputs"), source)
     with tempfile.TemporaryDirectory(prefix="noiseband-import-") as scratch:
         files = {name: _fetched(found, f"noiseband/{name}", Path(scratch)) for name in FILES}
         weights = _weights(_fetched(found, WEIGHTS, Path(scratch)), run, found)
-        _same_outputs(files, records["provenance.json"].get("outputs", {}), source)
+        _same_outputs(files, found.record("provenance.json", "outputs"), source)
         _ends_with(files["trace.parquet"], weights, run, source)
         for name, path in files.items():
             with atomic(folder / name) as temporary:
@@ -76,11 +77,12 @@ def _same_recipe(run: Run, card: dict[str, Any], source: str) -> None:
     recipe = card.get("recipe")
     changes = differing_keys(run.recipe.model_dump(), recipe if isinstance(recipe, dict) else {})
     raise UserError(
-        f"{source}/recipe.json: not the recipe of {run.name}: {'; '.join(changes) or 'its digest'}"
+        f"{source}/recipe.json: not the recipe of {run.name}: "
+        f"{plain('; '.join(changes)) or 'its digest'}"
     )
 
 
-def _same_inputs(study: Study, run: Run, digests: dict[str, str], source: str) -> None:
+def _same_inputs(study: Study, run: Run, digests: dict[str, Any], source: str) -> None:
     tokens = study.results / "tokens" / run.corpus
     inputs = {
         "tokens": tokens / "train.safetensors",
@@ -92,16 +94,16 @@ def _same_inputs(study: Study, run: Run, digests: dict[str, str], source: str) -
             raise NotMadeError(path)
         if (own := artefact_digest(path)) != digests.get(name):
             raise UserError(
-                f"{source}/provenance.json: the run read other {name} ({digests.get(name)}) than "
-                f"{path} ({own})"
+                f"{source}/provenance.json: the run read other {name} than {path}: "
+                f"{plain(str(digests.get(name)))}, not {own}"
             )
 
 
-def _same_outputs(files: dict[str, Path], digests: dict[str, str], source: str) -> None:
+def _same_outputs(files: dict[str, Path], digests: dict[str, Any], source: str) -> None:
     for name, path in files.items():
         if name in digests and (own := artefact_digest(path)) != digests[name]:
             raise UserError(
-                f"{source}/{name}: has the digest {own}, provenance.json says {digests[name]}"
+                f"{source}/{name}: has the digest {own}, not the one of provenance.json"
             )
 
 

@@ -153,7 +153,9 @@ def _last(samples: list[dict[str, Any]]) -> dict[str, str] | None:
 
 def _data(study: Study, corpus: str) -> list[str]:
     """A line for each source of the corpus, its licence with it."""
-    card = json_if_any(study.results / "corpus" / corpus / "card.json") or {}
+    # Tokens that others made have no documents, and say themselves where they come from.
+    card = json_if_any(study.results / "corpus" / corpus / "card.json")
+    card = card or json_if_any(study.results / "tokens" / corpus / "card.json") or {}
     lines = []
     for source in card.get("sources", []):
         name = source.get("package") or source.get("repo") or source.get("path") or "documents"

@@ -17,6 +17,7 @@ from noiseband.files import read_json
 from noiseband.hub.fetch import _reason, fetch_file
 from noiseband.hub.gpt2 import DEFAULTS, FIELDS, check_config, from_gpt2
 from noiseband.hub.reference import from_reference, shape_of
+from noiseband.report.hostile import plain
 from noiseband.repro.digest import digest
 from noiseband.repro.manifest import artefact_digest
 from noiseband.study import Study
@@ -36,6 +37,11 @@ class Import:
     """The entry, with pinned revision and digests."""
     records: dict[str, Any]
     """Contents of `RECORDS`; empty where noiseband did not publish it."""
+
+    def record(self, file: str, key: str) -> dict[str, Any]:
+        """A mapping in one of the records; empty where it has none."""
+        found = self.records.get(file, {}).get(key)
+        return found if isinstance(found, dict) else {}
 
     def entry(self) -> dict[str, Any]:
         """As it is written in a config."""
@@ -79,11 +85,13 @@ def import_model(
         except SafetensorError as error:
             raise UserError(f"{repo}: {file}: not a safetensors file ({error})") from None
         source = f"{repo}: {file}"
-        if "GPT2LMHeadModel" in config.get("architectures", []):
+        if config.get("model_type") == "gpt2":
             layout: Literal["gpt2", "reference"] = "gpt2"
             model = _shape(config, repo)
-            if "transformer.h.0.attn.c_attn.bias" in tensors and records:
-                model = model.model_copy(update={"qkv_bias": _had_bias(records)})
+            if published := records.get("model.json"):
+                # Its biases are zeros where the run had none.
+                had = "trf_blocks.0.att.W_query.bias" in published.get("tensors", {})
+                model = model.model_copy(update={"qkv_bias": had})
             own = from_gpt2(tensors, model, source)
         else:
             if heads is None:
@@ -92,11 +100,11 @@ def import_model(
             model = shape_of(tensors, heads, source)
             own = from_reference(tensors, model, source)
     found = digest(own)
-    published = records.get("model.json", {}).get("sha256")
-    if published not in (None, found):
+    wanted = records.get("model.json", {}).get("sha256", found)
+    if wanted != found:
         raise UserError(
             f"{source}: its weights have the digest {found}, but noiseband/model.json says "
-            f"{published}; do not use it: ask who published it"
+            f"{plain(str(wanted))}; do not use it: ask who published it"
         )
     pinned = {"repo": repo, "revision": commit, "sha256": sha256, "weights_sha256": found}
     return Import(Pretrained(**pinned, model=model, layout=layout, file=file), records)
@@ -133,12 +141,6 @@ def _shape(config: dict[str, Any], repo: str) -> Model:
     return model
 
 
-def _had_bias(records: dict[str, Any]) -> bool:
-    """Whether the run had biases of its own there: else they are zeros that stand for none."""
-    tensors = records.get("model.json", {}).get("tensors", {})
-    return "trf_blocks.0.att.W_query.bias" in tensors
-
-
 def _json(path: Path, source: str) -> dict[str, Any]:
     try:
         found = read_json(path)
@@ -159,10 +161,10 @@ def complaints(study: Study, name: str, found: Import) -> list[str]:
     if name in study.models:
         said.append(f"{name}: the study has a model of that name; give another one with --name")
     own = study.results / "tokens" / corpus / "vocabulary.tiktoken"
-    theirs = found.records.get("provenance.json", {}).get("inputs", {}).get("vocabulary")
+    theirs = found.record("provenance.json", "inputs").get("vocabulary")
     if theirs is not None and own.is_file() and artefact_digest(own) != theirs:
         said.append(
-            f"it was trained on another vocabulary than {own} ({theirs[:16]}); compare it in a "
+            f"it was trained on another vocabulary than {own}; compare it in a "
             "study whose tokenizer is its own"
         )
     return said
