@@ -44,11 +44,11 @@ def exported(tmp_path: Path, vocabulary: Path, model: Model) -> tuple[Path, Path
 def test_transformers_says_the_same(
     tmp_path: Path, vocabulary: Path, bias: bool, tied: bool
 ) -> None:
-    model = SMALL.model_copy(update={"qkv_bias": bias, "tied": tied, "dropout": 0.1})
+    model = SMALL.model_copy(update={"qkv_bias": bias, "tied": tied, "dropout": 0.25})
     file, out = exported(tmp_path, vocabulary, model)
     theirs: Any = AutoModelForCausalLM.from_pretrained(out)
     assert type(theirs) is GPT2LMHeadModel
-    assert theirs.config.attn_pdrop == 0.1
+    assert theirs.config.attn_pdrop == 0.25
     assert theirs.lm_head.weight.dtype == torch.float32
     assert (theirs.lm_head.weight is theirs.transformer.wte.weight) == tied
     ours = load_model(file, model, "explicit", torch.device("cpu"))
