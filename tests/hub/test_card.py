@@ -38,7 +38,12 @@ def test_the_numbers_are_the_runs(finished: Study) -> None:
     assert f"**Verdict: {row.verdict}.** The change `clip`" in text
     assert "1 run of it, 2 baseline runs and 1 degrees of freedom" in text
     assert "**Noise:** 2 baseline runs that differ in both seeds" in text
-    assert "**Noise" in card(finished, "baseline-42")
+    # One degree of freedom: Student's t is a Cauchy, 12.7062 at 97.5%.
+    band = re.search(r"\*\*Noise band: ±(\d\.\d+)\.\*\*", text)
+    assert band is not None
+    assert row.residual_sd is not None
+    assert float(band[1]) == pytest.approx(12.7062 * row.residual_sd, abs=0.006)
+    assert "**Noise band: ±" in card(finished, "baseline-42")
     assert "Verdict" not in card(finished, "baseline-42")
     assert "Nothing: this is a run of the study's baseline recipe." in card(finished, "baseline-42")
 
@@ -60,7 +65,7 @@ def test_without_repeats_the_noise_is_not_known(finished: Study, tmp_path: Path)
     noise = [replace(row, n=1, sd=None) for row in read_rows(tables / "noise.csv", NoiseRow)]
     write_rows(tables / "noise.csv", NoiseRow, noise)
     verdicts = [
-        replace(row, low=None, high=None, p_value=None, verdict="not enough runs")
+        replace(row, low=None, high=None, p_value=None, residual_sd=None, verdict="not enough runs")
         for row in read_rows(tables / "verdicts.csv", VerdictRow)
     ]
     write_rows(tables / "verdicts.csv", VerdictRow, verdicts)
@@ -70,6 +75,7 @@ def test_without_repeats_the_noise_is_not_known(finished: Study, tmp_path: Path)
     assert "too few to tell a difference from noise" in text
     assert "**Noise unknown:** not enough runs." in text
     assert "p =" not in text
+    assert "Noise band" not in text
 
 
 def test_without_tables_there_is_no_verdict(finished: Study, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from noiseband.corpus.vocabulary import END_OF_TEXT
 from noiseband.errors import UserError
 from noiseband.hub import markdown
 from noiseband.model.gpt import parameter_shapes
-from noiseband.report import words
+from noiseband.report import inference, words
 from noiseband.report.rows import NoiseRow, RunRow, VerdictRow
 from noiseband.report.sources import json_file, json_if_any, json_lines
 from noiseband.report.view_recipes import baseline_recipe, written
@@ -86,6 +86,7 @@ def standing(study: Study, run: Run, weights_sha256: str) -> list[str]:
         )
     verdicts = read_rows(tables / "verdicts.csv", VerdictRow)
     noise = _noise(read_rows(tables / "noise.csv", NoiseRow), study.config.alpha)
+    noise = [*_band(verdicts, study.config.alpha), *noise]
     if run.intervention == BASELINE:
         return noise
     found = next((one for one in verdicts if one.intervention == run.intervention), None)
@@ -108,6 +109,18 @@ def _verdict(row: VerdictRow, rows: Sequence[RunRow], alpha: float) -> list[str]
         "together. It is said of the change, over all of its runs, not of these weights alone."
     )
     return said
+
+
+def _band(rows: Sequence[VerdictRow], alpha: float) -> list[str]:
+    """How far single runs fall from the mean of their recipe, where the study can tell."""
+    half = inference.band_half_width(rows, alpha)
+    if half is None:
+        return []
+    return [
+        f"**Noise band: ±{words.fixed(half, words.decimals_of(half))}.** By the study's one model, "
+        f"{1 - alpha:.0%} of single runs of one recipe fall that near to its mean: another run's "
+        "loss within the band is no sign of a better or a worse recipe."
+    ]
 
 
 def _noise(rows: Sequence[NoiseRow], alpha: float) -> list[str]:
