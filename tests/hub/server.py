@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -60,10 +60,12 @@ class Hub:
 
 
 @contextmanager
-def serve() -> Iterator[Hub]:
-    """A running Hub, on a free port."""
-    hub = Hub()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(hub))
+def serve(
+    hub: Hub | None = None, made: Callable[[Hub], type[BaseHTTPRequestHandler]] | None = None
+) -> Iterator[Hub]:
+    """A running Hub, on a free port; with another handler if one is given."""
+    hub = hub or Hub()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), (made or _handler)(hub))
     hub.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -3,12 +3,11 @@
 
 def pretrained_files_of(wildcards):
     """Files of a model in a folder; those of the Hub are no inputs, since a revision is pinned."""
-    folder = study.pretrained[wildcards.run].source.path
-    return (
-        []
-        if folder is None
-        else [f"{folder}/config.json", f"{folder}/model.safetensors"]
-    )
+    source = study.pretrained[wildcards.run].source
+    if source.path is None:
+        return []
+    names = ["config.json", source.file] if source.layout == "gpt2" else [source.file]
+    return [f"{source.path}/{name}" for name in names]
 
 
 rule pretrained:

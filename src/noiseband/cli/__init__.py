@@ -18,7 +18,17 @@ app = typer.Typer(
 )
 
 # Commands register themselves on `app`.
-from noiseband.cli import bits, fit, people, plan, published, report, stages, track  # noqa: E402, F401
+from noiseband.cli import (  # noqa: E402
+    bits,  # noqa: F401
+    fit,  # noqa: F401
+    hub,  # noqa: F401
+    people,  # noqa: F401
+    plan,  # noqa: F401
+    published,  # noqa: F401
+    report,  # noqa: F401
+    stages,  # noqa: F401
+    track,  # noqa: F401
+)
 
 
 def main() -> None:

@@ -16,7 +16,8 @@ from noiseband.errors import UserError
 from noiseband.files import atomic, read_json, write_json
 from noiseband.hub.fetch import fetch_file
 from noiseband.hub.gpt2 import check_config, from_gpt2
-from noiseband.repro.digest import digests
+from noiseband.hub.reference import from_reference
+from noiseband.repro.digest import digest, digests
 from noiseband.study.params import PretrainedParams
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -29,21 +30,28 @@ def write_pretrained(params: PretrainedParams, out: Path) -> None:
     beyond `params.context` are left out, so that the model sees what the study's runs see.
     Raises UserError for files that cannot be had and those that are not of the model asked for.
     """
+    read = from_gpt2 if params.layout == "gpt2" else from_reference
     with _files(params, out / ".source") as folder:
-        source = params.repo or str(params.path)
-        check_config(_config(folder / CONFIG), params.model, f"{source}: {CONFIG}")
-        sha256 = _sha256(folder / WEIGHTS)
+        source, file = params.repo or str(params.path), folder / params.file
+        if params.layout == "gpt2":
+            check_config(_config(folder / CONFIG), params.model, f"{source}: {CONFIG}")
+        sha256 = _sha256(file)
         if params.sha256 not in (None, sha256):
             raise UserError(
-                f"{source}: {WEIGHTS} has SHA-256 {sha256}, not {params.sha256}; correct one of "
-                "them"
+                f"{source}: {params.file} has SHA-256 {sha256}, not {params.sha256}; correct one "
+                "of them"
             )
-        weights = from_gpt2(_tensors(folder / WEIGHTS), params.model, f"{source}: {WEIGHTS}")
+        weights = read(_tensors(file), params.model, f"{source}: {params.file}")
+    if params.weights_sha256 and (found := digest(weights)) != params.weights_sha256:
+        raise UserError(
+            f"{source}: {params.file} has weights of digest {found}, not {params.weights_sha256}; "
+            "correct `weights_sha256`, or ask who published them"
+        )
     weights["pos_emb.weight"] = weights["pos_emb.weight"][: params.context].clone()
     card = {
         "repo": params.repo,
         "revision": params.revision,
-        "file": WEIGHTS,
+        "file": params.file,
         "sha256": sha256,
         "model": params.model.model_dump(exclude={"dropout"}),
         "context": params.context,
@@ -57,7 +65,7 @@ def write_pretrained(params: PretrainedParams, out: Path) -> None:
 
 @contextmanager
 def _files(params: PretrainedParams, scratch: Path) -> Iterator[Path]:
-    """The folder of config.json and model.safetensors; those of a repository are downloaded.
+    """The folder of config.json and the weights; those of a repository are downloaded.
 
     `scratch` goes away afterwards. It has one name, so that the next start removes what one that
     was killed has left.
@@ -67,8 +75,10 @@ def _files(params: PretrainedParams, scratch: Path) -> Iterator[Path]:
         return
     assert params.revision is not None  # the config demands it
     try:
-        fetch_file(params.repo, params.revision, CONFIG, scratch / CONFIG)
-        fetch_file(params.repo, params.revision, WEIGHTS, scratch / WEIGHTS, sha256=params.sha256)
+        repo, revision, file = params.repo, params.revision, params.file
+        if params.layout == "gpt2":
+            fetch_file(repo, revision, CONFIG, scratch / CONFIG)
+        fetch_file(repo, revision, file, scratch / file, sha256=params.sha256)
         yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

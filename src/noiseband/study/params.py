@@ -141,7 +141,10 @@ class PretrainedParams(Section):
     repo: str | None
     revision: str | None
     path: str | None
+    layout: Literal["gpt2", "reference"] = "gpt2"
+    file: str = "model.safetensors"
     sha256: str | None
+    weights_sha256: str | None = None
     model: Model
     """Without dropout, as it is in the file."""
     context: int
@@ -154,7 +157,10 @@ class PretrainedParams(Section):
             repo=source.repo,
             revision=source.revision,
             path=source.path,
+            layout=source.layout,
+            file=source.file,
             sha256=source.sha256,
+            weights_sha256=source.weights_sha256,
             model=_undropped(source.model),
             context=pretrained.model.context,
         )

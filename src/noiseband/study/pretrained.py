@@ -48,19 +48,29 @@ Shape = Annotated[Model, BeforeValidator(_shape, json_schema_input_type=Model | 
 
 class Pretrained(Section):
     """Weights that others trained, to compare the runs with: evaluated, fine-tuned and judged as
-    they are, and no part of any verdict. A `GPT2LMHeadModel` on the Hub or in a folder."""
+    they are, and no part of any verdict. On the Hub or in a folder: a `GPT2LMHeadModel`, which a
+    published run is too, or weights by the reference's names. `noiseband import` writes the entry.
+    """
 
     repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
-    """Repository on the Hub, as owner/name, with config.json and model.safetensors."""
+    """Repository on the Hub, as owner/name."""
     revision: str | None = None
     """Its commit, 40 hex digits."""
     path: str | None = None
-    """Instead of `repo`: a folder with these two files."""
+    """Instead of `repo`: a folder with the same files."""
+    layout: Literal["gpt2", "reference"] = "gpt2"
+    """`gpt2` for a GPT2LMHeadModel, whose config.json is checked; `reference` for weights by the
+    reference's names (`tok_emb.weight`, ...), with no config."""
+    file: Annotated[str, Field(pattern=r"^[\w][\w./-]*\.safetensors$")] = "model.safetensors"
+    """The file of its weights."""
     model: Shape
     """Its shape, or the name of a published one. Positions beyond the baseline's context are not
     used, so that all models see the same windows."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    """SHA-256 of model.safetensors, checked if given."""
+    """SHA-256 of the file of its weights, checked if given."""
+    weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """Digest of its weights by the reference's names, at its full context (`model.json` of a
+    published run), checked if given."""
 
     @model_validator(mode="after")
     def _one_place(self) -> Pretrained:

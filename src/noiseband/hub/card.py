@@ -1,0 +1,197 @@
+"""The model card: what the run's files and the study's tables say of it, as Markdown."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from noiseband.corpus.vocabulary import END_OF_TEXT
+from noiseband.errors import UserError
+from noiseband.hub import markdown
+from noiseband.model.gpt import parameter_shapes
+from noiseband.report import inference, words
+from noiseband.report.rows import NoiseRow, RunRow, VerdictRow
+from noiseband.report.sources import json_file, json_if_any, json_lines
+from noiseband.report.view_recipes import baseline_recipe
+from noiseband.stats.least_squares import BASELINE
+from noiseband.stats.verdicts import Call
+from noiseband.study import Run, Study
+from noiseband.study.recipe import written
+from noiseband.table import read_rows
+
+TEMPLATES = Path(__file__).parent / "templates"
+VARIED = {
+    "init_and_train": "both seeds",
+    "train_only": "the training seed alone",
+    "init_only": "the seed of the initial weights alone",
+}
+"""Noise components by what differs between their runs."""
+SAMPLE = 500
+"""Characters of the last sample that are shown."""
+
+
+def card_text(study: Study, run: Run, repo: str, licence: str) -> str:
+    """The card of a finished run. Equal files give equal text.
+
+    Raises UserError where a file of the run is missing, or the tables are of another training.
+    """
+    folder = study.results / "runs" / run.name
+    provenance, digests = json_file(folder / "provenance.json"), json_file(folder / "model.json")
+    samples = json_lines(folder / "samples.jsonl")
+    recipe = run.recipe
+    return _environment().get_template("card.md").render(
+        head=_head(licence),
+        title=repo.partition("/")[2],
+        repo=repo,
+        run=run.name,
+        study=study.config.study,
+        about=study.config.title,
+        parameters=sum(math.prod(shape) for shape in parameter_shapes(recipe.model).values()),
+        changes=[(k, written(a), written(b)) for k, (a, b) in run.difference.items()],
+        loss=json_file(folder / "test_loss.json"),
+        standing=standing(study, run, digests["sha256"]),
+        sample=_last(samples),
+        steps=f"{recipe.steps:,}",
+        tokens=f"{recipe.steps * recipe.tokens_per_step:,}",
+        data=_data(study, recipe.data.corpus),
+        recipe=baseline_recipe(study.results, run.name),
+        software=provenance["software"],
+        processor=provenance["processor"].get("gpu", provenance["processor"]["cpu"]),
+        inputs=sorted(provenance["inputs"].items()),
+        recipe_sha256=provenance["recipe_sha256"],
+        weights_sha256=digests["sha256"],
+        licence=licence,
+    )  # fmt: skip
+
+
+def standing(study: Study, run: Run, weights_sha256: str) -> list[str]:
+    """What the study says of the run's recipe, in sentences of Markdown.
+
+    Raises UserError where the tables were made from other weights.
+    """
+    tables = study.results / "tables"
+    if not (tables / "runs.csv").is_file():
+        return ["**No verdict:** this study's tables are not made, so nothing is said of noise."]
+    rows = read_rows(tables / "runs.csv", RunRow)
+    row = next((row for row in rows if row.run == run.name), None)
+    if row is None or row.weights_sha256 != weights_sha256:
+        raise UserError(
+            f"{tables / 'runs.csv'}: is not of this training of {run.name}; make it again: "
+            f"snakemake {tables / 'runs.csv'}"
+        )
+    verdicts = read_rows(tables / "verdicts.csv", VerdictRow)
+    noise = _noise(read_rows(tables / "noise.csv", NoiseRow), study.config.alpha)
+    noise = [*_band(verdicts, study.config.alpha), *noise]
+    if run.intervention == BASELINE:
+        return noise
+    found = next((one for one in verdicts if one.intervention == run.intervention), None)
+    if found is None:
+        return ["**No verdict:** the study judges this recipe as part of its design alone.", *noise]
+    return [*_verdict(found, rows, study.config.alpha), *noise]
+
+
+def _verdict(row: VerdictRow, rows: Sequence[RunRow], alpha: float) -> list[str]:
+    name, decimals = markdown.code(row.intervention), words.effect_decimals([row])
+    said = [f"**Verdict: {row.verdict}.** The change {name} {words.answer(row, decimals)}"]
+    baselines = sum(one.intervention == BASELINE and one.repeat_of is None for one in rows)
+    counts = f"{words.counted(row.runs, 'run')} of it, {words.counted(baselines, 'baseline run')}"
+    if row.verdict == Call.NOT_ENOUGH_RUNS:
+        said.append(f"That rests on {counts}: too few to tell a difference from noise.")
+        return said
+    said.append(
+        f"That rests on {counts} and {row.degrees_of_freedom} degrees of freedom; the interval "
+        f"({1 - alpha:.0%}) and p = {words.p_text(row.p_value)} hold for all changes of the study "
+        "together. It is said of the change, over all of its runs, not of these weights alone."
+    )
+    return said
+
+
+def _band(rows: Sequence[VerdictRow], alpha: float) -> list[str]:
+    """How far single runs fall from the mean of their recipe, where the study can tell."""
+    half = inference.band_half_width(rows, alpha)
+    if half is None:
+        return []
+    return [
+        f"**Noise band: ±{words.fixed(half, words.decimals_of(half))}.** By the study's one model, "
+        f"{1 - alpha:.0%} of single runs of one recipe fall that near to its mean: another run's "
+        "loss within the band is no sign of a better or a worse recipe."
+    ]
+
+
+def _noise(rows: Sequence[NoiseRow], alpha: float) -> list[str]:
+    """How much baseline runs scatter, or that nobody knows."""
+    known = [row for row in rows if row.sd is not None and row.component in VARIED]
+    if not known:
+        return [
+            "**Noise unknown:** not enough runs. The baseline was not run twice with other seeds, "
+            "so a difference of this loss from another says nothing by itself."
+        ]
+    lines = []
+    for row in known:
+        decimals = words.decimals_of(row.sd)
+        low, high = (words.fixed(end, decimals) for end in (row.sd_low, row.sd_high))
+        lines.append(
+            f"**Noise:** {row.n} baseline runs that differ in {VARIED[row.component]} "
+            f"have a mean of {words.fixed(row.mean, decimals)} and a standard deviation of "
+            f"{words.fixed(row.sd, decimals)} ({1 - alpha:.0%} interval: {low} to "
+            f"{high}), from {words.fixed(row.minimum, decimals)} to "
+            f"{words.fixed(row.maximum, decimals)}."
+        )
+    return lines
+
+
+def _head(licence: str) -> str:
+    data = {
+        "license": licence,
+        "library_name": "transformers",
+        "pipeline_tag": "text-generation",
+        "tags": ["gpt2", "noiseband", "reproducibility"],
+    }
+    return f"---\n{yaml.safe_dump(data, sort_keys=False)}---\n"
+
+
+def _last(samples: list[dict[str, Any]]) -> dict[str, str] | None:
+    if not samples:
+        return None
+    one = samples[-1]
+    # The end-of-text token is told from the text around it by its name.
+    text = str(one["text"])[:SAMPLE].replace(END_OF_TEXT, "[end of text]")
+    return {"prompt": str(one["prompt"]), "text": text}
+
+
+def _data(study: Study, corpus: str) -> list[str]:
+    """A line for each source of the corpus, its licence with it."""
+    # Tokens that others made have no documents, and say themselves where they come from.
+    card = json_if_any(study.results / "corpus" / corpus / "card.json")
+    card = card or json_if_any(study.results / "tokens" / corpus / "card.json") or {}
+    lines = []
+    for source in card.get("sources", []):
+        name = source.get("package") or source.get("repo") or source.get("path") or "documents"
+        pinned = source.get("version") or source.get("revision") or ""
+        licence = source.get("licence") or source.get("license") or "licence not recorded"
+        lines.append(f"{name} {pinned}: {licence}".replace(" :", ":"))
+    return lines or [f"the corpus {corpus}, as noiseband/config.json says"]
+
+
+def _environment() -> Environment:
+    jinja = Environment(  # nosec B701
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    # Markdown, not HTML: each filter escapes for the place where its value stands.
+    jinja.filters |= {
+        "inline": markdown.inline,
+        "code": markdown.code,
+        "block": markdown.block,
+        "tojson": json.dumps,
+    }
+    return jinja

@@ -1,0 +1,55 @@
+"""A finished run as a folder for the Hub: export, card, and what it takes to check them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from noiseband.errors import NotMadeError
+from noiseband.files import atomic, write_text
+from noiseband.hub import export
+from noiseband.hub.card import card_text
+from noiseband.study import Run, Study
+
+RECORDS = (
+    "recipe.json",
+    "model.json",
+    "trace.parquet",
+    "samples.jsonl",
+    "test_loss.json",
+    "timing.json",
+    "provenance.json",
+)
+"""Files of a run that go along, into `noiseband/`."""
+CONFIG = "config.json"
+"""The resolved study beside them, which makes the run again."""
+UNRELATED = {"results", "machine", "pretrained", "finetuning", "judge"}
+"""Sections of the study without a say in a run, some of which name places on a disk."""
+
+
+def published_files() -> tuple[str, ...]:
+    """Names in the repository, in the order in which they are shown."""
+    records = (f"noiseband/{name}" for name in (CONFIG, *RECORDS))
+    return ("README.md", *export.FILES, *records)
+
+
+def write_publication(study: Study, run: Run, repo: str, licence: str, out: Path) -> None:
+    """Write all of `published_files` into `out`; equal results give equal bytes.
+
+    Raises UserError where a file of the run is missing, or the study's tables are of another one.
+    """
+    folder = study.results / "runs" / run.name
+    vocabulary = study.results / "tokens" / run.corpus / "vocabulary.tiktoken"
+    for path in (*(folder / name for name in (*RECORDS, "model.safetensors")), vocabulary):
+        if not path.is_file():
+            raise NotMadeError(path)
+    card = card_text(study, run, repo, licence)
+    export.write_export(folder / "model.safetensors", run.model, vocabulary, out)
+    for name in RECORDS:
+        with atomic(out / "noiseband" / name) as temporary:
+            shutil.copyfile(folder / name, temporary)
+    config = study.config.model_dump(mode="json", exclude=UNRELATED)
+    text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
+    write_text(out / "noiseband" / CONFIG, text)
+    write_text(out / "README.md", card)

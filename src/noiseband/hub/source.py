@@ -1,0 +1,66 @@
+"""What a person names when a trained model is to go elsewhere: where its files are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from noiseband.errors import NotMadeError, UserError
+from noiseband.files import read_json
+from noiseband.study import Study
+from noiseband.study.params import finetuned_models
+from noiseband.study.problems import nearest
+from noiseband.study.recipe import Model, Recipe
+
+
+@dataclass(frozen=True)
+class Source:
+    """A trained model on disk."""
+
+    model: Model
+    weights: Path
+    vocabulary: Path
+    """Rank file of the tokens that it was trained on."""
+
+
+def find_source(study: Study, name: str) -> Source:
+    """The model that `name` stands for.
+
+    Args:
+        study: its vocabulary serves a run's folder too.
+        name: a run (or a model that others trained); a fine-tuned one as `run/protocol/seed`; or a
+            run's folder, wherever `noiseband train` was told to put it.
+
+    Raises:
+        UserError: the study knows no such model, and it is no run's folder.
+        NotMadeError: weights or vocabulary are not there yet.
+    """
+    tuned = ["/".join(map(str, one)) for one in finetuned_models(study)]
+    run, _, rest = name.partition("/")
+    if name in study.models or name in tuned:
+        found = study.models[run]
+        folder = study.results / "runs" / run / (f"ift/{rest}" if rest else "")
+        return _source(study, found.model, found.corpus, folder)
+    if (Path(name) / "recipe.json").is_file():
+        recipe = _recipe(Path(name) / "recipe.json")
+        return _source(study, recipe.model, recipe.data.corpus, Path(name))
+    raise UserError(
+        f"{name}: neither a run of {study.config.study} nor a finished run's folder; "
+        f"{nearest(name, [*study.models, *tuned])}"
+    )
+
+
+def _source(study: Study, model: Model, corpus: str, folder: Path) -> Source:
+    vocabulary = study.results / "tokens" / corpus / "vocabulary.tiktoken"
+    found = Source(model, folder / "model.safetensors", vocabulary)
+    for path in (found.weights, found.vocabulary):
+        if not path.is_file():
+            raise NotMadeError(path)
+    return found
+
+
+def _recipe(path: Path) -> Recipe:
+    try:
+        return Recipe.model_validate(read_json(path)["recipe"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not the recipe of a run ({type(error).__name__})") from error

@@ -1,0 +1,97 @@
+"""Files to a repository on the Hugging Face Hub, in one commit."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+from noiseband.errors import UserError
+
+TRIES = 3
+"""Of what the client does not itself try again. It skips what the Hub has, so that each try, and
+each later call, sends only what is missing."""
+
+
+def upload(repo: str, files: Mapping[str, Path], *, public: bool, message: str) -> str:
+    """Commit the files, by their names there; the commit that then holds them.
+
+    A repository that is not there is made, private unless `public`; one that is keeps its
+    visibility. Files that it has already are not sent, and if it has all of them, there is no new
+    commit. The token is taken from HF_TOKEN and from nowhere else.
+
+    Raises:
+        UserError: no token, or the Hub would not; never with a word of what was sent.
+    """
+    from httpx2 import TransportError
+    from huggingface_hub.errors import HFValidationError
+
+    token = os.environ.get("HF_TOKEN")
+    if not token:
+        raise UserError(
+            f"{repo}: HF_TOKEN is not set; make a token that may write on the Hub's page Settings, "
+            "Access Tokens, and give it as HF_TOKEN=... in the environment"
+        )
+    for attempt in range(1, TRIES + 1):
+        try:
+            return _commit(repo, token, files, public, message)
+        except HFValidationError as error:
+            raise UserError(f"{repo}: that is no repository; write it as owner/name") from error
+        except (TransportError, OSError, RuntimeError, ValueError) as error:
+            reason, passing = _reason(error)
+            if attempt == TRIES or not passing:
+                raise UserError(f"{repo}: {reason}") from error
+    raise AssertionError("unreachable")
+
+
+def _commit(repo: str, token: str, files: Mapping[str, Path], public: bool, message: str) -> str:
+    from huggingface_hub import CommitOperationAdd, HfApi
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    if not sys.stderr.isatty():
+        disable_progress_bars()
+    api = HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None, token=token)
+    if not api.repo_exists(repo):
+        api.create_repo(repo, private=not public)
+    added = [CommitOperationAdd(name, str(path)) for name, path in files.items()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a trace is a data file, which it is meant to be
+        return str(api.create_commit(repo, added, commit_message=message).oid)
+
+
+def _reason(error: BaseException) -> tuple[str, bool]:
+    """What went wrong and what to do; whether another try may help. By the kind of the error and
+    the server's status alone: the client's own texts may quote what was sent."""
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    while isinstance(error, RuntimeError) and error.__cause__ is not None:
+        error = error.__cause__  # the client wraps what stopped an upload
+    if isinstance(error, HfHubHTTPError):
+        return _answered(error.response.status_code)
+    if isinstance(error, OfflineModeIsEnabled):
+        return "HF_HUB_OFFLINE is set; unset it to publish", False
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}; make it again", False
+    if isinstance(error, ValueError) and "README.md" in str(error):
+        return "the Hub refuses the head of README.md; check --licence", False
+    kind = type(error).__name__
+    return f"the upload broke off ({kind}); run again: only what is missing is sent", True
+
+
+def _answered(status: int) -> tuple[str, bool]:
+    if status == 401:
+        return "the Hub does not know this token (401); set HF_TOKEN to one that is valid", False
+    if status == 403:
+        return "this token may not write there (403); set HF_TOKEN to one that may", False
+    if status == 404:
+        return "the Hub has no such owner (404), or hides it; check the name and HF_TOKEN", False
+    if status == 409:
+        return "someone else commits there at the moment (409); run again", True
+    if status == 429:
+        return "the Hub limits the rate of requests (429); run again later", False
+    if status < 500:
+        return f"the Hub answered {status}; check the repository's name and HF_ENDPOINT", False
+    again = "run again: only what is missing is sent"
+    return f"the Hub answered {status}, still after retries; {again}", True

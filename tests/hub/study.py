@@ -1,0 +1,118 @@
+"""A small study, really trained: tokens, runs, test losses and tables on disk."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from noiseband.corpus.tokens import open_tokens, tokenize
+from noiseband.corpus.vocabulary import build_vocabulary, load_encoding
+from noiseband.evaluate.loss import evaluate_file
+from noiseband.files import write_json, write_jsonl
+from noiseband.model.init import write_init
+from noiseband.report import inference
+from noiseband.report.rows import NoiseRow, RunRow, VerdictRow
+from noiseband.report.tables import run_rows
+from noiseband.repro.provenance import write_provenance
+from noiseband.study import Run, Study
+from noiseband.study.load import parse_study
+from noiseband.study.params import EvaluateParams, InitParams, TablesParams, TrainParams
+from noiseband.table import write_rows
+from noiseband.train.loop import train
+from noiseband.train.trainer import Job
+from tests.conftest import STUDY
+
+TITLE = "A | title with <b>marks</b>\nand `code`"
+LICENCE = "public | domain <script>"
+
+
+def config(results: Path) -> dict[str, Any]:
+    """Two baseline runs and one of clipping, of eight steps each."""
+    return copy.deepcopy(STUDY) | {
+        "title": TITLE,
+        "results": str(results),
+        "interventions": {"clip": {"optimizer.clip_norm": 0.05}, "bias": {"model.qkv_bias": True}},
+        "seeds": {"default": [], "clip": [42], "bias": [42]},
+        "noise": {"init_and_train": [42, 22]},
+        "runs": [],
+    }
+
+
+def trained_study(results: Path) -> Study:
+    """The study with all that its runs leave behind, and its tables."""
+    study = parse_study(config(results))
+    _write_tokens(study)
+    for run in study.runs.values():
+        _train(study, run)
+    write_tables(study)
+    return study
+
+
+def copied(study: Study, results: Path, **sections: Any) -> Study:
+    """The study with other sections, and a copy of its results to be changed at will."""
+    shutil.copytree(study.results, results)
+    return parse_study(config(results) | sections)
+
+
+def write_tables(study: Study) -> None:
+    """Those that a card is written from."""
+    params, tables = TablesParams.of(study), study.results / "tables"
+    runs = run_rows(params, study.results)
+    components = inference.noise(runs, params.noise, params.alpha)
+    write_rows(tables / "runs.csv", RunRow, runs)
+    write_rows(tables / "verdicts.csv", VerdictRow, inference.verdict_rows(runs, params.alpha))
+    write_rows(tables / "noise.csv", NoiseRow, inference.noise_rows(components, runs))
+
+
+def _write_tokens(study: Study) -> None:
+    corpus, tokens = study.results / "corpus/text", study.results / "tokens/text"
+    words = Path("README.md").read_text(encoding="utf-8").split("\n\n")
+    for split, part in (("train", words), ("validation", words[:3]), ("test", words[:9])):
+        rows = ({"id": str(i), "text": text} for i, text in enumerate(part))
+        write_jsonl(corpus / f"{split}.jsonl", rows)
+    source = {"package": "readme", "version": "1.0", "licence": LICENCE}
+    write_json(corpus / "card.json", {"sources": [source]})
+    tokenizer = study.config.corpora["text"].tokenizer
+    build_vocabulary(tokenizer, corpus, tokens / "vocabulary.tiktoken")
+    tokenize(corpus, tokens / "vocabulary.tiktoken", None, tokens)
+
+
+def _train(study: Study, run: Run) -> None:
+    results, params = study.results, TrainParams.of(study, run)
+    tokens, out = results / "tokens/text", results / "runs" / run.name
+    init, start = results / study.start_file(run), InitParams.of(run.recipe)
+    write_init(start.model, start.method, start.seed, init, init.with_suffix(".json"))
+    vocabulary = tokens / "vocabulary.tiktoken"
+    (out / "work").mkdir(parents=True)
+    train(
+        Job(
+            params=params,
+            tokens=open_tokens(tokens / "train.safetensors"),
+            encoding=load_encoding(vocabulary),
+            init=init,
+            work=out / "work",
+            out=out,
+        )
+    )
+    inputs = {"tokens": tokens / "train.safetensors", "vocabulary": vocabulary, "init": init}
+    write_provenance(out, params, inputs, torch.device("cpu"), 1)
+    evaluate(study, run.name)
+
+
+def evaluate(study: Study, name: str) -> None:
+    """Write the test loss of a run, or of a model that others trained."""
+    given = EvaluateParams.of(study, study.models[name])
+    folder, tokens = study.results / "runs" / name, study.results / "tokens/text"
+    evaluate_file(
+        given.model,
+        given.attention,
+        given.evaluation,
+        folder / "model.safetensors",
+        tokens / "test.safetensors",
+        tokens / "vocabulary.tiktoken",
+        folder / "test_loss.json",
+    )
