@@ -45,7 +45,7 @@ def read_texts(path: Path, column: str) -> Iterator[bytes]:
 def _parquet(path: Path) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(path)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path}: not a Parquet file ({_line(error)}); get it again") from None
 
 
@@ -63,7 +63,7 @@ def _rows(path: Path, column: str) -> Iterator[bytes]:
                 if value is None:
                     raise UserError(f"{path}: row {number}: {column} is null, not text")
                 yield value
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
         raise UserError(
             f"{path}: after row {number}: column {column} cannot be read as text ({_line(error)})"
         ) from None
