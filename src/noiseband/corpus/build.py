@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import shutil
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
+
+from tqdm import tqdm
 
 from noiseband.corpus.documents import SPLITS, Document
 from noiseband.corpus.shuffle import Shuffled
@@ -38,13 +41,15 @@ def build_corpus(config: Documents, out: Path) -> None:
 def _build(config: Documents, out: Path, scratch: Path) -> None:
     sources = open_sources(config.sources)
     documents = chain.from_iterable(sources)
+    bar = partial(tqdm, unit=" documents", unit_scale=True, delay=2, disable=None)
     if config.order == "hashed":
-        shuffled = Shuffled(documents, scratch)
+        shuffled = Shuffled(bar(documents, desc="Reading"), scratch)
         duplicates, sizes = shuffled.duplicates, split_sizes(shuffled.count, config)
-        ordered: Iterator[Document] = iter(shuffled)
+        ordered: Iterator[Document] = iter(bar(shuffled, desc="Writing", total=shuffled.count))
     else:
-        duplicates, sizes = 0, split_sizes(sum(map(len, sources)), config)
-        ordered = iter(documents)
+        count = sum(map(len, sources))
+        duplicates, sizes = 0, split_sizes(count, config)
+        ordered = iter(bar(documents, desc="Writing", total=count))
     tallies = {split: _write(out / f"{split}.jsonl", ordered, n) for split, n in sizes.items()}
     if next(ordered, None) is not None:  # also the end of the last source, which its card is about
         raise UserError(f"{out}: a source has grown while it was read; run again")

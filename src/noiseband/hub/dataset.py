@@ -9,6 +9,8 @@ from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 
+from tqdm import tqdm
+
 from noiseband.errors import UserError
 from noiseband.hub.fetch import access, check_file, check_revision, reason, tried
 from noiseband.study.corpora import Files
@@ -43,7 +45,10 @@ def checked(source: Files, files: dict[str, Path]) -> dict[str, str]:
             f"{where(source)}: sha256 pins {unknown[0]}, which is not among the files; remove the "
             "pin or correct `files`"
         )
-    return {name: _checked(source, name, path) for name, path in files.items()}
+    bar = tqdm(
+        files.items(), desc=f"Checking {where(source)}", unit=" files", delay=2, disable=None
+    )
+    return {name: _checked(source, name, path) for name, path in bar}
 
 
 def matching(names: Iterable[str], patterns: Sequence[str], place: str) -> list[str]:
