@@ -68,7 +68,7 @@ def test_as_read_keeps_order_and_equal_texts(folder: Path, tmp_path: Path) -> No
     assert [len(splits[split]) for split in SPLITS] == [102, 6, 12]
     assert [document for split in SPLITS for document in splits[split]] == expected()
     card = read_json(tmp_path / "out/card.json")
-    assert card["duplicates_left_out"] == 0
+    assert (card["order"], card["duplicates_left_out"]) == ("as-read", 0)
     assert card["splits"]["test"] == {
         "documents": 12,
         "characters": sum(len(document.text) for document in splits["test"]),

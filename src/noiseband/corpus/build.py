@@ -54,6 +54,7 @@ def _build(config: Documents, out: Path, scratch: Path) -> None:
     if next(ordered, None) is not None:  # also the end of the last source, which its card is about
         raise UserError(f"{out}: a source has grown while it was read; run again")
     card = {
+        **({} if config.order == "hashed" else {"order": config.order}),
         "sources": [source.card() for source in sources],
         "duplicates_left_out": duplicates,
         "splits": {split: vars(tallies[split]) for split in SPLITS},
