@@ -57,6 +57,9 @@ class Hub:
     ranges: list[tuple[str, int]] = field(default_factory=list)
     """Path and first byte of each request for the rest of a file."""
     url: str = ""
+    stall_after: int | None = None
+    """Bytes of a file after which nothing more comes, and the connection stays."""
+    ignores_ranges: bool = False
 
     def add(self, repo: str, file: str, content: bytes, revision: str = COMMIT) -> None:
         self.files[repo, revision, file] = content
@@ -175,7 +178,10 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 self.send_header("Content-Length", "0")
             self.end_headers()
             if body is not None and self.command == "GET":
-                self.wfile.write(body)
+                stall = hub.stall_after
+                self.wfile.write(body[:stall])
+                while stall is not None and hub.stall_after == stall:
+                    threading.Event().wait(0.02)
 
         def _send_file(self, content: bytes, revision: str, cut: bool) -> None:
             headers = {
@@ -184,7 +190,8 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 "Accept-Ranges": "bytes",
             }
             first = 0
-            if part := re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or ""):
+            asked = "" if hub.ignores_ranges else self.headers["Range"] or ""
+            if part := re.fullmatch(r"bytes=(\d+)-", asked):
                 first = int(part[1])
                 hub.ranges.append((unquote(urlsplit(self.path).path), first))
                 last = len(content) - 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
@@ -13,7 +14,11 @@ from tqdm import tqdm
 
 from noiseband.errors import UserError
 from noiseband.hub.fetch import access, check_file, check_revision, reason, tried
+from noiseband.hub.resume import resume
 from noiseband.study.corpora import Files
+
+PATTERN = re.compile(r"[*?\[]")
+"""What makes a name one that may match several files."""
 
 
 def dataset_files(source: Files, patterns: Sequence[str]) -> dict[str, Path]:
@@ -89,8 +94,11 @@ def _snapshot(source: Files, patterns: Sequence[str]) -> tuple[Path, list[str]]:
     files that the data set has."""
     from huggingface_hub import get_cached_repo_tree, snapshot_download
     from huggingface_hub.errors import CachedRepoTreeNotFoundError
+    from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
     assert source.repo is not None and source.revision is not None
+    if not sys.stderr.isatty():
+        disable_progress_bars()
     check_revision(source.repo, source.revision, source.unpinned)
     get = partial(
         snapshot_download,
@@ -101,6 +109,9 @@ def _snapshot(source: Files, patterns: Sequence[str]) -> tuple[Path, list[str]]:
         **access(),
     )
     try:
+        for name in patterns:
+            if not PATTERN.search(name):
+                resume(source.repo, source.revision, name, "dataset")
         folder = Path(tried(get))
     except OSError as error:
         raise UserError(f"{where(source)}: {reason(error)}") from error
@@ -109,7 +120,7 @@ def _snapshot(source: Files, patterns: Sequence[str]) -> tuple[Path, list[str]]:
         tree = get_cached_repo_tree(source.repo, repo_type="dataset", revision=folder.name)
     except CachedRepoTreeNotFoundError:
         # Filled file by file, and the Hub is out of reach: only whole names can be looked for.
-        if any(re.search(r"[*?\[]", pattern) for pattern in patterns):
+        if any(PATTERN.search(pattern) for pattern in patterns):
             raise UserError(
                 f"{where(source)}: the cache has some of its files and no list of all; go online "
                 "once, or name the files one by one"

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar
 
 from noiseband.errors import UserError
 from noiseband.files import atomic
@@ -137,7 +137,14 @@ def _download(repo: str, revision: str, file: str, repo_type: RepoType) -> Path:
     return Path(tried(get))
 
 
-def access() -> dict[str, str | bool | None]:
+class Access(TypedDict):
+    """How the Hub is asked."""
+
+    token: str | bool
+    endpoint: str | None
+
+
+def access() -> Access:
     """The Hub's address and the token for it, from the environment alone."""
     return {
         "token": os.environ.get("HF_TOKEN") or False,  # False: none from a file either
