@@ -23,6 +23,7 @@ def check_test_window(
     pairs = [(run, read) for run in known.values() for read in trained_on(run, known)]
     problems = _same_tokens(pairs, evaluation, corpora) if evaluation.split == "train" else []
     problems += _there_is_a_split([*known.values()], evaluation, corpora)
+    problems += _it_fits([*known.values()], evaluation, corpora)
     return problems + _same_documents(pairs, evaluation, corpora)
 
 
@@ -102,6 +103,25 @@ def _same_documents(
             remedy += ", and set evaluation.split to test"
         found.setdefault(names, Problem(key, value, remedy))
     return list(found.values())
+
+
+def _it_fits(
+    runs: Sequence[Run], evaluation: Evaluation, corpora: Mapping[str, AnyCorpus]
+) -> list[Problem]:
+    """Where token counts are pinned, a window that reaches too far is found before any training."""
+    for run in runs:
+        pinned = corpora[run.recipe.data.corpus].tokens
+        there = None if pinned is None else int(getattr(pinned, evaluation.split))
+        first, stop = window_tokens(evaluation, run.recipe.model.context, there)
+        if there and (stop > there or stop == first + 1):
+            size = evaluation.batch * run.recipe.model.context
+            remedy = (
+                f"the {evaluation.split} split of corpus {run.recipe.data.corpus} has {there:,} "
+                f"tokens, and the window of run {run.name} takes {first:,} to {stop:,}, in batches "
+                f"of {size:,}; start earlier, take fewer tokens, or lower the batch"
+            )
+            return [Problem("evaluation", None, remedy)]
+    return []
 
 
 def _shares(begin: float, end: float) -> str:
