@@ -38,7 +38,7 @@ def refused(path: Path, column: str = "text") -> str:
 @pytest.mark.parametrize("name", ["a.parquet", "a.jsonl", "a.jsonl.gz", "a.json.gz"])
 def test_rows_are_texts(tmp_path: Path, name: str) -> None:
     path = written(tmp_path / name, TEXTS, "content")
-    assert [text.decode() for text in read_texts(path, "content")] == TEXTS
+    assert list(read_texts(path, "content")) == [(text, False) for text in TEXTS]
     assert count_texts(path) == len(TEXTS)
     assert "text" in refused(path)
 
@@ -47,34 +47,38 @@ def test_rows_are_texts(tmp_path: Path, name: str) -> None:
 def test_columns_of_text_come_in_several_kinds(tmp_path: Path, kind: pa.DataType) -> None:
     values = [text.encode() for text in TEXTS] if kind == pa.binary() else TEXTS
     pq.write_table(pa.table({"text": pa.array(values, kind)}), tmp_path / "a.parquet")
-    assert [text.decode() for text in read_texts(tmp_path / "a.parquet", "text")] == TEXTS
+    assert [text for text, _ in read_texts(tmp_path / "a.parquet", "text")] == TEXTS
 
 
 def test_a_text_file_is_one_text(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(b"all\r\nof it\n")
-    assert list(read_texts(path, "text")) == [b"all\r\nof it\n"]
+    assert list(read_texts(path, "text")) == [("all\r\nof it\n", False)]
     assert count_texts(path) == 1
 
 
 def test_blank_lines_are_no_rows(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "a"}\n\n  \n{"text": "b"}')
-    assert list(read_texts(path, "text")) == [b"a", b"b"]
+    assert list(read_texts(path, "text")) == [("a", False), ("b", False)]
     assert count_texts(path) == 2
 
 
-def test_what_is_no_utf8_comes_as_it_is(tmp_path: Path) -> None:
+def test_what_is_no_utf8_is_mended_alike_in_every_format(tmp_path: Path) -> None:
     bad = b"caf\xe9 \xff"
     array = pa.Array.from_buffers(
         pa.string(), 1, [None, pa.array([0, len(bad)], pa.int32()).buffers()[1], pa.py_buffer(bad)]
     )
     pq.write_table(pa.table({"text": array}), tmp_path / "a.parquet")
-    (tmp_path / "a.jsonl").write_bytes(b'{"text": "' + bad + b'"}\n{"text": "\\ud83d!"}\n')
-    assert list(read_texts(tmp_path / "a.parquet", "text")) == [bad]
+    (tmp_path / "a.jsonl").write_bytes(
+        b'{"text": "' + bad + b'"}\n{"text": "\\ud83d!"}\n{"text": "\\ud83d\\ude00"}'
+    )
+    (tmp_path / "a.txt").write_bytes(bad)
+    mended = ("caf\ufffd \ufffd", True)
+    for name in ("a.parquet", "a.txt"):
+        assert list(read_texts(tmp_path / name, "text")) == [mended]
     found = list(read_texts(tmp_path / "a.jsonl", "text"))
-    assert found[0] == bad
-    assert found[1].decode(errors="replace") == "\ufffd\ufffd\ufffd!"
+    assert found == [mended, ("\ufffd!", True), ("\U0001f600", False)]
 
 
 @pytest.mark.parametrize(

@@ -115,17 +115,10 @@ class FileDocuments:
 
     def _documents(self) -> Iterator[Document]:
         for name, path in self.files.items():
-            for row, content in enumerate(read_texts(path, self.source.column)):
-                yield Document(f"{self.prefix}{name}/{row}", self._text(content))
-
-    def _text(self, content: bytes) -> str:
-        """Bytes that are no UTF-8 become U+FFFD, as a browser would show them: one such document
-        in millions should not stop a study."""
-        try:
-            return content.decode()
-        except UnicodeDecodeError:
-            self.repaired += 1
-            return content.decode(errors="replace")
+            for row, (text, repaired) in enumerate(read_texts(path, self.source.column)):
+                # Mended and counted: one such document in millions should not stop a study.
+                self.repaired += repaired
+                yield Document(f"{self.prefix}{name}/{row}", text)
 
     def card(self) -> dict[str, Any]:
         # Not the folder: its place on a disk says nothing of what is in it.

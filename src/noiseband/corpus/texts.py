@@ -28,8 +28,8 @@ def count_texts(path: Path) -> int:
     return 1 if path.suffix == ".txt" else sum(1 for _ in _lines(path))
 
 
-def read_texts(path: Path, column: str) -> Iterator[bytes]:
-    """The texts of a file in their order, as UTF-8, or what the file has in its place.
+def read_texts(path: Path, column: str) -> Iterator[tuple[str, bool]]:
+    """The texts of a file in their order, each with whether it had to be repaired: `valid_text`.
 
     Args:
         path: ends in .parquet, .txt, or something else for lines of JSON (.gz: compressed).
@@ -39,7 +39,26 @@ def read_texts(path: Path, column: str) -> Iterator[bytes]:
     """
     if path.suffix == ".parquet":
         return _rows(path, column)
-    return iter([path.read_bytes()]) if path.suffix == ".txt" else _objects(path, column)
+    if path.suffix == ".txt":
+        return iter([valid_text(path.read_bytes())])
+    return _objects(path, column)
+
+
+def valid_text(text: bytes | str) -> tuple[str, bool]:
+    """Text that UTF-8 can write, and whether it had to be repaired.
+
+    U+FFFD stands for each longest part of a malformed sequence of bytes, as Unicode recommends,
+    and for each half of a surrogate pair.
+    """
+    try:
+        if isinstance(text, bytes):
+            return text.decode(), False
+        text.encode()
+    except UnicodeDecodeError as error:
+        return error.object.decode(errors="replace"), True
+    except UnicodeEncodeError as error:
+        return error.object.encode("utf-16", "surrogatepass").decode("utf-16", "replace"), True
+    return text, False
 
 
 def _parquet(path: Path) -> pq.ParquetFile:
@@ -49,7 +68,7 @@ def _parquet(path: Path) -> pq.ParquetFile:
         raise UserError(f"{path}: not a Parquet file ({_line(error)}); get it again") from None
 
 
-def _rows(path: Path, column: str) -> Iterator[bytes]:
+def _rows(path: Path, column: str) -> Iterator[tuple[str, bool]]:
     file = _parquet(path)
     schema = file.schema_arrow
     if column not in schema.names:
@@ -62,30 +81,24 @@ def _rows(path: Path, column: str) -> Iterator[bytes]:
                 number += 1
                 if value is None:
                     raise UserError(f"{path}: row {number}: {column} is null, not text")
-                yield value
+                yield valid_text(value)
     except (pa.ArrowException, OSError) as error:
         raise UserError(
             f"{path}: after row {number}: column {column} cannot be read as text ({_line(error)})"
         ) from None
 
 
-def _objects(path: Path, column: str) -> Iterator[bytes]:
+def _objects(path: Path, column: str) -> Iterator[tuple[str, bool]]:
     for number, line in _lines(path):
+        written, broken = valid_text(line)
         try:
-            row = json.loads(line.decode("utf-8", "surrogateescape"))
-        except ValueError as error:
+            row = json.loads(written)
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{path}: row {number}: not JSON ({error}); mend it") from None
         if not isinstance(row, dict) or not isinstance(row.get(column), str):
             raise UserError(f"{path}: row {number}: no object with a text {column}; mend it")
-        yield _encoded(row[column])
-
-
-def _encoded(text: str) -> bytes:
-    """UTF-8; bytes that were none as they were, and half a surrogate pair as what is none."""
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogatepass")
+        text, torn = valid_text(row[column])
+        yield text, broken or torn
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
