@@ -190,6 +190,14 @@ def test_a_file_takes_no_room_beside_the_cache(tmp_path: Path) -> None:
     assert (tmp_path / "n").read_bytes() == blob.read_bytes() == CONTENT
 
 
+def test_a_file_that_was_downloaded_long_ago_is_made_now(tmp_path: Path) -> None:
+    fetch(tmp_path / "m")
+    os.utime(tmp_path / "m", (1, 1))
+    fetch(tmp_path / "n")
+    # Snakemake would take it for older than what it is made from.
+    assert (tmp_path / "n").stat().st_mtime > 1e9
+
+
 def test_another_file_system_gets_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.link", other_file_system)
     fetch(tmp_path / "m")

@@ -95,14 +95,22 @@ def put(source: Path, out: Path) -> None:
     """
     with atomic(out) as temporary:
         real = source.resolve()
-        try:
-            if not os.access(real, os.W_OK):  # shared by others, who may change it
-                raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
-            os.link(real, temporary)
-        except OSError:  # another file system, or one without links
+        if not _linked(real, temporary):
             shutil.copyfile(real, temporary)
         # Made now, for those who compare times: the download may be older than what asks for it.
         os.utime(temporary)
+
+
+def _linked(file: Path, name: Path) -> bool:
+    """Whether `name` now stands for the file too: not on another file system, nor for what others
+    own, who may change it."""
+    if not os.access(file, os.W_OK):
+        return False
+    try:
+        os.link(file, name)
+    except OSError:
+        return False
+    return True
 
 
 def tried(call: Callable[[], Got]) -> Got:
