@@ -65,10 +65,17 @@ def test_the_files_that_match_in_the_order_of_their_names(hub: Hub, source: File
     assert len(hub.requests) == asked + (source is MAIN)  # which commit it is by now
 
 
-def test_all_files_are_of_the_commit_that_the_branch_was_at_first(hub: Hub) -> None:
+def test_all_files_are_of_the_commit_that_the_branch_is_now(
+    hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name in CONTENTS:
         hub.add(REPO, name, b"new", revision=OTHER)
     dataset_files(MAIN, PATTERNS)
+    assert capsys.readouterr().err == (
+        f"some/text at main is commit {COMMIT}; to pin it, write so\n"
+    )
+    dataset_files(PINNED, PATTERNS)
+    assert capsys.readouterr().err == ""
     hub.branches["main"] = OTHER
     assert {path.read_bytes() for path in dataset_files(MAIN, PATTERNS).values()} == {b"new"}
 

@@ -115,6 +115,8 @@ def _snapshot(source: Files, patterns: Sequence[str]) -> tuple[Path, list[str]]:
         folder = Path(tried(get))
     except OSError as error:
         raise UserError(f"{where(source)}: {reason(error)}") from error
+    if folder.name != source.revision:
+        print(f"{where(source)} is commit {folder.name}; to pin it, write so", file=sys.stderr)
     try:
         # The commit by which the client names its folder, which a branch stood for just now.
         tree = get_cached_repo_tree(source.repo, repo_type="dataset", revision=folder.name)
