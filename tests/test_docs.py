@@ -20,7 +20,7 @@ from noiseband.study import StudyError, load_study, parse_study, read_yaml
 
 PAGES = sorted([*Path().glob("*.md"), *Path("docs").glob("*.md"), *Path("benchmarks").glob("*.md")])
 # Written on their own, and not there yet.
-PENDING = {Path("docs") / f"{name}.md" for name in ("scaling", "replication", "corpora")}
+PENDING = {Path("docs") / f"{name}.md" for name in ("scaling", "replication")}
 
 
 def text(page: Path) -> str:
@@ -95,7 +95,9 @@ def test_snippets_of_configs_are_valid(page: Path) -> None:
     """Each in a study that has the page's earlier ones too, or in a fresh one."""
     so_far, *others = studies()
     for block in blocks(page, "yaml"):
-        snippet, complaints = yaml.safe_load(block), []
+        # A commit that a reader has to look up.
+        snippet = yaml.safe_load(block.replace("<the commit's 40 hex digits>", "a" * 40))
+        complaints = []
         for study in (so_far, *others):
             tried = merged(study, snippet)
             try:

@@ -234,7 +234,7 @@ def test_the_name_of_the_label_is_taken(study_data: Data) -> None:
 
 
 def test_it_must_not_read_past_the_corpus(study_data: Data) -> None:
-    tokens = {"train": 2048, "validation": 1, "test": 1}
+    tokens = {"train": 2048, "validation": 1, "test": 1000}
     study_data["corpora"]["text"]["tokens"] = tokens
     found = problems(study_data, EXTENDED)
     assert found == {

@@ -127,9 +127,9 @@ def test_another_corpus_of_the_same_source_must_hold_out_as_much(
     assert found.keys() == ({"corpora.text.test"} if clash else set())
     if clash:
         assert (
-            "run baseline-42, which extended goes on from, trains on all but the first "
-            f"{sum(shares.values()):.2f} of the documents of p, and the {split} split of corpus "
-            f"more reaches to {'0.05' if split == 'test' else '0.08'} of them"
+            "run baseline-42, which extended goes on from, trains on "
+            f"{sum(shares.values()):.2f} to 1 of the documents of p, and the {split} split of "
+            f"corpus more is {'0 to 0.05' if split == 'test' else '0.05 to 0.08'} of them; give"
         ) in found["corpora.text.test"]
     other = {**text["sources"][0], "package": "q"}
     study_data["corpora"]["text"] = {**text, "sources": [other]}
@@ -145,3 +145,29 @@ def test_every_window_of_the_training_split_may_hold_what_another_corpus_trains_
     study_data["runs"] = [{**EXTENDED, "interventions": ["more"]}]
     study_data["evaluation"] = {**WINDOW, "start_token": 5000}
     assert "and set evaluation.split to test" in problems(study_data)["corpora.text.test"]
+
+
+@pytest.mark.parametrize(
+    ("window", "fits"),
+    [
+        ({"tokens": 128, "start_token": 871}, True),
+        ({"tokens": 128, "start_token": 872}, False),
+        ({"tokens": 63}, False),
+        ({"start_token": 934}, True),
+        ({"start_token": 936}, False),
+        ({"tokens": 1000}, True),
+        ({"split": "validation", "tokens": 1000}, False),
+    ],
+)
+def test_a_window_beyond_pinned_tokens_is_found_before_anything_trains(
+    study_data: Data, window: Data, fits: bool
+) -> None:
+    study_data["corpora"]["text"]["tokens"] = {"train": 9000, "validation": 500, "test": 1000}
+    study_data["evaluation"] = {"batch": 4, **window}
+    found = problems(study_data)
+    assert found.keys() == (set() if fits else {"evaluation"})
+    if not fits:
+        split, there = ("test", "1,000") if "split" not in window else ("validation", "500")
+        assert f"the {split} split of corpus text has {there} tokens" in found["evaluation"]
+    del study_data["corpora"]["text"]["tokens"]
+    assert problems(study_data) == {}

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from noiseband.errors import UserError
 from noiseband.files import read_json
-from noiseband.hub.fetch import _reason, fetch_file
+from noiseband.hub.fetch import fetch_file, reason
 from noiseband.hub.gpt2 import DEFAULTS, FIELDS, check_config, from_gpt2
 from noiseband.hub.reference import from_reference, shape_of
 from noiseband.report.hostile import plain
@@ -126,7 +126,7 @@ def _listed(repo: str, revision: str | None) -> tuple[str, set[str]]:
         kind = type(error).__name__
         raise UserError(f"{repo}: the Hub cannot be reached ({kind}); run again") from error
     except OSError as error:
-        raise UserError(f"{repo}: {_reason(error)}") from error
+        raise UserError(f"{repo}: {reason(error)}") from error
     return str(info.sha), {one.rfilename for one in info.siblings or []}
 
 
