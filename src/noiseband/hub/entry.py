@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from noiseband.errors import UserError
 from noiseband.files import read_json
-from noiseband.hub.fetch import reason, fetch_file
+from noiseband.hub.fetch import fetch_file, reason
 from noiseband.hub.gpt2 import DEFAULTS, FIELDS, check_config, from_gpt2
 from noiseband.hub.reference import from_reference, shape_of
 from noiseband.report.hostile import plain
