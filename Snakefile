@@ -31,6 +31,7 @@ from noiseband.workflow import (
     deterministic_artefacts,
     one_of,
     judged_artefacts,
+    limit_gpus,
     report_assets,
     study_of,
     table_inputs,
@@ -50,6 +51,7 @@ study = study_of(config, workflow.configfiles)
 RESULTS = study.config.results
 RUNS = list(study.runs)
 MACHINES = "config/machines.yaml"
+limit_gpus(workflow)
 
 
 wildcard_constraints:

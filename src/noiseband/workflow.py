@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from noiseband.errors import UserError
+from noiseband.gpus import visible
 from noiseband.study import Study, parse_study, read_yaml
 from noiseband.study.contamination import contaminations
 from noiseband.study.params import finetuned_models
@@ -103,6 +104,14 @@ def study_of(config: dict[str, Any], files: list[str]) -> Study:
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
+
+
+def limit_gpus(workflow: Any) -> None:
+    """Start no more jobs on GPUs at once than this machine has: `--resources gpu=N`, where it is
+    not given and jobs run here. Jobs would wait for each other, but each would hold a core."""
+    here = workflow.nodes is None
+    if here and "gpu" not in workflow.global_resources and (devices := visible()):
+        workflow.register_resource("gpu", len(devices))
 
 
 TABLES = (
