@@ -33,6 +33,7 @@ from noiseband.workflow import (
     judged_artefacts,
     limit_gpus,
     report_assets,
+    share_outputs,
     study_of,
     table_inputs,
 )
@@ -52,6 +53,7 @@ RESULTS = study.config.results
 RUNS = list(study.runs)
 MACHINES = "config/machines.yaml"
 limit_gpus(workflow)
+share_outputs(workflow)
 
 
 wildcard_constraints:

@@ -1,4 +1,6 @@
 # Raw text to tokens: documents in disjoint splits, a vocabulary, one token file a split.
+# These three and `init` can be shared between studies (profiles/sharing): hence no folder in their
+# params, which are part of the key, and no benchmark, which Snakemake has none of for a hit.
 
 
 rule corpus:
@@ -11,15 +13,12 @@ rule corpus:
         card=f"{RESULTS}/corpus/{{corpus}}/card.json",
     log:
         f"{RESULTS}/logs/corpus/{{corpus}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/corpus/{{corpus}}.tsv"
     params:
         text=lambda w: CorpusParams.of(study, w.corpus).text,
-        out=subpath(output.card, parent=True),
     message:
         "Reading corpus {wildcards.corpus}"
     shell:
-        "noiseband corpus --params {params.text:q} --out {params.out:q} 2> {log:q}"
+        'noiseband corpus --params {params.text:q} --out "$(dirname {output.card:q})" 2> {log:q}'
 
 
 rule vocabulary:
@@ -30,15 +29,12 @@ rule vocabulary:
         f"{RESULTS}/tokens/{{corpus}}/vocabulary.tiktoken",
     log:
         f"{RESULTS}/logs/vocabulary/{{corpus}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/vocabulary/{{corpus}}.tsv"
     params:
         text=lambda w: study.config.corpora[w.corpus].tokenizer.text,
-        corpus=subpath(input.train, parent=True),
     message:
         "Vocabulary of {wildcards.corpus}"
     shell:
-        "noiseband vocabulary --params {params.text:q} --corpus {params.corpus:q}"
+        'noiseband vocabulary --params {params.text:q} --corpus "$(dirname {input.train:q})"'
         " --out {output:q} 2> {log:q}"
 
 
@@ -56,17 +52,13 @@ rule tokenize:
         card=f"{RESULTS}/tokens/{{corpus}}/card.json",
     log:
         f"{RESULTS}/logs/tokenize/{{corpus}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/tokenize/{{corpus}}.tsv"
     params:
         text=lambda w: TokenizeParams.of(study, w.corpus).text,
-        corpus=subpath(input.train, parent=True),
-        out=subpath(output.card, parent=True),
     message:
         "Tokenizing {wildcards.corpus}"
     shell:
-        "noiseband tokenize --params {params.text:q} --corpus {params.corpus:q}"
-        " --vocabulary {input.vocabulary:q} --out {params.out:q} 2> {log:q}"
+        'noiseband tokenize --params {params.text:q} --corpus "$(dirname {input.train:q})"'
+        ' --vocabulary {input.vocabulary:q} --out "$(dirname {output.card:q})" 2> {log:q}'
 
 
 def instruction_file(wildcards):
