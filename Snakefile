@@ -33,8 +33,10 @@ from noiseband.workflow import (
     deterministic_artefacts,
     one_of,
     judged_artefacts,
+    limit_gpus,
     local_files,
     report_assets,
+    share_outputs,
     study_of,
     table_inputs,
 )
@@ -53,6 +55,8 @@ MACHINES = "config/machines.yaml"
 study = study_of(config, workflow.configfiles, MACHINES)
 RESULTS = study.config.results
 RUNS = list(study.runs)
+limit_gpus(workflow)
+share_outputs(workflow)
 
 
 wildcard_constraints:

@@ -10,10 +10,13 @@ import sys
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
 from noiseband.errors import UserError
+from noiseband.files import write_json
+from noiseband.gpus import visible
 from noiseband.plan.machines import load_machines, machine_of
 from noiseband.study import Study, parse_study, read_yaml
 from noiseband.study.contamination import contaminations
@@ -109,6 +112,48 @@ def study_of(config: dict[str, Any], files: list[str], machines: str) -> Study:
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
+
+
+def limit_gpus(workflow: Any) -> None:
+    """Start no more jobs on GPUs at once than this machine has: `--resources gpu=N`, where it is
+    not given and jobs run here. Jobs would wait for each other, but each would hold a core."""
+    here = workflow.nodes is None
+    if here and "gpu" not in workflow.global_resources and (devices := visible()):
+        workflow.register_resource("gpu", len(devices))
+
+
+SHARED = "SNAKEMAKE_OUTPUT_CACHE"
+DECIDING = ("numpy", "rustbpe", "safetensors", "tiktoken", "torch")
+"""Packages that decide a corpus, its tokens or initial weights."""
+
+
+def share_outputs(workflow: Any) -> None:
+    """Where `--cache` is given, find or make the folder through which studies share outputs.
+
+    It lies in `$SNAKEMAKE_OUTPUT_CACHE`, by default the user's cache, and is named after the
+    versions of the packages that decide what is shared: Snakemake's key has none of them.
+    """
+    if workflow.workflow_settings.cache is None:
+        return
+    versions = {name: metadata.version(name) for name in DECIDING}
+    name = hashlib.sha256(repr(sorted(versions.items())).encode()).hexdigest()[:16]
+    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    given = os.environ.get(SHARED) or f"{home}/noiseband"
+    if given.endswith(f"/{name}"):
+        return  # a Snakemake that this one started
+    if "://" not in given:
+        given = str(Path(given).expanduser().absolute())
+        folder = Path(given, name)
+        try:
+            write_json(folder / "versions.json", versions)
+        except OSError as error:
+            print(
+                f"{SHARED}: cannot write in {folder} ({error.strerror}); give another folder, or "
+                "leave out --cache",
+                file=sys.stderr,
+            )
+            sys.exit(2)
+    os.environ[SHARED] = f"{given}/{name}"
 
 
 TABLES = (

@@ -66,7 +66,7 @@ def corpus(pocket: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bpe(pocket: Corpus, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Rank file of 4,096 ids trained on the pocket corpus."""
     path = tmp_path_factory.mktemp("bpe") / "vocabulary.tiktoken"
-    build_vocabulary(pocket.tokenizer, corpus, path)
+    build_vocabulary(pocket.tokenizer, corpus / "train.jsonl", path)
     return path
 
 
@@ -74,5 +74,5 @@ def bpe(pocket: Corpus, corpus: Path, tmp_path_factory: pytest.TempPathFactory) 
 def gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """GPT-2's rank file."""
     path = tmp_path_factory.mktemp("gpt2") / "vocabulary.tiktoken"
-    build_vocabulary(Tokenizer(kind="gpt2"), Path("no corpus needed"), path)
+    build_vocabulary(Tokenizer(kind="gpt2"), None, path)
     return path

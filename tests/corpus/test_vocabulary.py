@@ -60,7 +60,7 @@ def test_a_damaged_installation_is_an_error(
     (tmp_path / "gpt2.tiktoken").write_bytes(gpt2_ranks().replace(b"IQ== 0", b"IQ== 1"))
     monkeypatch.setattr("importlib.resources.files", lambda package: tmp_path)
     with pytest.raises(UserError, match=r"gpt2\.tiktoken: expected SHA-256 306cd27f.*, found "):
-        build_vocabulary(Tokenizer(kind="gpt2"), tmp_path, tmp_path / "out")
+        build_vocabulary(Tokenizer(kind="gpt2"), None, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -107,7 +107,7 @@ def test_training_gives_the_same_bytes_with_any_number_of_threads(
         "from noiseband.corpus.vocabulary import build_vocabulary\n"
         "from noiseband.study.corpora import Tokenizer\n"
         "corpus, out = map(pathlib.Path, sys.argv[1:])\n"
-        "build_vocabulary(Tokenizer(kind='bpe', vocabulary=4096), corpus, out)\n"
+        "build_vocabulary(Tokenizer(kind='bpe', vocabulary=4096), corpus / 'train.jsonl', out)\n"
         "assert 'torch' not in sys.modules, 'slow to start'\n"
     )
     out = tmp_path / "vocabulary.tiktoken"
@@ -120,8 +120,12 @@ def test_training_gives_the_same_bytes_with_any_number_of_threads(
 def test_too_little_text_is_an_error(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "train.jsonl", [{"id": "1", "text": "abc abc"}])
     with pytest.raises(UserError, match=r"tokenizer.vocabulary: 300 ids are wanted.* at most 260;"):
-        build_vocabulary(Tokenizer(kind="bpe", vocabulary=300), tmp_path, tmp_path / "out")
-    build_vocabulary(Tokenizer(kind="bpe", vocabulary=260), tmp_path, tmp_path / "out")
+        build_vocabulary(
+            Tokenizer(kind="bpe", vocabulary=300), tmp_path / "train.jsonl", tmp_path / "out"
+        )
+    build_vocabulary(
+        Tokenizer(kind="bpe", vocabulary=260), tmp_path / "train.jsonl", tmp_path / "out"
+    )
     assert load_encoding(tmp_path / "out").n_vocab == 260
 
 

@@ -45,6 +45,20 @@ def test_tail_probability_is_exact_to_a_ten_thousandth(loadings: np.ndarray, df:
         assert found == pytest.approx(by_quadrature(t, loadings, df), abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("size", "df"),
+    [
+        (49, 950),  # one of its directions lies on the edge of the cube
+        (70, 60),  # drawn in several blocks
+    ],
+)
+def test_large_families(size: int, df: int) -> None:
+    loadings = np.full(size, np.sqrt(1 / 2))
+    for t, error in ((1.0, 1e-4), (2.0, 5e-4), (3.0, 1e-4), (3.5, 1e-4), (5.0, 1e-4)):
+        found = tail_probability(t, product_correlation(loadings), df)
+        assert found == pytest.approx(by_quadrature(t, loadings, df), abs=error)
+
+
 def test_a_correlation_without_product_structure_agrees_with_scipy() -> None:
     correlation = np.array([[1, 0.8, -0.3], [0.8, 1, 0.1], [-0.3, 0.1, 1]])
     distribution = stats.multivariate_t(shape=correlation, df=5)

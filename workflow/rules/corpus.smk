@@ -1,5 +1,7 @@
 # Raw text to tokens: documents in disjoint splits, a vocabulary, one token file a split. Tokens
 # that others made are fetched instead.
+# The first three and `init` can be shared between studies (profiles/sharing): hence no folder in
+# their params, which are part of the key, and no benchmark, which Snakemake has none of for a hit.
 
 
 rule corpus:
@@ -13,42 +15,36 @@ rule corpus:
         card=f"{RESULTS}/corpus/{{corpus}}/card.json",
     log:
         f"{RESULTS}/logs/corpus/{{corpus}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/corpus/{{corpus}}.tsv"
     wildcard_constraints:
         corpus=one_of(corpora_made_of(study, "text")),
     params:
         text=lambda w: CorpusParams.of(study, w.corpus).text,
-        out=subpath(output.card, parent=True),
     message:
         "Reading corpus {wildcards.corpus}"
     shell:
-        "noiseband corpus --params {params.text:q} --out {params.out:q} 2> {log:q}"
+        'noiseband corpus --params {params.text:q} --out "$(dirname {output.card:q})" 2> {log:q}'
 
 
-def vocabulary_folder(wildcards):
-    """Where the text is that a vocabulary is trained on; a published one needs none."""
+def vocabulary_text(wildcards):
+    """What a vocabulary is trained on; a published one needs nothing."""
     trained = study.config.corpora[wildcards.corpus].tokenizer.kind == "bpe"
-    return [f"{RESULTS}/corpus/{wildcards.corpus}"] if trained else []
+    return rules.corpus.output.train if trained else []
 
 
 rule vocabulary:
     input:
         code=code("corpus.vocabulary"),
-        train=lambda w: [f"{folder}/train.jsonl" for folder in vocabulary_folder(w)],
+        text=vocabulary_text,
     output:
         f"{RESULTS}/tokens/{{corpus}}/vocabulary.tiktoken",
     log:
         f"{RESULTS}/logs/vocabulary/{{corpus}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/vocabulary/{{corpus}}.tsv"
     params:
         text=lambda w: study.config.corpora[w.corpus].tokenizer.text,
-        corpus=lambda w: [f"--corpus={folder}" for folder in vocabulary_folder(w)],
     message:
         "Vocabulary of {wildcards.corpus}"
     shell:
-        "noiseband vocabulary --params {params.text:q} {params.corpus:q} --out {output:q} 2> {log:q}"
+        "noiseband vocabulary --params {params.text:q} --out {output:q} {input.text:q} 2> {log:q}"
 
 
 rule tokenize:
@@ -65,19 +61,15 @@ rule tokenize:
         card=f"{RESULTS}/tokens/{{corpus}}/card.json",
     log:
         f"{RESULTS}/logs/tokenize/{{corpus}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/tokenize/{{corpus}}.tsv"
     wildcard_constraints:
         corpus=one_of(corpora_made_of(study, "text")),
     params:
         text=lambda w: TokenizeParams.of(study, w.corpus).text,
-        corpus=subpath(input.train, parent=True),
-        out=subpath(output.card, parent=True),
     message:
         "Tokenizing {wildcards.corpus}"
     shell:
-        "noiseband tokenize --params {params.text:q} --corpus {params.corpus:q}"
-        " --vocabulary {input.vocabulary:q} --out {params.out:q} 2> {log:q}"
+        'noiseband tokenize --params {params.text:q} --corpus "$(dirname {input.train:q})"'
+        ' --vocabulary {input.vocabulary:q} --out "$(dirname {output.card:q})" 2> {log:q}'
 
 
 rule fetch_tokens:

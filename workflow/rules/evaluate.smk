@@ -19,6 +19,8 @@ rule evaluate:
         f"{RESULTS}/logs/evaluate/{{run}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/evaluate/{{run}}.tsv"
+    resources:
+        gpu=1,
     params:
         text=lambda w: EvaluateParams.of(study, study.models[w.run]).text,
     message:

@@ -21,6 +21,8 @@ rule finetune:
         f"{RESULTS}/logs/finetune/{{run}}/{{protocol}}-{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/finetune/{{run}}/{{protocol}}-{{seed}}.tsv"
+    resources:
+        gpu=1,
     params:
         text=lambda w: FinetuneParams.of(study, study.models[w.run], w.protocol).text,
         out=subpath(output.model, parent=True),
@@ -43,6 +45,8 @@ rule respond:
         f"{RESULTS}/logs/respond/{{run}}/{{protocol}}-{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/respond/{{run}}/{{protocol}}-{{seed}}.tsv"
+    resources:
+        gpu=1,
     params:
         text=lambda w: RespondParams.of(study, study.models[w.run], w.protocol).text,
     message:

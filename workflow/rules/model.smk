@@ -10,8 +10,6 @@ rule init:
         digests=f"{RESULTS}/init/{{start}}.json",
     log:
         f"{RESULTS}/logs/init/{{start}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/init/{{start}}.tsv"
     params:
         text=lambda w: InitParams.of(study.starts[w.start]).text,
     message:

@@ -55,6 +55,8 @@ rule verify_rerun:
         f"{RESULTS}/logs/verify_rerun/{{run}}.log",
     wildcard_constraints:
         run=one_of(RUNS),
+    resources:
+        gpu=1,
     params:
         original=original_of,
         rerun=rerun_of,

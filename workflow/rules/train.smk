@@ -36,6 +36,7 @@ rule train:
     resources:
         # Not a param where it changes no bits: then a change of it reruns nothing.
         processes=study.config.processes,
+        gpu=study.config.processes,
     params:
         text=lambda w: TrainParams.of(study, study.runs[w.run]).text,
         processes=lambda w: (

@@ -10,6 +10,7 @@ import typer
 
 from noiseband.cli import app
 from noiseband.cli.people import DEFAULT_CONFIG, Config
+from noiseband.gpus import reserve
 from noiseband.study import load_study
 
 
@@ -45,10 +46,11 @@ def diverge(
 
     Example: `noiseband diverge results/runs/baseline-42 /tmp/baseline-42`
     """
+    results = load_study(config).results
+    reserve(1, f"diverge {a} {b}")
     from noiseband.repro import diverge as stage
     from noiseband.train.replay import finished_job
 
-    results = load_study(config).results
     first, second = finished_job(a, results), finished_job(b, results)
     found = stage.diverge(first, second, say=lambda text: print(text, file=sys.stderr))
     print(found)

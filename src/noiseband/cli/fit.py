@@ -12,6 +12,7 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 from noiseband.cli import app
 from noiseband.cli.people import DEFAULT_CONFIG, Config, RunName, find_run
 from noiseband.errors import UserError
+from noiseband.gpus import reserve
 from noiseband.study import load_study, params
 from noiseband.study.recipe import valid_processes
 
@@ -37,6 +38,7 @@ def fit(
     limit = None if memory is None else _bytes(memory)
     study = load_study(config)
     given = params.TrainParams.of(study, find_run(study, run or study.config.baseline))
+    reserve(1, f"fit {given.run}")
 
     from noiseband.determinism import pick_device
     from noiseband.processor import device_name

@@ -12,6 +12,7 @@ import typer
 from noiseband.cli import app
 from noiseband.cli.stages import parse
 from noiseband.errors import UserError
+from noiseband.gpus import announce, reserve
 from noiseband.study import Run, Study, StudyConfig, load_study, params
 from noiseband.study.problems import nearest
 from noiseband.study.recipe import Recipe, written
@@ -114,10 +115,13 @@ def train(
     from noiseband.train.processes import PeerLost, check_processes, joined
 
     check_processes(processes, given.recipe.batch.slots)
-    if processes > 1 and not launched():
-        sys.exit(launch(processes, sys.argv[1:]))
     if launched():
+        announce(f"train {given.run}")
         end_with_launcher()
+    else:
+        reserve(processes, f"train {given.run}")
+        if processes > 1:
+            sys.exit(launch(processes, sys.argv[1:]))
     from noiseband.corpus.tokens import open_tokens
     from noiseband.corpus.vocabulary import load_encoding
     from noiseband.repro.provenance import write_provenance

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from noiseband.cli import app
 from noiseband.errors import UserError
+from noiseband.gpus import reserve
 from noiseband.study import corpora, params
 from noiseband.study.recipe import Section
 
@@ -53,15 +54,15 @@ def corpus(params_text: ParamsText, out: Out) -> None:
 def vocabulary(
     params_text: ParamsText,
     out: Out,
-    corpus: Annotated[
+    text: Annotated[
         Path | None,
-        typer.Option(exists=True, file_okay=False, help="Folder of the splits, to train on."),
+        typer.Argument(exists=True, dir_okay=False, help="Training split, where one is trained."),
     ] = None,
 ) -> None:
     """Train the vocabulary of a corpus, or write out a published one."""
     from noiseband.corpus.vocabulary import build_vocabulary
 
-    build_vocabulary(parse(corpora.Tokenizer, params_text), corpus, out)
+    build_vocabulary(parse(corpora.Tokenizer, params_text), text, out)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -117,9 +118,10 @@ def evaluate(
     params_text: ParamsText, model: File, tokens: File, vocabulary: File, out: Out
 ) -> None:
     """Measure the test loss of a run."""
+    given = parse(params.EvaluateParams, params_text)
+    reserve(1, f"evaluate {out}")
     from noiseband.evaluate.loss import evaluate_file
 
-    given = parse(params.EvaluateParams, params_text)
     evaluate_file(given.model, given.attention, given.evaluation, model, tokens, vocabulary, out)
 
 
@@ -147,18 +149,20 @@ def finetune(
     out: Out,
 ) -> None:
     """Fine-tune a run's model on instructions."""
+    given = parse(params.FinetuneParams, params_text)
+    reserve(1, f"finetune {out}")
     from noiseband.finetune.loop import finetune_file
 
-    given = parse(params.FinetuneParams, params_text)
     finetune_file(given.model, given.attention, given.protocol, seed, model, vocabulary, rows, out)
 
 
 @app.command(rich_help_panel=PANEL)
 def respond(params_text: ParamsText, model: File, vocabulary: File, rows: File, out: Out) -> None:
     """Answer the test questions with a fine-tuned model."""
+    given = parse(params.RespondParams, params_text)
+    reserve(1, f"respond {out}")
     from noiseband.finetune.respond import respond_file
 
-    given = parse(params.RespondParams, params_text)
     respond_file(given.model, given.attention, given.protocol, model, vocabulary, rows, out)
 
 
@@ -190,6 +194,7 @@ def judge(
 @app.command(rich_help_panel=PANEL)
 def verify_rerun(original: Path, rerun: Path, results: Results, out: Out) -> None:
     """Compare a run that was trained afresh with its original; the finding is the result."""
+    reserve(1, f"verify-rerun {out}")  # where they part, both are trained anew
     from noiseband.repro import rerun as stage
 
     stage.verify_rerun(original, rerun, results, out)

@@ -29,19 +29,19 @@ GPT2_SHA256 = "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930"
 """SHA-256 of `gpt2.tiktoken`, which tiktoken pins for `r50k_base.tiktoken`."""
 
 
-def build_vocabulary(tokenizer: Tokenizer, corpus_folder: Path | None, out: Path) -> None:
-    """Write the rank file `out`: trained on `corpus_folder/train.jsonl`, or GPT-2's, for which no
-    corpus is needed.
+def build_vocabulary(tokenizer: Tokenizer, text: Path | None, out: Path) -> None:
+    """Write the rank file `out`: trained on the documents of `text`, or GPT-2's, for which none are
+    needed.
 
     Training is deterministic, whatever the number of threads. Raises UserError if the training
     text has too few different pairs for the vocabulary asked for.
     """
     if tokenizer.kind == "gpt2":
         ranks = gpt2_ranks()
-    elif corpus_folder is None:
+    elif text is None:
         raise UserError("tokenizer.kind=bpe: is trained on a corpus, and none is given; name it")
     else:
-        ranks = _trained(tokenizer.size, corpus_folder)
+        ranks = _trained(tokenizer.size, text)
     with atomic(out) as temporary:
         temporary.write_bytes(ranks)
 
@@ -86,9 +86,9 @@ def load_encoding(path: Path) -> tiktoken.Encoding:
     )
 
 
-def _trained(size: int, corpus_folder: Path) -> bytes:
+def _trained(size: int, text: Path) -> bytes:
     bpe = rustbpe.Tokenizer()
-    texts = (document.text for document in read_documents(corpus_folder / "train.jsonl"))
+    texts = (document.text for document in read_documents(text))
     bpe.train_from_iterator(texts, size - 1, pattern=PATTERN)
     ranks = bpe.get_mergeable_ranks()
     if len(ranks) < size - 1:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 from noiseband.files import read_json
 from noiseband.plan.machines import Machine, Machines
 from noiseband.plan.memory import GIB, Memory, memory, parameter_count
 from noiseband.study import Run, Study
-from noiseband.study.recipe import Recipe, valid_processes
+from noiseband.study.recipe import Model, Recipe, valid_processes
 from noiseband.train.peak import flops_per_token
 
 NEAR = 0.1
@@ -136,22 +137,28 @@ def _done(folder: Path, recipe: Recipe) -> bool:
     return (folder / "model.safetensors").exists() and card.get("digest") == recipe.digest
 
 
+@cache
+def _arithmetic(model: Model) -> float:
+    """Remembered, because a study's runs have few models, and finding it builds one."""
+    return flops_per_token(model)
+
+
 def _rate(recipe: Recipe, machines: Machines, machine: Machine) -> tuple[float | None, bool]:
     """Tokens a second, and whether they were measured on something else than this recipe."""
     rates = [rate for rate in machine.rates if rate.precision == recipe.precision]
     if not rates:
         return None, False
-    dropout, own = recipe.model.dropout > 0, flops_per_token(recipe.model)
+    dropout, own = recipe.model.dropout > 0, _arithmetic(recipe.model)
     # Of the same dropout if there is one, and of the model nearest in size.
     best = min(
         rates,
         key=lambda rate: (
             rate.dropout != dropout,
-            abs(flops_per_token(machines.models[rate.model]) / own - 1),
+            abs(_arithmetic(machines.models[rate.model]) / own - 1),
         ),
     )
     measured = machines.models[best.model]
-    factor = flops_per_token(measured) / own
+    factor = _arithmetic(measured) / own
     scaled = best.dropout != dropout or abs(factor - 1) > NEAR
     return best.tokens_per_second * factor, scaled
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from functools import cache
 
 from noiseband.determinism import ARITHMETIC
 from noiseband.model.gpt import parameter_shapes
@@ -48,6 +49,7 @@ class Memory:
         return round(OVERHEAD * sum(parts))
 
 
+@cache
 def parameter_count(model: Model) -> int:
     """Distinct parameters; a tied head counts once."""
     return sum(map(math.prod, parameter_shapes(model).values()))

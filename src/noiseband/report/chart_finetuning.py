@@ -46,8 +46,10 @@ def draw_finetuning(
 
 
 def _validation(axes: Axes, epochs: Sequence[EpochRow], verdict: Mapping[str, str]) -> None:
-    for run, seed in dict.fromkeys((row.run, row.seed) for row in epochs):
-        mine = [row for row in epochs if (row.run, row.seed) == (run, seed)]
+    models: dict[tuple[str, int], list[EpochRow]] = {}
+    for row in epochs:
+        models.setdefault((row.run, row.seed), []).append(row)
+    for (run, seed), mine in models.items():
         tint, front = colour(verdict[run]), 3 if verdict[run] == BASELINE else 2
         losses = [_number(row.validation_loss) for row in mine]
         line = axes.plot(

@@ -42,20 +42,26 @@ def launch(processes: int, arguments: list[str], module: str = "noiseband") -> i
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-    options = [
-        "--standalone",
-        f"--nproc-per-node={processes}",
-        f"--shutdown-timeout={SECONDS_TO_SAVE}",
-        "--module",
-        module,
-    ]
     try:
-        run.main([*options, *arguments])
+        run.main(torchrun_arguments(processes, arguments, module))
     except SignalException as stop:
         return 128 + int(stop.sigval)
     except ChildFailedError as error:
         return _explain({rank: failure.exitcode for rank, failure in error.failures.items()})
     return 0
+
+
+def torchrun_arguments(processes: int, arguments: list[str], module: str) -> list[str]:
+    """What torchrun is called with."""
+    return [
+        "--standalone",
+        f"--nproc-per-node={processes}",
+        f"--shutdown-timeout={SECONDS_TO_SAVE}",
+        "--module",
+        "--",  # what follows is not torchrun's: it would take --run for a short form of its own
+        module,
+        *arguments,
+    ]
 
 
 def _explain(statuses: dict[int, int]) -> int:

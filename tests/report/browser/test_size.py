@@ -10,12 +10,12 @@ from tests.report.conftest import Made, make
 from tests.report.fake_runs import FakeRun
 from tests.report.small_study import write_study
 
-RUNS, QUESTIONS, MODELS, PROTOCOLS, ROUNDS = 100, 110, 14, 4, 3
+RUNS, QUESTIONS, MODELS, PROTOCOLS, ROUNDS = 104, 110, 14, 4, 3
 
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """100 runs; 110 questions × 14 models × 4 protocols × 3 rounds. Words are drawn, so that they
+    """104 runs; 110 questions × 14 models × 4 protocols × 3 rounds. Words are drawn, so that they
     compress no better than English does."""
     results = tmp_path_factory.mktemp("large") / "results"
     draws = np.random.default_rng(5)
@@ -31,7 +31,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Made:
     runs += [
         FakeRun(f"change-{k}-{seed}", 4.8 + 0.01 * k + 0.003 * seed, f"change-{k}", [f"change-{k}"],
                 (seed, seed), {"optimizer.weight_decay": [0.1, 0.2 + k]})
-        for k in range(20) for seed in range(4)
+        for k in range(21) for seed in range(4)
     ]  # fmt: skip
     assert len(runs) == RUNS
     params = write_study(
@@ -66,3 +66,20 @@ def test_a_large_study_is_painted_at_once(opens: Opens, large: Made) -> None:
     assert paint < 10_000
     page.get_by_role("combobox", name="Protocol").select_option("protocol-3")
     assert page.get_by_label("Question", exact=True).locator("option").count() == QUESTIONS
+
+
+def test_a_table_of_more_than_a_hundred_rows_scrolls_below_its_head(
+    opens: Opens, large: Made, judged: Made
+) -> None:
+    tall = {}
+    for made in (large, judged):
+        page = opens(page_of(made))
+        region = page.locator(".scroll", has=page.locator("#runs-caption"))
+        region.evaluate("element => { element.scrollTop = element.scrollHeight }")
+        box, head = region.bounding_box(), region.locator("thead th").first.bounding_box()
+        assert box is not None and head is not None
+        tall[made.results] = box["height"] < region.evaluate("element => element.scrollHeight") - 1
+        if tall[made.results]:
+            assert box["height"] < 900
+            assert abs(head["y"] - box["y"]) < 2
+    assert list(tall.values()) == [True, False]

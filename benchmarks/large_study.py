@@ -1,0 +1,173 @@
+"""How planning and the page grow with the number of runs: a study of 10, 100 and 1,000.
+
+python -m benchmarks.large_study [RUNS ...]
+
+The study is the pocket study's, with up to 49 other learning rates instead of its interventions,
+each of them and the baseline with equally many seeds, and every third run fine-tuned. Planning is
+a dry run of that; tables, figures and page are made of as many made-up runs (tests/report), whose
+files have the shape and size of real ones: 400 steps each.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from benchmarks.machine import machine
+from noiseband.processor import cpu_name
+from noiseband.study import load_study
+from noiseband.study.params import ReportParams
+from tests.report.fake_runs import FakeRun
+from tests.report.small_study import MACHINES, write_study
+
+SIZES = (10, 100, 1000)
+LABELS = 50
+STEPS = 400
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one command, its children included."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    peak_mb: float
+    """Resident memory of the largest process."""
+
+
+# In a small process of its own: a child's peak counts what its parent held when it started.
+MEASURE = """
+import json, os, resource, subprocess, sys, time
+begin = time.perf_counter()
+child = subprocess.Popen(sys.argv[1:], stdout=sys.stderr)
+_, status, usage = os.wait4(child.pid, 0)
+print(json.dumps([time.perf_counter() - begin, usage.ru_utime + usage.ru_stime, usage.ru_maxrss]))
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def measured(*command: str) -> Cost:
+    """Run a command to its end."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", MEASURE, *command], capture_output=True, text=True
+    )
+    if done.returncode:
+        sys.exit(f"{' '.join(command)[:200]}:\n{done.stderr}")
+    wall, cpu, kilobytes = json.loads(done.stdout)
+    return Cost(round(wall, 2), round(cpu, 2), round(kilobytes * 1024 / 1e6))
+
+
+def seeds_of(runs: int) -> range:
+    """Seeds of the baseline and of every learning rate."""
+    return range(1, 1 + max(2, runs // LABELS))
+
+
+def config(runs: int) -> dict[str, Any]:
+    """The pocket study, of another size."""
+    study: dict[str, Any] = yaml.safe_load(Path("config/config.yaml").read_text("utf-8"))
+    seeds = list(seeds_of(runs))
+    rates = {
+        f"rate-{k:02d}": {"optimizer.learning_rate": round(0.01 + 0.0001 * k, 6)}
+        for k in range(1, runs // len(seeds))
+    }
+    names = [f"{label}-{seed}" for label in ("baseline", *rates) for seed in seeds]
+    protocol = study["finetuning"]["protocols"]["early-stop"] | {"seeds": [42]}
+    return study | {
+        "interventions": rates,
+        "seeds": {"default": seeds},
+        "noise": {"init_and_train": seeds},
+        "runs": [],
+        "baseline": names[0],
+        "finetuning": study["finetuning"]
+        | {"protocols": {"early-stop": protocol}, "runs": names[::3]},
+    }
+
+
+def fake_runs(runs: int) -> list[FakeRun]:
+    """As many runs in the same shape, whose effects and noise are drawn."""
+    draws = np.random.default_rng(0)
+    seeds, found = seeds_of(runs), []
+    for k in range(runs // len(seeds)):
+        name = f"rate-{k:02d}" if k else "baseline"
+        effect = float(draws.normal(0, 0.02)) if k else 0.0
+        rate = {"optimizer.learning_rate": [0.005, round(0.01 + 0.0001 * k, 6)]} if k else {}
+        found += [
+            FakeRun(f"{name}-{seed}", 4.86 + effect + float(draws.normal(0, 0.01)), name,
+                    [name] if k else [], (seed, seed), rate)
+            for seed in seeds
+        ]  # fmt: skip
+    return found
+
+
+def planning(runs: int, folder: Path) -> Cost:
+    """A dry run of a study of which nothing is there."""
+    file = folder / "study.yaml"
+    file.write_text(yaml.safe_dump(config(runs) | {"results": str(folder / "results")}))
+    assert len(load_study(file).runs) == runs
+    return measured(_program("snakemake"), "-n", "--configfile", str(file))
+
+
+def page(runs: int, folder: Path) -> dict[str, Any]:
+    """The three commands that make a page, on runs that are there."""
+    results, made = folder / "results", fake_runs(runs)
+    params: ReportParams = write_study(
+        results,
+        made,
+        steps=STEPS,
+        models=[f"{run.name}/early-stop/42" for run in made[::3]],
+        noise={"init_and_train": [[seed, seed] for seed in seeds_of(runs)]},
+    )
+    tables = params.model_dump(exclude={"machine"})
+    given = "--results", str(results), "--params"
+    out = results / "report.html"
+    noiseband = _program("noiseband")
+    return {
+        "tables": vars(measured(noiseband, "tables", *given, json.dumps(tables))),
+        "figures": vars(measured(noiseband, "figures", *given, json.dumps(tables))),
+        "report": vars(
+            measured(
+                noiseband, "report", *given, params.text,
+                "--machines", str(MACHINES), "--out", str(out),
+            )
+        ),
+        "page_mb": round(out.stat().st_size / 1e6, 2),
+    }  # fmt: skip
+
+
+def _program(name: str) -> str:
+    return str(Path(sys.executable).with_name(name))
+
+
+def main() -> None:
+    sizes = [int(text) for text in sys.argv[1:]] or list(SIZES)
+    found: dict[str, Any] = {"machine": machine(), "sizes": {}}
+    for runs in sizes:
+        with tempfile.TemporaryDirectory() as planned, tempfile.TemporaryDirectory() as finished:
+            costs = {"plan": vars(planning(runs, Path(planned))), **page(runs, Path(finished))}
+        found["sizes"][str(runs)] = costs
+        print(f"{runs:,} runs, page {costs['page_mb']} MB")
+        for stage in ("plan", "tables", "figures", "report"):
+            cost = costs[stage]
+            print(
+                f"  {stage:8} {cost['cpu_seconds']:7.2f} CPU s {cost['wall_seconds']:7.2f} s "
+                f"{cost['peak_mb']:6.0f} MB",
+                flush=True,
+            )
+    name = re.sub(r"\W+", "-", cpu_name()).strip("-").lower()
+    if sizes == list(SIZES):
+        out = Path("benchmarks", "results", f"large_study-{name}.json")
+        out.write_text(json.dumps(found, indent=2) + "\n")
+        print(out)
+
+
+if __name__ == "__main__":
+    main()
