@@ -72,7 +72,7 @@ rule tokenize:
 def instruction_file(wildcards):
     """Rows in a file of one's own are collected anew when it changes."""
     chosen = study.config.finetuning.instructions[wildcards.instructions]
-    return chosen.path if chosen.kind == "file" else []
+    return local(chosen.path) if chosen.kind == "file" else []
 
 
 rule instructions:

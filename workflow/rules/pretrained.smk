@@ -7,7 +7,7 @@ def pretrained_files_of(wildcards):
     return (
         []
         if folder is None
-        else [f"{folder}/config.json", f"{folder}/model.safetensors"]
+        else local([f"{folder}/config.json", f"{folder}/model.safetensors"])
     )
 
 
