@@ -7,6 +7,11 @@
 # The rules lie in workflow/rules, a file for each stage, in the order below. What each computes
 # is in the folder of the same name under src/noiseband.
 
+from pathlib import Path
+
+from snakemake.io import sourcecache_entry
+
+from noiseband.plan.jobs import training_resources
 from noiseband.study.contamination import contaminations
 from noiseband.study.params import (
     CorpusParams,
@@ -28,7 +33,6 @@ from noiseband.study.params import (
 from noiseband.workflow import (
     FIGURES,
     TABLES,
-    code,
     corpora_made_of,
     deterministic_artefacts,
     one_of,
@@ -36,7 +40,9 @@ from noiseband.workflow import (
     limit_gpus,
     local_files,
     report_assets,
+    run_files,
     share_outputs,
+    source_files,
     study_of,
     table_inputs,
 )
@@ -57,6 +63,16 @@ RESULTS = study.config.results
 RUNS = list(study.runs)
 limit_gpus(workflow)
 share_outputs(workflow)
+
+
+def everywhere(files):
+    """Files of this repository, which every machine has a copy of: never in a default storage."""
+    return [sourcecache_entry(file, file) for file in files]
+
+
+def code(*stages):
+    """Source files that decide a stage's result."""
+    return everywhere(source_files(*stages))
 
 
 wildcard_constraints:

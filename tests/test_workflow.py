@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from noiseband.study import parse_study
-from noiseband.workflow import code, deterministic_artefacts, study_of
+from noiseband.workflow import deterministic_artefacts, source_files, study_of
 
 
 def names(*stages: str) -> set[str]:
     return {
         str(Path(file).resolve().relative_to(Path("src/noiseband").resolve()))
-        for file in code(*stages)
+        for file in source_files(*stages)
     }
 
 
@@ -47,7 +47,7 @@ def test_counting_contamination_differently_measures_no_loss_again() -> None:
 
 
 def test_the_order_is_fixed() -> None:
-    assert code("train") == sorted(code("train"))
+    assert source_files("train") == sorted(source_files("train"))
 
 
 def test_a_run_that_continues_another_is_digested_like_any_and_has_no_init(

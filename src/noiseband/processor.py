@@ -1,9 +1,10 @@
-"""What processors are called."""
+"""What processors are called, and what of them decides bits."""
 
 from __future__ import annotations
 
 import platform
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -22,3 +23,22 @@ def cpu_name() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def processor(device: torch.device) -> dict[str, Any]:
+    """What decides which kernels run, and so the last bits."""
+    known: dict[str, Any] = {
+        "cpu": cpu_name(),
+        "architecture": platform.machine(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+    }
+    if device.type == "cuda":
+        capability = torch.cuda.get_device_capability(device)
+        known |= {
+            "gpu": torch.cuda.get_device_name(device),
+            "compute_capability": ".".join(map(str, capability)),
+            "cuda": torch.version.cuda,
+            "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
+        }
+    return known

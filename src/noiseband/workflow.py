@@ -35,7 +35,7 @@ def one_of(names: Iterable[str]) -> str:
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
-def code(*stages: str) -> list[str]:
+def source_files(*stages: str) -> list[str]:
     """Source files of the stages (`train`, or `corpus.tokens` for one module) and of everything
     of this package that they import, sorted."""
     found: set[str] = set()
@@ -50,10 +50,10 @@ def code(*stages: str) -> list[str]:
 
 
 def code_digest(*stages: str) -> str:
-    """SHA-256 over the source files of the stages, as `code` finds them: name, a zero byte, the
-    SHA-256 of the content, a zero byte; names relative to the package."""
+    """SHA-256 over the source files of the stages, as `source_files` finds them: name, a zero byte,
+    the SHA-256 of the content, a zero byte; names relative to the package."""
     whole = hashlib.sha256()
-    for file in code(*stages):
+    for file in source_files(*stages):
         path = Path(file)
         name = path.resolve().relative_to(PACKAGE.resolve()).as_posix()
         whole.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())

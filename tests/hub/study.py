@@ -23,6 +23,7 @@ from noiseband.study.load import parse_study
 from noiseband.study.params import EvaluateParams, InitParams, TablesParams, TrainParams
 from noiseband.table import write_rows
 from noiseband.train.loop import train
+from noiseband.train.stretches import stretches_of
 from noiseband.train.trainer import Job
 from tests.conftest import STUDY
 
@@ -99,7 +100,8 @@ def _train(study: Study, run: Run) -> None:
         )
     )
     inputs = {"tokens": tokens / "train.safetensors", "vocabulary": vocabulary, "init": init}
-    write_provenance(out, params, inputs, torch.device("cpu"), 1)
+    stretches = stretches_of(out / "work", params.recipe.steps)
+    write_provenance(out, params, inputs, torch.device("cpu"), 1, stretches)
     evaluate(study, run.name)
 
 

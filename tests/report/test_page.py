@@ -8,6 +8,7 @@ import html
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jinja2 import UndefinedError
@@ -160,6 +161,28 @@ def test_reruns_recipes_and_provenance_are_told(made: Made) -> None:
     assert sha("runs") in text
     assert "A made-up CPU, torch 2.13.0" in text
     assert "14 min 36 s over 24 runs" in text
+
+
+def moved(*processors: dict[str, Any]) -> str:
+    rows = [{"step": 200 * n, "processes": n + 1, **one} for n, one in enumerate(processors)]
+    return json.dumps({"stretches": rows})
+
+
+def test_a_run_that_changed_its_class_of_processor_is_marked(tmp_path: Path) -> None:
+    params = write_study(tmp_path, BASELINES[:3], steps=20, models=[], noise={})
+    one, other = {"cpu": "One", "cpu_capability": "AVX512"}, {"cpu": "Other"}
+    runs = tmp_path / "runs"
+    # As many processes as one likes, on one class: nothing to tell.
+    (runs / "baseline-22" / "provenance.json").write_text(moved(one, one))
+    text = words_of(make(tmp_path, params).page)
+    assert "another class of processor" not in text
+    (runs / "baseline-42" / "provenance.json").write_text(moved(one, other))
+    gpus = [{"cpu": cpu, "gpu": "Card"} for cpu in ("One", "Other")]
+    (runs / "baseline-67" / "provenance.json").write_text(moved(*gpus))
+    text = words_of(make(tmp_path, params).page)
+    assert "1 run changed to another class of processor while training." in text
+    told = "baseline-42: from step 0 on One (1 process), from step 200 on Other (2 processes)"
+    assert told in text
 
 
 def test_a_rerun_that_differs_says_where(tmp_path: Path) -> None:

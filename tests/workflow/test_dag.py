@@ -56,27 +56,39 @@ class Project:
         shutil.copy(ROOT / "config" / "machines.yaml", folder / "config")
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self._run("snakemake", "--cores", "2", *arguments)
+        return self.run("snakemake", "--cores", "2", *arguments)
 
     def noiseband(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self._run("noiseband", *arguments)
+        return self.run("noiseband", *arguments)
 
-    def _run(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def background(self, module: str, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            cwd=self.folder,
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            cwd=self.folder,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+        )
+
+    def _environment(self) -> dict[str, str]:
         scripts = str(Path(sys.executable).parent)
-        environment = {
+        return {
             **os.environ,
             "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
             # Before the installed package: the copy is what gets edited.
             "PYTHONPATH": str(self.folder / "src"),
             "OMP_NUM_THREADS": "1",
         }
-        return subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            cwd=self.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
 
     def planned(self, *arguments: str) -> dict[str, set[str]]:
         """Rules that a dry run would execute; for `train`, with the names of the runs."""

@@ -7,7 +7,7 @@
 rule corpus:
     input:
         code=code("corpus.build"),
-        files=lambda w: local_files(study, w.corpus),
+        files=lambda w: local(local_files(study, w.corpus)),
     output:
         train=f"{RESULTS}/corpus/{{corpus}}/train.jsonl",
         validation=f"{RESULTS}/corpus/{{corpus}}/validation.jsonl",
@@ -75,7 +75,7 @@ rule tokenize:
 rule fetch_tokens:
     input:
         code=code("hub.tokens"),
-        files=lambda w: local_files(study, w.corpus),
+        files=lambda w: local(local_files(study, w.corpus)),
         vocabulary=rules.vocabulary.output[0],
     output:
         train=f"{RESULTS}/tokens/{{corpus}}/train.safetensors",
@@ -101,7 +101,7 @@ rule fetch_tokens:
 def instruction_file(wildcards):
     """Rows in a file of one's own are collected anew when it changes."""
     chosen = study.config.finetuning.instructions[wildcards.instructions]
-    return chosen.path if chosen.kind == "file" else []
+    return local(chosen.path) if chosen.kind == "file" else []
 
 
 rule instructions:

@@ -22,7 +22,7 @@ rule init:
 rule verify_init:
     input:
         code=code("repro.starts"),
-        digests=expand(rules.init.output.digests, start=study.starts),
+        digests=[f"{RESULTS}/init/{start}.json" for start in study.starts],
     output:
         runs=f"{RESULTS}/tables/init.csv",
         pairs=f"{RESULTS}/tables/starts.csv",

@@ -7,7 +7,7 @@ def pretrained_files_of(wildcards):
     if source.path is None:
         return []
     names = ["config.json", source.file] if source.layout == "gpt2" else [source.file]
-    return [f"{source.path}/{name}" for name in names]
+    return local([f"{source.path}/{name}" for name in names])
 
 
 rule pretrained:

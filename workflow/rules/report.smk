@@ -18,17 +18,18 @@ rule tables:
         f"{RESULTS}/benchmarks/tables.tsv"
     params:
         text=TablesParams.of(study).text,
+        results=subpath(output.answers, ancestor=2),
     message:
         "Tables"
     shell:
-        "noiseband tables --params {params.text:q} --results {RESULTS:q} 2> {log:q}"
+        "noiseband tables --params {params.text:q} --results {params.results:q} 2> {log:q}"
 
 
 rule figures:
     input:
         code=code("report.figures"),
         tables=rules.tables.output,
-        traces=expand(rules.train.output.trace, run=RUNS),
+        traces=run_files(study, "trace.parquet"),
     output:
         report(
             expand(f"{RESULTS}/figures/{{name}}.svg", name=FIGURES),
@@ -41,24 +42,26 @@ rule figures:
         f"{RESULTS}/benchmarks/figures.tsv"
     params:
         text=TablesParams.of(study).text,
+        results=subpath(output[0], ancestor=2),
     message:
         "Figures"
     shell:
-        "noiseband figures --params {params.text:q} --results {RESULTS:q} 2> {log:q}"
+        "noiseband figures --params {params.text:q} --results {params.results:q} 2> {log:q}"
 
 
 rule report:
     input:
         code=code("report"),
-        assets=report_assets(),
-        machines=MACHINES,
+        assets=everywhere(report_assets()),
+        machines=everywhere([MACHINES]),
         tables=rules.tables.output,
         figures=rules.figures.output,
         init=rules.verify_init.output,
-        verify=expand(
-            rules.verify_rerun.output, run=[run.name for run in study.repeats]
-        ),
+        verify=[f"{RESULTS}/verify/{run.name}.json" for run in study.repeats],
         manifest=rules.manifest.output,
+        artefacts=rules.manifest.input.artefacts,
+        judged=rules.manifest.input.judged,
+        volatile=run_files(study, "timing.json", "provenance.json"),
     output:
         report(
             f"{RESULTS}/report.html", category="Answers", caption="../report/page.rst"
@@ -69,8 +72,9 @@ rule report:
         f"{RESULTS}/benchmarks/report.tsv"
     params:
         text=ReportParams.of(study).text,
+        results=subpath(output[0], parent=True),
     message:
         "Report: {output}"
     shell:
-        "noiseband report --params {params.text:q} --results {RESULTS:q}"
+        "noiseband report --params {params.text:q} --results {params.results:q}"
         " --machines {input.machines:q} --out {output:q} 2> {log:q}"

@@ -41,6 +41,7 @@ rule verify_rerun:
         rerun_trace=lambda w: f"{rerun_of(w)}/trace.parquet",
         original=lambda w: f"{original_of(w)}/model.safetensors",
         original_trace=lambda w: f"{original_of(w)}/trace.parquet",
+        recipes=lambda w: [f"{of(w)}/recipe.json" for of in (rerun_of, original_of)],
         # To train both anew up to the first difference, if there is one.
         tokens=rules.train.input.tokens,
         vocabulary=rules.train.input.vocabulary,
@@ -58,13 +59,14 @@ rule verify_rerun:
     resources:
         gpu=1,
     params:
-        original=original_of,
-        rerun=rerun_of,
+        original=subpath(input.original, parent=True),
+        rerun=subpath(input.rerun, parent=True),
+        results=subpath(output[0], ancestor=2),
     message:
         "Comparing {wildcards.run} with a training afresh"
     shell:
-        "noiseband verify-rerun {params.original:q} {params.rerun:q} --results {RESULTS:q}"
-        " --out {output:q} 2> {log:q}"
+        "noiseband verify-rerun {params.original:q} {params.rerun:q}"
+        " --results {params.results:q} --out {output:q} 2> {log:q}"
 
 
 rule manifest:
@@ -81,11 +83,10 @@ rule manifest:
     log:
         f"{RESULTS}/logs/manifest.log",
     params:
-        results=RESULTS,
-        artefacts=deterministic_artefacts(study),
-        judged=[p for file in judged_artefacts(study) for p in ("--judged", file)],
+        results=subpath(output[0], parent=True),
+        judged=lambda w, input: [p for file in input.judged for p in ("--judged", file)],
     message:
         "Digesting every artefact"
     shell:
-        "noiseband manifest --results {RESULTS:q} --out {output:q} {input.artefacts:q}"
+        "noiseband manifest --results {params.results:q} --out {output:q} {input.artefacts:q}"
         " {params.judged:q} 2> {log:q}"

@@ -34,6 +34,8 @@ rule train:
     priority: 10
     threads: lambda w: study.runs[w.run].recipe.threads * study.config.processes
     resources:
+        # Time, memory and nodes, for executors that send jobs elsewhere.
+        **training_resources(study, Path(MACHINES), lambda: not workflow.local_exec),
         # Not a param where it changes no bits: then a change of it reruns nothing.
         processes=study.config.processes,
         gpu=study.config.processes,
@@ -49,6 +51,6 @@ rule train:
     message:
         "Training {wildcards.run}"
     shell:
-        "noiseband train --params {params.text:q} --tokens {input.tokens:q}"
+        "{resources.launcher}noiseband train --params {params.text:q} --tokens {input.tokens:q}"
         " --vocabulary {input.vocabulary:q} --init {input.init:q}"
         " --work {params.work:q} --processes {resources.processes} --out {params.out:q} 2> {log:q}"

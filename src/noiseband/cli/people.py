@@ -86,6 +86,13 @@ def train(
     vocabulary: Annotated[Path | None, typer.Option(help="Vocabulary of the tokens.")] = None,
     init: Annotated[Path | None, typer.Option(help="Initial weights.")] = None,
     work: Annotated[Path | None, typer.Option(help="Folder for checkpoints.")] = None,
+    checkpoints: Annotated[
+        str | None,
+        typer.Option(
+            help="URI of a copy of --work, such as s3://bucket/folder: another machine goes on "
+            "from there. Default: under $NOISEBAND_CHECKPOINTS, if that is set."
+        ),
+    ] = None,
     processes: Annotated[
         int, typer.Option(min=1, help="Processes: a power of two that divides the slots.")
     ] = 1,
@@ -113,7 +120,9 @@ def train(
         raise UserError("--params needs --tokens, --vocabulary, --init and --work beside it")
     from noiseband.train.launch import PEER_LOST, end, end_with_launcher, launch, launched
     from noiseband.train.processes import PeerLost, check_processes, joined
+    from noiseband.train.slurm import find_place
 
+    find_place()
     check_processes(processes, given.recipe.batch.slots)
     if launched():
         announce(f"train {given.run}")
@@ -126,6 +135,8 @@ def train(
     from noiseband.corpus.vocabulary import load_encoding
     from noiseband.repro.provenance import write_provenance
     from noiseband.train.loop import Interrupted, train
+    from noiseband.train.mirror import uri_of
+    from noiseband.train.stretches import stretches_of
     from noiseband.train.trainer import Job
 
     job = Job(
@@ -135,13 +146,15 @@ def train(
         init=init,
         work=work,
         out=out,
+        copy=checkpoints or uri_of(work),
     )
     try:
         with joined() as group:
             train(job, group)
             if group.first:
                 inputs = {"tokens": tokens, "vocabulary": vocabulary, "init": init}
-                write_provenance(out, given, inputs, group.device, group.count)
+                stretches = stretches_of(work, given.recipe.steps)
+                write_provenance(out, given, inputs, group.device, group.count, stretches)
     except Interrupted as stop:
         sys.exit(128 + stop.signal)
     except PeerLost:

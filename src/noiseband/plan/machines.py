@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from noiseband.errors import UserError
 from noiseband.study import read_yaml
@@ -43,10 +43,24 @@ class Machine(Section):
     """Power while training."""
     runs_at_once: Positive = 1
     """Runs that the machine trains side by side at these rates."""
+    gpu: bool = False
+    """Whether its devices are GPUs; else each is a share of the CPU and of its memory."""
+    nodes: Positive = 1
+    """Computers that the devices are spread over, equally many on each."""
+    partition: str | None = None
+    """Slurm partition where there are such computers; null leaves it to the cluster."""
     source: str
     """Where the figures come from."""
     rates: list[Rate]
     """What was measured."""
+
+    @model_validator(mode="after")
+    def _devices_are_spread_evenly(self) -> Machine:
+        if self.devices % self.nodes:
+            raise ValueError(
+                f"nodes={self.nodes}: {self.devices} devices cannot be spread over them equally"
+            )
+        return self
 
 
 class MeasuredMemory(Section):

@@ -40,6 +40,24 @@ class Timing:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """Part of a run's training that one machine did."""
+
+    step: int
+    """First step."""
+    processor: str
+    processes: int
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A run that processors of several classes trained: its bits are those of none of them."""
+
+    run: str
+    stretches: list[Stretch]
+
+
+@dataclass(frozen=True)
 class Provenance:
     """Where a study's numbers come from."""
 
@@ -54,6 +72,8 @@ class Provenance:
     python: str
     platform: str
     timings: list[Timing]
+    moved: list[Moved]
+    """Runs that changed to another class of processor, as their `provenance.json` says."""
 
     @property
     def devices(self) -> list[str]:
@@ -82,6 +102,7 @@ def provenance(results: Path, runs: list[str]) -> Provenance:
         python=platform.python_version(),
         platform=platform.platform(aliased=True, terse=True),
         timings=[timing for run in runs if (timing := _timing(results, run))],
+        moved=[moved for run in runs if (moved := _moved(results, run))],
     )
 
 
@@ -98,6 +119,24 @@ def _timing(results: Path, run: str) -> Timing | None:
         device=found["device"],
         torch=found["torch"],
     )
+
+
+def _moved(results: Path, run: str) -> Moved | None:
+    found = json_if_any(results / "runs" / run / "provenance.json") or {}
+    rows = found.get("stretches", [])
+    if len({_class(row) for row in rows}) < 2:
+        return None
+    return Moved(
+        run,
+        [Stretch(row["step"], row.get("gpu") or row["cpu"], row["processes"]) for row in rows],
+    )
+
+
+def _class(row: dict[str, Any]) -> tuple[Any, ...]:
+    """What decides bits: the processor and its libraries, however many processes there are."""
+    gpu = ("gpu", "compute_capability", "cuda", "cudnn")
+    cpu = ("architecture", "cpu", "cpu_capability", "threads")
+    return tuple(row.get(key) for key in (gpu if "gpu" in row else cpu))
 
 
 def _version(package: str) -> str | None:

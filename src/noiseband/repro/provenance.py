@@ -7,7 +7,7 @@ names no host, no user and no place on the disk.
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from noiseband.files import write_json
-from noiseband.processor import cpu_name
+from noiseband.processor import processor
 from noiseband.repro.manifest import artefact_digest
 from noiseband.study.params import TrainParams
 from noiseband.workflow import code_digest
@@ -33,6 +33,7 @@ def write_provenance(
     inputs: Mapping[str, Path],
     device: torch.device,
     processes: int,
+    stretches: Sequence[Mapping[str, Any]],
 ) -> None:
     """Write `provenance.json` of a run.
 
@@ -42,6 +43,7 @@ def write_provenance(
         inputs: what it read (tokens, vocabulary, init), to be digested as in the manifest.
         device: of the first process.
         processes: how many trained.
+        stretches: what trained from which step on, where it was more than one machine too.
     """
     record = {
         "run": params.run,
@@ -53,6 +55,7 @@ def write_provenance(
         "outputs": {name: artefact_digest(out / name) for name in OUTPUTS},
         "software": software(),
         "processor": {**processor(device), "processes": processes},
+        "stretches": list(stretches),
     }
     write_json(out / "provenance.json", record)
 
@@ -73,22 +76,3 @@ def software() -> dict[str, str]:
     # The wheel's variant: cpu or cu130 decides which kernels there are.
     versions["torch"] = torch.__version__
     return versions
-
-
-def processor(device: torch.device) -> dict[str, Any]:
-    """What decides which kernels run, and so the last bits."""
-    known: dict[str, Any] = {
-        "cpu": cpu_name(),
-        "architecture": platform.machine(),
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(),
-    }
-    if device.type == "cuda":
-        capability = torch.cuda.get_device_capability(device)
-        known |= {
-            "gpu": torch.cuda.get_device_name(device),
-            "compute_capability": ".".join(map(str, capability)),
-            "cuda": torch.version.cuda,
-            "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
-        }
-    return known

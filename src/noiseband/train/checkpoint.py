@@ -93,7 +93,7 @@ def save(
         "sha256": digest(state.tensors),
     }
     try:
-        with atomic(folder / f"step-{state.step:08d}.safetensors") as temporary:
+        with atomic(folder / file_name(state.step)) as temporary:
             save_file(state.tensors, temporary, metadata=metadata)
     except (OSError, SafetensorError) as error:
         # safetensors reports a full disk as an error of its own.
@@ -101,9 +101,14 @@ def save(
             f"{folder}: cannot write the checkpoint of step {state.step} ({error}); "
             "earlier checkpoints are intact: free some space and start again"
         ) from error
-    for done, path in numbered(folder)[last:]:
-        if not keeps(done - 1):  # steps count from 0: after step n, n + 1 are done
-            path.unlink()
+    for step in superseded([step for step, _ in numbered(folder)], last, keeps):
+        (folder / file_name(step)).unlink()
+
+
+def superseded(steps: list[int], last: int, keeps: Callable[[int], bool]) -> list[int]:
+    """Checkpoints, by steps done, beside the newest `last` and those after a step to keep."""
+    older = sorted(steps, reverse=True)[last:]
+    return [done for done in older if not keeps(done - 1)]  # after step n, n + 1 are done
 
 
 def load(folder: Path) -> tuple[State | None, list[str]]:
@@ -137,8 +142,19 @@ def read(path: Path) -> State:
 
 def numbered(folder: Path) -> list[tuple[int, Path]]:
     """Checkpoints with the number of steps done, newest first."""
-    found = [(int(m[1]), path) for path in folder.iterdir() if (m := _NAME.fullmatch(path.name))]
-    return sorted(found, reverse=True)
+    found = ((step_of(path.name), path) for path in folder.iterdir())
+    return sorted(((step, path) for step, path in found if step is not None), reverse=True)
+
+
+def file_name(step: int) -> str:
+    """Name of the checkpoint after that many steps."""
+    return f"step-{step:08d}.safetensors"
+
+
+def step_of(name: str) -> int | None:
+    """Steps done in the checkpoint of that name; None for another file's name."""
+    match = _NAME.fullmatch(name)
+    return int(match[1]) if match else None
 
 
 class Journal:
@@ -146,18 +162,23 @@ class Journal:
 
     def __init__(self, path: Path, before: int) -> None:
         """Open for appending, keeping the intact rows whose `step` is less than `before`."""
-        self.rows: list[dict[str, Any]] = []
-        if path.exists():
-            for line in path.read_text(encoding="utf-8").split("\n"):
-                try:
-                    row = json.loads(line)
-                except json.JSONDecodeError:
-                    break  # the line that a kill cut off, or the end
-                if row["step"] < before:
-                    self.rows.append(row)
+        self.rows = self.rows_of(path, before) if path.exists() else []
         with atomic(path) as temporary:
             temporary.write_text("".join(map(_line, self.rows)), encoding="utf-8")
         self.file = open(path, "a", encoding="utf-8")  # noqa: SIM115 (closed by close)
+
+    @staticmethod
+    def rows_of(path: Path, before: int) -> list[dict[str, Any]]:
+        """The intact rows whose `step` is less than `before`."""
+        rows = []
+        for line in path.read_text(encoding="utf-8").split("\n"):
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError:
+                break  # the line that a kill cut off, or the end
+            if row["step"] < before:
+                rows.append(row)
+        return rows
 
     def append(self, row: dict[str, Any]) -> None:
         self.rows.append(row)

@@ -24,8 +24,9 @@ _LAUNCHER = "NOISEBAND_LAUNCHER"
 
 
 def launched() -> bool:
-    """Whether torchrun started this process."""
-    return "TORCHELASTIC_RUN_ID" in os.environ
+    """Whether torchrun, or another that says so in the environment, started this process as one
+    of several."""
+    return "TORCHELASTIC_RUN_ID" in os.environ or int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 def launch(processes: int, arguments: list[str], module: str = "noiseband") -> int:

@@ -21,9 +21,11 @@ from noiseband.study.config import Checkpoints
 from noiseband.trace import Row, write_trace
 from noiseband.train.checkpoint import Journal, State, load, locked, save
 from noiseband.train.memory import peak_memory
+from noiseband.train.mirror import Mirror
 from noiseband.train.peak import flops_per_token, peak_flops
 from noiseband.train.processes import Processes
 from noiseband.train.progress import Progress
+from noiseband.train.stretches import stretch
 from noiseband.train.trainer import Job, Trainer
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -70,6 +72,7 @@ class Record:
         )
         stack.callback(self.progress.close)
         self.stack = stack
+        self.mirror = Mirror(job.copy) if job.copy else None
         self.drawn_at = sample_steps(self.recipe.steps, job.params.checkpoints)
         self.resumed_at = 0
         self.started = time.perf_counter()
@@ -77,6 +80,9 @@ class Record:
     def checkpoint(self) -> State | None:
         """The state to go on from; the trace and the samples are cut back to it."""
         state, complaints = load(self.job.work)
+        if self.mirror:
+            newer, more = self.mirror.newest(self.job.work, state.step if state else 0)
+            state, complaints = newer or state, complaints + more
         for complaint in complaints:
             self.say(complaint)
         if state is not None:
@@ -86,6 +92,7 @@ class Record:
         self.stack.callback(self.trace.close)
         self.samples = Journal(self.job.work / "samples.jsonl", self.resumed_at)
         self.stack.callback(self.samples.close)
+        stretch(self.job.work, self.resumed_at, self.processes)
         self.started = time.perf_counter()
         return state
 
@@ -106,6 +113,10 @@ class Record:
         self.trace.flush()
         self.samples.flush()
         save(self.job.work, trainer.state(), checkpoints.last, checkpoints.keeps)
+        if self.mirror:
+            complaint = self.mirror.save(self.job.work, checkpoints.last, checkpoints.keeps)
+            if complaint:
+                self.say(complaint)
 
     def finish(self, trainer: Trainer) -> None:
         """Write the results, `timing.json` last."""

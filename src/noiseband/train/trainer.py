@@ -44,6 +44,8 @@ class Job:
     """Folder for checkpoints, keyed by run and recipe digest."""
     out: Path
     """Folder for `model.safetensors`, `trace.parquet`, `samples.jsonl` and `timing.json`."""
+    copy: str | None = None
+    """URI of a folder on object storage that `work` is copied to, and fetched from."""
 
 
 class Trainer:

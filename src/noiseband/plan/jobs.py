@@ -1,0 +1,126 @@
+"""What a cluster is asked for: time, memory and computers of each training job.
+
+Resources of a rule change no result, and asking for more of them reruns nothing. Only executors
+that send jobs elsewhere read these, so a study on one machine does not pay for the estimates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from noiseband.plan.machines import Machine, load_machines, machine_of
+from noiseband.study import Study
+
+MARGIN = 1.5
+"""Time asked for over time estimated, where the machine was measured with this model."""
+
+MARGIN_SCALED = 3.0
+"""The same where the rate is scaled from another model's, which may be off by half."""
+
+START_MINUTES = 10
+"""For the start of the processes, compilation and checkpoints."""
+
+SNAKEMAKE_MB = 1024
+"""Memory of the Snakemake that a cluster's job runs in."""
+
+HOST_GPU_MB = 4096
+"""Memory beside a GPU's that a process holds: libraries, and buffers pinned for the device."""
+
+Resource = Callable[[Any], Any]
+
+
+def nodes_of(machine: Machine, processes: int) -> int:
+    """Computers that so many processes of one run are spread over: as few as hold them."""
+    return min(machine.nodes, math.ceil(processes * machine.nodes / machine.devices))
+
+
+def launcher(machine: Machine, processes: int, threads: int) -> str:
+    """What stands before `noiseband train`: nothing on one computer, srun on several.
+
+    There srun starts every process; each finds its place from Slurm's environment.
+    """
+    nodes = nodes_of(machine, processes)
+    if nodes == 1:
+        return ""
+    gpus = f" --gpus={processes}" if machine.gpu else ""
+    return (
+        f"srun --nodes={nodes} --ntasks={processes} --cpus-per-task={threads}{gpus}"
+        " --kill-on-bad-exit=1 "
+    )
+
+
+def training_resources(study: Study, table: Path, elsewhere: Callable[[], bool]) -> dict[str, Any]:
+    """Resources of the rule `train`, by name; each a function of the wildcards.
+
+    Args:
+        study: with its `machine` and `processes`.
+        table: the table of machines.
+        elsewhere: whether jobs are sent to other computers, or this is one of those.
+
+    Raises:
+        UserError: from the functions, where the table lacks the study's machine.
+    """
+
+    @cache
+    def machine() -> Machine | None:
+        return machine_of(load_machines(table), study.config.machine) if elsewhere() else None
+
+    processes = study.config.processes
+
+    def on_cluster(value: Callable[[Machine, str], Any], otherwise: Any = None) -> Resource:
+        def resource(wildcards: Any) -> Any:
+            found = machine()
+            return otherwise if found is None else value(found, wildcards.run)
+
+        return resource
+
+    def on_several(value: Callable[[Machine, str], Any]) -> Resource:
+        return on_cluster(lambda m, run: value(m, run) if nodes_of(m, processes) > 1 else None)
+
+    def threads(run: str) -> int:
+        return study.runs[run].recipe.threads
+
+    return {
+        "launcher": on_cluster(lambda m, run: launcher(m, processes, threads(run)), otherwise=""),
+        "nodes": on_cluster(lambda m, run: nodes_of(m, processes)),
+        "slurm_partition": on_cluster(lambda m, run: m.partition),
+        # 0 is unlimited, to Slurm, and costs nothing of what `--resources` allows on one machine.
+        "runtime": on_cluster(lambda m, run: minutes(study, run, table, m), otherwise=0),
+        "mem_mb": on_cluster(lambda m, run: node_memory(study, run, m), otherwise=0),
+        # What the Slurm executor calls a job that starts its own processes.
+        "mpi": on_several(lambda m, run: "srun"),
+        "tasks": on_several(lambda m, run: processes),
+        "cpus_per_task": on_several(lambda m, run: threads(run)),
+        # Or it would take `tasks` for a number of tasks on each GPU.
+        "tasks_per_gpu": on_several(lambda m, run: 0),
+    }
+
+
+def minutes(study: Study, run: str, table: Path, machine: Machine) -> int:
+    """To ask for; 0 where nobody measured how fast the machine trains."""
+    from noiseband.plan.estimate import work
+
+    one = work(run, study.runs[run].recipe, load_machines(table), machine)
+    if one.seconds is None:
+        return 0
+    # Rates are of all devices together.
+    slower = max(1.0, machine.devices / study.config.processes)
+    margin = MARGIN_SCALED if one.scaled else MARGIN
+    return START_MINUTES + math.ceil(margin * slower * one.seconds / 60)
+
+
+def node_memory(study: Study, run: str, machine: Machine) -> int:
+    """Megabytes of main memory to ask for on each computer."""
+    from noiseband.plan.memory import memory, parameter_count
+
+    recipe, processes = study.runs[run].recipe, study.config.processes
+    if machine.gpu:
+        # The initial weights, and a checkpoint (weights and two moments) on its way to the disk.
+        each = HOST_GPU_MB + math.ceil(4 * 4 * parameter_count(recipe.model) / 1e6)
+    else:
+        each = math.ceil(memory(recipe, processes).total / 1e6 + machine.base_gib * 1074)
+    return SNAKEMAKE_MB + each * math.ceil(processes / nodes_of(machine, processes))

@@ -1,0 +1,117 @@
+"""What the Kubernetes profile would run: the jobs that the executor's own code sends, caught by a
+server in place of a cluster's and held against Kubernetes' schema. No cluster is run."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from tests.s3 import SECRET, s3_server
+from tests.workflow.test_dag import Project
+
+VERSIONS = ("1.32", "1.37")
+"""The oldest and the newest whose schema the package has."""
+
+IMAGE = "registry.example/noiseband:0.1.0"
+
+
+class Api(BaseHTTPRequestHandler):
+    """Takes secrets and jobs, and says of each job that it failed."""
+
+    posted: list[dict[str, Any]]
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.posted.append(body)
+        self._answer(201, body)
+
+    def do_GET(self) -> None:
+        failed = {"kind": "Job", "metadata": {"name": "job"}, "status": {"failed": 1}}
+        self._answer(200, failed if self.path.endswith("/status") else {"items": []})
+
+    def do_DELETE(self) -> None:
+        self._answer(200, {"kind": "Status", "status": "Success"})
+
+    def _answer(self, status: int, body: dict[str, Any]) -> None:
+        text = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@contextmanager
+def api(folder: Path) -> Iterator[tuple[Path, list[dict[str, Any]]]]:
+    """A KUBECONFIG, and all that is posted to its server."""
+    posted: list[dict[str, Any]] = []
+    handler = type("Recording", (Api,), {"posted": posted})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    url = f"http://127.0.0.1:{server.server_address[1]}"
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": url}}],
+        "users": [{"name": "u", "user": {}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    (folder / "kubeconfig").write_text(yaml.safe_dump(config))
+    try:
+        yield folder / "kubeconfig", posted
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_jobs_fit_the_schema_and_hold_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "project").mkdir()
+    project = Project(tmp_path / "project")
+    with s3_server(tmp_path) as environment, api(tmp_path) as (kubeconfig, posted):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+        monkeypatch.setenv("NOISEBAND_CHECKPOINTS", "s3://lab/study")
+        done = project.run(
+            "snakemake",
+            *("--workflow-profile", "profiles/kubernetes", "--retries", "0"),
+            *("--container-image", IMAGE, "--default-storage-prefix", "s3://lab/study"),
+            *("--seconds-between-status-checks", "1", "--set-resources", "init:gpu=2"),
+            "--",
+            "results/init/v2048-c96-w16-h2-l1-keyed-42.safetensors",
+        )
+    assert done.returncode == 1, done.stdout + done.stderr  # no cluster, no result
+    assert len(posted) == 2, done.stdout + done.stderr
+    [secret, job] = posted
+    for version in VERSIONS:
+        job = {"apiVersion": "batch/v1", "kind": "Job", **job}
+        kubernetes_validate.validate(job, version, strict=True)
+        kubernetes_validate.validate({"apiVersion": "v1", "kind": "Secret", **secret}, version)
+    [container] = job["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == IMAGE
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == "2"
+    assert container["resources"]["limits"]["memory"] == "8000M"
+    assert "init" in container["args"][1]
+    # Keys travel as a secret, and are named in the job, never written out.
+    assert base64.b64decode(secret["data"]["aws_secret_access_key"]).decode() == SECRET
+    named = {one["name"] for one in container["env"]}
+    assert {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "NOISEBAND_CHECKPOINTS"} <= named
+    assert SECRET not in json.dumps(job) + done.stdout + done.stderr

@@ -1,0 +1,112 @@
+"""A study on a real Slurm cluster of two nodes, whose training jobs are queued again and cancelled
+midway, gives the manifest of a local execution."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.cluster import PARTITION, cluster, missing, slurm
+from tests.workflow.test_dag import Project
+
+MACHINE = f"""
+  pair:
+    devices: 2
+    nodes: 2
+    partition: {PARTITION}
+    memory_gib: 4
+    base_gib: 0.4
+    source: two nodes of the test
+    rates:
+      - {{model: pocket, precision: float32, dropout: true, tokens_per_second: 29449}}
+"""
+MANIFEST = "results/manifest.json"
+ON_GPUS = ("train", "evaluate", "rerun", "verify_rerun", "finetune", "respond")
+
+
+@pytest.fixture
+def two_nodes(tmp_path: Path) -> Iterator[None]:
+    reason = missing()
+    if reason is not None:
+        warnings.warn(f"NOT TESTED: a study on a Slurm cluster; {reason}", stacklevel=1)
+        pytest.skip(reason)
+    root = tmp_path / "cluster"
+    root.mkdir()
+    with cluster(root):
+        yield
+
+
+class OnCluster(Project):
+    """The project with the cluster's study, machine and profile."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        super().__init__(folder)
+        shutil.copy(Path(__file__).parent / "cluster_study.yaml", folder / "config" / "config.yaml")
+        table = folder / "config" / "machines.yaml"
+        table.write_text(table.read_text().replace("\nmachines:\n", f"\nmachines:{MACHINE}"))
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Snakemake with the profile, on its way; asked for its jobs oftener than a cluster would
+        like."""
+        command = ["--workflow-profile", "profiles/slurm", "--slurm-status-command", "squeue"]
+        command += ["--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5"]
+        # Nodes without GPUs, whatever the rules ask for.
+        command += ["--set-resources", *(f"{rule}:gpu=0" for rule in ON_GPUS)]
+        return self.background("snakemake", *command, *arguments)
+
+    def finish(self, process: subprocess.Popen[str]) -> tuple[int, str]:
+        output = process.communicate(timeout=900)[0]
+        return process.returncode, output
+
+    def log(self, run: str) -> str:
+        """All that a run's processes have said, in every stretch."""
+        found = list((self.folder / "results" / "work").glob(f"{run}-*/train.log"))
+        return found[0].read_text() if found else ""
+
+    def training(self, run: str, process: subprocess.Popen[str]) -> str:
+        """The Slurm job that trains the run, as soon as it has saved something."""
+        work = self.folder / "results" / "work"
+        while not list(work.glob(f"{run}-*/step-*")):
+            assert process.poll() is None, process.communicate()[0]
+            time.sleep(0.2)
+        jobs = slurm("squeue", "-h", "-t", "R", "-o", "%i %k").splitlines()
+        [job] = [line.split()[0] for line in jobs if run in line]
+        return job
+
+
+def test_queued_again_and_cancelled_it_gives_the_local_manifest(
+    two_nodes: None, tmp_path: Path
+) -> None:
+    local, remote = (OnCluster(tmp_path / name) for name in ("local", "remote"))
+    done = local.snakemake("--config", "processes=1", "--", MANIFEST)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    # Two nodes for each run, one process on each. --retries 0: what is cancelled stays so.
+    first = remote.start("--retries", "0", "--", MANIFEST)
+    queued_again = remote.training("baseline-42", first)
+    asked = slurm("squeue", "-h", "-j", queued_again, "-o", "%D nodes, %C CPUs, %m, %P, %l")
+    assert re.fullmatch(r"2 nodes, 2 CPUs, 145\dM, pair, 11:00", asked), asked
+    subprocess.run(["scontrol", "requeue", queued_again], check=True)
+    cancelled = remote.training("baseline-22", first)
+    subprocess.run(["scancel", cancelled], check=True)
+    status, output = remote.finish(first)
+    assert status == 1, output
+    assert "baseline-22" in output and "CANCELLED" in output
+
+    # One process on one node goes on where two were cancelled.
+    status, output = remote.finish(remote.start("--config", "processes=1", "--", MANIFEST))
+    assert status == 0, output
+    for run in ("baseline-42", "baseline-22"):
+        assert re.search(r"stopped by SIGTERM; saved", remote.log(run)), remote.log(run)
+        assert re.search(r"going on after step \d+ of", remote.log(run))
+    manifests = [json.loads((one.folder / MANIFEST).read_text()) for one in (local, remote)]
+    assert manifests[0] == manifests[1]
