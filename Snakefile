@@ -22,6 +22,7 @@ from noiseband.study.params import (
     TablesParams,
     TokenizeParams,
     TrainParams,
+    VocabularyParams,
     finetuned_models,
 )
 from noiseband.workflow import (

@@ -33,7 +33,7 @@ rule vocabulary:
     benchmark:
         f"{RESULTS}/benchmarks/vocabulary/{{corpus}}.tsv"
     params:
-        text=lambda w: study.config.corpora[w.corpus].tokenizer.text,
+        text=lambda w: VocabularyParams.of(study, w.corpus).text,
         corpus=subpath(input.train, parent=True),
     message:
         "Vocabulary of {wildcards.corpus}"
@@ -58,15 +58,20 @@ rule tokenize:
         f"{RESULTS}/logs/tokenize/{{corpus}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/tokenize/{{corpus}}.tsv"
+    # As many as there are, up to these: Snakemake lowers them to --cores.
+    threads: 16
     params:
         text=lambda w: TokenizeParams.of(study, w.corpus).text,
         corpus=subpath(input.train, parent=True),
+        # Undeclared, so that Snakemake leaves it alone when the job is killed.
+        work=f"{RESULTS}/work/tokens/{{corpus}}",
         out=subpath(output.card, parent=True),
     message:
         "Tokenizing {wildcards.corpus}"
     shell:
         "noiseband tokenize --params {params.text:q} --corpus {params.corpus:q}"
-        " --vocabulary {input.vocabulary:q} --out {params.out:q} 2> {log:q}"
+        " --vocabulary {input.vocabulary:q} --workers {threads} --work {params.work:q}"
+        " --out {params.out:q} 2> {log:q}"
 
 
 def instruction_file(wildcards):

@@ -116,7 +116,7 @@ def train(
         sys.exit(launch(processes, sys.argv[1:]))
     if launched():
         end_with_launcher()
-    from noiseband.corpus.tokens import open_tokens
+    from noiseband.corpus.token_file import open_tokens
     from noiseband.corpus.vocabulary import load_encoding
     from noiseband.repro.provenance import write_provenance
     from noiseband.train.loop import Interrupted, train
