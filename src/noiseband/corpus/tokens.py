@@ -38,8 +38,9 @@ def tokenize(
     The files hold one 1-D uint16 tensor, `tokens`: the documents in order, end-of-text after
     each. They do not depend on `workers`. Text that is not valid UTF-8 is repaired, see
     `documents.valid_text`, and counted on the card. Memory is bounded: some 100 MB, 5 MB for
-    each worker, and less than 10 bytes for each byte of the longest document. The next start of one that was killed goes on
-    from the shards in `work`, which takes as much room as the token files while this runs.
+    each worker, and less than 10 bytes for each byte of the longest document. The next start of
+    one that was killed goes on from the shards in `work`, which takes as much room as the token
+    files while this runs.
 
     Args:
         corpus_folder: the splits, as `build_corpus` writes them.
