@@ -28,8 +28,10 @@ from noiseband.study.params import (
     TablesParams,
     TokenizeParams,
     TrainParams,
+    VocabularyParams,
     finetuned_models,
 )
+from noiseband.source_code import source_files
 from noiseband.workflow import (
     FIGURES,
     TABLES,
@@ -42,7 +44,6 @@ from noiseband.workflow import (
     report_assets,
     run_files,
     share_outputs,
-    source_files,
     study_of,
     table_inputs,
 )

@@ -16,7 +16,7 @@ import torch
 
 from benchmarks.contenders import Noiseband
 from benchmarks.machine import anonymous_memory
-from noiseband.corpus.tokens import open_tokens
+from noiseband.corpus.token_file import open_tokens
 from noiseband.study import load_study
 from noiseband.study.params import TrainParams
 from noiseband.train.data import TokenWindow

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from noiseband.source_code import source_files
 from noiseband.study import parse_study
-from noiseband.workflow import deterministic_artefacts, source_files, study_of
+from noiseband.workflow import deterministic_artefacts, study_of
 
 
 def names(*stages: str) -> set[str]:

@@ -3,7 +3,18 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from noiseband.corpus.documents import Document, digest, read_documents
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from noiseband.corpus.documents import (
+    Document,
+    digest,
+    parse_document,
+    read_documents,
+    valid_text,
+)
+from noiseband.errors import UserError
 from noiseband.files import write_jsonl
 
 
@@ -23,3 +34,30 @@ def test_documents_survive_a_file(tmp_path: Path) -> None:
     documents = [Document("a", "one\ntwo\u2028three"), Document("b", "\r\n\0")]
     write_jsonl(tmp_path / "x.jsonl", ({"id": d.id, "text": d.text} for d in documents))
     assert list(read_documents(tmp_path / "x.jsonl")) == documents
+
+
+def test_other_keys_and_line_ends_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_bytes(b'{"url": 1, "text": "b", "id": "a"}\r\n{"id":"","text":""}')
+    assert list(read_documents(tmp_path / "x.jsonl")) == [Document("a", "b"), Document("", "")]
+
+
+def test_what_is_not_utf8_becomes_the_replacement_character() -> None:
+    assert parse_document(b'{"id": "a", "text": "\xc3\xa9"}') == Document("a", "é")
+    assert parse_document(b'{"id": "a", "text": "\xff"}') == Document("a", "\ufffd", repaired=True)
+    # A whole pair of surrogates is one character, half of one is none.
+    assert parse_document(rb'{"id": "a", "text": "\ud83d\ude00"}') == Document("a", "😀")
+    torn = parse_document(rb'{"id": "a", "text": "x\ud83dy"}')
+    assert torn == Document("a", "x\ufffdy", repaired=True)
+
+
+def test_a_line_that_is_no_document_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text('{"id": "a", "text": "b"}\n{"id": "a", "text": 3}\n')
+    with pytest.raises(UserError, match=r'x\.jsonl: line 2: not \{"id"'):
+        list(read_documents(tmp_path / "x.jsonl"))
+
+
+@given(st.binary(max_size=30))
+def test_raw_bytes_become_text_that_utf8_can_write(raw: bytes) -> None:
+    text, repaired = valid_text(raw)
+    assert (text.encode() != raw) == repaired
+    assert valid_text(text) == (text, False)

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from noiseband.corpus.tokens import open_tokens, tokenize
+from noiseband.corpus.token_file import open_tokens
+from noiseband.corpus.tokens import tokenize
 from noiseband.corpus.vocabulary import build_vocabulary, load_encoding
 from noiseband.evaluate.loss import evaluate_file
 from noiseband.files import write_json, write_jsonl

@@ -13,7 +13,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from noiseband.corpus.documents import SPLITS
-from noiseband.corpus.tokens import open_tokens, tokenize, unigram_entropy
+from noiseband.corpus.token_file import open_tokens
+from noiseband.corpus.tokens import tokenize, unigram_entropy
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.errors import UserError
 from noiseband.files import read_json, write_jsonl

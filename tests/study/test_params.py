@@ -18,12 +18,14 @@ from noiseband.study.params import (
     TablesParams,
     TokenizeParams,
     TrainParams,
+    VocabularyParams,
     finetuned_models,
 )
 
 STUDY = load_study("config/config.yaml")
 ALL: list[Section] = [
     CorpusParams.of(STUDY, "pocket"),
+    VocabularyParams.of(STUDY, "pocket"),
     TokenizeParams.of(STUDY, "pocket"),
     StartsParams.of(STUDY),
     TablesParams.of(STUDY),
@@ -75,3 +77,19 @@ def test_answering_otherwise_does_not_fine_tune_again(study_data: dict[str, Any]
         _, answered = params()
     protocol["epochs"] = 2
     assert params()[0] != tuned
+
+
+def test_allow_special_tokenises_anew_and_makes_no_other_vocabulary(
+    study_data: dict[str, Any],
+) -> None:
+    before = parse_study(study_data)
+    (corpus,) = before.config.corpora
+    study_data["corpora"][corpus]["tokenizer"]["allow_special"] = True
+    after = parse_study(study_data)
+    assert TokenizeParams.of(after, corpus) != TokenizeParams.of(before, corpus)
+    assert TokenizeParams.of(after, corpus).allow_special
+    for same in (VocabularyParams, CorpusParams):
+        assert same.of(after, corpus) == same.of(before, corpus)
+    run = before.config.baseline
+    assert TrainParams.of(after, after.runs[run]) == TrainParams.of(before, before.runs[run])
+    assert not after.config.corpora[corpus].same_tokens(before.config.corpora[corpus])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from noiseband.corpus.tokens import open_tokens
+from noiseband.corpus.token_file import open_tokens
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.model.init import write_init
 from noiseband.study import parse_study

@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from noiseband.corpus.tokens import open_tokens
+from noiseband.corpus.token_file import open_tokens
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.study.params import TrainParams
 from noiseband.train.launch import end, launch, launched

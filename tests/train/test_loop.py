@@ -141,7 +141,7 @@ def test_a_step_with_an_infinite_gradient_moves_nothing(
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from noiseband.corpus.tokens import open_tokens
+from noiseband.corpus.token_file import open_tokens
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.study.params import TrainParams
 from noiseband.train import loop, trainer

@@ -40,7 +40,7 @@ rule vocabulary:
     log:
         f"{RESULTS}/logs/vocabulary/{{corpus}}.log",
     params:
-        text=lambda w: study.config.corpora[w.corpus].tokenizer.text,
+        text=lambda w: VocabularyParams.of(study, w.corpus).text,
     message:
         "Vocabulary of {wildcards.corpus}"
     shell:
@@ -63,13 +63,18 @@ rule tokenize:
         f"{RESULTS}/logs/tokenize/{{corpus}}.log",
     wildcard_constraints:
         corpus=one_of(corpora_made_of(study, "text")),
+    # As many as there are, up to these: Snakemake lowers them to --cores.
+    threads: 16
     params:
         text=lambda w: TokenizeParams.of(study, w.corpus).text,
     message:
         "Tokenizing {wildcards.corpus}"
     shell:
         'noiseband tokenize --params {params.text:q} --corpus "$(dirname {input.train:q})"'
-        ' --vocabulary {input.vocabulary:q} --out "$(dirname {output.card:q})" 2> {log:q}'
+        " --vocabulary {input.vocabulary:q} --workers {threads}"
+        # Undeclared, so that Snakemake leaves it alone when the job is killed.
+        " --work {RESULTS:q}/work/tokens/{wildcards.corpus}"
+        ' --out "$(dirname {output.card:q})" 2> {log:q}'
 
 
 rule fetch_tokens:

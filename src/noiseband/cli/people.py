@@ -131,7 +131,7 @@ def train(
         reserve(processes, f"train {given.run}")
         if processes > 1:
             sys.exit(launch(processes, sys.argv[1:]))
-    from noiseband.corpus.tokens import open_tokens
+    from noiseband.corpus.token_file import open_tokens
     from noiseband.corpus.vocabulary import load_encoding
     from noiseband.repro.provenance import write_provenance
     from noiseband.train.loop import Interrupted, train

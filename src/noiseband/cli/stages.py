@@ -62,16 +62,41 @@ def vocabulary(
     """Train the vocabulary of a corpus, or write out a published one."""
     from noiseband.corpus.vocabulary import build_vocabulary
 
-    build_vocabulary(parse(corpora.Tokenizer, params_text), text, out)
+    given = parse(params.VocabularyParams, params_text)
+    tokenizer = corpora.Tokenizer(kind=given.kind, vocabulary=given.vocabulary)
+    build_vocabulary(tokenizer, text, out)
 
 
 @app.command(rich_help_panel=PANEL)
-def tokenize(params_text: ParamsText, corpus: Folder, vocabulary: File, out: Out) -> None:
-    """Encode every split of a corpus."""
-    from noiseband.corpus import tokens
+def tokenize(
+    params_text: ParamsText,
+    corpus: Folder,
+    vocabulary: File,
+    out: Out,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Threads; as many as there are cores by default.")
+    ] = None,
+    work: Annotated[
+        Path | None,
+        typer.Option(help="Folder of finished shards while this runs; OUT/work by default."),
+    ] = None,
+) -> None:
+    """Encode every split of a corpus.
 
-    pinned = parse(params.TokenizeParams, params_text).tokens
-    tokens.tokenize(corpus, vocabulary, pinned, out)
+    Example: `noiseband tokenize --params '{"tokens": null, "allow_special": false}'
+    --corpus results/corpus/pocket --vocabulary results/tokens/pocket/vocabulary.tiktoken
+    --out /tmp/tokens`
+
+    The files do not depend on the number of workers. If it is killed, the same command goes on
+    from the shards that are finished; they take as much room as the token files.
+    """
+    from noiseband.corpus import tokens
+    from noiseband.corpus.shards import cores
+
+    given = parse(params.TokenizeParams, params_text)
+    tokens.tokenize(
+        corpus, vocabulary, given.tokens, out, given.allow_special, workers or cores(), work
+    )
 
 
 @app.command(rich_help_panel=PANEL)

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from noiseband.errors import UserError
+
 SPLITS = ("train", "validation", "test")
 
 
@@ -17,6 +19,8 @@ class Document:
 
     id: str
     text: str
+    repaired: bool = False
+    """Whether U+FFFD stands in the text for something that was not valid UTF-8."""
 
 
 def digest(documents: Iterable[Document]) -> str:
@@ -28,8 +32,54 @@ def digest(documents: Iterable[Document]) -> str:
 
 
 def read_documents(path: Path) -> Iterator[Document]:
-    """Documents of a split file (`{"id", "text"}` a line), one at a time."""
-    with open(path, encoding="utf-8") as file:
-        for line in file:
-            row = json.loads(line)
-            yield Document(row["id"], row["text"])
+    """Documents of a split file (`{"id", "text"}` a line), one at a time.
+
+    Raises UserError for a line that is no document.
+    """
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield parse_document(line)
+            except ValueError as error:
+                raise bad_line(path, number, error) from None
+
+
+def parse_document(line: bytes) -> Document:
+    """The document of a line: JSON with strings `id` and `text`; other keys are left alone.
+
+    The one rule for text that is not valid UTF-8: see `valid_text`. Raises ValueError, saying why,
+    for a line that is no document.
+    """
+    text, broken = valid_text(line)
+    try:
+        row = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON ({error.msg}, character {error.pos + 1})") from None
+    except RecursionError:
+        raise ValueError("JSON nested too deep") from None
+    if not (isinstance(row, dict) and all(isinstance(row.get(k), str) for k in ("id", "text"))):
+        raise ValueError('not {"id": "...", "text": "..."}')
+    text, torn = valid_text(row["text"])
+    return Document(row["id"], text, repaired=broken or torn)
+
+
+def valid_text(text: bytes | str) -> tuple[str, bool]:
+    """Text that UTF-8 can write, and whether it had to be repaired.
+
+    U+FFFD stands for each longest part of a malformed sequence, as Unicode recommends and
+    `bytes.decode` has it, and for each half of a surrogate pair, as tiktoken has it.
+    """
+    try:
+        if isinstance(text, bytes):
+            return text.decode(), False
+        text.encode()
+    except UnicodeDecodeError as error:
+        return error.object.decode(errors="replace"), True
+    except UnicodeEncodeError as error:
+        return error.object.encode("utf-16", "surrogatepass").decode("utf-16", "replace"), True
+    return text, False
+
+
+def bad_line(path: Path, number: int, why: ValueError) -> UserError:
+    """The error for line `number` of a split file, counted from 1."""
+    return UserError(f"{path}: line {number}: {why}; mend it or build the corpus again")

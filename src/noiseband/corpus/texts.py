@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from noiseband.corpus.documents import valid_text
 from noiseband.errors import UserError
 
 ROWS = 1000
@@ -42,23 +43,6 @@ def read_texts(path: Path, column: str) -> Iterator[tuple[str, bool]]:
     if path.suffix == ".txt":
         return iter([valid_text(path.read_bytes())])
     return _objects(path, column)
-
-
-def valid_text(text: bytes | str) -> tuple[str, bool]:
-    """Text that UTF-8 can write, and whether it had to be repaired.
-
-    U+FFFD stands for each longest part of a malformed sequence of bytes, as Unicode recommends,
-    and for each half of a surrogate pair.
-    """
-    try:
-        if isinstance(text, bytes):
-            return text.decode(), False
-        text.encode()
-    except UnicodeDecodeError as error:
-        return error.object.decode(errors="replace"), True
-    except UnicodeEncodeError as error:
-        return error.object.encode("utf-16", "surrogatepass").decode("utf-16", "replace"), True
-    return text, False
 
 
 def _parquet(path: Path) -> pq.ParquetFile:

@@ -1,124 +1,124 @@
-"""Splits as token files: one 16-bit tensor each, mapped into memory and never read whole."""
+"""From splits to token files: encode in shards, join, count, write a card."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-import struct
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import tiktoken
 
-from noiseband.corpus.documents import SPLITS, read_documents
+from noiseband.corpus.documents import SPLITS
+from noiseband.corpus.shards import HEAD, Shard, Shards, Size, work_folder
+from noiseband.corpus.token_file import HEADER_BYTES, token_header
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.errors import UserError
 from noiseband.files import atomic, write_json
 from noiseband.study.corpora import SplitTokens
 
-TENSOR = "tokens"
-HEADER_BYTES = 128
-"""Length of a token file's header: enough for any shape, and the data starts aligned."""
 
-LONGEST_HEADER = 2**20
-"""Longer headers than this are not read: a file that starts so is none of ours."""
-
-
-def tokenize(corpus_folder: Path, vocabulary: Path, pinned: SplitTokens | None, out: Path) -> None:
+def tokenize(
+    corpus_folder: Path,
+    vocabulary: Path,
+    pinned: SplitTokens | None,
+    out: Path,
+    allow_special: bool = False,
+    workers: int = 1,
+    work: Path | None = None,
+) -> None:
     """Write `train.safetensors`, `validation.safetensors`, `test.safetensors` and `card.json`.
 
-    `corpus_folder` holds the splits as `build_corpus` wrote them, `vocabulary` is a rank file.
     The files hold one 1-D uint16 tensor, `tokens`: the documents in order, end-of-text after
-    each. Raises UserError if a split has another number of tokens than `pinned` says; then no
-    card is written, for it comes last.
+    each. They do not depend on `workers`. Text that is not valid UTF-8 is repaired, see
+    `documents.valid_text`, and counted on the card. Memory is bounded: some 100 MB, 5 MB for
+    each worker, and less than 10 bytes for each byte of the longest document. The next start of
+    one that was killed goes on from the shards in `work`, which takes as much room as the token
+    files while this runs.
+
+    Args:
+        corpus_folder: the splits, as `build_corpus` writes them.
+        vocabulary: a rank file.
+        pinned: tokens that the splits must have.
+        out: folder of the files.
+        allow_special: whether "<|endoftext|>" in a text is end-of-text, not those 13 characters.
+        workers: threads.
+        work: folder of shards, kept only where this fails; `out`/work by default.
+
+    Raises UserError for a line that is no document, for a full disk, and if a split has another
+    number of tokens than `pinned` says; then no card is written, for it comes last.
     """
     encoding = load_encoding(vocabulary)
-    splits = {
-        split: _write_tokens(
-            encoding, corpus_folder / f"{split}.jsonl", out / f"{split}.safetensors"
-        )
-        for split in SPLITS
-    }
-    check_pins(pinned, {split: size["tokens"] for split, size in splits.items()})
-    card = {
-        "vocabulary": encoding.n_vocab,
-        "vocabulary_sha256": hashlib.sha256(vocabulary.read_bytes()).hexdigest(),
-        "splits": splits,
-        "test_unigram_nats": unigram_entropy(open_tokens(out / "test.safetensors")),
-    }
-    write_json(out / "card.json", card)
+    identity = hashlib.sha256(vocabulary.read_bytes()).hexdigest()
+    work = work or out / "work"
+    with work_folder(work):
+        for leftover in out.glob(".*.safetensors.*.tmp"):
+            leftover.unlink()  # of a process that was killed while it joined shards
+        shards = Shards(encoding, identity, allow_special, work)
+        files = [corpus_folder / f"{split}.jsonl" for split in SPLITS]
+        encoded = dict(zip(SPLITS, shards.encode(files, workers), strict=True))
+        sizes = {split: _join(encoded[split], out / f"{split}.safetensors") for split in SPLITS}
+        check_pins(pinned, {split: size.tokens for split, size in sizes.items()})
+        card = {
+            "vocabulary": encoding.n_vocab,
+            "vocabulary_sha256": identity,
+            "splits": {split: _size_card(split, size) for split, size in sizes.items()},
+            "test_unigram_nats": unigram_entropy(_chunks(out / "test.safetensors")),
+        }
+        write_json(out / "card.json", card)
 
 
-def open_tokens(path: Path) -> npt.NDArray[np.uint16]:
-    """The tokens of a file, shape (n,), mapped read-only: nothing but the header is read.
-
-    Raises UserError for anything but a file with one 1-D uint16 tensor called `tokens`.
-    """
-    try:
-        length, header = _read_header(path)
-        ((name, tensor),) = header.items()
-        (tokens,) = tensor["shape"]
-        expected = {"dtype": "U16", "shape": [tokens], "data_offsets": [0, 2 * tokens]}
-        size = 8 + length + 2 * tokens
-        valid = name == TENSOR and tensor == expected and size == path.stat().st_size
-    except (OSError, ValueError, TypeError, KeyError):
-        valid = False
-    if not valid:
-        raise UserError(
-            f"{path}: not a safetensors file with one 1-D U16 tensor `{TENSOR}`; "
-            "remove it and tokenise the corpus again"
-        )
-    return np.memmap(path, dtype="<u2", mode="r", offset=8 + length, shape=(tokens,))
-
-
-def unigram_entropy(tokens: npt.NDArray[np.uint16]) -> float:
+def unigram_entropy(chunks: Iterable[npt.NDArray[np.uint16]]) -> float:
     """Empirical entropy of tokens in nats per token, rounded to 6 decimals.
 
     That is the cross-entropy of these very tokens under their own frequencies: what the best
-    model that knows frequencies and no context would reach on them.
+    model that knows frequencies and no context would reach on them. The tokens come in arrays of
+    shape (n,).
     """
-    chunks = (tokens[start : start + 2**20] for start in range(0, len(tokens), 2**20))
-    counts = sum(np.bincount(chunk, minlength=2**16) for chunk in chunks)
-    shares = [int(count) / len(tokens) for count in np.asarray(counts) if count]
+    none = np.zeros(2**16, dtype=np.int64)
+    counts = reduce(add, (np.bincount(chunk, minlength=2**16) for chunk in chunks), none)
+    total = int(counts.sum())
+    shares = [int(count) / total for count in counts if count]
     return round(-math.fsum(share * math.log(share) for share in shares), 6)
 
 
-def _write_tokens(encoding: tiktoken.Encoding, split: Path, out: Path) -> dict[str, int]:
-    """Encode a split document by document, then fill in the header that needs the count."""
-    size = {"documents": 0, "bytes": 0, "tokens": 0}
+def _join(shards: list[Shard], out: Path) -> Size:
+    """Write a split's token file from its shards, in order."""
+    size = sum((shard.size for shard in shards), Size())
     with atomic(out) as temporary, open(temporary, "wb") as file:
-        file.write(bytes(HEADER_BYTES))
-        for document in read_documents(split):
-            ids = [*encoding.encode_ordinary(document.text), encoding.eot_token]
-            file.write(np.array(ids, dtype="<u2").tobytes())
-            size["documents"] += 1
-            size["bytes"] += len(document.text.encode())
-            size["tokens"] += len(ids)
-        file.seek(0)
-        file.write(_header(size["tokens"]))
+        file.write(token_header(size.tokens))
+        for shard in shards:
+            with open(shard.path, "rb") as part:
+                part.seek(HEAD)
+                shutil.copyfileobj(part, file, 2**20)
     return size
 
 
-def _header(tokens: int) -> bytes:
-    """Header of a safetensors file: length (u64, little-endian) and JSON, padded with blanks."""
-    tensor = {"dtype": "U16", "shape": [tokens], "data_offsets": [0, 2 * tokens]}
-    text = json.dumps({TENSOR: tensor}).encode().ljust(HEADER_BYTES - 8)
-    return struct.pack("<Q", len(text)) + text
-
-
-def _read_header(path: Path) -> tuple[int, dict[str, Any]]:
-    """Length of the JSON in bytes, and its tensors; ValueError or TypeError for anything else."""
+def _chunks(path: Path) -> Iterator[npt.NDArray[np.uint16]]:
+    """The tokens of a file that was just written, read rather than mapped: memory stays small."""
     with open(path, "rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8).ljust(8, b"\xff"))
-        if length > LONGEST_HEADER:
-            raise ValueError(f"a header of {length} bytes")
-        header = json.loads(file.read(length))
-    if not isinstance(header, dict):
-        raise TypeError("a header that is no object")
-    return length, {name: tensor for name, tensor in header.items() if name != "__metadata__"}
+        file.seek(HEADER_BYTES)
+        while data := file.read(2**21):
+            yield np.frombuffer(data, dtype="<u2")
+
+
+def _size_card(split: str, size: Size) -> dict[str, int]:
+    card = dict(vars(size))
+    if size.not_utf8:
+        print(
+            f"{split}: {size.not_utf8} of {size.documents} documents hold text that is not valid "
+            "UTF-8; U+FFFD stands for it",
+            file=sys.stderr,
+        )
+    else:
+        del card["not_utf8"]  # out of the ordinary, so not on every card
+    return card
 
 
 def check_pins(pinned: SplitTokens | None, found: dict[str, int]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noiseband.corpus.tokens import open_tokens
+from noiseband.corpus.token_file import open_tokens
 from noiseband.errors import UserError
 from noiseband.evaluate.documents import whole_documents
 from noiseband.evaluate.spans import SPAN, SpanSet, span_hashes

@@ -10,7 +10,7 @@ import numpy as np
 import tiktoken
 from numpy.typing import NDArray
 
-from noiseband.corpus.tokens import open_tokens
+from noiseband.corpus.token_file import open_tokens
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.determinism import make_deterministic, pick_device
 from noiseband.errors import UserError

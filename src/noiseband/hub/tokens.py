@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from safetensors.numpy import save_file
 from tqdm import tqdm
 
 from noiseband.corpus.documents import SPLITS
-from noiseband.corpus.tokens import TENSOR, check_pins, open_tokens, unigram_entropy
+from noiseband.corpus.token_file import TENSOR, open_tokens
+from noiseband.corpus.tokens import check_pins, unigram_entropy
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.errors import UserError
 from noiseband.files import atomic, write_json
@@ -60,7 +62,7 @@ def fetch_tokens(params: FetchTokensParams, vocabulary: Path, out: Path) -> None
         "vocabulary": encoding.n_vocab,
         "vocabulary_sha256": hashlib.sha256(vocabulary.read_bytes()).hexdigest(),
         "splits": sizes,
-        "test_unigram_nats": unigram_entropy(tokens["test"]),
+        "test_unigram_nats": unigram_entropy(_chunks(tokens["test"])),
         "sources": [_card(source, sizes, sha256)],
     }
     write_json(out / "card.json", card)
@@ -81,8 +83,7 @@ def measure(tokens: NDArray[np.uint16], encoding: tiktoken.Encoding, name: str) 
         delay=2,
         disable=None,
     ) as bar:
-        for start in range(0, len(tokens), CHUNK):
-            chunk = tokens[start : start + CHUNK]
+        for chunk in _chunks(tokens):
             counts += np.bincount(chunk, minlength=2**16)
             bar.update(len(chunk))
     beyond = np.flatnonzero(counts[encoding.n_vocab :])
@@ -98,6 +99,10 @@ def measure(tokens: NDArray[np.uint16], encoding: tiktoken.Encoding, name: str) 
         "bytes": int(counts[:end] @ np.array(lengths)),
         "tokens": len(tokens),
     }
+
+
+def _chunks(tokens: NDArray[np.uint16]) -> Iterator[NDArray[np.uint16]]:
+    return (tokens[start : start + CHUNK] for start in range(0, len(tokens), CHUNK))
 
 
 def _opened(path: Path, name: str) -> NDArray[np.uint16]:

@@ -17,8 +17,8 @@ import torch
 from noiseband.files import write_json
 from noiseband.processor import processor
 from noiseband.repro.manifest import artefact_digest
+from noiseband.source_code import code_digest
 from noiseband.study.params import TrainParams
-from noiseband.workflow import code_digest
 
 PACKAGES = ("noiseband", "torch", "numpy", "safetensors", "tiktoken", "pyarrow", "snakemake")
 """Software that a run's files depend on, or that started it."""

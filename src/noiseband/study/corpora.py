@@ -105,6 +105,9 @@ class Tokenizer(Section):
     """`bpe` is trained on the corpus's training split; `gpt2` is the published vocabulary."""
     vocabulary: Positive | None = None
     """Number of ids, end-of-text included; for `bpe` only (`gpt2` has 50,257)."""
+    allow_special: bool = False
+    """Whether "<|endoftext|>" in a document becomes the end-of-text token, as in the corpora of the
+    published series, and not the tokens of those 13 characters."""
 
     @model_validator(mode="after")
     def _vocabulary_belongs_to_bpe(self) -> Tokenizer:

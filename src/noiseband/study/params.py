@@ -27,14 +27,28 @@ class CorpusParams(Documents):
         return cls(**{name: getattr(study.config.corpora[corpus], name) for name in fields})
 
 
+class VocabularyParams(Section):
+    """Of `vocabulary`: a tokenizer without what only encoding depends on."""
+
+    kind: Literal["bpe", "gpt2"]
+    vocabulary: int | None
+
+    @classmethod
+    def of(cls, study: Study, corpus: str) -> VocabularyParams:
+        tokenizer = study.config.corpora[corpus].tokenizer
+        return cls(kind=tokenizer.kind, vocabulary=tokenizer.vocabulary)
+
+
 class TokenizeParams(Section):
     """Of `tokenize`."""
 
     tokens: SplitTokens | None
+    allow_special: bool
 
     @classmethod
     def of(cls, study: Study, corpus: str) -> TokenizeParams:
-        return cls(tokens=study.config.corpora[corpus].tokens)
+        chosen = study.config.corpora[corpus]
+        return cls(tokens=chosen.tokens, allow_special=chosen.tokenizer.allow_special)
 
 
 class FetchTokensParams(Section):

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from noiseband.corpus.tokens import open_tokens
+from noiseband.corpus.token_file import open_tokens
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.errors import NotMadeError, UserError
 from noiseband.files import read_json
