@@ -198,9 +198,9 @@ def _open_folder() -> Path:
     """The folder of the locks, made if need be.
 
     Not in TMPDIR or XDG_RUNTIME_DIR: the first may differ between a user's jobs, the second goes
-    when its user logs out.
+    when its user logs out. That it is this user's own is checked.
     """
-    folder = Path(os.environ.get(FOLDER) or f"/tmp/noiseband-gpus-{os.getuid()}")
+    folder = Path(os.environ.get(FOLDER) or f"/tmp/noiseband-gpus-{os.getuid()}")  # nosec B108
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
         raise UserError(f"{folder} is not yours; remove it, or give another folder by {FOLDER}")
