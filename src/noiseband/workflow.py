@@ -15,6 +15,7 @@ from typing import Any
 from noiseband.errors import UserError
 from noiseband.study import Study, parse_study, read_yaml
 from noiseband.study.contamination import contaminations
+from noiseband.study.extend import EXTENDS, extended
 from noiseband.study.params import finetuned_models
 
 PACKAGE = Path(__file__).parent
@@ -97,9 +98,10 @@ def study_of(config: dict[str, Any], files: list[str]) -> Study:
     an exception in a Snakefile would bury it under a traceback.
     """
     try:
-        for file in files:
-            read_yaml(file)
-        return parse_study(config, source=", ".join(map(str, files)) or "config")
+        # A path in `extends` starts at the file that says it, the last of those that do.
+        extending = [file for file in files if EXTENDS in (read_yaml(file) or {})]
+        data = extended(config, Path([*files[-1:], *extending][-1])) if files else config
+        return parse_study(data, source=", ".join(map(str, files)) or "config")
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(2)

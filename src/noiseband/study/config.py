@@ -21,8 +21,10 @@ Share = Annotated[float, Field(gt=0, le=1)]
 class Evaluation(Section):
     """Test loss: token-weighted cross-entropy over a fixed window of held-out tokens."""
 
+    corpus: str | None = None
+    """Corpus whose tokens every run is measured on; null takes the one that a run reads."""
     split: Literal["test", "validation", "train"] = "test"
-    """Split of the run's corpus that the window is cut from; of `train`, tokens that no run
+    """Split of the corpus that the window is cut from; of `train`, tokens that no run
     trains on."""
     start_token: Annotated[int, Field(ge=0)] = 0
     """First token of the split to use."""
@@ -152,8 +154,13 @@ class Finetuning(Section):
     """Runs and pretrained models to fine-tune (repeats are left out of `all`)."""
 
 
+PLACE = ("machine", "processes")
+"""Keys of a run that say where it is trained, and change no bits."""
+
+
 class RunEntry(Section):
-    """One explicit run, beside those that `seeds` and `noise` make."""
+    """One explicit run, beside those that `seeds` and `noise` make. Where one has nothing but a
+    seed that these ask of the baseline, it is that run, by another name."""
 
     name: Name
     """The run's name, unique in the study."""
@@ -173,12 +180,26 @@ class RunEntry(Section):
     (or the recipe's, if it reads another corpus)."""
     train_tokens: Positive | None = None
     """With `continues`: tokens to train on; null takes the recipe's."""
+    approximate: bool = False
+    """The recipe stands in for one that is not known in full: the run is shown, fine-tuned and
+    judged, and no verdict, noise or stack rests on it."""
+    machine: str | None = None
+    """Machine that its hours and costs are counted on; null takes the study's, or that of the run
+    that it repeats. Changes no bits."""
+    processes: Positive | None = None
+    """Training processes; null takes the study's, or those of the run that it repeats. Changes no
+    bits."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is the baseline's recipe on seeds of its own, but perhaps for microbatch."""
+        return self.repeat_of is None and self.continues is None and not self.interventions
 
     @model_validator(mode="after")
     def _keys_go_together(self) -> RunEntry:
         if self.repeat_of is not None:
-            whole = RunEntry.model_construct(name=self.name, repeat_of=self.repeat_of)
-            if self != whole:
+            kept = {key: getattr(self, key) for key in ("name", "repeat_of", *PLACE)}
+            if self != RunEntry.model_construct(**kept):
                 raise ValueError("repeat_of takes the whole recipe: remove the other keys")
         elif self.continues is None:
             for key in ("start_token", "train_tokens"):
@@ -258,10 +279,11 @@ class StudyConfig(Section):
     checkpoints: Checkpoints = Checkpoints()
     """When training is saved."""
     machine: str = "laptop"
-    """Entry of `config/machines.yaml` that hours and costs are counted on; changes no bits."""
+    """Entry of `config/machines.yaml` that hours and costs are counted on, but for runs that name
+    another; changes no bits."""
     processes: Positive = 1
     """Training processes of one run; changes no bits. A power of two that divides the slots of
-    every run."""
+    every run which does not say its own."""
     finetuning: Finetuning | None = None
     """Instruction fine-tuning; without it a study ends at the test loss."""
     judge: Judge = ReferenceJudge()

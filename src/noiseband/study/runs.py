@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from noiseband.study.config import Changes, RunEntry, SeedPair, StudyConfig
+from noiseband.study.config import PLACE, Changes, RunEntry, SeedPair, StudyConfig
 from noiseband.study.pretrained import PretrainedModel
 from noiseband.study.recipe import BaselineRecipe, Model, Recipe, difference
 
@@ -33,6 +33,12 @@ class Run:
     repeat_of: str | None = None
     continues: str | None = None
     """The run whose final weights this one starts from."""
+    approximate: bool = False
+    """Whether the recipe only comes near the one that is meant; no verdict rests on the run."""
+    machine: str | None = None
+    """Where it is trained, if not on the study's machine."""
+    processes: int | None = None
+    """That train it, if not as many as the study says."""
 
     @property
     def seeds(self) -> tuple[int, int]:
@@ -50,7 +56,7 @@ class Run:
 
     @property
     def corpus(self) -> str:
-        """The corpus whose test split it is measured on."""
+        """The corpus that it reads."""
         return self.recipe.data.corpus
 
     @property
@@ -102,6 +108,18 @@ class Study:
     def models(self) -> dict[str, Run | PretrainedModel]:
         """All that has a folder under `runs/`: the runs, then the pretrained models."""
         return {**self.runs, **self.pretrained}
+
+    def measured_on(self, model: Run | PretrainedModel) -> str:
+        """The corpus that the test window of a run or pretrained model is cut from."""
+        return self.config.evaluation.corpus or model.corpus
+
+    def processes(self, run: Run) -> int:
+        """How many processes train a run."""
+        return run.processes or self.config.processes
+
+    def machine(self, run: Run) -> str:
+        """Name of the machine that a run is trained on."""
+        return run.machine or self.config.machine
 
     @property
     def finetuned(self) -> list[Run | PretrainedModel]:
@@ -181,20 +199,7 @@ def expand(config: StudyConfig) -> list[Run]:
     A seed pair that several noise components name is one run, and so is one that a design and
     another section ask for; the caller reports two different runs with one name.
     """
-    noise = config.noise
-    pairs = map(seed_pair, [*noise.init_and_train, *noise.train_only, *noise.init_only])
-    baselines = map(seed_pair, config.seeds.get(BASELINE, []))
-    designed = [] if config.design is None else list(map(seed_pair, config.design.seeds))
-    runs = [_from_seeds(config, [], p) for p in dict.fromkeys([*pairs, *baselines, *designed])]
-    factors = [] if config.design is None else config.design.factors
-    for intervention in config.interventions:
-        usual = [] if intervention in factors else config.seeds.get("default", [])
-        for seed in config.seeds.get(intervention, usual):
-            runs.append(_from_seeds(config, [intervention], seed_pair(seed)))
-    there = {run.name for run in runs}
-    for names in design_sets(config):
-        made = [_from_seeds(config, names, pair) for pair in designed]
-        runs += [run for run in made if run.name not in there]
+    runs = seeded(config)
     by_name = {run.name: run for run in runs}
     named: list[tuple[int, Run]] = []
     for entry in in_order(config.runs, by_name):
@@ -205,8 +210,40 @@ def expand(config: StudyConfig) -> list[Run]:
     for entry in config.runs:
         if entry.repeat_of is not None:
             original = by_name[entry.repeat_of]
-            runs.append(replace(original, name=entry.name, repeat_of=original.name))
+            place = {key: getattr(entry, key) or getattr(original, key) for key in PLACE}
+            runs.append(replace(original, name=entry.name, repeat_of=original.name, **place))
     return runs
+
+
+def seeded(config: StudyConfig) -> list[Run]:
+    """The runs that no entry of `runs` names: noise, seeds of each intervention, design."""
+    noise = config.noise
+    pairs = map(seed_pair, [*noise.init_and_train, *noise.train_only, *noise.init_only])
+    baselines = map(seed_pair, config.seeds.get(BASELINE, []))
+    designed = [] if config.design is None else list(map(seed_pair, config.design.seeds))
+    asked = dict.fromkeys([*pairs, *baselines, *designed])
+    named = _named_baselines(config)
+    runs = [_from_seeds(config, [], pair) for pair in asked if pair not in named]
+    factors = [] if config.design is None else config.design.factors
+    for intervention in config.interventions:
+        usual = [] if intervention in factors else config.seeds.get("default", [])
+        for seed in config.seeds.get(intervention, usual):
+            runs.append(_from_seeds(config, [intervention], seed_pair(seed)))
+    there = {run.name for run in runs}
+    for names in design_sets(config):
+        made = [_from_seeds(config, names, pair) for pair in designed]
+        runs += [run for run in made if run.name not in there]
+    return runs
+
+
+def _named_baselines(config: StudyConfig) -> set[tuple[int, int]]:
+    """Seed pairs of the baseline that runs of `runs` have, under names of their own."""
+    usual = (None, config.recipe.batch.microbatch)
+    return {
+        seed_pair(entry.seed)
+        for entry in config.runs
+        if entry.plain and entry.seed is not None and entry.microbatch in usual
+    }
 
 
 def design_sets(config: StudyConfig) -> list[list[str]]:
@@ -255,6 +292,8 @@ def _named(config: StudyConfig, entry: RunEntry, runs: dict[str, Run]) -> Run:
         assert other is not None  # the model demands one of the two
         pair = other.seeds
     run = _from_seeds(config, entry.interventions, pair, entry.name, entry.microbatch)
+    place = {key: getattr(entry, key) for key in PLACE}
+    run = replace(run, approximate=entry.approximate, **place)
     return run if other is None else _going_on(config, run, other, entry)
 
 
