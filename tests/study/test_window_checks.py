@@ -127,9 +127,9 @@ def test_another_corpus_of_the_same_source_must_hold_out_as_much(
     assert found.keys() == ({"corpora.text.test"} if clash else set())
     if clash:
         assert (
-            "run baseline-42, which extended goes on from, trains on all but the first "
-            f"{sum(shares.values()):.2f} of the documents of p, and the {split} split of corpus "
-            f"more reaches to {'0.05' if split == 'test' else '0.08'} of them"
+            "run baseline-42, which extended goes on from, trains on "
+            f"{sum(shares.values()):.2f} to 1 of the documents of p, and the {split} split of "
+            f"corpus more is {'0 to 0.05' if split == 'test' else '0.05 to 0.08'} of them; give"
         ) in found["corpora.text.test"]
     other = {**text["sources"][0], "package": "q"}
     study_data["corpora"]["text"] = {**text, "sources": [other]}

@@ -29,12 +29,15 @@ def build_corpus(config: Documents, out: Path) -> None:
     a package that is missing or has another version, for text that does not match its pinned
     SHA-256, and for a split that would hold no document.
     """
-    read = [read_source(source, f"sources[{i}]") for i, source in enumerate(config.sources)]
+    packages = [source for source in config.sources if isinstance(source, Source)]
+    if len(packages) < len(config.sources):
+        raise UserError("sources: files are not read by this version; give packages")
+    read = [read_source(source, f"sources[{i}]") for i, source in enumerate(packages)]
     documents = [document for source in read for document in source]
     splits = split_documents(documents, config.validation, config.test)
     for name, part in splits.items():
         write_jsonl(out / f"{name}.jsonl", ({"id": d.id, "text": d.text} for d in part))
-    sources = zip(config.sources, read, strict=True)
+    sources = zip(packages, read, strict=True)
     card = {
         "sources": [_source_card(source, read) for source, read in sources],
         "duplicates_left_out": len(documents) - sum(map(len, splits.values())),

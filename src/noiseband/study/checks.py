@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from noiseband.study.config import Changes, Design
-from noiseband.study.corpora import Corpus
+from noiseband.study.corpora import AnyCorpus
 from noiseband.study.pretrained import check_pretrained
 from noiseband.study.problems import Problem, from_pydantic, nearest, unknown_names
 from noiseband.study.recipe import BaselineRecipe, flatten
@@ -56,7 +56,7 @@ def check(valid: dict[str, Any]) -> list[Problem]:
     return problems
 
 
-def _corpus(recipe: BaselineRecipe, corpora: dict[str, Corpus], key: str) -> list[Problem]:
+def _corpus(recipe: BaselineRecipe, corpora: dict[str, AnyCorpus], key: str) -> list[Problem]:
     """The corpus must exist and its tokenizer have the model's vocabulary."""
     name = recipe.data.corpus
     if name not in corpora:
@@ -71,7 +71,7 @@ def _corpus(recipe: BaselineRecipe, corpora: dict[str, Corpus], key: str) -> lis
 def _interventions(
     recipe: BaselineRecipe,
     interventions: dict[str, Changes | list[str]],
-    corpora: dict[str, Corpus],
+    corpora: dict[str, AnyCorpus],
 ) -> list[Problem]:
     problems: list[Problem] = []
     for name, value in interventions.items():
@@ -86,7 +86,7 @@ def _interventions(
 
 
 def _changes(
-    recipe: BaselineRecipe, key: str, changes: Changes, corpora: dict[str, Corpus]
+    recipe: BaselineRecipe, key: str, changes: Changes, corpora: dict[str, AnyCorpus]
 ) -> list[Problem]:
     """A single intervention must name recipe keys, change them, and leave a valid recipe."""
     keys = flatten(recipe.model_dump())

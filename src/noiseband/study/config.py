@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from noiseband.study.corpora import Corpus
+from noiseband.study.corpora import AnyCorpus
 from noiseband.study.instructions import Instructions, Lora, TemplateChoice
 from noiseband.study.judges import Judge, ReferenceJudge
 from noiseband.study.pretrained import Pretrained
@@ -248,7 +248,7 @@ class StudyConfig(Section):
     """A sentence for the report's head."""
     results: str = "results"
     """Folder for everything the study makes; no two studies may share one."""
-    corpora: dict[Name, Corpus]
+    corpora: dict[Name, AnyCorpus]
     """Named corpora."""
     recipe: BaselineRecipe
     """The baseline recipe."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from noiseband.study.recipe import Positive, Section, Sha256
 
@@ -20,6 +21,81 @@ class Source(Section):
     """Which reader turns the package's files into documents."""
     sha256: Sha256
     """SHA-256 of the extracted documents, so that a changed package cannot pass unnoticed."""
+
+    @property
+    def origin(self) -> str:
+        """What two corpora share that read the same documents."""
+        return self.package
+
+
+class Files(Section):
+    """Files of a data set on the Hugging Face Hub, or in a folder of one's own."""
+
+    repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
+    """The data set on the Hub, as owner/name."""
+    revision: Annotated[str, Field(pattern=r"^[\w./-]+$")] | None = None
+    """Its commit, 40 hex digits; with `unpinned` also a branch or tag."""
+    unpinned: bool = False
+    """Take a branch or tag, which may be another commit tomorrow."""
+    path: Annotated[str, Field(min_length=1)] | None = None
+    """Instead of `repo`: a folder, from that in which the study runs."""
+    sha256: dict[str, Sha256] = {}
+    """SHA-256 of files by their names in the data set, checked where given. That of every file is
+    in card.json."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Files:
+        if (self.repo is None) == (self.path is None):
+            raise ValueError("give one of `repo` (with `revision`) and `path`")
+        if (self.repo is None) != (self.revision is None):
+            raise ValueError("`revision` goes with `repo`: the commit, 40 hex digits")
+        if self.unpinned and self.repo is None:
+            raise ValueError("unpinned=True: belongs to `repo`; remove it")
+        pinned = re.fullmatch("[0-9a-f]{40}", self.revision or "") is not None
+        if self.revision is not None and not (pinned or self.unpinned):
+            raise ValueError(
+                f"revision={self.revision} may move; give the commit's 40 hex digits (on the "
+                "Hub's page of the data set, under History), or set unpinned: true"
+            )
+        return self
+
+
+FORMATS = (".parquet", ".jsonl", ".jsonl.gz", ".json.gz", ".txt")
+"""Files of documents: a row each, a line of JSON each, or one for the whole of a text file."""
+
+
+class FileSource(Files):
+    """Documents in files of text: rows of Parquet, lines of JSON, or whole text files."""
+
+    files: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+    """Names of files, or patterns of them (`sample/10BT/*.parquet`), from the top of the data set.
+    All that match are read, in the order of their names."""
+    column: Annotated[str, Field(min_length=1)] = "text"
+    """Column, or key of the JSON objects, that holds the text."""
+
+    @model_validator(mode="after")
+    def _formats_are_known(self) -> FileSource:
+        for name in self.files:
+            if not name.endswith(FORMATS):
+                raise ValueError(f"files={name}: no such format; valid: {', '.join(FORMATS)}")
+        return self
+
+    @property
+    def origin(self) -> str:
+        """What two corpora share that read the same documents."""
+        return f"{self.repo or self.path}: {', '.join(sorted(self.files))}"
+
+
+def _source_kind(value: Any) -> str:
+    package = "package" in value if isinstance(value, dict) else isinstance(value, Source)
+    return "of a package" if package else "of files"
+
+
+# The tags have a blank in them, so that `problems` can tell them from keys.
+AnySource = Annotated[
+    Annotated[Source, Tag("of a package")] | Annotated[FileSource, Tag("of files")],
+    Discriminator(_source_kind),
+]
 
 
 class Tokenizer(Section):
@@ -52,8 +128,8 @@ class SplitTokens(Section):
 
     train: Positive
     """In the training split."""
-    validation: Positive
-    """In the validation split."""
+    validation: Annotated[int, Field(ge=0)]
+    """In the validation split; 0 where there is none."""
     test: Positive
     """In the test split."""
 
@@ -61,26 +137,109 @@ class SplitTokens(Section):
 class Documents(Section):
     """Documents from one or more sources in disjoint splits."""
 
-    sources: Annotated[list[Source], Field(min_length=1)]
+    sources: Annotated[list[AnySource], Field(min_length=1)]
     """Where the documents come from."""
-    validation: Annotated[float, Field(gt=0, lt=0.5)] = 0.03
-    """Share of the documents held out for validation."""
+    order: Literal["hashed", "as-read"] = "hashed"
+    """`hashed` shuffles documents by the SHA-256 of their ids, and of equal texts keeps the first.
+    `as-read` keeps order and equal texts: the first part is for training, then validation, then
+    test."""
+    validation: Annotated[float, Field(ge=0, lt=0.5)] = 0.03
+    """Share of the documents held out for validation; 0 leaves that split empty."""
     test: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """Share of the documents held out for the test loss."""
 
+    def part(self, split: Literal["train", "validation", "test"]) -> tuple[float, float]:
+        """Where a split begins and ends, as shares of the documents in their order."""
+        held_out = self.validation + self.test
+        if self.order == "hashed":
+            bounds = {"test": (0.0, self.test), "validation": (self.test, held_out)}
+            return bounds.get(split, (held_out, 1.0))
+        bounds = {"test": (1 - self.test, 1.0), "validation": (1 - held_out, 1 - self.test)}
+        return bounds.get(split, (0.0, 1 - held_out))
 
-class Corpus(Documents):
-    """Documents and how they become tokens."""
+
+class Encoded(Section):
+    """What all corpora have in common: tokens of a vocabulary."""
 
     tokenizer: Tokenizer
     """How text becomes tokens."""
     tokens: SplitTokens | None = None
-    """Pinned token counts: checked when tokenising, and used to refuse a run that reads too far."""
+    """Pinned token counts: checked when the token files are written, and used to refuse a run that
+    reads too far."""
 
-    def same_tokens(self, other: Corpus) -> bool:
+    def same_tokens(self, other: Encoded) -> bool:
         """Whether both make the same token files: they differ in pins at most."""
         return self.model_dump(exclude={"tokens"}) == other.model_dump(exclude={"tokens"})
 
-    def same_ids(self, other: Corpus) -> bool:
+    def same_ids(self, other: Encoded) -> bool:
         """Whether a token id stands for the same text in both."""
         return self.tokenizer.kind == other.tokenizer.kind == "gpt2" or self.same_tokens(other)
+
+
+class Corpus(Documents, Encoded):
+    """Documents and how they become tokens."""
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether its validation split is to hold anything."""
+        return self.validation > 0
+
+
+class Tokenised(Files):
+    """Token files that others made: safetensors, each with one 1-D uint16 tensor `tokens`."""
+
+    train: Annotated[str, Field(pattern=r"\.safetensors$")]
+    """File of the training split."""
+    validation: Annotated[str, Field(pattern=r"\.safetensors$")] | None = None
+    """File of the validation split; null leaves that split empty."""
+    test: Annotated[str, Field(pattern=r"\.safetensors$")]
+    """File of the test split."""
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Split to its file, of the splits that have one."""
+        names = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {split: name for split, name in names.items() if name is not None}
+
+    @model_validator(mode="after")
+    def _files_are_those(self) -> Tokenised:
+        names = list(self.files.values())
+        if len(set(names)) < len(names):
+            raise ValueError(f"files {', '.join(names)}: one stands for two splits; change it")
+        if unknown := sorted(self.sha256.keys() - set(names)):
+            raise ValueError(f"sha256={unknown[0]}: no file of a split; valid: {', '.join(names)}")
+        return self
+
+
+class TokenisedCorpus(Encoded):
+    """Tokens that others made."""
+
+    tokenised: Tokenised
+    """Where the token files are."""
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether its validation split is to hold anything."""
+        return self.tokenised.validation is not None
+
+    @model_validator(mode="after")
+    def _vocabulary_is_published(self) -> TokenisedCorpus:
+        if self.tokenizer.kind != "gpt2":
+            raise ValueError(
+                f"tokenizer.kind={self.tokenizer.kind}: there is no text to train it on; "
+                "write gpt2, or give `sources` instead of `tokenised`"
+            )
+        return self
+
+
+def _corpus_kind(value: Any) -> str:
+    if isinstance(value, dict):
+        return "of tokens" if "tokenised" in value else "of text"
+    return "of tokens" if isinstance(value, TokenisedCorpus) else "of text"
+
+
+AnyCorpus = Annotated[
+    Annotated[Corpus, Tag("of text")] | Annotated[TokenisedCorpus, Tag("of tokens")],
+    Discriminator(_corpus_kind),
+]
+"""A corpus, by what its sources hold."""

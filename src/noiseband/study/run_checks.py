@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from noiseband.study.config import RunEntry, StudyConfig
-from noiseband.study.corpora import Corpus
+from noiseband.study.corpora import AnyCorpus
 from noiseband.study.problems import Problem, from_pydantic, unknown_names
 from noiseband.study.recipe import BaselineRecipe, valid_processes
 from noiseband.study.runs import BASELINE, Run, expand, in_order, seeded
@@ -164,7 +164,7 @@ def _same_recipe(runs: Sequence[Run]) -> list[Problem]:
 
 
 def _enough_tokens(
-    entries: Sequence[RunEntry], runs: Sequence[Run], corpora: dict[str, Corpus]
+    entries: Sequence[RunEntry], runs: Sequence[Run], corpora: dict[str, AnyCorpus]
 ) -> list[Problem]:
     problems = []
     places = {entry.name: position for position, entry in enumerate(entries)}

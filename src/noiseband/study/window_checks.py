@@ -10,13 +10,13 @@ import math
 from collections.abc import Mapping, Sequence
 
 from noiseband.study.config import Evaluation
-from noiseband.study.corpora import Corpus
+from noiseband.study.corpora import AnyCorpus, Corpus
 from noiseband.study.problems import Problem
 from noiseband.study.runs import Run, trained_on
 
 
 def check_test_window(
-    runs: Sequence[Run], evaluation: Evaluation, corpora: Mapping[str, Corpus]
+    runs: Sequence[Run], evaluation: Evaluation, corpora: Mapping[str, AnyCorpus]
 ) -> list[Problem]:
     """Problems with test windows that a run, or one that it goes on from, has read."""
     known = {run.name: run for run in runs if run.recipe.data.corpus in corpora}
@@ -24,6 +24,7 @@ def check_test_window(
         return []  # told elsewhere
     pairs = [(run, read) for run in known.values() for read in trained_on(run, known)]
     problems = _same_tokens(pairs, evaluation, corpora) if evaluation.split == "train" else []
+    problems += _there_is_a_split([*known.values()], evaluation, corpora)
     return problems + _same_documents(pairs, evaluation, corpora)
 
 
@@ -40,7 +41,7 @@ def window_tokens(evaluation: Evaluation, context: int, there: int | None) -> tu
 
 
 def _same_tokens(
-    pairs: Sequence[tuple[Run, Run]], evaluation: Evaluation, corpora: Mapping[str, Corpus]
+    pairs: Sequence[tuple[Run, Run]], evaluation: Evaluation, corpora: Mapping[str, AnyCorpus]
 ) -> list[Problem]:
     """A window of the training split must lie beside what was read of it."""
     alike = [
@@ -69,33 +70,56 @@ def _same_tokens(
 
 
 def _same_documents(
-    pairs: Sequence[tuple[Run, Run]], evaluation: Evaluation, corpora: Mapping[str, Corpus]
+    pairs: Sequence[tuple[Run, Run]], evaluation: Evaluation, corpora: Mapping[str, AnyCorpus]
 ) -> list[Problem]:
     """Another corpus of the same source must not train on what this one tests on.
 
-    Documents lie in the order of a hash of their names: the first share is the test split, the
-    next validation, the rest training. So two corpora of one source keep clear of each other by
-    their shares. Where they have other sources besides, that holds nearly; the contamination that
-    a study measures says what is left.
+    Splits are shares of the documents in their order. So two corpora of one source and one order
+    keep clear of each other by their shares. Where they have other sources besides, that holds
+    nearly; the contamination that a study measures says what is left. So it does for token files
+    that others made, of which nobody here knows the documents.
     """
     found: dict[tuple[str, str], Problem] = {}
     for run, read in pairs:
         names = evaluation.corpus or run.corpus, read.corpus
         own, other = corpora[names[0]], corpora[names[1]]
-        shared = {s.package for s in own.sources} & {s.package for s in other.sources}
-        ends = {"test": own.test, "validation": own.test + own.validation, "train": 1.0}
-        end, held_out = ends[evaluation.split], other.test + other.validation
-        if own.same_tokens(other) or not shared or held_out > end - 1e-9:
+        if not (isinstance(own, Corpus) and isinstance(other, Corpus)) or own.same_tokens(other):
+            continue
+        shared = {s.origin for s in own.sources} & {s.origin for s in other.sources}
+        (begin, end), (first, last) = own.part(evaluation.split), other.part("train")
+        apart = own.order == other.order and max(begin, first) > min(end, last) - 1e-9
+        if not shared or apart:
             continue
         remedy = (
-            f"{_reader(run, read)} trains on all but the first {held_out:.4g} of the documents of "
-            f"{min(shared)}, and the {evaluation.split} split of corpus {names[0]} reaches to "
-            f"{end:.4g} of them; give both corpora the same shares"
+            f"{_reader(run, read)} trains on {_shares(first, last)} of the documents of "
+            f"{min(shared)}, and the {evaluation.split} split of corpus {names[0]} is "
+            f"{_shares(begin, end)} of them"
         )
+        key, value = f"corpora.{names[1]}.test", other.test
+        if own.order != other.order:
+            remedy = f"{remedy} in another order; give both corpora the same order and shares"
+        else:
+            remedy = f"{remedy}; give both corpora the same shares"
         if evaluation.split == "train":
             remedy += ", and set evaluation.split to test"
-        found.setdefault(names, Problem(f"corpora.{names[1]}.test", other.test, remedy))
+        found.setdefault(names, Problem(key, value, remedy))
     return list(found.values())
+
+
+def _shares(begin: float, end: float) -> str:
+    return f"{begin:.4g} to {end:.4g}"
+
+
+def _there_is_a_split(
+    runs: Sequence[Run], evaluation: Evaluation, corpora: Mapping[str, AnyCorpus]
+) -> list[Problem]:
+    """The split that the window is cut from must hold something."""
+    names = {run.recipe.data.corpus for run in runs}
+    empty = sorted(name for name in names if not corpora[name].has_validation)
+    if evaluation.split != "validation" or not empty:
+        return []
+    remedy = f"corpus {empty[0]} has no validation split; write test, or hold some of it out"
+    return [Problem("evaluation.split", evaluation.split, remedy)]
 
 
 def _reader(run: Run, read: Run) -> str:
