@@ -170,6 +170,7 @@ def runs(config: Config = DEFAULT_CONFIG) -> None:
     for run in study.runs.values():
         changes = ", ".join(f"{key}: {old} -> {new}" for key, (old, new) in run.difference.items())
         note = f"repeat of {run.repeat_of}" if run.repeat_of else changes or "the baseline recipe"
+        note = f"approximate: {note}" if run.approximate else note
         print(f"{run.name:<{width}}  {_size(run.recipe)}  {note}")
     for name, one in study.pretrained.items():
         place = one.source.path or f"{one.source.repo} at {one.source.revision}"

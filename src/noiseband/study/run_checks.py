@@ -193,7 +193,7 @@ def _enough_tokens(
 
 
 def _measured_on(
-    runs: Sequence[Run], corpus: str | None, corpora: dict[str, Corpus]
+    runs: Sequence[Run], corpus: str | None, corpora: dict[str, AnyCorpus]
 ) -> list[Problem]:
     """Runs of another vocabulary cannot read the corpus that all are measured on."""
     if corpus is None or not corpora:
