@@ -26,7 +26,6 @@ from noiseband.study.params import (
 )
 from noiseband.workflow import (
     FIGURES,
-    TABLES,
     code,
     deterministic_artefacts,
     one_of,
@@ -34,6 +33,7 @@ from noiseband.workflow import (
     report_assets,
     study_of,
     table_inputs,
+    table_names,
 )
 
 # Not an unconditional `configfile:`, which Snakemake merges with the one given on the command

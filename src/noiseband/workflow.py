@@ -114,6 +114,11 @@ TABLES = (
 FIGURES = ("effects", "noise", "pareto", "loss", "learning-rate", "gradient-norm", "finetuning")
 
 
+def table_names(study: Study) -> list[str]:
+    """Names of the study's CSV tables."""
+    return [*TABLES, *(["reproduced"] if study.config.published else [])]
+
+
 def run_files(study: Study, *names: str) -> list[str]:
     """`results/runs/<run>/<name>` for every run and name."""
     return [f"{study.config.results}/runs/{run}/{name}" for run in study.runs for name in names]
@@ -200,7 +205,7 @@ def deterministic_artefacts(study: Study) -> list[str]:
         *finetuned_files(study, "model.safetensors", "epochs.json", "answers.jsonl"),
         *judged_files(study),
         *(f"{results}/verify/{run.name}.json" for run in study.repeats),
-        *(f"{results}/tables/{name}.csv" for name in (*TABLES, "init", "starts")),
+        *(f"{results}/tables/{name}.csv" for name in (*table_names(study), "init", "starts")),
         f"{results}/tables/answers.parquet",
         *(f"{results}/figures/{name}.svg" for name in FIGURES),
     ]
