@@ -11,6 +11,7 @@ from noiseband.study.contamination import contaminations
 from noiseband.study.params import (
     CorpusParams,
     EvaluateParams,
+    FetchTokensParams,
     FinetuneParams,
     InitParams,
     InstructionsParams,
@@ -27,9 +28,11 @@ from noiseband.study.params import (
 from noiseband.workflow import (
     FIGURES,
     code,
+    corpora_made_of,
     deterministic_artefacts,
     one_of,
     judged_artefacts,
+    local_files,
     report_assets,
     study_of,
     table_inputs,

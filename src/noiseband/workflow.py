@@ -8,13 +8,15 @@ import os
 import re
 import sys
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from noiseband.errors import UserError
 from noiseband.study import Study, parse_study, read_yaml
 from noiseband.study.contamination import contaminations
+from noiseband.study.corpora import Corpus, FileSource, TokenisedCorpus
 from noiseband.study.extend import EXTENDS, extended
 from noiseband.study.params import finetuned_models
 
@@ -149,11 +151,48 @@ def judged_files(study: Study) -> list[str]:
     ]
 
 
-def corpus_files(study: Study, folder: str, *names: str) -> list[str]:
-    """`results/<folder>/<corpus>/<name>` for every corpus that some run reads."""
-    corpora = dict.fromkeys(run.recipe.data.corpus for run in study.runs.values())
+def corpora_made_of(study: Study, what: Literal["text", "tokens"]) -> list[str]:
+    """Names of the corpora whose tokens are made here from text, or are made already by others."""
+    kind = Corpus if what == "text" else TokenisedCorpus
+    return [name for name, one in study.config.corpora.items() if isinstance(one, kind)]
+
+
+def local_files(study: Study, corpus: str) -> list[str]:
+    """Files in folders that a corpus is read from. They are inputs; those of the Hub are none."""
+    chosen = study.config.corpora[corpus]
+    if isinstance(chosen, TokenisedCorpus):
+        source = chosen.tokenised
+        return [f"{source.path}/{file}" for file in source.files.values() if source.path]
     return [
-        f"{study.config.results}/{folder}/{corpus}/{name}" for corpus in corpora for name in names
+        str(path)
+        for source in chosen.sources
+        if isinstance(source, FileSource) and source.path
+        for path in matching_files(source)
+    ]
+
+
+def matching_files(source: FileSource) -> list[Path]:
+    """Files of a source in a folder; none where the folder is not there, which the rule's command
+    then says."""
+    folder = Path(str(source.path))
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and any(fnmatchcase(path.relative_to(folder).as_posix(), one) for one in source.files)
+    )
+
+
+def corpus_files(study: Study, folder: str, *names: str) -> list[str]:
+    """`results/<folder>/<corpus>/<name>` for every corpus that some run reads; in the folder
+    `corpus`, of those made from text."""
+    corpora = dict.fromkeys(run.recipe.data.corpus for run in study.runs.values())
+    made = corpora_made_of(study, "text") if folder == "corpus" else corpora
+    return [
+        f"{study.config.results}/{folder}/{corpus}/{name}"
+        for corpus in corpora
+        if corpus in made
+        for name in names
     ]
 
 

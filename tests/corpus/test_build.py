@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
+from itertools import islice
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noiseband.corpus.build import build_corpus, split_documents
+from noiseband.corpus.build import build_corpus, split_sizes
 from noiseband.corpus.documents import SPLITS, Document, read_documents
+from noiseband.corpus.shuffle import Shuffled
 from noiseband.errors import UserError
 from noiseband.files import read_json
-from noiseband.study.corpora import Corpus
+from noiseband.study.corpora import Corpus, Documents
+from tests.corpus.conftest import ASV
 
 SHARE = st.floats(0.01, 0.49)
 
@@ -20,13 +24,23 @@ def numbered(count: int) -> list[Document]:
     return [Document(f"d/{i}", f"text {i}") for i in range(count)]
 
 
+def split(documents: list[Document], validation: float, test: float) -> dict[str, list[Document]]:
+    """Each split's documents, of a corpus in hashed order."""
+    config = Documents(sources=[ASV], validation=validation, test=test)
+    with tempfile.TemporaryDirectory() as folder:
+        shuffled = Shuffled(documents, Path(folder) / "order")
+        ordered = iter(shuffled)
+        sizes = split_sizes(shuffled.count, config)
+        return {name: list(islice(ordered, size)) for name, size in sizes.items()}
+
+
 @given(st.integers(100, 400), SHARE, SHARE)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_splits_are_disjoint_complete_and_of_the_size_asked_for(
     count: int, validation: float, test: float
 ) -> None:
     documents = numbered(count)
-    splits = split_documents(documents, validation, test)
+    splits = split(documents, validation, test)
     assert len(splits["validation"]) == round(validation * count)
     assert len(splits["test"]) == round(test * count)
     together = [document for name in SPLITS for document in splits[name]]
@@ -34,10 +48,10 @@ def test_splits_are_disjoint_complete_and_of_the_size_asked_for(
 
 
 @given(st.lists(st.sampled_from("abcdefghijklmnopqrstuvwxyz"), min_size=100, max_size=150))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_no_text_lies_in_two_splits(texts: list[str]) -> None:
     documents = [Document(f"d/{i}", text) for i, text in enumerate([*texts, "0", "1", "2", "3"])]
-    splits = split_documents(documents, 0.3, 0.3)
+    splits = split(documents, 0.3, 0.3)
     kept = [document for part in splits.values() for document in part]
     assert sorted(d.text for d in kept) == sorted({*texts, "0", "1", "2", "3"})
     # Of equal texts the first document is the one that stays.
@@ -46,18 +60,28 @@ def test_no_text_lies_in_two_splits(texts: list[str]) -> None:
 
 def test_splits_do_not_depend_on_the_order_of_reading() -> None:
     documents = numbered(50)
-    assert split_documents(documents, 0.1, 0.1) == split_documents(documents[::-1], 0.1, 0.1)
+    assert split(documents, 0.1, 0.1) == split(documents[::-1], 0.1, 0.1)
 
 
 def test_order_is_that_of_the_hashed_ids() -> None:
-    splits = split_documents(numbered(50), 0.1, 0.2)
+    splits = split(numbered(500), 0.1, 0.2)
     ids = [d.id for name in ("test", "validation", "train") for d in splits[name]]
     assert ids == sorted(ids, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
 
 
+def test_as_read_holds_out_the_end() -> None:
+    config = Documents(sources=[ASV], order="as-read", validation=0.1, test=0.01)
+    assert [*split_sizes(1000, config).items()] == [
+        ("train", 890), ("validation", 100), ("test", 10),
+    ]  # fmt: skip
+
+
 def test_an_empty_split_is_an_error() -> None:
     with pytest.raises(UserError, match=r"test=0\.1: of 9 documents none is left for validation"):
-        split_documents(numbered(9), 0.01, 0.1)
+        split(numbered(9), 0.01, 0.1)
+    with pytest.raises(UserError, match="of 1 documents none is left for test"):
+        split(numbered(1), 0, 0.1)
+    assert split(numbered(9), 0, 0.1)["validation"] == []
 
 
 def test_the_pocket_corpus(corpus: Path, chapters: list[Document], entries: list[Document]) -> None:

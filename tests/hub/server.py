@@ -1,23 +1,32 @@
 """A small Hub on 127.0.0.1 for the real client: files of repositories, and misbehaviour on command.
 
-It answers what the client asks to download a file: HEAD and GET of
-`/<repo>/resolve/<revision>/<file>` (`/datasets/<repo>/...` for a dataset), with ranges.
+It answers what the client asks to download files: HEAD and GET of
+`/<repo>/resolve/<revision>/<file>` (`/datasets/<repo>/...` for a data set), with ranges, the commit
+of a branch, and the list of a commit's files, in pages.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import unquote, urlsplit
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 RESOLVE = re.compile(
     r"/(?P<repo>(?:datasets/)?[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<file>.+)"
 )
+API = re.compile(
+    r"/api/(?P<kind>models|datasets)/(?P<repo>[^/]+/[^/]+)/(?P<what>revision|tree)/(?P<revision>[^/]+)"
+)
+PAGE = 2
+"""Files on a page of a list."""
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -30,6 +39,8 @@ class Fault:
     """An error to answer; 200 to send only half of the body; 0 to hang up without a word."""
     headers: dict[str, str] = field(default_factory=dict)
     times: int = 1
+    path: str = ""
+    """Part of the paths that it is for."""
 
 
 @dataclass
@@ -38,18 +49,46 @@ class Hub:
 
     files: dict[tuple[str, str, str], bytes] = field(default_factory=dict)
     """(repository, revision, file) to content; a data set's repository starts with `datasets/`."""
+    branches: dict[str, str] = field(default_factory=dict)
+    """Branch to its commit, in every repository."""
     faults: list[Fault] = field(default_factory=list)
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)
     """Method, path and authorization of each request."""
+    ranges: list[tuple[str, int]] = field(default_factory=list)
+    """Path and first byte of each request for the rest of a file."""
     url: str = ""
 
     def add(self, repo: str, file: str, content: bytes, revision: str = COMMIT) -> None:
         self.files[repo, revision, file] = content
 
-    def fault(self, method: str) -> Fault | None:
-        """The next fault for a method, used up once."""
+    def add_folder(self, repo: str, folder: Path, revision: str = COMMIT) -> None:
+        """Every file of a folder, by its path in it."""
+        for path in folder.rglob("*"):
+            if path.is_file():
+                self.add(repo, path.relative_to(folder).as_posix(), path.read_bytes(), revision)
+
+    def tree(self, repo: str, revision: str) -> list[dict[str, Any]]:
+        """The files of a commit as the list has them: large ones with their SHA-256."""
+        return [
+            {
+                "type": "file",
+                "path": file,
+                "size": len(content),
+                "oid": hashlib.sha1(content).hexdigest(),
+                "lfs": {
+                    "oid": hashlib.sha256(content).hexdigest(),
+                    "size": len(content),
+                    "pointerSize": 134,
+                },
+            }
+            for (its, at, file), content in sorted(self.files.items())
+            if (its, at) == (repo, revision)
+        ]
+
+    def fault(self, method: str, path: str) -> Fault | None:
+        """The next fault for a method and a path, used up once."""
         for fault in self.faults:
-            if fault.method == method and fault.times > 0:
+            if fault.method == method and fault.times > 0 and fault.path in path:
                 fault.times -= 1
                 return fault
         return None
@@ -88,20 +127,45 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
         def _answer(self) -> None:
             path = unquote(urlsplit(self.path).path)
             hub.requests.append((self.command, path, self.headers["Authorization"]))
-            fault = hub.fault(self.command)
-            asked = RESOLVE.fullmatch(path)
+            fault = hub.fault(self.command, path)
+            listed, asked = API.fullmatch(path), RESOLVE.fullmatch(path)
+            repo, revision = "", ""
+            if listed:
+                repo = ("datasets/" if listed["kind"] == "datasets" else "") + listed["repo"]
+                revision = listed["revision"]
+            elif asked:
+                repo, revision = asked["repo"], asked["revision"]
+            revision = hub.branches.get(revision, revision)
             if fault is not None and fault.status == 0:
                 self.close_connection = True
             elif fault is not None and fault.status != 200:
                 self._send(fault.status, fault.headers)
-            elif asked is None or not any(repo == asked["repo"] for repo, _, _ in hub.files):
+            elif not any(its == repo for its, _, _ in hub.files):
                 self._send(404, {"X-Error-Code": "RepoNotFound"})
-            elif not any(key[:2] == (asked["repo"], asked["revision"]) for key in hub.files):
+            elif not any(key[:2] == (repo, revision) for key in hub.files):
                 self._send(404, {"X-Error-Code": "RevisionNotFound"})
-            elif (content := hub.files.get((asked[1], asked[2], asked[3]))) is None:
-                self._send(404, {"X-Error-Code": "EntryNotFound"})
+            elif listed and listed["what"] == "revision":
+                self._send_json({"id": listed["repo"], "sha": revision})
+            elif listed:
+                self._send_page(hub.tree(repo, revision))
+            elif asked and (content := hub.files.get((repo, revision, asked["file"]))) is not None:
+                self._send_file(content, revision, cut=fault is not None)
             else:
-                self._send_file(content, asked["revision"], cut=fault is not None)
+                self._send(404, {"X-Error-Code": "EntryNotFound"})
+
+        def _send_page(self, files: list[dict[str, Any]]) -> None:
+            address, query = urlsplit(self.path), dict(parse_qsl(urlsplit(self.path).query))
+            first = int(query.get("cursor", 0))
+            headers = {}
+            if first + PAGE < len(files):
+                more = urlencode({**query, "cursor": first + PAGE})
+                headers["Link"] = f'<{hub.url}{address.path}?{more}>; rel="next"'
+            self._send_json(files[first : first + PAGE], headers)
+
+        def _send_json(self, value: Any, headers: dict[str, str] | None = None) -> None:
+            body = json.dumps(value).encode()
+            sent = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+            self._send(200, {**sent, **(headers or {})}, body)
 
         def _send(self, status: int, headers: dict[str, str], body: bytes | None = None) -> None:
             self.send_response(status)
@@ -122,6 +186,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             first = 0
             if part := re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or ""):
                 first = int(part[1])
+                hub.ranges.append((unquote(urlsplit(self.path).path), first))
                 last = len(content) - 1
                 headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
             body = content[first:]

@@ -173,9 +173,47 @@ def test_offline_takes_the_cache_and_asks_nothing(
     assert len(hub.requests) == asked
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")
-def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")
+
+
+def other_file_system(source: object, target: object) -> None:
+    raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+
+def test_a_file_takes_no_room_beside_the_cache(tmp_path: Path) -> None:
+    fetch(tmp_path / "m")
+    fetch(tmp_path / "n")
+    (blob,) = (path for path in tmp_path.rglob("blobs/*"))
+    assert blob.samefile(tmp_path / "m")
+    assert blob.stat().st_nlink == 3
+    (tmp_path / "m").unlink()
+    assert (tmp_path / "n").read_bytes() == blob.read_bytes() == CONTENT
+
+
+def test_another_file_system_gets_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.link", other_file_system)
+    fetch(tmp_path / "m")
+    (blob,) = (path for path in tmp_path.rglob("blobs/*"))
+    assert not blob.samefile(tmp_path / "m")
+    assert (tmp_path / "m").read_bytes() == CONTENT
+
+
+def test_a_cache_that_has_rotted(hub: Hub, tmp_path: Path) -> None:
+    fetch(tmp_path / "m")
+    (blob,) = (path for path in tmp_path.rglob("blobs/*"))
+    blob.write_bytes(CONTENT[:-1] + b"?")
+    (tmp_path / "m").unlink()
+    message = refused(tmp_path / "m", lambda: fetch(tmp_path / "m"))
+    assert f"the Hub's is {SHA256}; delete the damaged copy and run again: rm {blob}" in message
+    blob.unlink()
+    fetch(tmp_path / "m")
+    assert (tmp_path / "m").read_bytes() == CONTENT
+
+
+@FULL
+def test_a_full_disk_for_the_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = open
+    monkeypatch.setattr("os.link", other_file_system)
     monkeypatch.setattr(
         "builtins.open",
         lambda path, *a, **k: real("/dev/full" if str(path).endswith(".tmp") else path, *a, **k),
@@ -183,3 +221,18 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     message = refused(tmp_path / "m", lambda: fetch(tmp_path / "m"))
     assert "no space left on the disk" in message
     assert os.strerror(errno.ENOSPC) not in message
+
+
+@FULL
+def test_a_full_disk_for_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.open
+    monkeypatch.setattr(
+        Path,
+        "open",
+        lambda path, *a, **k: real(
+            Path("/dev/full") if path.suffix == ".incomplete" else path, *a, **k
+        ),
+    )
+    message = refused(tmp_path / "m", lambda: fetch(tmp_path / "m"))
+    assert "no space left on the disk" in message
+    assert not [*tmp_path.rglob("blobs/*")]

@@ -1,9 +1,11 @@
-# Raw text to tokens: documents in disjoint splits, a vocabulary, one token file a split.
+# Raw text to tokens: documents in disjoint splits, a vocabulary, one token file a split. Tokens
+# that others made are fetched instead.
 
 
 rule corpus:
     input:
         code=code("corpus.build"),
+        files=lambda w: local_files(study, w.corpus),
     output:
         train=f"{RESULTS}/corpus/{{corpus}}/train.jsonl",
         validation=f"{RESULTS}/corpus/{{corpus}}/validation.jsonl",
@@ -13,6 +15,8 @@ rule corpus:
         f"{RESULTS}/logs/corpus/{{corpus}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/corpus/{{corpus}}.tsv"
+    wildcard_constraints:
+        corpus=one_of(corpora_made_of(study, "text")),
     params:
         text=lambda w: CorpusParams.of(study, w.corpus).text,
         out=subpath(output.card, parent=True),
@@ -22,10 +26,16 @@ rule corpus:
         "noiseband corpus --params {params.text:q} --out {params.out:q} 2> {log:q}"
 
 
+def vocabulary_folder(wildcards):
+    """Where the text is that a vocabulary is trained on; a published one needs none."""
+    trained = study.config.corpora[wildcards.corpus].tokenizer.kind == "bpe"
+    return [f"{RESULTS}/corpus/{wildcards.corpus}"] if trained else []
+
+
 rule vocabulary:
     input:
         code=code("corpus.vocabulary"),
-        train=rules.corpus.output.train,
+        train=lambda w: [f"{folder}/train.jsonl" for folder in vocabulary_folder(w)],
     output:
         f"{RESULTS}/tokens/{{corpus}}/vocabulary.tiktoken",
     log:
@@ -34,12 +44,11 @@ rule vocabulary:
         f"{RESULTS}/benchmarks/vocabulary/{{corpus}}.tsv"
     params:
         text=lambda w: study.config.corpora[w.corpus].tokenizer.text,
-        corpus=subpath(input.train, parent=True),
+        corpus=lambda w: [f"--corpus={folder}" for folder in vocabulary_folder(w)],
     message:
         "Vocabulary of {wildcards.corpus}"
     shell:
-        "noiseband vocabulary --params {params.text:q} --corpus {params.corpus:q}"
-        " --out {output:q} 2> {log:q}"
+        "noiseband vocabulary --params {params.text:q} {params.corpus:q} --out {output:q} 2> {log:q}"
 
 
 rule tokenize:
@@ -58,6 +67,8 @@ rule tokenize:
         f"{RESULTS}/logs/tokenize/{{corpus}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/tokenize/{{corpus}}.tsv"
+    wildcard_constraints:
+        corpus=one_of(corpora_made_of(study, "text")),
     params:
         text=lambda w: TokenizeParams.of(study, w.corpus).text,
         corpus=subpath(input.train, parent=True),
@@ -67,6 +78,32 @@ rule tokenize:
     shell:
         "noiseband tokenize --params {params.text:q} --corpus {params.corpus:q}"
         " --vocabulary {input.vocabulary:q} --out {params.out:q} 2> {log:q}"
+
+
+rule fetch_tokens:
+    input:
+        code=code("hub.tokens"),
+        files=lambda w: local_files(study, w.corpus),
+        vocabulary=rules.vocabulary.output[0],
+    output:
+        train=f"{RESULTS}/tokens/{{corpus}}/train.safetensors",
+        validation=f"{RESULTS}/tokens/{{corpus}}/validation.safetensors",
+        test=f"{RESULTS}/tokens/{{corpus}}/test.safetensors",
+        card=f"{RESULTS}/tokens/{{corpus}}/card.json",
+    log:
+        f"{RESULTS}/logs/fetch_tokens/{{corpus}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/fetch_tokens/{{corpus}}.tsv"
+    wildcard_constraints:
+        corpus=one_of(corpora_made_of(study, "tokens")),
+    params:
+        text=lambda w: FetchTokensParams.of(study, w.corpus).text,
+        out=subpath(output.card, parent=True),
+    message:
+        "Fetching tokens of {wildcards.corpus}"
+    shell:
+        "noiseband fetch-tokens --params {params.text:q} --vocabulary {input.vocabulary:q}"
+        " --out {params.out:q} 2> {log:q}"
 
 
 def instruction_file(wildcards):

@@ -43,15 +43,22 @@ def parse(kind: type[Kind], text: str) -> Kind:
 
 @app.command(rich_help_panel=PANEL)
 def corpus(params_text: ParamsText, out: Out) -> None:
-    """Read documents from packages into disjoint splits."""
+    """Read documents from packages, the Hub or a folder into disjoint splits."""
     from noiseband.corpus.build import build_corpus
 
     build_corpus(parse(params.CorpusParams, params_text), out)
 
 
 @app.command(rich_help_panel=PANEL)
-def vocabulary(params_text: ParamsText, corpus: Folder, out: Out) -> None:
-    """Train or write out the vocabulary of a corpus."""
+def vocabulary(
+    params_text: ParamsText,
+    out: Out,
+    corpus: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Folder of the splits, to train on."),
+    ] = None,
+) -> None:
+    """Train the vocabulary of a corpus, or write out a published one."""
     from noiseband.corpus.vocabulary import build_vocabulary
 
     build_vocabulary(parse(corpora.Tokenizer, params_text), corpus, out)
@@ -64,6 +71,14 @@ def tokenize(params_text: ParamsText, corpus: Folder, vocabulary: File, out: Out
 
     pinned = parse(params.TokenizeParams, params_text).tokens
     tokens.tokenize(corpus, vocabulary, pinned, out)
+
+
+@app.command(rich_help_panel=PANEL)
+def fetch_tokens(params_text: ParamsText, vocabulary: File, out: Out) -> None:
+    """Fetch token files that others made, and check them from end to end."""
+    from noiseband.hub import tokens
+
+    tokens.fetch_tokens(parse(params.FetchTokensParams, params_text), vocabulary, out)
 
 
 @app.command(rich_help_panel=PANEL)

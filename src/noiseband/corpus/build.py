@@ -1,111 +1,89 @@
-"""From sources to splits: read, verify, shuffle, divide, and write with a card."""
+"""From sources to splits: read, verify, put in order, divide, and write with a card."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping
+import errno
+import shutil
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
-from noiseband.corpus import asv, factbook
-from noiseband.corpus.documents import Document, digest
-from noiseband.corpus.packages import package_files
+from tqdm import tqdm
+
+from noiseband.corpus.documents import SPLITS, Document
+from noiseband.corpus.shuffle import Shuffled
+from noiseband.corpus.sources import Tally, open_sources
 from noiseband.errors import UserError
 from noiseband.files import write_json, write_jsonl
-from noiseband.study.corpora import Documents, Source
-
-Reader = Callable[[Mapping[str, Path]], Iterator[Document]]
-READERS: dict[str, tuple[Reader, str]] = {
-    "asv": (asv.read_asv, asv.LICENCE),
-    "factbook": (factbook.read_factbook, factbook.LICENCE),
-}
-"""Name in the config to the function that reads a package's files, and a note on the licence."""
+from noiseband.study.corpora import Documents
 
 
 def build_corpus(config: Documents, out: Path) -> None:
     """Write `train.jsonl`, `validation.jsonl`, `test.jsonl` and `card.json` into the folder `out`.
 
-    A row is `{"id", "text"}`. The files are a function of the config alone. Raises UserError for
-    a package that is missing or has another version, for text that does not match its pinned
-    SHA-256, and for a split that would hold no document.
+    A row is `{"id", "text"}`. The files are a function of the config alone, and of files that it
+    does not pin. No more than a few documents are in memory at a time, but those of packages.
+    Raises UserError for sources that cannot be had, for content that does not match its pin, for a
+    split that would hold no document, and for a full disk.
     """
-    packages = [source for source in config.sources if isinstance(source, Source)]
-    if len(packages) < len(config.sources):
-        raise UserError("sources: files are not read by this version; give packages")
-    read = [read_source(source, f"sources[{i}]") for i, source in enumerate(packages)]
-    documents = [document for source in read for document in source]
-    splits = split_documents(documents, config.validation, config.test)
-    for name, part in splits.items():
-        write_jsonl(out / f"{name}.jsonl", ({"id": d.id, "text": d.text} for d in part))
-    sources = zip(packages, read, strict=True)
+    scratch = out / ".order"
+    try:
+        _build(config, out, scratch)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise UserError(f"{out}: no space left on the disk; free some and run again") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _build(config: Documents, out: Path, scratch: Path) -> None:
+    sources = open_sources(config.sources)
+    documents = chain.from_iterable(sources)
+    bar = partial(tqdm, unit=" documents", unit_scale=True, delay=2, disable=None)
+    if config.order == "hashed":
+        shuffled = Shuffled(bar(documents, desc="Reading"), scratch)
+        duplicates, sizes = shuffled.duplicates, split_sizes(shuffled.count, config)
+        ordered: Iterator[Document] = iter(bar(shuffled, desc="Writing", total=shuffled.count))
+    else:
+        count = sum(map(len, sources))
+        duplicates, sizes = 0, split_sizes(count, config)
+        ordered = iter(bar(documents, desc="Writing", total=count))
+    tallies = {split: _write(out / f"{split}.jsonl", ordered, n) for split, n in sizes.items()}
+    if next(ordered, None) is not None:  # also the end of the last source, which its card is about
+        raise UserError(f"{out}: a source has grown while it was read; run again")
     card = {
-        "sources": [_source_card(source, read) for source, read in sources],
-        "duplicates_left_out": len(documents) - sum(map(len, splits.values())),
-        "splits": {name: _size(part) for name, part in splits.items()},
+        **({} if config.order == "hashed" else {"order": config.order}),
+        "sources": [source.card() for source in sources],
+        "duplicates_left_out": duplicates,
+        "splits": {split: vars(tallies[split]) for split in SPLITS},
     }
     write_json(out / "card.json", card)
 
 
-def read_source(source: Source, key: str) -> list[Document]:
-    """All documents of a source in its reader's order, checked against the pinned SHA-256.
+def split_sizes(documents: int, config: Documents) -> dict[str, int]:
+    """How many documents go to each split, in the order in which the splits are filled.
 
-    `key` is the source's place in the config, for errors. The hash is `documents.digest`.
+    `round(test * n)` and `round(validation * n)` are held out, the rest is for training: of
+    `hashed` documents the first are the test split, the next validation; of those `as-read` the
+    last and those before them. Raises UserError if a split would be empty that should not be.
     """
-    read, _ = READERS[source.reader]
-    documents = list(read(package_files(source.package, source.version, key)))
-    found = digest(documents)
-    if found != source.sha256:
-        raise UserError(
-            f"{key}.sha256: expected {source.sha256}, found {found}: reader {source.reader} "
-            f"takes other text from {source.package} {source.version} than the config pins; "
-            "reinstall the package, or pin what was found if the reader changed on purpose"
-        )
-    return documents
-
-
-def split_documents(
-    documents: list[Document], validation: float, test: float
-) -> dict[str, list[Document]]:
-    """Documents of each split, in the order of the SHA-256 of their ids.
-
-    That order is the shuffle: no generator, and the same on every machine. The first
-    `round(test * n)` documents are the test split, the next `round(validation * n)` validation,
-    the rest train. Of documents with one text the first alone is kept, so no text lies in two
-    splits. Raises UserError if a split would be empty.
-    """
-    unique = list({document.text: document for document in reversed(documents)}.values())
-    shuffled = sorted(unique, key=lambda d: hashlib.sha256(d.id.encode()).digest())
-    tests, validations = (round(share * len(shuffled)) for share in (test, validation))
-    held_out = tests + validations
-    splits = {
-        "train": shuffled[held_out:],
-        "validation": shuffled[tests:held_out],
-        "test": shuffled[:tests],
-    }
-    for name, part in splits.items():
-        if not part:
+    tests, validations = (round(part * documents) for part in (config.test, config.validation))
+    sizes = {"train": documents - tests - validations, "validation": validations, "test": tests}
+    for split, size in sizes.items():
+        if size <= 0 and not (split == "validation" and config.validation == 0):
             raise UserError(
-                f"validation={validation}, test={test}: of {len(shuffled)} documents none is left "
-                f"for {name}; change the shares or add a source"
+                f"validation={config.validation}, test={config.test}: of {documents} documents "
+                f"none is left for {split}; change the shares or add a source"
             )
-    return splits
+    order = ("test", "validation", "train") if config.order == "hashed" else SPLITS
+    return {split: sizes[split] for split in order}
 
 
-def _source_card(source: Source, documents: list[Document]) -> dict[str, Any]:
-    size = _size(documents)
-    return {
-        "package": source.package,
-        "version": source.version,
-        "licence": READERS[source.reader][1],
-        "documents": size["documents"],
-        "characters": size["characters"],
-        "sha256": source.sha256,
-    }
-
-
-def _size(documents: list[Document]) -> dict[str, int]:
-    return {
-        "documents": len(documents),
-        "characters": sum(len(document.text) for document in documents),
-        "bytes": sum(len(document.text.encode()) for document in documents),
-    }
+def _write(path: Path, ordered: Iterable[Document], count: int) -> Tally:
+    """Write the next documents as a split file; what went into it."""
+    tally = Tally()
+    part = tally.count(islice(ordered, count))
+    write_jsonl(path, ({"id": document.id, "text": document.text} for document in part))
+    return tally

@@ -42,7 +42,7 @@ def tokenize(corpus_folder: Path, vocabulary: Path, pinned: SplitTokens | None, 
         )
         for split in SPLITS
     }
-    _check_pins(pinned, {split: size["tokens"] for split, size in splits.items()})
+    check_pins(pinned, {split: size["tokens"] for split, size in splits.items()})
     card = {
         "vocabulary": encoding.n_vocab,
         "vocabulary_sha256": hashlib.sha256(vocabulary.read_bytes()).hexdigest(),
@@ -121,7 +121,8 @@ def _read_header(path: Path) -> tuple[int, dict[str, Any]]:
     return length, {name: tensor for name, tensor in header.items() if name != "__metadata__"}
 
 
-def _check_pins(pinned: SplitTokens | None, found: dict[str, int]) -> None:
+def check_pins(pinned: SplitTokens | None, found: dict[str, int]) -> None:
+    """Raises UserError where a split has another number of tokens than pinned."""
     wanted: dict[str, Any] = pinned.model_dump() if pinned else found
     wrong = [
         f"tokens.{split}: pinned {wanted[split]}, found {found[split]}"

@@ -29,13 +29,19 @@ GPT2_SHA256 = "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930"
 """SHA-256 of `gpt2.tiktoken`, which tiktoken pins for `r50k_base.tiktoken`."""
 
 
-def build_vocabulary(tokenizer: Tokenizer, corpus_folder: Path, out: Path) -> None:
-    """Write the rank file `out`: trained on `corpus_folder/train.jsonl`, or GPT-2's.
+def build_vocabulary(tokenizer: Tokenizer, corpus_folder: Path | None, out: Path) -> None:
+    """Write the rank file `out`: trained on `corpus_folder/train.jsonl`, or GPT-2's, for which no
+    corpus is needed.
 
     Training is deterministic, whatever the number of threads. Raises UserError if the training
     text has too few different pairs for the vocabulary asked for.
     """
-    ranks = gpt2_ranks() if tokenizer.kind == "gpt2" else _trained(tokenizer.size, corpus_folder)
+    if tokenizer.kind == "gpt2":
+        ranks = gpt2_ranks()
+    elif corpus_folder is None:
+        raise UserError("tokenizer.kind=bpe: is trained on a corpus, and none is given; name it")
+    else:
+        ranks = _trained(tokenizer.size, corpus_folder)
     with atomic(out) as temporary:
         temporary.write_bytes(ranks)
 

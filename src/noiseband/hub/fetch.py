@@ -6,8 +6,11 @@ import errno
 import hashlib
 import os
 import re
+import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from noiseband.errors import UserError
 from noiseband.files import atomic
@@ -21,6 +24,7 @@ TRIES = 3
 resumes broken connections, and waits and asks again where the first request is refused."""
 
 RepoType = Literal["model", "dataset"]
+Got = TypeVar("Got")
 
 
 def fetch_file(
@@ -33,51 +37,86 @@ def fetch_file(
     sha256: str | None = None,
     unpinned: bool = False,
 ) -> None:
-    """Write the `file` of a Hub repository to `out`, by way of the client's cache.
+    """Write the `file` of a Hub repository to `out`, by way of the client's cache, with which it
+    shares its place on the disk if it can.
 
     `revision` is a commit of 40 hex digits; with `unpinned` also a branch or tag. A token is
     taken from HF_TOKEN and from nowhere else; HF_ENDPOINT, HF_HOME, HF_HUB_OFFLINE and the
     client's other variables mean what they always do.
     Raises UserError: a revision that may move, a file that cannot be had, another SHA-256.
     """
+    check_revision(repo, revision, unpinned)
+    place = f"{file} of {repo} at {revision}"
+    try:
+        cached = _download(repo, revision, file, repo_type)
+        check_file(cached, place, sha256)
+        put(cached, out)
+    except OSError as error:
+        raise UserError(f"{place}: {reason(error)}") from error
+
+
+def check_revision(repo: str, revision: str, unpinned: bool) -> None:
+    """Raises UserError for a branch or tag that nobody asked for."""
     if not unpinned and COMMIT.fullmatch(revision) is None:
         raise UserError(
             f"{repo}: revision {revision!r} may move; give the commit's 40 hex digits (on the "
             "Hub's page of the repository, under History)"
         )
-    place = f"{file} of {repo} at {revision}"
-    try:
-        cached = _download(repo, revision, file, repo_type)
-        with atomic(out) as temporary:
-            found = _copy(cached, temporary)
-            if sha256 not in (None, found):
-                raise UserError(
-                    f"{place} has SHA-256 {found}, not {sha256}; correct the pin, or, if it is "
-                    f"right, delete the damaged copy: rm {cached.resolve()}"
-                )
-    except OSError as error:
-        raise UserError(f"{place}: {_reason(error)}") from error
 
 
-def _download(repo: str, revision: str, file: str, repo_type: RepoType) -> Path:
-    """Path of the file in the client's cache. Raises OSError, as all of the client's errors are."""
+def check_file(cached: Path, place: str, sha256: str | None) -> str:
+    """The SHA-256 of a file in the client's cache.
+
+    Raises UserError where it is not the one that is pinned, or not the one under which the Hub
+    keeps the file: the client compares sizes alone.
+    """
+    with open(cached, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    # The cache names a large file's content by its SHA-256; a small one's by git's SHA-1.
+    name = cached.readlink().name if cached.is_symlink() else ""
+    stored = name if re.fullmatch("[0-9a-f]{64}", name) else None
+    if sha256 not in (None, found):
+        raise UserError(
+            f"{place} has SHA-256 {found}, not {sha256}; correct the pin, or, if it is "
+            f"right, delete the damaged copy: rm {cached.resolve()}"
+        )
+    if stored not in (None, found):
+        raise UserError(
+            f"{place} has SHA-256 {found}, the Hub's is {stored}; delete the damaged copy and run "
+            f"again: rm {cached.resolve()}"
+        )
+    return found
+
+
+def put(source: Path, out: Path) -> None:
+    """Make `out` a file with the content of `source`: a second name for it, or else a copy.
+
+    The second name costs no room and outlives the first. Raises OSError.
+    """
+    with atomic(out) as temporary:
+        real = source.resolve()
+        try:
+            if not os.access(real, os.W_OK):  # shared by others, who may change it
+                raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+            os.link(real, temporary)
+        except OSError:  # another file system, or one without links
+            shutil.copyfile(real, temporary)
+        # Made now, for those who compare times: the download may be older than what asks for it.
+        os.utime(temporary)
+
+
+def tried(call: Callable[[], Got]) -> Got:
+    """What the client gives, tried again where that may help.
+
+    Raises OSError, as all of the client's errors are or become.
+    """
     # Here, because no other command needs them and they take long to import.
     from httpx2 import TransportError
-    from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HFValidationError
 
     for attempt in range(1, TRIES + 1):
         try:
-            return Path(
-                hf_hub_download(
-                    repo,
-                    file,
-                    repo_type=repo_type,
-                    revision=revision,
-                    token=os.environ.get("HF_TOKEN") or False,  # False: none from a file either
-                    endpoint=os.environ.get("HF_ENDPOINT") or None,
-                )
-            )
+            return call()
         except HFValidationError as error:
             raise OSError("that is no repository; write it as owner/name") from error
         except (TransportError, RuntimeError) as error:
@@ -90,26 +129,33 @@ def _download(repo: str, revision: str, file: str, repo_type: RepoType) -> Path:
     raise problem
 
 
-def _copy(source: Path, target: Path) -> str:
-    """Copy a file; its SHA-256."""
-    digest = hashlib.sha256()
-    with open(source, "rb") as read, open(target, "wb") as write:
-        while block := read.read(1 << 20):
-            digest.update(block)
-            write.write(block)
-    return digest.hexdigest()
+def _download(repo: str, revision: str, file: str, repo_type: RepoType) -> Path:
+    """Path of the file in the client's cache. Raises OSError."""
+    from huggingface_hub import hf_hub_download
+
+    get = partial(hf_hub_download, repo, file, repo_type=repo_type, revision=revision, **access())
+    return Path(tried(get))
+
+
+def access() -> dict[str, str | bool | None]:
+    """The Hub's address and the token for it, from the environment alone."""
+    return {
+        "token": os.environ.get("HF_TOKEN") or False,  # False: none from a file either
+        "endpoint": os.environ.get("HF_ENDPOINT") or None,
+    }
 
 
 def _passing(error: OSError) -> bool:
     """Whether another try may help."""
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    if isinstance(error, HfHubHTTPError):
-        return error.response.status_code >= 500
+    answer = error.__cause__ if isinstance(error, LocalEntryNotFoundError) else error
+    if isinstance(answer, HfHubHTTPError):
+        return answer.response.status_code >= 500
     return error.errno is None and not isinstance(error, LocalEntryNotFoundError)
 
 
-def _reason(error: OSError) -> str:
+def reason(error: OSError) -> str:
     """What went wrong and what to do, in one line that holds nothing which was sent."""
     from huggingface_hub.constants import is_offline_mode
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError

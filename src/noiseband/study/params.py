@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 
 from noiseband.study.config import Answers, Checkpoints, Evaluation, Noise, Protocol, Samples
 from noiseband.study.contamination import contaminated_runs
-from noiseband.study.corpora import Documents, SplitTokens
+from noiseband.study.corpora import Documents, SplitTokens, Tokenised, TokenisedCorpus
 from noiseband.study.instructions import Instructions
 from noiseband.study.judges import Judge
 from noiseband.study.pretrained import PretrainedModel
@@ -35,6 +35,19 @@ class TokenizeParams(Section):
     @classmethod
     def of(cls, study: Study, corpus: str) -> TokenizeParams:
         return cls(tokens=study.config.corpora[corpus].tokens)
+
+
+class FetchTokensParams(Section):
+    """Of `fetch_tokens`."""
+
+    tokenised: Tokenised
+    tokens: SplitTokens | None
+
+    @classmethod
+    def of(cls, study: Study, corpus: str) -> FetchTokensParams:
+        chosen = study.config.corpora[corpus]
+        assert isinstance(chosen, TokenisedCorpus)  # no rule asks for it otherwise
+        return cls(tokenised=chosen.tokenised, tokens=chosen.tokens)
 
 
 class InstructionsParams(Section):

@@ -1,0 +1,89 @@
+"""Documents in the order of a hash of their ids, whatever their number, in bounded memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import struct
+from array import array
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noiseband.corpus.documents import Document
+
+BUCKETS = 64
+"""Files that documents are dealt out to by their hash: each is put in order by itself, with its
+texts left on the disk. All are open at once, which every system allows."""
+HEADER = struct.Struct("<32sQQ")
+"""Before each document: SHA-256 of its id, its number, length of what follows."""
+
+
+class Shuffled:
+    """Documents in the order of the SHA-256 of their ids; of those with one text, the first.
+
+    That order is the shuffle: no generator, and the same on every machine. It takes 16 bytes of
+    memory a document (a little more while equal texts are found), and room in `folder` for all of
+    them, until `close`.
+    """
+
+    def __init__(self, documents: Iterable[Document], folder: Path) -> None:
+        self.folder = folder
+        shutil.rmtree(folder, ignore_errors=True)  # left by one that was killed
+        folder.mkdir(parents=True)
+        self._kept = self._deal(documents)
+        self.count = int(np.count_nonzero(self._kept))
+        """Documents that are left."""
+        self.duplicates = len(self._kept) - self.count
+        """Documents whose text an earlier one has."""
+
+    def __iter__(self) -> Iterator[Document]:
+        for bucket in range(BUCKETS):
+            with open(self._file(bucket), "rb") as file:
+                for _, _, offset, length in sorted(self._places(file)):
+                    file.seek(offset)
+                    yield Document(*json.loads(file.read(length)))
+
+    def close(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.folder)
+
+    def _deal(self, documents: Iterable[Document]) -> NDArray[np.bool_]:
+        """Write every document to its bucket; whether each is the first with its text, (n,)."""
+        texts = array("Q")
+        with ExitStack() as stack:
+            files = [
+                stack.enter_context(open(self._file(bucket), "wb")) for bucket in range(BUCKETS)
+            ]
+            for number, document in enumerate(documents):
+                key = hashlib.sha256(document.id.encode()).digest()
+                row = json.dumps([document.id, document.text]).encode()
+                file = files[key[0] * BUCKETS // 256]
+                file.write(HEADER.pack(key, number, len(row)) + row)
+                texts.frombytes(hashlib.sha256(document.text.encode()).digest()[:16])
+        return _first(np.frombuffer(texts, dtype=np.uint64).reshape(-1, 2))
+
+    def _places(self, file: BinaryIO) -> Iterator[tuple[bytes, int, int, int]]:
+        """Key, number, offset and length of each document of a bucket that is kept."""
+        while header := file.read(HEADER.size):
+            key, number, length = HEADER.unpack(header)
+            if self._kept[number]:
+                yield key, number, file.tell(), length
+            file.seek(length, 1)
+
+    def _file(self, bucket: int) -> Path:
+        return self.folder / f"{bucket:02}"
+
+
+def _first(digests: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Whether each row of (n, 2) is the first of those equal to it, (n,)."""
+    first = np.ones(len(digests), dtype=np.bool_)
+    order = np.lexsort(digests.T)  # stable, so that of equal ones the first comes first
+    one, other = order[:-1], order[1:]
+    first[other[(digests[one] == digests[other]).all(axis=1)]] = False
+    return first

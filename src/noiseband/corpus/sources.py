@@ -1,0 +1,158 @@
+"""What a corpus is made of: each source's documents, how many, and what the card says of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from noiseband.corpus import asv, factbook
+from noiseband.corpus.documents import Document, digest
+from noiseband.corpus.packages import package_files
+from noiseband.corpus.texts import count_texts, read_texts
+from noiseband.errors import UserError
+from noiseband.hub.dataset import checked, dataset_files
+from noiseband.study.corpora import AnySource, FileSource, Source
+
+Reader = Callable[[Mapping[str, Path]], Iterator[Document]]
+READERS: dict[str, tuple[Reader, str]] = {
+    "asv": (asv.read_asv, asv.LICENCE),
+    "factbook": (factbook.read_factbook, factbook.LICENCE),
+}
+"""Name in the config to the function that reads a package's files, and a note on the licence."""
+
+
+class Tally:
+    """What has gone by, counted as it goes."""
+
+    def __init__(self) -> None:
+        self.documents = self.characters = self.bytes = 0
+
+    def count(self, documents: Iterator[Document]) -> Iterator[Document]:
+        """The same documents."""
+        for document in documents:
+            self.documents += 1
+            self.characters += len(document.text)
+            self.bytes += len(document.text.encode())
+            yield document
+
+
+class Read(Protocol):
+    """A source whose documents can be had, in its own order."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Document]: ...
+
+    def card(self) -> dict[str, Any]:
+        """What the corpus's card says of it, once all of its documents have been read."""
+        ...
+
+
+def open_sources(sources: list[AnySource]) -> list[Read]:
+    """Each source, checked against its pins; files of the Hub are downloaded.
+
+    Raises UserError for a package that is missing or has another version, files that cannot be
+    had, and content with another SHA-256 than pinned.
+    """
+    several = sum(isinstance(source, FileSource) for source in sources) > 1
+    return [
+        PackageDocuments(source, f"sources[{place}]")
+        if isinstance(source, Source)
+        else FileDocuments(source, f"{place}/" if several else "")
+        for place, source in enumerate(sources)
+    ]
+
+
+class PackageDocuments:
+    """Documents that an installed package carries: few enough to be held in memory."""
+
+    def __init__(self, source: Source, key: str) -> None:
+        self.source, self.documents = source, read_source(source, key)
+
+    def __len__(self) -> int:
+        return len(self.documents)
+
+    def __iter__(self) -> Iterator[Document]:
+        return iter(self.documents)
+
+    def card(self) -> dict[str, Any]:
+        return {
+            "package": self.source.package,
+            "version": self.source.version,
+            "licence": READERS[self.source.reader][1],
+            "documents": len(self.documents),
+            "characters": sum(len(document.text) for document in self.documents),
+            "sha256": self.source.sha256,
+        }
+
+
+class FileDocuments:
+    """Documents of a data set's files, read from the disk each time.
+
+    A document's id is its file's name and its row, counted from 0. So the same files give the same
+    documents from the Hub and from a folder, wherever that is. With several such sources in a
+    corpus, the number of the source comes first.
+    """
+
+    def __init__(self, source: FileSource, prefix: str) -> None:
+        self.source, self.prefix = source, prefix
+        self.files = dataset_files(source, source.files)
+        self.sha256 = checked(source, self.files)
+        self.tally, self.repaired, self.digest = Tally(), 0, ""
+
+    def __len__(self) -> int:
+        return sum(count_texts(path) for path in self.files.values())
+
+    def __iter__(self) -> Iterator[Document]:
+        self.tally, self.repaired = Tally(), 0
+        sha = hashlib.sha256()
+        for document in self.tally.count(self._documents()):
+            sha.update(f"{document.id}\0{document.text}\0".encode())
+            yield document
+        self.digest = sha.hexdigest()
+
+    def _documents(self) -> Iterator[Document]:
+        for name, path in self.files.items():
+            for row, content in enumerate(read_texts(path, self.source.column)):
+                yield Document(f"{self.prefix}{name}/{row}", self._text(content))
+
+    def _text(self, content: bytes) -> str:
+        """Bytes that are no UTF-8 become U+FFFD, as a browser would show them: one such document
+        in millions should not stop a study."""
+        try:
+            return content.decode()
+        except UnicodeDecodeError:
+            self.repaired += 1
+            return content.decode(errors="replace")
+
+    def card(self) -> dict[str, Any]:
+        # Not the folder: its place on a disk says nothing of what is in it.
+        return {
+            "repo": self.source.repo,
+            "revision": self.source.revision,
+            "column": self.source.column,
+            "files": self.sha256,
+            "documents": self.tally.documents,
+            "characters": self.tally.characters,
+            "not_utf8": self.repaired,
+            "sha256": self.digest,
+        }
+
+
+def read_source(source: Source, key: str) -> list[Document]:
+    """All documents of a package in its reader's order, checked against the pinned SHA-256.
+
+    `key` is the source's place in the config, for errors. The hash is `documents.digest`.
+    """
+    read, _ = READERS[source.reader]
+    documents = list(read(package_files(source.package, source.version, key)))
+    found = digest(documents)
+    if found != source.sha256:
+        raise UserError(
+            f"{key}.sha256: expected {source.sha256}, found {found}: reader {source.reader} "
+            f"takes other text from {source.package} {source.version} than the config pins; "
+            "reinstall the package, or pin what was found if the reader changed on purpose"
+        )
+    return documents
