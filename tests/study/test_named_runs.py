@@ -63,36 +63,32 @@ def placed(study: Study, run: str) -> tuple[str, int]:
 def test_machine_and_processes_are_the_runs_own_and_change_no_recipe(named: Data) -> None:
     before = parse_study(named)
     named |= {"machine": "large", "processes": 4}
-    named["runs"][0] |= {"machine": "tiny", "processes": 1}
-    named["runs"].append({"name": "third", "repeat_of": "first", "machine": "other"})
+    named["placement"] = {
+        "first": {"machine": "tiny", "processes": 1},
+        "again": {"machine": "other"},
+        "clip-22": {"processes": 2},
+    }
     study = parse_study(named)
     assert placed(study, "clip-42") == ("large", 4)
-    assert placed(study, "first") == placed(study, "again") == ("tiny", 1)
-    assert placed(study, "third") == ("other", 1)
-    assert {run.recipe.digest for run in study.distinct} == {
-        run.recipe.digest for run in before.distinct
-    }
+    assert placed(study, "clip-22") == ("large", 2)
+    assert placed(study, "first") == ("tiny", 1)
+    assert placed(study, "again") == ("other", 4)
+    assert study.runs == before.runs
     first = study.runs["first"]
-    assert TrainParams.of(study, first) == TrainParams.of(before, before.runs["first"])
-    machines = ReportParams.of(study).machines
-    assert machines == {"first": "tiny", "again": "tiny", "third": "other"}
+    assert TrainParams.of(study, first) == TrainParams.of(before, first)
+    assert ReportParams.of(study).machines == {"first": "tiny", "again": "other"}
 
 
-def test_processes_must_divide_the_slots_of_the_run_that_says_them(named: Data) -> None:
+def test_processes_must_divide_the_slots_of_the_run_that_has_them(named: Data) -> None:
     named["runs"].append({"name": "twin", "seed": 42, "microbatch": 8})
     named["processes"] = 4
     assert "run twin has 1 slots" in problems(named)["processes"]
-    named["runs"][2]["processes"] = 1
+    named["placement"] = {"twin": {"processes": 1}}
     assert placed(parse_study(named), "twin") == ("laptop", 1)
-    named["runs"][2]["processes"] = 2
-    assert "run twin has 1 slots" in problems(named)["runs.2.processes"]
-
-
-def test_a_repeat_may_say_where_it_runs_and_nothing_else(named: Data) -> None:
-    named["runs"][1] |= {"processes": 2}
-    assert placed(parse_study(named), "again") == ("laptop", 2)
-    named["runs"][1]["approximate"] = True
-    assert "repeat_of takes the whole recipe" in problems(named)["runs.1"]
+    named["placement"] = {"twin": {"processes": 2}}
+    assert "run twin has 1 slots" in problems(named)["placement.twin.processes"]
+    named["placement"] = {"twni": {"processes": 1}}
+    assert "did you mean twin?" in problems(named)["placement.twni"]
 
 
 def test_approximate_runs_are_told_to_the_tables(named: Data) -> None:

@@ -82,7 +82,9 @@ def plan_each(study: Study, machines: Machines) -> dict[str, list[RunPlan]]:
     for run in study.runs.values():
         name = study.machine(run)
         machine = machine_of(
-            machines, name, f"machine of run {run.name}" if run.machine else "machine"
+            machines,
+            name,
+            f"placement.{run.name}.machine" if run.name in study.config.placement else "machine",
         )
         found.setdefault(name, []).append(_plan(study, run, machines, machine))
     return {name: plans for name, plans in found.items() if plans}

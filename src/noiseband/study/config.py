@@ -154,10 +154,6 @@ class Finetuning(Section):
     """Runs and pretrained models to fine-tune (repeats are left out of `all`)."""
 
 
-PLACE = ("machine", "processes")
-"""Keys of a run that say where it is trained, and change no bits."""
-
-
 class RunEntry(Section):
     """One explicit run, beside those that `seeds` and `noise` make. Where one has nothing but a
     seed that these ask of the baseline, it is that run, by another name."""
@@ -183,12 +179,6 @@ class RunEntry(Section):
     approximate: bool = False
     """The recipe stands in for one that is not known in full: the run is shown, fine-tuned and
     judged, and no verdict, noise or stack rests on it."""
-    machine: str | None = None
-    """Machine that its hours and costs are counted on; null takes the study's, or that of the run
-    that it repeats. Changes no bits."""
-    processes: Positive | None = None
-    """Training processes; null takes the study's, or those of the run that it repeats. Changes no
-    bits."""
 
     @property
     def plain(self) -> bool:
@@ -198,8 +188,8 @@ class RunEntry(Section):
     @model_validator(mode="after")
     def _keys_go_together(self) -> RunEntry:
         if self.repeat_of is not None:
-            kept = {key: getattr(self, key) for key in ("name", "repeat_of", *PLACE)}
-            if self != RunEntry.model_construct(**kept):
+            whole = RunEntry.model_construct(name=self.name, repeat_of=self.repeat_of)
+            if self != whole:
                 raise ValueError("repeat_of takes the whole recipe: remove the other keys")
         elif self.continues is None:
             for key in ("start_token", "train_tokens"):
@@ -221,6 +211,15 @@ class Noise(Section):
     """One init_seed, several train_seeds."""
     init_only: list[SeedPair] = []
     """One train_seed, several init_seeds."""
+
+
+class Place(Section):
+    """Where a run is trained, if not where the study is. Changes no bits."""
+
+    machine: str | None = None
+    """Entry of `config/machines.yaml`; null takes the study's."""
+    processes: Positive | None = None
+    """Training processes; null takes as many as the study."""
 
 
 class Design(Section):
@@ -279,11 +278,12 @@ class StudyConfig(Section):
     checkpoints: Checkpoints = Checkpoints()
     """When training is saved."""
     machine: str = "laptop"
-    """Entry of `config/machines.yaml` that hours and costs are counted on, but for runs that name
-    another; changes no bits."""
+    """Entry of `config/machines.yaml` that hours and costs are counted on; changes no bits."""
     processes: Positive = 1
     """Training processes of one run; changes no bits. A power of two that divides the slots of
-    every run which does not say its own."""
+    every run."""
+    placement: dict[str, Place] = {}
+    """Runs by name that have another machine, or other processes."""
     finetuning: Finetuning | None = None
     """Instruction fine-tuning; without it a study ends at the test loss."""
     judge: Judge = ReferenceJudge()

@@ -288,7 +288,9 @@ class ReportParams(TablesParams):
     @classmethod
     def of(cls, study: Study) -> ReportParams:
         tables = TablesParams.of(study).model_dump()
-        others = {run.name: run.machine for run in study.runs.values() if run.machine}
+        usual = study.config.machine
+        each = {run.name: study.machine(run) for run in study.runs.values()}
+        others = {run: machine for run, machine in each.items() if machine != usual}
         return cls(**tables, machine=study.config.machine, machines=others)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from noiseband.study.config import RunEntry, StudyConfig
+from noiseband.study.config import Place, RunEntry, StudyConfig
 from noiseband.study.corpora import AnyCorpus
 from noiseband.study.problems import Problem, from_pydantic, unknown_names
 from noiseband.study.recipe import BaselineRecipe, valid_processes
@@ -74,7 +74,10 @@ def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
         problems += _measured_on(runs, valid["evaluation"].corpus, valid.get("corpora", {}))
         problems += check_test_window(runs, valid["evaluation"], valid.get("corpora", {}))
     if runs:
-        problems += _processes(entries, runs, valid.get("processes", 1))
+        placement = valid.get("placement", {})
+        for name in placement:
+            problems += unknown_names(f"placement.{name}", name, names)
+        problems += _processes(runs, valid.get("processes", 1), placement)
         problems += _kept(runs, valid["checkpoints"].keep if "checkpoints" in valid else [])
     return problems
 
@@ -212,19 +215,20 @@ def _measured_on(
     return [Problem(key, corpus, remedy)]
 
 
-def _processes(entries: Sequence[RunEntry], runs: Sequence[Run], processes: int) -> list[Problem]:
+def _processes(
+    runs: Sequence[Run], processes: int, placement: Mapping[str, Place]
+) -> list[Problem]:
     """Every run must be able to share its slots evenly. Of those that have as many processes as the
     study says, that which can least is named."""
-    places = {entry.name: position for position, entry in enumerate(entries)}
-    own = [run for run in runs if run.processes is not None]
-    rest = [run for run in runs if run.processes is None]
+    own = {name: place.processes for name, place in placement.items() if place.processes}
+    rest = [run for run in runs if run.name not in own]
     least = sorted(rest, key=lambda run: valid_processes(run.recipe.batch.slots)[-1])[:1]
     problems = []
-    for run in [*least, *own]:
-        slots, count = run.recipe.batch.slots, run.processes or processes
+    for run in [*least, *(run for run in runs if run.name in own)]:
+        slots, count = run.recipe.batch.slots, own.get(run.name, processes)
         valid = valid_processes(slots)
         if count not in valid:
-            key = "processes" if run.processes is None else f"runs.{places[run.name]}.processes"
+            key = f"placement.{run.name}.processes" if run.name in own else "processes"
             remedy = (
                 f"run {run.name} has {slots} slots; processes are a power of two that divides "
                 f"them: {', '.join(map(str, valid))}"

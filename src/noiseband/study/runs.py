@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from noiseband.study.config import PLACE, Changes, RunEntry, SeedPair, StudyConfig
+from noiseband.study.config import Changes, Place, RunEntry, SeedPair, StudyConfig
 from noiseband.study.pretrained import PretrainedModel
 from noiseband.study.recipe import BaselineRecipe, Model, Recipe, difference
 
@@ -35,10 +35,6 @@ class Run:
     """The run whose final weights this one starts from."""
     approximate: bool = False
     """Whether the recipe only comes near the one that is meant; no verdict rests on the run."""
-    machine: str | None = None
-    """Where it is trained, if not on the study's machine."""
-    processes: int | None = None
-    """That train it, if not as many as the study says."""
 
     @property
     def seeds(self) -> tuple[int, int]:
@@ -115,11 +111,13 @@ class Study:
 
     def processes(self, run: Run) -> int:
         """How many processes train a run."""
-        return run.processes or self.config.processes
+        place = self.config.placement.get(run.name, Place())
+        return place.processes or self.config.processes
 
     def machine(self, run: Run) -> str:
         """Name of the machine that a run is trained on."""
-        return run.machine or self.config.machine
+        place = self.config.placement.get(run.name, Place())
+        return place.machine or self.config.machine
 
     @property
     def finetuned(self) -> list[Run | PretrainedModel]:
@@ -210,8 +208,7 @@ def expand(config: StudyConfig) -> list[Run]:
     for entry in config.runs:
         if entry.repeat_of is not None:
             original = by_name[entry.repeat_of]
-            place = {key: getattr(entry, key) or getattr(original, key) for key in PLACE}
-            runs.append(replace(original, name=entry.name, repeat_of=original.name, **place))
+            runs.append(replace(original, name=entry.name, repeat_of=original.name))
     return runs
 
 
@@ -292,8 +289,7 @@ def _named(config: StudyConfig, entry: RunEntry, runs: dict[str, Run]) -> Run:
         assert other is not None  # the model demands one of the two
         pair = other.seeds
     run = _from_seeds(config, entry.interventions, pair, entry.name, entry.microbatch)
-    place = {key: getattr(entry, key) for key in PLACE}
-    run = replace(run, approximate=entry.approximate, **place)
+    run = replace(run, approximate=entry.approximate)
     return run if other is None else _going_on(config, run, other, entry)
 
 
