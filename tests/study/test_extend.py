@@ -49,9 +49,10 @@ def test_keys_change_one_by_one_and_all_else_is_the_others(base: Path) -> None:
     assert load_study(again).runs == after.runs
 
 
-def test_null_takes_a_mapping_away_and_is_a_value_elsewhere() -> None:
+def test_null_takes_a_mapping_or_a_list_away_and_is_a_value_elsewhere() -> None:
     found = changed(
-        {"a": {"b": 1, "c": {"d": 2}}, "e": 3}, {"a": {"b": None, "c": None}, "e": None, "f": None}
+        {"a": {"b": 1, "c": {"d": 2}}, "e": 3, "g": [4]},
+        {"a": {"b": None, "c": None}, "e": None, "f": None, "g": None},
     )
     assert found == {"a": {"b": None}, "e": None, "f": None}
 

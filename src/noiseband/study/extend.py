@@ -42,13 +42,13 @@ def extended(data: Any, path: Path) -> Any:
 
 def changed(base: dict[Any, Any], changes: dict[Any, Any]) -> dict[Any, Any]:
     """`base` with mappings changed key by key and everything else replaced, lists too. Null takes
-    a mapping away."""
+    a mapping or a list away."""
     result = dict(base)
     for key, value in changes.items():
         old = result.get(key)
         if isinstance(old, dict) and isinstance(value, dict):
             result[key] = changed(old, value)
-        elif isinstance(old, dict) and value is None:
+        elif isinstance(old, dict | list) and value is None:
             del result[key]
         else:
             result[key] = value
