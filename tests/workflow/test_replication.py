@@ -28,23 +28,17 @@ from tests.hub.server import Hub, serve
 from tests.workflow.test_dag import ROOT, Project
 
 CONFIGS = ("replication.yaml", "replication-small.yaml")
-SHAPE = {"vocabulary": 50257, "width": 16, "heads": 2, "layers": 1, "qkv_bias": True, "tied": True}
-FEW = {
-    "runs": [
-        {"name": "8xa100m40-baseline", "seed": 42},
-        {"name": "8xa100m40-stacked-interventions-1", "interventions": ["stacked-1"], "seed": 42},
-        {
-            "name": "local-fineweb-edu-train",
-            "interventions": ["batch-6", "fineweb-edu"],
-            "seed": 42,
-            "approximate": True,
-        },
-    ],
-    "noise": {"init_and_train": [42], "train_only": [], "init_only": []},
-    "pretrained": {"openai-gpt2-medium": None},
-    "finetuning": None,
-    "placement": None,
-}
+SHAPE: dict[str, Any] = {"vocabulary": 50257, "width": 16, "heads": 2, "layers": 1, "qkv_bias": True, "tied": True}
+FEW: list[dict[str, Any]] = [
+    {"name": "8xa100m40-baseline", "seed": 42},
+    {"name": "8xa100m40-stacked-interventions-1", "interventions": ["stacked-1"], "seed": 42},
+    {
+        "name": "local-fineweb-edu-train",
+        "interventions": ["batch-6", "fineweb-edu"],
+        "seed": 42,
+        "approximate": True,
+    },
+]
 """A first run, a stack, and one of the first generation on the other corpus."""
 
 
@@ -87,7 +81,7 @@ def over(project: Project, base: str, **changes: Any) -> str:
         "fineweb-edu": {"tokens": {"train": 400_000, "validation": 0, "test": 50_000}},
     }
     tiny = {"model": {**SHAPE, "context": 64}, "sha256": None}
-    config = {
+    config: dict[str, Any] = {
         "extends": base,
         "results": "results",
         "corpora": corpora,
@@ -96,7 +90,7 @@ def over(project: Project, base: str, **changes: Any) -> str:
     }
     for key, value in changes.items():
         both = isinstance(value, dict) and isinstance(config.get(key), dict)
-        config[key] = {**config[key], **value} if both else value  # type: ignore[dict-item]
+        config[key] = {**config[key], **value} if both else value
     (project.folder / "config/config.yaml").write_text(yaml.safe_dump(config))
     return "config/config.yaml"
 
@@ -147,12 +141,16 @@ def test_a_few_of_its_runs_from_the_hub_to_the_page(project: Project, hub: Hub) 
         "replication.yaml",
         recipe=recipe(context=16, steps=2),
         evaluation={"start_token": 100, "tokens": 960},
-        **FEW,
+        runs=FEW,
+        noise={"init_and_train": [42], "train_only": None, "init_only": None},
+        pretrained={"openai-gpt2-medium": None},
+        finetuning=None,
+        placement=None,
     )
     done = project.snakemake("--configfile", config)
     assert done.returncode == 0, done.stdout + done.stderr
     results = project.folder / "results"
-    names = [run["name"] for run in FEW["runs"]] + ["openai-gpt2-small"]  # type: ignore[index, call-overload]
+    names = [*(run["name"] for run in FEW), "openai-gpt2-small"]
     assert sorted(path.name for path in (results / "runs").iterdir()) == sorted(names)
     rows = {row.run: row for row in read_rows(results / "tables/reproduced.csv", ReproducedRow)}
     assert {name for name, row in rows.items() if row.finding == OTHER_SIZE} == set(names)
