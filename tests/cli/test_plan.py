@@ -22,6 +22,7 @@ def test_the_pocket_study_on_a_laptop() -> None:
     assert any(line.startswith("in all") and "8,192,000" in line for line in lines)
     assert "another seed of everything" in done.stdout
     assert "Disk: " in done.stdout
+    assert "Corpora: about 21.7 MiB for pocket." in done.stdout
     assert "Memory: " in done.stdout
     assert "activations" in done.stdout
 

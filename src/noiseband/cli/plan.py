@@ -11,7 +11,7 @@ from noiseband.cli import app
 from noiseband.cli.people import DEFAULT_CONFIG, MACHINES, Config
 from noiseband.cli.people import Machines as Table
 from noiseband.duration import duration
-from noiseband.study import load_study
+from noiseband.study import Study, load_study
 
 if TYPE_CHECKING:
     from noiseband.plan.estimate import RunPlan, Total
@@ -53,6 +53,7 @@ def plan(
     _totals(study, groups, machines)
     plans = [one for some in groups.values() for one in some]
     print(f"\nDisk: {_size(disk(study, plans))} for models, checkpoints that stay and starts.")
+    print(f"Corpora: {', '.join(_corpora(study))}.")
     _memory(plans)
     _links(plans, machines)
     remarks = [_remarks(some, machines.machines[name]) for name, some in groups.items()]
@@ -85,6 +86,19 @@ def _totals(study: Study, groups: dict[str, list[RunPlan]], machines: Machines) 
     free = [name for name in groups if machines.machines[name].usd_per_hour is None]
     if free and len(groups) > len(free):
         print(f"\nThe cost is without that of {', '.join(free)}, which has no usd_per_hour.")
+
+
+def _corpora(study: Study) -> list[str]:
+    """Room for each corpus, with its downloads."""
+    from noiseband.plan.corpora import corpora_disk
+    from noiseband.study.corpora import TokenisedCorpus
+
+    texts = []
+    for name, size in corpora_disk(study).items():
+        about = "" if isinstance(study.config.corpora[name], TokenisedCorpus) else "about "
+        known = "unknown (pin its token counts)" if size is None else f"{about}{_size(size)}"
+        texts.append(f"{known} for {name}")
+    return texts
 
 
 def _runs(plans: list[RunPlan], machine: Machine) -> None:

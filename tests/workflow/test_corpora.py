@@ -1,0 +1,138 @@
+"""Corpora from a local Hub in the real workflow: text as it was read, and tokens that are ready."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from tests.hub.server import COMMIT, Hub, serve
+from tests.workflow.test_dag import Project
+
+END = 50256
+STUDY = f"""
+study: hub
+corpora:
+  ready:
+    tokenised:
+      repo: some/tokens
+      revision: main
+      unpinned: true
+      train: train.safetensors
+      test: held-out.safetensors
+    tokenizer: {{kind: gpt2}}
+    tokens: {{train: 20000, validation: 0, test: 3000}}
+  raw:
+    sources:
+      - repo: some/text
+        revision: {COMMIT}
+        files: [sample/*.parquet]
+    order: as-read
+    validation: 0
+    test: 0.1
+    tokenizer: {{kind: gpt2}}
+recipe:
+  model: {{vocabulary: 50257, context: 16, width: 8, heads: 2, layers: 1}}
+  data: {{corpus: ready, train_tokens: 512}}
+  batch: {{sequences: 4, microbatch: 2}}
+  optimizer: {{learning_rate: 0.01}}
+interventions:
+  text: {{data.corpus: raw}}
+noise: {{init_and_train: [42, 22]}}
+evaluation: {{start_token: 1000, tokens: 1024, batch: 4}}
+baseline: baseline-42
+"""
+TARGETS = [
+    "results/runs/baseline-42/test_loss.json",
+    "results/contamination/ready-16~ready-0-513.json",
+    "results/tokens/raw/card.json",
+]
+
+
+def tokens(seed: int, count: int) -> np.ndarray[Any, np.dtype[np.uint16]]:
+    """Documents of 49 tokens each."""
+    made = np.random.default_rng(seed).integers(0, END, count).astype(np.uint16)
+    made[49::50] = END
+    return made
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[Hub]:
+    with serve() as hub:
+        hub.branches["main"] = COMMIT
+        yield hub
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, hub: Hub) -> Iterator[Project]:
+    """A study one run of which has been trained on fetched tokens."""
+    made = Project(tmp_path_factory.mktemp("project"))
+    (made.folder / "config/config.yaml").write_text(STUDY)
+    published = tmp_path_factory.mktemp("published")
+    train, held_out = tokens(1, 20_000), tokens(2, 3_000)
+    held_out[1050:1100] = train[50:100]  # a document of the training window, whole
+    save_file({"tokens": train}, published / "train.safetensors")
+    save_file({"tokens": held_out}, published / "held-out.safetensors")
+    hub.add_folder("datasets/some/tokens", published)
+    (published / "sample").mkdir()
+    for part in range(2):
+        texts = [f"text {part} {row}" for row in range(50)]
+        pq.write_table(pa.table({"text": texts}), published / f"sample/{part}.parquet")
+    hub.add_folder("datasets/some/text", published)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_ENDPOINT", hub.url)
+        patch.setenv("HF_HOME", str(made.folder / "hf"))
+        done = made.snakemake(*TARGETS)
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield made
+
+
+def loaded(project: Project, file: str) -> Any:
+    return json.loads((project.folder / "results" / file).read_text())
+
+
+def test_fetched_tokens_are_trained_on_and_tested_on(project: Project) -> None:
+    folder = project.folder / "results/tokens/ready"
+    for split, made in {"train": tokens(1, 20_000), "validation": tokens(0, 0)}.items():
+        assert np.array_equal(load_file(folder / f"{split}.safetensors")["tokens"], made)
+    assert os.stat(folder / "train.safetensors").st_nlink == 2
+    loss = loaded(project, "runs/baseline-42/test_loss.json")
+    assert loss["tokens"] == 1024
+    assert 10 < loss["test_loss"] < 12
+    assert not (project.folder / "results/corpus/ready").exists()
+
+
+def test_contamination_is_counted_in_them(project: Project) -> None:
+    found = loaded(project, "contamination/ready-16~ready-0-513.json")
+    assert found["first_token"] == 1001
+    assert (found["documents_found"], found["tokens_found"]) == (1, 50)
+
+
+def test_text_is_read_in_its_order(project: Project) -> None:
+    rows = (project.folder / "results/corpus/raw/test.jsonl").read_text().splitlines()
+    assert json.loads(rows[-1]) == {"id": "sample/1.parquet/49", "text": "text 1 49"}
+    card = loaded(project, "tokens/raw/card.json")
+    assert [split["documents"] for split in card["splits"].values()] == [90, 0, 10]
+    assert card["splits"]["validation"]["tokens"] == 0
+
+
+def test_nothing_is_out_of_date_whatever_the_branch_is_now(project: Project, hub: Hub) -> None:
+    asked = len(hub.requests)
+    hub.branches["main"] = "f" * 40
+    assert project.planned(*TARGETS) == {}
+    assert len(hub.requests) == asked
+
+
+def test_the_whole_study_has_a_rule_for_each_file(project: Project) -> None:
+    planned = project.planned("results/report.html")
+    assert planned["train"] == {"baseline-22", "text-42"}
+    assert {"contamination", "manifest", "report"} <= planned.keys()
+    assert not {"corpus", "vocabulary", "tokenize", "fetch_tokens"} & planned.keys()
