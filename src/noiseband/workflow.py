@@ -184,9 +184,9 @@ def matching_files(source: FileSource) -> list[Path]:
 
 
 def corpus_files(study: Study, folder: str, *names: str) -> list[str]:
-    """`results/<folder>/<corpus>/<name>` for every corpus that some run reads; in the folder
+    """`results/<folder>/<corpus>/<name>` for every corpus of the study's runs; in the folder
     `corpus`, of those made from text."""
-    corpora = dict.fromkeys(run.recipe.data.corpus for run in study.runs.values())
+    corpora = study.corpora
     made = corpora_made_of(study, "text") if folder == "corpus" else corpora
     return [
         f"{study.config.results}/{folder}/{corpus}/{name}"

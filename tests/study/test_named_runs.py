@@ -120,6 +120,7 @@ def test_all_runs_may_be_measured_on_one_corpus(two_corpora: Data) -> None:
     two_corpora["evaluation"] = {"corpus": "text"}
     study = parse_study(two_corpora)
     assert {study.measured_on(model) for model in study.models.values()} == {"text"}
+    assert study.corpora == ["text", "other"]
     # The tokens are another input; nothing else of a job changes, and the baseline's not at all.
     assert EvaluateParams.of(study, run) == EvaluateParams.of(apart, run)
     window = ContaminationParams.of(study, study.runs["elsewhere-42"])
@@ -151,4 +152,6 @@ def test_a_window_of_training_tokens_is_of_the_corpus_measured_on(two_corpora: D
     key = "evaluation.start_token"
     assert "run elsewhere-42 reads tokens 0 to 1,025" in problems(two_corpora)[key]
     two_corpora["interventions"].pop("elsewhere")
-    assert parse_study(two_corpora).measured_on(parse_study(two_corpora).runs["first"]) == "other"
+    study = parse_study(two_corpora)
+    assert study.measured_on(study.runs["first"]) == "other"
+    assert study.corpora == TablesParams.of(study).corpora[::-1] == ["text", "other"]

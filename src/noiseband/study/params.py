@@ -270,7 +270,7 @@ class TablesParams(Section):
             },
             pretrained=list(study.pretrained),
             models=["/".join(map(str, model)) for model in finetuned_models(study)],
-            corpora=sorted({run.recipe.data.corpus for run in study.runs.values()}),
+            corpora=sorted(study.corpora),
             contamination=contaminated_runs(study),
             approximate=[run.name for run in study.distinct if run.approximate],
             factors=[] if config.design is None else config.design.factors,

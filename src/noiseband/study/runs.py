@@ -105,6 +105,12 @@ class Study:
         """All that has a folder under `runs/`: the runs, then the pretrained models."""
         return {**self.runs, **self.pretrained}
 
+    @property
+    def corpora(self) -> list[str]:
+        """Names of the corpora that some run reads or is measured on, in the runs' order."""
+        read = dict.fromkeys(run.corpus for run in self.runs.values())
+        return list(read | dict.fromkeys(map(self.measured_on, self.runs.values())))
+
     def measured_on(self, model: Run | PretrainedModel) -> str:
         """The corpus that the test window of a run or pretrained model is cut from."""
         return self.config.evaluation.corpus or model.corpus

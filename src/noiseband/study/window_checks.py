@@ -114,7 +114,7 @@ def _there_is_a_split(
     runs: Sequence[Run], evaluation: Evaluation, corpora: Mapping[str, AnyCorpus]
 ) -> list[Problem]:
     """The split that the window is cut from must hold something."""
-    names = {run.recipe.data.corpus for run in runs}
+    names = {evaluation.corpus or run.corpus for run in runs}
     empty = sorted(name for name in names if not corpora[name].has_validation)
     if evaluation.split != "validation" or not empty:
         return []
