@@ -10,9 +10,10 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from noiseband.study.checks import check
 from noiseband.study.config import StudyConfig
+from noiseband.study.expand import expand
 from noiseband.study.extend import read_config
 from noiseband.study.problems import Problem, StudyError, from_pydantic, nearest
-from noiseband.study.runs import Study, expand
+from noiseband.study.runs import Study
 
 
 def load_study(path: Path | str) -> Study:

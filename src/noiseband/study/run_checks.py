@@ -11,9 +11,10 @@ from pydantic import ValidationError
 
 from noiseband.study.config import Place, RunEntry, StudyConfig
 from noiseband.study.corpora import AnyCorpus
+from noiseband.study.expand import expand, in_order, seeded
 from noiseband.study.problems import Problem, from_pydantic, unknown_names
 from noiseband.study.recipe import BaselineRecipe, valid_processes
-from noiseband.study.runs import BASELINE, Run, expand, in_order, seeded
+from noiseband.study.runs import BASELINE, Run
 from noiseband.study.window_checks import check_test_window
 
 
