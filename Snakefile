@@ -34,7 +34,6 @@ from noiseband.study.params import (
 from noiseband.source_code import source_files
 from noiseband.workflow import (
     FIGURES,
-    TABLES,
     corpora_made_of,
     deterministic_artefacts,
     one_of,
@@ -46,6 +45,7 @@ from noiseband.workflow import (
     share_outputs,
     study_of,
     table_inputs,
+    table_names,
 )
 
 # Not an unconditional `configfile:`, which Snakemake merges with the one given on the command

@@ -20,6 +20,7 @@ from noiseband.source_code import PACKAGE
 from noiseband.study import Study, parse_study, read_yaml
 from noiseband.study.contamination import contaminations
 from noiseband.study.corpora import Corpus, FileSource, TokenisedCorpus
+from noiseband.study.extend import EXTENDS, extended
 from noiseband.study.params import finetuned_models
 
 
@@ -42,11 +43,14 @@ def study_of(config: dict[str, Any], files: list[str], machines: str) -> Study:
     an exception in a Snakefile would bury it under a traceback.
     """
     try:
-        for file in files:
-            read_yaml(file)
-        study = parse_study(config, source=", ".join(map(str, files)) or "config")
-        # The report, which comes last, would be the first to miss it.
-        machine_of(load_machines(Path(machines)), study.config.machine)
+        # A path in `extends` starts at the file that says it, the last of those that do.
+        extending = [file for file in files if EXTENDS in (read_yaml(file) or {})]
+        data = extended(config, Path([*files[-1:], *extending][-1])) if files else config
+        study = parse_study(data, source=", ".join(map(str, files)) or "config")
+        # The report, which comes last, would be the first to miss one.
+        table = load_machines(Path(machines))
+        for machine in dict.fromkeys(map(study.machine, study.runs.values())):
+            machine_of(table, machine)
         return study
     except UserError as error:
         print(error, file=sys.stderr)
@@ -103,6 +107,11 @@ FIGURES = (
     "effects", "noise", "pareto", "loss", "learning-rate", "gradient-norm", "positions",
     "finetuning",
 )  # fmt: skip
+
+
+def table_names(study: Study) -> list[str]:
+    """Names of the study's CSV tables."""
+    return [*TABLES, *(["reproduced"] if study.config.published else [])]
 
 
 def run_files(study: Study, *names: str) -> list[str]:
@@ -168,9 +177,9 @@ def matching_files(source: FileSource) -> list[Path]:
 
 
 def corpus_files(study: Study, folder: str, *names: str) -> list[str]:
-    """`results/<folder>/<corpus>/<name>` for every corpus that some run reads; in the folder
+    """`results/<folder>/<corpus>/<name>` for every corpus of the study's runs; in the folder
     `corpus`, of those made from text."""
-    corpora = dict.fromkeys(run.recipe.data.corpus for run in study.runs.values())
+    corpora = study.corpora
     made = corpora_made_of(study, "text") if folder == "corpus" else corpora
     return [
         f"{study.config.results}/{folder}/{corpus}/{name}"
@@ -228,7 +237,7 @@ def deterministic_artefacts(study: Study) -> list[str]:
         *finetuned_files(study, "model.safetensors", "epochs.json", "answers.jsonl"),
         *judged_files(study),
         *(f"{results}/verify/{run.name}.json" for run in study.repeats),
-        *(f"{results}/tables/{name}.csv" for name in (*TABLES, "init", "starts")),
+        *(f"{results}/tables/{name}.csv" for name in (*table_names(study), "init", "starts")),
         f"{results}/tables/answers.parquet",
         *(f"{results}/figures/{name}.svg" for name in FIGURES),
     ]

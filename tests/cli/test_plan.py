@@ -36,6 +36,26 @@ def test_a_machine_given_by_hand_counts(tmp_path: Path) -> None:
     assert "1xRTX3090" in wrong.stderr
 
 
+def test_each_run_is_planned_on_its_own_machine() -> None:
+    done = plan("--config", "config/replication.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    local = done.stdout.index("replication on 1xRTX3090 (")
+    assert done.stdout.index("replication on 8xA100-40GB (") < local
+    assert done.stdout.index("\n1xrtx3090-baseline ") > local > done.stdout.index("-2 ")
+    totals = {line.split("  ")[0]: line.split() for line in done.stdout.splitlines()}
+    # 20 + 4 + 6 runs; the small machine has no price.
+    assert [totals[f"on {name}"][2] for name in ("8xA100-40GB", "8xA100-80GB", "1xRTX3090")] == [
+        "20", "4", "6",
+    ]  # fmt: skip
+    assert totals["in all"][2] == "30"
+    assert "The cost is without that of 1xRTX3090, which has no usd_per_hour." in done.stdout
+    # All on one: full float32 does not fit it.
+    one = plan("--config", "config/replication.yaml", "--machine", "8xA100-40GB")
+    assert one.returncode == 1
+    assert "8xa100m80-no-amp needs 43.8 GiB" in one.stdout
+    assert "on 1xRTX3090" not in one.stdout
+
+
 def test_what_does_not_fit_is_a_negative_answer(tmp_path: Path) -> None:
     table = tmp_path / "machines.yaml"
     table.write_text(

@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from noiseband.corpus.download import download
 from noiseband.corpus.instructions import build_instructions, instruction_rows, split_names
 from noiseband.errors import UserError
 from noiseband.files import read_jsonl
 from noiseband.finetune.rows import read_rows
 from noiseband.study.instructions import Instructions, Rows
-from tests.hub.server import COMMIT, serve
+from tests.hub.server import COMMIT, Fault, serve
 
 SERIES = Path("../shared/data/instruction-data.json")
 """The series' 1,100 rows, where they are at hand."""
@@ -129,6 +130,30 @@ def test_rows_of_a_package_are_read_without_importing_it() -> None:
         instruction_rows(config(**package, file="rows.json"))
     with pytest.raises(UserError, match=r"instructions\.version: alpaca-rows 1\.1 is wanted"):
         instruction_rows(config(**package | {"version": "1.1"}, file="rows.json"))
+
+
+def test_rows_at_an_address_are_known_by_their_digest(tmp_path: Path) -> None:
+    digest = hashlib.sha256(TEXT.encode()).hexdigest()
+    with serve() as hub:
+        hub.add("some/rows", "rows.json", TEXT.encode())
+        url = f"{hub.url}/some/rows/resolve/{COMMIT}/rows.json"
+        hub.faults += [Fault("GET", 503), Fault("GET", 0)]  # two that pass
+        out = tmp_path / "rows.json"
+        download(url, digest, out, pause=0)
+        assert out.read_text() == TEXT
+        assert hub.asked("GET") == 3
+        rows = instruction_rows(config(kind="url", url=url, sha256=digest))
+        assert outputs(rows) == [str(k) for k in range(20)]
+        with pytest.raises(UserError, match=rf"has SHA-256 {digest}, not 0000"):
+            instruction_rows(config(kind="url", url=url, sha256="0" * 64))
+        out.unlink()
+        hub.faults += [Fault("GET", 200)]  # half of the body, and then the whole
+        download(url, digest, out, pause=0)
+        assert out.read_text() == TEXT
+        with pytest.raises(UserError, match="the server answered 404; check the address"):
+            download(f"{url}.gz", digest, out, pause=0)
+    with pytest.raises(UserError, match=r"cannot be had \(ConnectError\); check the conn"):
+        download(url, digest, out, pause=0)
 
 
 def test_rows_of_the_hub_are_those_of_the_revision(

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from noiseband.errors import UserError
 from noiseband.files import write_json
-from noiseband.plan.estimate import RunPlan, disk, extra_seed, plan, total
+from noiseband.plan.estimate import RunPlan, combined, disk, extra_seed, plan, plan_each, total
 from noiseband.plan.machines import Machines, load_machines, machine_of
 from noiseband.plan.memory import GIB, OVERHEAD, memory, parameter_count
 from noiseband.published import data
@@ -156,6 +157,29 @@ def test_totals_and_another_seed(study_data: dict[str, Any], machines: Machines)
     size = 4 * parameter_count(small.config.recipe.model)
     # 32 steps of 128 tokens need two checkpoints; a checkpoint is three times the weights.
     assert disk(small, found) == len(small.starts) * size + len(found) * size * (1 + 3 * 2)
+
+
+def test_several_machines_add_up(study_data: dict[str, Any], machines: Machines) -> None:
+    study_data["machine"] = "8xA100-40GB"
+    study_data["recipe"]["precision"] = "float16-amp"
+    study_data["placement"] = {
+        "clip-42": {"machine": "1xRTX3090"}, "clip-22": {"machine": "8xA100-80GB"},
+    }  # fmt: skip
+    small = parse_study(study_data)
+    groups = plan_each(small, machines)
+    assert groups.keys() == {"8xA100-40GB", "8xA100-80GB", "1xRTX3090"}
+    assert [one.run for one in groups["1xRTX3090"]] == ["clip-42"]
+    totals = [total(some, machine_of(machines, name)) for name, some in groups.items()]
+    whole = combined(totals)
+    assert whole.runs == len(small.runs)
+    assert whole.seconds == pytest.approx(sum(one.seconds or math.nan for one in totals))
+    assert whole.usd == pytest.approx(sum(one.usd or 0.0 for one in totals))
+    assert whole.kwh == pytest.approx(sum(one.kwh or math.nan for one in totals))
+    unknown = combined([*totals, replace(totals[0], seconds=None, usd=None, kwh=None)])
+    assert (unknown.seconds, unknown.usd, unknown.kwh) == (None, None, None)
+    study_data["placement"] = {"clip-42": {"machine": "1xRTX3091"}}
+    with pytest.raises(UserError, match=r"placement\.clip-42\.machine: .*did you mean 1xRTX3090"):
+        plan_each(parse_study(study_data), machines)
 
 
 def test_pretrained_models_take_disk_and_no_hours(

@@ -52,6 +52,27 @@ def found(folder: Path, runs: list[FakeRun], table: Path) -> Costs:
     )
 
 
+def test_a_run_is_priced_on_its_own_machine(tmp_path: Path) -> None:
+    """400 steps of 16 x 64 tokens at half the speed and a third of the price."""
+    table = tmp_path / "machines.yaml"
+    other = TABLE.split("machines:\n  laptop:\n")[1]
+    for old, new in (("7.2", "2.4"), ("6400", "3200"), ("12800", "6400"), ("a test", "another")):
+        other = other.replace(old, new)
+    table.write_text(f"{TABLE.rstrip()}\n  slow:\n{other}")
+    folder = tmp_path / "study"
+    params = write_study(folder, SINGLE, steps=400, models=[], noise={})
+    params = params.model_copy(update={"machines": {"clip-42": "slow"}})
+    write_tables(params, folder)
+    rows = read_rows(folder / "tables/runs.csv", RunRow)
+    one = costs(params, folder, table, rows, read_rows(folder / "tables/verdicts.csv", VerdictRow))
+    assert (one.machine, one.source) == ("laptop and slow", "a test; another")
+    assert one.works["clip-42"].seconds == 2 * (one.works["baseline-42"].seconds or 0.0) == 128.0
+    assert one.prices["clip-42"] == pytest.approx(128 * 2.4 / 3600)
+    everything = one.totals[0][1]
+    assert everything.seconds == 64 + 128 + 32
+    assert everything.usd == pytest.approx(sum(one.prices.values()))
+
+
 def test_costs_by_hand(tmp_path: Path, machines: Path) -> None:
     """400 steps of 16 x 64 tokens: 64 s with dropout, 32 s without; $0.002 a second."""
     again = FakeRun("baseline-22", 5.01, seeds=(22, 22))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import integrate, stats
 
 from noiseband.published.losses import machine_noise
-from noiseband.stats.machines import machine_component
+from noiseband.stats.machines import between_machines, machine_component
 from noiseband.stats.noise import NoiseComponent, equal_variances
 
 
@@ -65,3 +65,37 @@ def test_pooled_degrees_of_freedom_keep_the_promise() -> None:
     ]
     share = np.mean([p is not None and p < 0.05 for p in said])
     assert share == pytest.approx(0.05, abs=3 * np.sqrt(0.05 * 0.95 / 2000))
+
+
+def tail_by_quadrature(t: float, size: int, freedom: int) -> float:
+    """P(max |T_i| > t) of independent normals over one chi, by integrating over the chi."""
+
+    def inside(s: float) -> float:
+        density = 2 * freedom * s * stats.chi2.pdf(freedom * s * s, freedom)
+        return float((2 * stats.norm.cdf(t * s) - 1) ** size * density)
+
+    return 1.0 - float(integrate.quad(inside, 0, 12, limit=200)[0])
+
+
+@pytest.mark.parametrize(("size", "freedom"), [(1, 3), (3, 3), (22, 3), (22, 8)])
+def test_differences_between_machines_against_quadrature(size: int, freedom: int) -> None:
+    sd = 0.0170
+    values = [0.0, *(0.02 * k for k in range(1, size))]
+    found = between_machines(values, sd, freedom, 0.05)
+    half_width = found[0].half_width
+    assert half_width is not None
+    t = half_width / (sd * np.sqrt(2))
+    assert tail_by_quadrature(t, size, freedom) == pytest.approx(0.05, abs=5e-4)
+    for value, one in zip(values, found, strict=True):
+        expected = tail_by_quadrature(value / (sd * np.sqrt(2)), size, freedom)
+        assert one.p_value == pytest.approx(expected, abs=1e-3)
+        assert (one.low, one.high) == (value - half_width, value + half_width)
+    if size == 1:
+        assert t == pytest.approx(stats.t.isf(0.025, freedom), rel=1e-4)
+
+
+def test_no_scatter_is_no_yardstick() -> None:
+    assert between_machines([], 0.1, 3) == []
+    for sd, freedom in ((0.0, 3), (0.1, 0)):
+        with pytest.raises(ValueError, match="tells no scatter"):
+            between_machines([0.1], sd, freedom)

@@ -15,6 +15,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "file": {"kind": "file", "path": "rows.json"},
     "package": {"kind": "package", "package": "p", "version": "1", "file": "p/rows.json"},
     "hub": {"kind": "hub", "repo": "a/b", "revision": "0" * 40, "file": "rows.json"},
+    "url": {"kind": "url", "url": "https://a.org/b/rows.json", "sha256": "0" * 64},
 }
 PROTOCOL: dict[str, Any] = {
     "instructions": "rows", "epochs": 100, "patience": 1, "dropout": 0.0,
@@ -45,8 +46,11 @@ def test_each_kind_of_rows_goes_whole_to_its_rule(study_data: dict[str, Any], ki
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"kind": "flie"}, "kind says where the rows come from: factbook, file, package or hub"),
-        ({"kind": None}, "kind says where the rows come from: factbook, file, package or hub"),
+        (
+            {"kind": "flie"},
+            "rows come from: factbook, file, package, hub or url",
+        ),
+        ({"kind": None}, "rows come from: factbook, file, package, hub or url"),
         ({"pth": "a"}, 'instructions.rows.pth: "a": unknown key; did you mean path?'),
         ({"train": 1.5}, "instructions.rows.train: 1.5: should be less than 1, or should be a va"),
         ({"train": 0}, "instructions.rows.train: 0: should be greater than 0"),

@@ -173,8 +173,8 @@ def test_a_faulty_intervention_does_not_hide_a_faulty_name(study_data: Data) -> 
 
 
 def test_a_run_with_anothers_recipe_must_be_a_repeat(study_data: Data) -> None:
-    study_data["runs"].append({"name": "twin", "seed": 42})
-    assert "repeat_of: baseline-42" in problems(study_data)["runs"]
+    study_data["runs"].append({"name": "twin", "interventions": ["clip"], "seed": 42})
+    assert "repeat_of: clip-42" in problems(study_data)["runs"]
 
 
 def test_processes_must_divide_the_slots_of_every_run(study_data: Data) -> None:

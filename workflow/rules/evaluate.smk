@@ -11,8 +11,8 @@ rule evaluate:
     input:
         code=code("evaluate.loss"),
         model=MODEL,
-        tokens=lambda w: f"{RESULTS}/tokens/{study.models[w.run].corpus}/{study.config.evaluation.split}.safetensors",
-        vocabulary=lambda w: f"{RESULTS}/tokens/{study.models[w.run].corpus}/vocabulary.tiktoken",
+        tokens=lambda w: f"{RESULTS}/tokens/{study.measured_on(study.models[w.run])}/{study.config.evaluation.split}.safetensors",
+        vocabulary=lambda w: f"{RESULTS}/tokens/{study.measured_on(study.models[w.run])}/vocabulary.tiktoken",
     output:
         f"{RESULTS}/runs/{{run}}/test_loss.json",
     log:

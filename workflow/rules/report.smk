@@ -7,7 +7,7 @@ rule tables:
         results=table_inputs(study),
     output:
         report(
-            expand(f"{RESULTS}/tables/{{name}}.csv", name=TABLES),
+            expand(f"{RESULTS}/tables/{{name}}.csv", name=table_names(study)),
             category="Tables",
             caption="../report/table.rst",
         ),

@@ -32,17 +32,17 @@ rule train:
         run=one_of(RUNS),
     # Long jobs first: a short one can fill the gap at the end, a training run cannot.
     priority: 10
-    threads: lambda w: study.runs[w.run].recipe.threads * study.config.processes
+    threads: lambda w: study.runs[w.run].recipe.threads * study.processes(study.runs[w.run])
     resources:
         # Time, memory and nodes, for executors that send jobs elsewhere.
         **training_resources(study, Path(MACHINES), lambda: not workflow.local_exec),
         # Not a param where it changes no bits: then a change of it reruns nothing.
-        processes=study.config.processes,
-        gpu=study.config.processes,
+        processes=lambda w: study.processes(study.runs[w.run]),
+        gpu=lambda w: study.processes(study.runs[w.run]),
     params:
         text=lambda w: TrainParams.of(study, study.runs[w.run]).text,
         processes=lambda w: (
-            study.config.processes
+            study.processes(study.runs[w.run])
             if study.runs[w.run].recipe.reduction == "allreduce"
             else "any"
         ),

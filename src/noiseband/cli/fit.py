@@ -37,7 +37,8 @@ def fit(
     """
     limit = None if memory is None else _bytes(memory)
     study = load_study(config)
-    given = params.TrainParams.of(study, find_run(study, run or study.config.baseline))
+    chosen = find_run(study, run or study.config.baseline)
+    given = params.TrainParams.of(study, chosen)
     reserve(1, f"fit {given.run}")
 
     from noiseband.determinism import pick_device
@@ -46,7 +47,7 @@ def fit(
     from noiseband.train.fit import microbatches
     from noiseband.train.memory import available_memory
 
-    device, processes = pick_device(), study.config.processes
+    device, processes = pick_device(), study.processes(chosen)
     if limit is None:
         limit = available_memory(device)
     shown = "unknown memory" if limit is None else f"{limit / 1e9:.1f} GB"

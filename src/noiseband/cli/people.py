@@ -202,6 +202,7 @@ def runs(config: Config = DEFAULT_CONFIG) -> None:
         note = ", ".join(changes) or "the baseline recipe"
         if run.repeat_of is not None:
             note = f"repeat of {run.repeat_of}"
+        note = f"approximate: {note}" if run.approximate else note
         print(f"{run.name:<{width}}  {_size(run.recipe)}  {note}")
     for name, one in study.pretrained.items():
         place = one.source.path or f"{one.source.repo} at {one.source.revision}"

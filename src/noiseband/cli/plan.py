@@ -16,6 +16,7 @@ from noiseband.study import Study, load_study
 if TYPE_CHECKING:
     from noiseband.plan.estimate import RunPlan, Total
     from noiseband.plan.machines import Machine, Machines
+    from noiseband.study import Study
 
 UNKNOWN = "–"
 
@@ -36,35 +37,55 @@ def plan(
     Exit 1 where a run does not fit the machine's memory.
     """
     study = load_study(config)
-    from noiseband.plan.estimate import disk, extra_seed, total
+    from noiseband.plan.estimate import disk, plan_each
     from noiseband.plan.estimate import plan as plan_runs
     from noiseband.plan.machines import load_machines, machine_of
 
     machines = load_machines(table)
     if machine is None:
-        machine = study.config.machine
-        chosen = machine_of(machines, machine)
+        groups = plan_each(study, machines)
     else:
-        chosen = machine_of(machines, machine, "--machine")
-    plans = plan_runs(study, machines, chosen)
-    print(f"{study.config.study} on {machine} ({chosen.source})\n")
-    _runs(plans, chosen)
-    left = [one for one in plans if not one.done]
-    print()
-    line = "{:<28}  {:>5}  {:>15}  {:>12}  {:>10}  {:>9}"
-    print(line.format("", "runs", "tokens", "time", "cost", "energy"))
-    for name, some in (
-        ("in all", plans),
-        ("done already", [one for one in plans if one.done]),
-        ("still to do", left),
-        ("another seed of everything", extra_seed(study, plans)),
-    ):
-        print(line.format(name, *_cells(total(some, chosen))))
+        groups = {machine: plan_runs(study, machines, machine_of(machines, machine, "--machine"))}
+    for name, some in groups.items():
+        print(f"{study.config.study} on {name} ({machines.machines[name].source})\n")
+        _runs(some, machines.machines[name])
+        print()
+    _totals(study, groups, machines)
+    plans = [one for some in groups.values() for one in some]
     print(f"\nDisk: {_size(disk(study, plans))} for models, checkpoints that stay and starts.")
     print(f"Corpora: {', '.join(_corpora(study))}.")
     _memory(plans)
     _links(plans, machines)
-    sys.exit(_remarks(plans, chosen))
+    remarks = [_remarks(some, machines.machines[name]) for name, some in groups.items()]
+    sys.exit(max(remarks))
+
+
+def _totals(study: Study, groups: dict[str, list[RunPlan]], machines: Machines) -> None:
+    """Runs, tokens, hours, money and energy: in all, and of what is left."""
+    from noiseband.plan.estimate import combined, extra_seed, total
+
+    plans = [one for some in groups.values() for one in some]
+    done = [one.run for one in plans if one.done]
+    more = [one.run for one in extra_seed(study, plans)]
+    line = "{:<28}  {:>5}  {:>15}  {:>12}  {:>10}  {:>9}"
+    print(line.format("", "runs", "tokens", "time", "cost", "energy"))
+    if len(groups) > 1:
+        for name, some in groups.items():
+            print(line.format(f"on {name}", *_cells(total(some, machines.machines[name]))))
+    for label, wanted in (
+        ("in all", [one.run for one in plans]),
+        ("done already", done),
+        ("still to do", [one.run for one in plans if not one.done]),
+        ("another seed of everything", more),
+    ):
+        parts = [
+            total([one for one in some if one.run in wanted], machines.machines[name])
+            for name, some in groups.items()
+        ]
+        print(line.format(label, *_cells(combined(parts))))
+    free = [name for name in groups if machines.machines[name].usd_per_hour is None]
+    if free and len(groups) > len(free):
+        print(f"\nThe cost is without that of {', '.join(free)}, which has no usd_per_hour.")
 
 
 def _corpora(study: Study) -> list[str]:

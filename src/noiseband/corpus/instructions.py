@@ -12,7 +12,15 @@ from noiseband.corpus.packages import package_files
 from noiseband.corpus.questions import generate_questions
 from noiseband.errors import UserError
 from noiseband.files import write_jsonl
-from noiseband.study.instructions import FileRows, HubRows, Instructions, PackageRows, Part, Rows
+from noiseband.study.instructions import (
+    FileRows,
+    HubRows,
+    Instructions,
+    PackageRows,
+    Part,
+    Rows,
+    UrlRows,
+)
 
 
 def build_instructions(config: Instructions, out: Path) -> None:
@@ -41,6 +49,8 @@ def _rows(config: Instructions) -> Sequence[dict[str, Any]]:
             return read_alpaca(file, "instructions.file", config.sha256, config.without_answer)
         case HubRows():
             return _hub_rows(config)
+        case UrlRows():
+            return _url_rows(config)
         case _:
             return generate_questions(config)
 
@@ -71,6 +81,15 @@ def _hub_rows(config: HubRows) -> Sequence[dict[str, Any]]:
         )
         # The fetched bytes are checked already.
         return read_alpaca(out, "instructions.file", None, config.without_answer)
+
+
+def _url_rows(config: UrlRows) -> Sequence[dict[str, Any]]:
+    from noiseband.corpus.download import download  # as above
+
+    with TemporaryDirectory() as folder:
+        out = Path(folder, "rows" + Path(config.url).suffix)
+        download(config.url, config.sha256, out)
+        return read_alpaca(out, "instructions.url", None, config.without_answer)
 
 
 def split_names(config: Rows, rows: int) -> list[str]:

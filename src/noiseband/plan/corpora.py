@@ -30,6 +30,5 @@ def corpus_disk(corpus: AnyCorpus) -> int | None:
 
 
 def corpora_disk(study: Study) -> dict[str, int | None]:
-    """`corpus_disk` of every corpus that some run reads, by name."""
-    names = dict.fromkeys(run.recipe.data.corpus for run in study.runs.values())
-    return {name: corpus_disk(study.config.corpora[name]) for name in names}
+    """`corpus_disk` of every corpus that the study reads, by name."""
+    return {name: corpus_disk(study.config.corpora[name]) for name in study.corpora}

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from noiseband.files import read_json
-from noiseband.plan.machines import Machine, Machines
+from noiseband.plan.machines import Machine, Machines, machine_of
 from noiseband.plan.memory import GIB, Memory, memory, parameter_count
 from noiseband.study import Run, Study
 from noiseband.study.recipe import Model, Recipe, valid_processes
@@ -74,6 +74,23 @@ def plan(study: Study, machines: Machines, machine: Machine) -> list[RunPlan]:
     return [_plan(study, run, machines, machine) for run in study.runs.values()]
 
 
+def plan_each(study: Study, machines: Machines) -> dict[str, list[RunPlan]]:
+    """The same, each run on the machine that the study gives it: by machine, the study's first.
+
+    Raises UserError for a machine that the table lacks.
+    """
+    found: dict[str, list[RunPlan]] = {study.config.machine: []}
+    for run in study.runs.values():
+        name = study.machine(run)
+        machine = machine_of(
+            machines,
+            name,
+            f"placement.{run.name}.machine" if run.name in study.config.placement else "machine",
+        )
+        found.setdefault(name, []).append(_plan(study, run, machines, machine))
+    return {name: plans for name, plans in found.items() if plans}
+
+
 def total(plans: Sequence[Work], machine: Machine) -> Total:
     """Money and energy count the machine's hours; a run of unknown length makes them unknown."""
     known = [one.seconds for one in plans if one.seconds is not None]
@@ -89,10 +106,28 @@ def total(plans: Sequence[Work], machine: Machine) -> Total:
     )
 
 
+def combined(totals: Sequence[Total]) -> Total:
+    """Of several machines. Money and energy are of those machines for which they are known; a run
+    of unknown length makes them unknown."""
+    seconds = [one.seconds for one in totals if one.seconds is not None]
+    timed = len(seconds) == len(totals)
+    usd = [one.usd for one in totals if one.usd is not None]
+    kwh = [one.kwh for one in totals if one.kwh is not None]
+    return Total(
+        runs=sum(one.runs for one in totals),
+        tokens=sum(one.tokens for one in totals),
+        seconds=sum(seconds) if timed else None,
+        usd=sum(usd) if timed and usd else None,
+        kwh=sum(kwh) if timed and kwh else None,
+    )
+
+
 def extra_seed(study: Study, plans: Sequence[RunPlan]) -> list[RunPlan]:
-    """One run of the baseline and of each intervention, as another seed of everything takes."""
+    """One run of the baseline and of each intervention, as another seed of everything takes;
+    approximate runs are no interventions."""
     by_name = {one.run: one for one in plans}
-    first = {run.intervention: run.name for run in reversed(study.distinct) if not run.continues}
+    fresh = [run for run in study.distinct if not (run.continues or run.approximate)]
+    first = {run.intervention: run.name for run in reversed(fresh)}
     return [by_name[name] for name in first.values()]
 
 

@@ -57,43 +57,48 @@ def training_resources(study: Study, table: Path, elsewhere: Callable[[], bool])
     """Resources of the rule `train`, by name; each a function of the wildcards.
 
     Args:
-        study: with its `machine` and `processes`.
+        study: with its `machine`, `processes` and `placement`.
         table: the table of machines.
         elsewhere: whether jobs are sent to other computers, or this is one of those.
 
     Raises:
-        UserError: from the functions, where the table lacks the study's machine.
+        UserError: from the functions, where the table lacks a run's machine.
     """
 
     @cache
-    def machine() -> Machine | None:
-        return machine_of(load_machines(table), study.config.machine) if elsewhere() else None
-
-    processes = study.config.processes
+    def machine(run: str) -> Machine | None:
+        if not elsewhere():
+            return None
+        return machine_of(load_machines(table), study.machine(study.runs[run]))
 
     def on_cluster(value: Callable[[Machine, str], Any], otherwise: Any = None) -> Resource:
         def resource(wildcards: Any) -> Any:
-            found = machine()
+            found = machine(wildcards.run)
             return otherwise if found is None else value(found, wildcards.run)
 
         return resource
 
     def on_several(value: Callable[[Machine, str], Any]) -> Resource:
-        return on_cluster(lambda m, run: value(m, run) if nodes_of(m, processes) > 1 else None)
+        return on_cluster(lambda m, run: value(m, run) if nodes_of(m, processes(run)) > 1 else None)
+
+    def processes(run: str) -> int:
+        return study.processes(study.runs[run])
 
     def threads(run: str) -> int:
         return study.runs[run].recipe.threads
 
     return {
-        "launcher": on_cluster(lambda m, run: launcher(m, processes, threads(run)), otherwise=""),
-        "nodes": on_cluster(lambda m, run: nodes_of(m, processes)),
+        "launcher": on_cluster(
+            lambda m, run: launcher(m, processes(run), threads(run)), otherwise=""
+        ),
+        "nodes": on_cluster(lambda m, run: nodes_of(m, processes(run))),
         "slurm_partition": on_cluster(lambda m, run: m.partition),
         # 0 is unlimited, to Slurm, and costs nothing of what `--resources` allows on one machine.
         "runtime": on_cluster(lambda m, run: minutes(study, run, table, m), otherwise=0),
         "mem_mb": on_cluster(lambda m, run: node_memory(study, run, m), otherwise=0),
         # What the Slurm executor calls a job that starts its own processes.
         "mpi": on_several(lambda m, run: "srun"),
-        "tasks": on_several(lambda m, run: processes),
+        "tasks": on_several(lambda m, run: processes(run)),
         "cpus_per_task": on_several(lambda m, run: threads(run)),
         # Or it would take `tasks` for a number of tasks on each GPU.
         "tasks_per_gpu": on_several(lambda m, run: 0),
@@ -108,7 +113,7 @@ def minutes(study: Study, run: str, table: Path, machine: Machine) -> int:
     if one.seconds is None:
         return 0
     # Rates are of all devices together.
-    slower = max(1.0, machine.devices / study.config.processes)
+    slower = max(1.0, machine.devices / study.processes(study.runs[run]))
     margin = MARGIN_SCALED if one.scaled else MARGIN
     return START_MINUTES + math.ceil(margin * slower * one.seconds / 60)
 
@@ -117,7 +122,7 @@ def node_memory(study: Study, run: str, machine: Machine) -> int:
     """Megabytes of main memory to ask for on each computer."""
     from noiseband.plan.memory import memory, parameter_count
 
-    recipe, processes = study.runs[run].recipe, study.config.processes
+    recipe, processes = study.runs[run].recipe, study.processes(study.runs[run])
     if machine.gpu:
         # The initial weights, and a checkpoint (weights and two moments) on its way to the disk.
         each = HOST_GPU_MB + math.ceil(4 * 4 * parameter_count(recipe.model) / 1e6)

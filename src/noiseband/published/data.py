@@ -12,6 +12,12 @@ import pandas as pd
 
 BASELINE = "8xa100m40-baseline"
 CLOUD = "8xA100-40GB"
+MODEL = {"vocabulary": 50257, "context": 1024, "width": 768, "heads": 12, "layers": 12}
+"""Shape of every model that the series trained."""
+TRAIN_TOKENS = 3_260_190_720
+"""That each of its runs was trained on, rounded up to whole steps."""
+TEST_TOKENS = 19_660_800
+"""Of the window that its test losses are means over."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,10 @@ def draw_finetuning(
     protocols = list(dict.fromkeys(row.protocol for row in models))
     calls = {row.intervention: row.verdict for row in verdicts}
     verdict = {model.run: PRETRAINED for model in models}
-    verdict |= {run.run: calls.get(run.intervention, BASELINE) for run in runs}
+    for run in runs:
+        # One without a verdict of its own is approximate, and stands beside the study like those.
+        usual = BASELINE if run.intervention == BASELINE else PRETRAINED
+        verdict[run.run] = calls.get(run.intervention, usual)
     figure = blank(WIDTH, HEIGHT * len(protocols))
     width = (WIDTH - LEFT - MIDDLE - 16) / 2
     for place, protocol in enumerate(protocols):

@@ -32,6 +32,11 @@ def of_design(row: RunRow, factors: Sequence[str]) -> bool:
     return mixed and set(row.interventions) <= set(factors)
 
 
+def exact(rows: Sequence[RunRow], approximate: Sequence[str]) -> list[RunRow]:
+    """The runs whose recipes are what they are meant to be; no inference rests on the others."""
+    return [row for row in rows if row.run not in approximate]
+
+
 def usable(rows: Sequence[RunRow]) -> list[RunRow]:
     """Runs that verdicts rest on: no repeats (they would count one result twice), finite losses.
 
@@ -46,9 +51,11 @@ def without_loss(rows: Sequence[RunRow]) -> list[RunRow]:
     return [row for row in rows if row.repeat_of is None and not has_loss(row)]
 
 
-def with_residuals(rows: Sequence[RunRow], factors: Sequence[str] = ()) -> list[RunRow]:
+def with_residuals(
+    rows: Sequence[RunRow], factors: Sequence[str] = (), approximate: Sequence[str] = ()
+) -> list[RunRow]:
     """The rows, each run that verdicts rest on with its residual in nats."""
-    model = fitted([row for row in rows if not of_design(row, factors)])
+    model = fitted([row for row in exact(rows, approximate) if not of_design(row, factors)])
     if model is None:
         return list(rows)
     residual = model.residuals.to_dict()

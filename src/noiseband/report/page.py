@@ -23,6 +23,7 @@ from noiseband.report.palette import GLYPHS, slug, variables
 from noiseband.report.pretrained import gaps
 from noiseband.report.progress import RunProgress
 from noiseband.report.provenance import provenance
+from noiseband.report.reproduced import ReproducedRow, reproduced_view
 from noiseband.report.rows import (
     ContaminationRow,
     FactorialRow,
@@ -106,7 +107,8 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
     baseline = next(row for row in runs if row.run == params.baseline)
     effects = read_rows(tables / "factorial.csv", FactorialRow)
     design_decimals = words.decimals_of(effects[0].se if effects else None)
-    components = inference.noise(runs, params.noise, params.alpha)
+    counted = inference.exact(runs, params.approximate)
+    components = inference.noise(counted, params.noise, params.alpha)
     distinct = [row.run for row in runs if not row.repeat_of]
     growth = samples(results, params.baseline)
     others = [run for run in distinct if run != params.baseline]
@@ -122,8 +124,8 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
         "groups": groups(verdicts),
         "summary": words.summary(verdicts),
         "facts": facts(runs, verdicts, params.baseline, params.alpha),
-        "scatter_note": scatter_note(runs, verdicts),
-        "seed_note": seed_note(runs),
+        "scatter_note": scatter_note(counted, verdicts),
+        "seed_note": seed_note(counted),
         "confidence": f"{1 - params.alpha:.0%}",
         "decimals": words.effect_decimals(verdicts),
         "runs": runs,
@@ -143,6 +145,9 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
         "growth": growth,
         "timeline": packed(moments) if growth else None,
         "last_samples": last_samples(results, distinct),
+        "reproduced": reproduced_view(read_rows(tables / "reproduced.csv", ReproducedRow))
+        if params.published
+        else None,
         "published": list(published_tables().values()) if params.published else [],
         "models": models,
         "tuning_noise": read_rows(tables / "finetuning-noise.csv", TuningNoiseRow),

@@ -13,6 +13,7 @@ from noiseband.report.answers import write_answers
 from noiseband.report.contamination import contamination_rows
 from noiseband.report.factorial import analysis, factorial_rows, interactions
 from noiseband.report.pretrained import gap_rows, pretrained_rows
+from noiseband.report.reproduced import ReproducedRow, reproduced_rows
 from noiseband.report.rows import (
     ContaminationRow,
     EpochRow,
@@ -37,14 +38,16 @@ from noiseband.table import write_rows
 
 
 def write_tables(params: TablesParams, results: Path) -> None:
-    """Write `tables/<name>.csv` for every name in `workflow.TABLES`, and `tables/answers.parquet`.
+    """Write `tables/<name>.csv` for every name in `workflow.table_names`, and
+    `tables/answers.parquet`.
 
     A pure function of the files that it reads under `results`: equal files give equal bytes.
     Raises UserError for a file that is missing.
     """
     tables = results / "tables"
     runs = run_rows(params, results)
-    components = inference.noise(runs, params.noise, params.alpha)
+    counted = inference.exact(runs, params.approximate)
+    components = inference.noise(counted, params.noise, params.alpha)
     losses = {row.run: row.test_loss for row in runs}
     pretrained = pretrained_rows(results, params.pretrained, losses.get(params.baseline))
     losses |= {row.model: row.test_loss for row in pretrained}
@@ -52,14 +55,14 @@ def write_tables(params: TablesParams, results: Path) -> None:
     write_rows(tables / "positions.csv", PositionRow, position_rows(params.runs, results))
     seen = contamination_rows(results, params.contamination)
     write_rows(tables / "contamination.csv", ContaminationRow, seen)
-    proposed = [row for row in runs if not inference.of_design(row, params.factors)]
+    proposed = [row for row in counted if not inference.of_design(row, params.factors)]
     write_rows(tables / "pretrained.csv", PretrainedRow, pretrained)
     verdicts = inference.verdict_rows(proposed, params.alpha)
     write_rows(tables / "verdicts.csv", VerdictRow, verdicts)
     write_rows(tables / "gaps.csv", GapRow, gap_rows(pretrained, runs, verdicts))
     write_rows(tables / "noise.csv", NoiseRow, inference.noise_rows(components, runs))
-    design = analysis(params, runs)
-    stacks = inference.stack_rows(runs, params.alpha, interactions(design))
+    design = analysis(params, counted)
+    stacks = inference.stack_rows(counted, params.alpha, interactions(design))
     write_rows(tables / "stacks.csv", StackRow, stacks)
     write_rows(tables / "factorial.csv", FactorialRow, factorial_rows(design))
     models = finetuning_rows(results, params.models, losses)
@@ -68,6 +71,9 @@ def write_tables(params: TablesParams, results: Path) -> None:
     noise = tuning_noise_rows(models, runs, params.alpha)
     write_rows(tables / "finetuning-noise.csv", TuningNoiseRow, noise)
     write_rows(tables / "twins.csv", TwinRow, twin_rows(models, runs, params.alpha))
+    if params.published:
+        beside = reproduced_rows(params, results, runs, pretrained)
+        write_rows(tables / "reproduced.csv", ReproducedRow, beside)
     write_answers(tables / "answers.parquet", results, params.models)
 
 
@@ -81,7 +87,7 @@ def run_rows(params: TablesParams, results: Path) -> list[RunRow]:
         else replace(row, improvement=baseline - row.test_loss)
         for row in rows
     ]
-    return inference.with_residuals(improved, params.factors)
+    return inference.with_residuals(improved, params.factors, params.approximate)
 
 
 def _run_row(folder: Path) -> RunRow:

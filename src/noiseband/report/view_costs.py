@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from noiseband.duration import duration
-from noiseband.plan.estimate import Total, Work, total, work
+from noiseband.plan.estimate import Total, Work, combined, total, work
 from noiseband.plan.machines import Machine, Machines, load_machines, machine_of
 from noiseband.report.inference import usable
 from noiseband.report.rows import RunRow, VerdictRow
@@ -23,9 +23,10 @@ from noiseband.study.recipe import Recipe
 
 @dataclass(frozen=True)
 class Costs:
-    """The study on one machine of the table, as `noiseband plan` counts."""
+    """The study on machines of the table, as `noiseband plan` counts."""
 
     machine: str
+    """Or several."""
     source: str
     """Where the machine's figures come from."""
     totals: list[tuple[str, Total]]
@@ -54,21 +55,27 @@ def costs(
     Raises UserError for a machine that the table lacks.
     """
     machines = load_machines(table)
-    machine = machine_of(machines, params.machine)
-    works = {row.run: _work(results, row, machines, machine) for row in runs}
-    one_each = {row.intervention: row.run for row in reversed(runs) if row.continues is None}
-    advice, more = _advice(params, runs, verdicts, works[params.baseline], machine)
+    names = {row.run: params.machines.get(row.run, params.machine) for row in runs}
+    each = {run: machine_of(machines, name) for run, name in names.items()}
+    works = {row.run: _work(results, row, machines, each[row.run]) for row in runs}
+    fresh = [row for row in runs if row.continues is None and row.run not in params.approximate]
+    one_each = {row.intervention: row.run for row in reversed(fresh)}
+    baseline = works[params.baseline]
+    advice, more = _advice(params, runs, verdicts, baseline, each[params.baseline])
     totals = [
-        ("all runs", total(list(works.values()), machine)),
-        ("another seed of everything", total([works[run] for run in one_each.values()], machine)),
+        ("all runs", _total(list(works.values()), names, machines)),
+        (
+            "another seed of everything",
+            _total([works[run] for run in one_each.values()], names, machines),
+        ),
         *more,
     ]
     return Costs(
-        machine=params.machine,
-        source=machine.source,
+        machine=" and ".join(dict.fromkeys(names.values())),
+        source="; ".join(dict.fromkeys(machine.source for machine in each.values())),
         totals=totals,
         works=works,
-        prices=_prices(works, machine),
+        prices=_prices(works, each),
         measured=_measured(results, runs),
         scaled=any(one.scaled for one in works.values()),
         advice=advice,
@@ -85,8 +92,16 @@ def _work(results: Path, row: RunRow, machines: Machines, machine: Machine) -> W
     return work(row.run, recipe, machines, machine)
 
 
-def _prices(works: Mapping[str, Work], machine: Machine) -> dict[str, float]:
-    each = {run: total([one], machine).usd for run, one in works.items()}
+def _total(works: Sequence[Work], names: Mapping[str, str], machines: Machines) -> Total:
+    """Of runs, each on its machine."""
+    groups: dict[str, list[Work]] = {}
+    for one in works:
+        groups.setdefault(names[one.run], []).append(one)
+    return combined([total(some, machines.machines[name]) for name, some in groups.items()])
+
+
+def _prices(works: Mapping[str, Work], machines: Mapping[str, Machine]) -> dict[str, float]:
+    each = {run: total([one], machines[run]).usd for run, one in works.items()}
     return {run: usd for run, usd in each.items() if usd is not None}
 
 

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from noiseband.stats.maxt import critical_value, tail_probability
 from noiseband.stats.noise import NoiseComponent, sd_interval
+from noiseband.stats.simultaneous import Estimate
 
 MACHINE = "machine"
 
@@ -46,3 +48,34 @@ def machine_component(
         runs=tuple(run for group in usable for run in group),
         missing=(),
     )
+
+
+def between_machines(
+    differences: Sequence[float], sd: float, degrees_of_freedom: int, alpha: float = 0.05
+) -> list[Estimate]:
+    """Differences in nats of as many pairs of runs, each pair of one recipe on two machines.
+
+    If nothing but machines differs, each has mean zero and the SD of one machine's effect, `sd`,
+    times the root of two. Intervals at level 1 - alpha hold for all pairs at once (the studentized
+    maximum modulus of independent differences), and p-values are adjusted alike.
+
+    Raises ValueError where `sd` is not positive or has no degrees of freedom.
+    """
+    if sd <= 0 or degrees_of_freedom < 1:
+        raise ValueError(f"sd={sd} with {degrees_of_freedom} degrees of freedom tells no scatter")
+    if not differences:
+        return []
+    apart = np.eye(len(differences))
+    se = sd * float(np.sqrt(2.0))
+    half_width = critical_value(alpha, apart, degrees_of_freedom) * se
+    return [
+        Estimate(
+            value=value,
+            se=se,
+            low=value - half_width,
+            high=value + half_width,
+            half_width=half_width,
+            p_value=tail_probability(abs(value) / se, apart, degrees_of_freedom),
+        )
+        for value in differences
+    ]

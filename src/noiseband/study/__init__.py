@@ -1,11 +1,12 @@
 """Config file to typed, validated Study and Run objects: the only reader of YAML."""
 
 from noiseband.study.config import StudyConfig
-from noiseband.study.load import load_study, parse_study, read_yaml
+from noiseband.study.load import load_study, parse_study
 from noiseband.study.pretrained import PretrainedModel
 from noiseband.study.problems import StudyError
 from noiseband.study.recipe import BaselineRecipe, Recipe, Section, difference
 from noiseband.study.runs import Run, Study
+from noiseband.study.yaml_file import read_yaml
 
 __all__ = [
     "BaselineRecipe",

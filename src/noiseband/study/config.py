@@ -21,8 +21,10 @@ Share = Annotated[float, Field(gt=0, le=1)]
 class Evaluation(Section):
     """Test loss: token-weighted cross-entropy over a fixed window of held-out tokens."""
 
+    corpus: str | None = None
+    """Corpus whose tokens every run is measured on; null takes the one that a run reads."""
     split: Literal["test", "validation", "train"] = "test"
-    """Split of the run's corpus that the window is cut from; of `train`, tokens that no run
+    """Split of the corpus that the window is cut from; of `train`, tokens that no run
     trains on."""
     start_token: Annotated[int, Field(ge=0)] = 0
     """First token of the split to use."""
@@ -153,7 +155,8 @@ class Finetuning(Section):
 
 
 class RunEntry(Section):
-    """One explicit run, beside those that `seeds` and `noise` make."""
+    """One explicit run, beside those that `seeds` and `noise` make. Where one has nothing but a
+    seed that these ask of the baseline, it is that run, by another name."""
 
     name: Name
     """The run's name, unique in the study."""
@@ -173,6 +176,14 @@ class RunEntry(Section):
     (or the recipe's, if it reads another corpus)."""
     train_tokens: Positive | None = None
     """With `continues`: tokens to train on; null takes the recipe's."""
+    approximate: bool = False
+    """The recipe stands in for one that is not known in full: the run is shown, fine-tuned and
+    judged, and no verdict, noise or stack rests on it."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is the baseline's recipe on seeds of its own, but perhaps for microbatch."""
+        return self.repeat_of is None and self.continues is None and not self.interventions
 
     @model_validator(mode="after")
     def _keys_go_together(self) -> RunEntry:
@@ -200,6 +211,15 @@ class Noise(Section):
     """One init_seed, several train_seeds."""
     init_only: list[SeedPair] = []
     """One train_seed, several init_seeds."""
+
+
+class Place(Section):
+    """Where a run is trained, if not where the study is. Changes no bits."""
+
+    machine: str | None = None
+    """Entry of `config/machines.yaml`; null takes the study's."""
+    processes: Positive | None = None
+    """Training processes; null takes as many as the study."""
 
 
 class Design(Section):
@@ -262,6 +282,8 @@ class StudyConfig(Section):
     processes: Positive = 1
     """Training processes of one run; changes no bits. A power of two that divides the slots of
     every run."""
+    placement: dict[str, Place] = {}
+    """Runs by name that have another machine, or other processes."""
     finetuning: Finetuning | None = None
     """Instruction fine-tuning; without it a study ends at the test loss."""
     judge: Judge = ReferenceJudge()

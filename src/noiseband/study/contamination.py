@@ -56,7 +56,7 @@ class ContaminationParams(Section):
 
     @classmethod
     def of(cls, study: Study, run: Run) -> ContaminationParams:
-        corpora, name = study.config.corpora, run.recipe.data.corpus
+        corpora, name = study.config.corpora, study.measured_on(run)
         own = corpora[name]
         read: list[Stretch] = []
         others: set[str] = set()
@@ -71,7 +71,9 @@ class ContaminationParams(Section):
         return cls(
             corpus=name,
             context=run.recipe.model.context,
-            evaluation=study.config.evaluation.model_copy(update={"precision": "float32"}),
+            evaluation=study.config.evaluation.model_copy(
+                update={"precision": "float32", "corpus": None}
+            ),
             end_of_text=own.tokenizer.size - 1,
             training=merged(read),
             not_compared=sorted(others),

@@ -102,6 +102,17 @@ class HubRows(AlpacaRows):
     """SHA-256 of the file; null trusts the revision."""
 
 
+class UrlRows(AlpacaRows):
+    """Rows in a file at an address."""
+
+    kind: Literal["url"]
+    """Downloaded from an address."""
+    url: Annotated[str, Field(pattern=r"^https?://[^\s@]+$")]
+    """The address."""
+    sha256: Sha256
+    """SHA-256 of the file, since what lies at an address may change."""
+
+
 def _kind(value: Any) -> str:
     kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
     return f"kind: {kind}"
@@ -112,11 +123,14 @@ Instructions = Annotated[
     Annotated[FactbookRows, Tag("kind: factbook")]
     | Annotated[FileRows, Tag("kind: file")]
     | Annotated[PackageRows, Tag("kind: package")]
-    | Annotated[HubRows, Tag("kind: hub")],
+    | Annotated[HubRows, Tag("kind: hub")]
+    | Annotated[UrlRows, Tag("kind: url")],
     Discriminator(
         _kind,
         custom_error_type="kind",
-        custom_error_message="kind says where the rows come from: factbook, file, package or hub",
+        custom_error_message=(
+            "kind says where the rows come from: factbook, file, package, hub or url"
+        ),
     ),
 ]
 """A set of rows, by where it comes from."""

@@ -6,53 +6,14 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
-from noiseband.errors import UserError
 from noiseband.study.checks import check
 from noiseband.study.config import StudyConfig
+from noiseband.study.expand import expand
+from noiseband.study.extend import read_config
 from noiseband.study.problems import Problem, StudyError, from_pydantic, nearest
-from noiseband.study.runs import Study, expand
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML in which a key written twice is an error."""
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {key!r} is there twice", key_node.start_mark
-            )
-        seen.add(key)
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
-
-
-def read_yaml(path: Path | str) -> Any:
-    """A YAML file as plain data. Raises UserError naming file and line."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot read the config ({error.strerror}); give its path with --config"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8"
-        ) from error
-    try:
-        return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise UserError(f"{where}: not YAML: {getattr(error, 'problem', error)}") from error
+from noiseband.study.runs import Study
 
 
 def load_study(path: Path | str) -> Study:
@@ -62,7 +23,7 @@ def load_study(path: Path | str) -> Study:
         UserError: where it cannot be read.
         StudyError: with every problem found, each with its key path, value and remedy.
     """
-    return parse_study(read_yaml(path), source=str(path))
+    return parse_study(read_config(path), source=str(path))
 
 
 def parse_study(data: Any, source: str = "config") -> Study:

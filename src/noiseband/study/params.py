@@ -208,7 +208,9 @@ class EvaluateParams(ModelParams):
 
     @classmethod
     def of(cls, study: Study, run: Run | PretrainedModel) -> EvaluateParams:
-        return cls(**_model(run), evaluation=study.config.evaluation)
+        # Which corpus it is, the files say.
+        evaluation = study.config.evaluation.model_copy(update={"corpus": None})
+        return cls(**_model(run), evaluation=evaluation)
 
 
 class RespondParams(ModelParams):
@@ -265,6 +267,8 @@ class TablesParams(Section):
     corpora: list[str]
     contamination: dict[str, list[str]]
     """File name of every contamination that was counted, to the runs that it is about."""
+    approximate: list[str] = []
+    """Runs whose recipes only come near those that are meant."""
     factors: list[str]
     """Of the study's factorial design; empty without one."""
     fraction: int
@@ -286,8 +290,9 @@ class TablesParams(Section):
             },
             pretrained=list(study.pretrained),
             models=["/".join(map(str, model)) for model in finetuned_models(study)],
-            corpora=sorted({run.recipe.data.corpus for run in study.runs.values()}),
+            corpora=sorted(study.corpora),
             contamination=contaminated_runs(study),
+            approximate=[run.name for run in study.distinct if run.approximate],
             factors=[] if config.design is None else config.design.factors,
             fraction=0 if config.design is None else config.design.fraction,
         )
@@ -297,11 +302,16 @@ class ReportParams(TablesParams):
     """Of `report`: the same, and what costs are counted on."""
 
     machine: str
+    machines: dict[str, str] = {}
+    """Run to its machine, where that is another."""
 
     @classmethod
     def of(cls, study: Study) -> ReportParams:
         tables = TablesParams.of(study).model_dump()
-        return cls(**tables, machine=study.config.machine)
+        usual = study.config.machine
+        each = {run.name: study.machine(run) for run in study.runs.values()}
+        others = {run: machine for run, machine in each.items() if machine != usual}
+        return cls(**tables, machine=study.config.machine, machines=others)
 
 
 def finetuned_models(study: Study) -> list[tuple[str, str, int]]:

@@ -101,7 +101,7 @@ class PretrainedModel:
 
     @property
     def corpus(self) -> str:
-        """The corpus whose test split it is measured on."""
+        """The baseline's corpus, whose token ids it knows."""
         return self.baseline.data.corpus
 
     @property

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from noiseband.study.config import RunEntry, StudyConfig
+from noiseband.study.config import Place, RunEntry, StudyConfig
 from noiseband.study.corpora import AnyCorpus
+from noiseband.study.expand import expand, in_order, seeded
 from noiseband.study.problems import Problem, from_pydantic, unknown_names
 from noiseband.study.recipe import BaselineRecipe, valid_processes
-from noiseband.study.runs import BASELINE, Run, expand, in_order, seed_pair
+from noiseband.study.runs import BASELINE, Run, seed_pair
 from noiseband.study.window_checks import check_test_window
 
 
@@ -42,17 +43,17 @@ def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
         seeds=valid["seeds"],
         noise=valid["noise"],
         design=valid.get("design"),
-        runs=[],
+        runs=entries,
     )
     try:
-        seeded = [run.name for run in expand(config)]
-        sound = in_order(entries, seeded)
+        unnamed = [run.name for run in seeded(config)]
+        sound = in_order(entries, unnamed)
         config = config.model_copy(update={"runs": [e for e in entries if e in sound]})
         runs = expand(config)
     except ValidationError as error:
         # Each change is valid alone, so a combination, or a run's own microbatch, is at fault.
         return from_pydantic(error, "runs", BaselineRecipe)
-    names = seeded + [entry.name for entry in entries if entry.repeat_of is None]
+    names = unnamed + [entry.name for entry in entries if entry.repeat_of is None]
     problems += _references(entries, names, sound)
     names += [entry.name for entry in entries if entry.repeat_of is not None]
     for name, count in Counter(names).items():
@@ -73,9 +74,13 @@ def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
         problems += _going_on(entries, runs) + _same_recipe(runs)
     problems += _enough_tokens(entries, runs, valid.get("corpora", {}))
     if "evaluation" in valid:
+        problems += _measured_on(runs, valid["evaluation"].corpus, valid.get("corpora", {}))
         problems += check_test_window(runs, valid["evaluation"], valid.get("corpora", {}))
     if runs:
-        problems += _processes(runs, valid.get("processes", 1))
+        placement = valid.get("placement", {})
+        for name in placement:
+            problems += unknown_names(f"placement.{name}", name, names)
+        problems += _processes(runs, valid.get("processes", 1), placement)
         problems += _kept(runs, valid["checkpoints"].keep if "checkpoints" in valid else [])
     return problems
 
@@ -193,18 +198,46 @@ def _enough_tokens(
     return problems
 
 
-def _processes(runs: Sequence[Run], processes: int) -> list[Problem]:
-    """Every run must be able to share its slots evenly; that which can least is named."""
-    least = min(runs, key=lambda run: valid_processes(run.recipe.batch.slots)[-1])
-    slots = least.recipe.batch.slots
-    valid = valid_processes(slots)
-    if processes in valid:
+def _measured_on(
+    runs: Sequence[Run], corpus: str | None, corpora: dict[str, AnyCorpus]
+) -> list[Problem]:
+    """Runs of another vocabulary cannot read the corpus that all are measured on."""
+    if corpus is None or not corpora:
+        return []
+    key = "evaluation.corpus"
+    if corpus not in corpora:
+        return unknown_names(key, corpus, corpora)
+    known = [run for run in runs if run.recipe.data.corpus in corpora]
+    others = [run for run in known if not corpora[run.corpus].same_ids(corpora[corpus])]
+    if not others:
         return []
     remedy = (
-        f"run {least.name} has {slots} slots; processes are a power of two that divides them: "
-        f"{', '.join(map(str, valid))}"
+        f"run {others[0].name} reads {others[0].corpus}, whose token ids stand for other text; "
+        "give both the tokenizer gpt2, or leave the key out"
     )
-    return [Problem("processes", processes, remedy)]
+    return [Problem(key, corpus, remedy)]
+
+
+def _processes(
+    runs: Sequence[Run], processes: int, placement: Mapping[str, Place]
+) -> list[Problem]:
+    """Every run must be able to share its slots evenly. Of those that have as many processes as the
+    study says, that which can least is named."""
+    own = {name: place.processes for name, place in placement.items() if place.processes}
+    rest = [run for run in runs if run.name not in own]
+    least = sorted(rest, key=lambda run: valid_processes(run.recipe.batch.slots)[-1])[:1]
+    problems = []
+    for run in [*least, *(run for run in runs if run.name in own)]:
+        slots, count = run.recipe.batch.slots, own.get(run.name, processes)
+        valid = valid_processes(slots)
+        if count not in valid:
+            key = f"placement.{run.name}.processes" if run.name in own else "processes"
+            remedy = (
+                f"run {run.name} has {slots} slots; processes are a power of two that divides "
+                f"them: {', '.join(map(str, valid))}"
+            )
+            problems.append(Problem(key, count, remedy))
+    return problems
 
 
 def _kept(runs: Sequence[Run], keep: Sequence[int] | Literal["all"]) -> list[Problem]:

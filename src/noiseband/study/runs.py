@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from noiseband.study.config import Changes, RunEntry, SeedPair, StudyConfig
+from noiseband.study.config import Changes, Place, SeedPair, StudyConfig
 from noiseband.study.pretrained import PretrainedModel
-from noiseband.study.recipe import BaselineRecipe, Model, Recipe, difference
+from noiseband.study.recipe import BaselineRecipe, Model, Recipe
 
 BASELINE = "baseline"
 """What the intervention of a run without any is called."""
@@ -33,6 +33,8 @@ class Run:
     repeat_of: str | None = None
     continues: str | None = None
     """The run whose final weights this one starts from."""
+    approximate: bool = False
+    """Whether the recipe only comes near the one that is meant; no verdict rests on the run."""
 
     @property
     def seeds(self) -> tuple[int, int]:
@@ -50,7 +52,7 @@ class Run:
 
     @property
     def corpus(self) -> str:
-        """The corpus whose test split it is measured on."""
+        """The corpus that it reads."""
         return self.recipe.data.corpus
 
     @property
@@ -104,6 +106,26 @@ class Study:
         return {**self.runs, **self.pretrained}
 
     @property
+    def corpora(self) -> list[str]:
+        """Names of the corpora that some run reads or is measured on, in the runs' order."""
+        read = dict.fromkeys(run.corpus for run in self.runs.values())
+        return list(read | dict.fromkeys(map(self.measured_on, self.runs.values())))
+
+    def measured_on(self, model: Run | PretrainedModel) -> str:
+        """The corpus that the test window of a run or pretrained model is cut from."""
+        return self.config.evaluation.corpus or model.corpus
+
+    def processes(self, run: Run) -> int:
+        """How many processes train a run."""
+        place = self.config.placement.get(run.name, Place())
+        return place.processes or self.config.processes
+
+    def machine(self, run: Run) -> str:
+        """Name of the machine that a run is trained on."""
+        place = self.config.placement.get(run.name, Place())
+        return place.machine or self.config.machine
+
+    @property
     def finetuned(self) -> list[Run | PretrainedModel]:
         """Runs and pretrained models that are fine-tuned and judged."""
         if self.config.finetuning is None:
@@ -126,12 +148,6 @@ def trained_on(run: Run, runs: Mapping[str, Run]) -> Iterator[Run]:
 def seed_pair(seed: SeedPair) -> tuple[int, int]:
     """`42` and `[42, 42]` are the same pair."""
     return (seed, seed) if isinstance(seed, int) else (seed[0], seed[1])
-
-
-def run_name(intervention: str, pair: tuple[int, int]) -> str:
-    """`baseline-42`, or `baseline-42-23` where the training seed is another."""
-    init_seed, train_seed = pair
-    return f"{intervention}-{init_seed}" + (f"-{train_seed}" if train_seed != init_seed else "")
 
 
 def changes_of(name: str, interventions: dict[str, Changes | list[str]]) -> dict[str, Changes]:
@@ -159,132 +175,3 @@ def apply(recipe: BaselineRecipe, changes: Changes) -> BaselineRecipe:
             raise KeyError(dotted)
         section[last] = value
     return BaselineRecipe.model_validate(data)
-
-
-def in_order(entries: Sequence[RunEntry], names: Iterable[str]) -> list[RunEntry]:
-    """The entries, each after the run that it continues. `names` are runs that exist already.
-
-    Repeats are left out, and so is what goes on from a run that is not there, or from itself.
-    """
-    known, found = set(names), list[RunEntry]()
-    waiting = [entry for entry in entries if entry.repeat_of is None]
-    while ready := [e for e in waiting if e.continues is None or e.continues in known]:
-        found += ready
-        known |= {entry.name for entry in ready}
-        waiting = [entry for entry in waiting if entry not in ready]
-    return found
-
-
-def expand(config: StudyConfig) -> list[Run]:
-    """All runs of a study: noise, seeds of each intervention, design, named runs, repeats.
-
-    A seed pair that several noise components name is one run, and so is one that a design and
-    another section ask for; the caller reports two different runs with one name.
-    """
-    noise = config.noise
-    pairs = map(seed_pair, [*noise.init_and_train, *noise.train_only, *noise.init_only])
-    baselines = map(seed_pair, config.seeds.get(BASELINE, []))
-    designed = [] if config.design is None else list(map(seed_pair, config.design.seeds))
-    runs = [_from_seeds(config, [], p) for p in dict.fromkeys([*pairs, *baselines, *designed])]
-    factors = [] if config.design is None else config.design.factors
-    for intervention in config.interventions:
-        usual = [] if intervention in factors else config.seeds.get("default", [])
-        for seed in config.seeds.get(intervention, usual):
-            runs.append(_from_seeds(config, [intervention], seed_pair(seed)))
-    there = {run.name for run in runs}
-    for names in design_sets(config):
-        made = [_from_seeds(config, names, pair) for pair in designed]
-        runs += [run for run in made if run.name not in there]
-    by_name = {run.name: run for run in runs}
-    named: list[tuple[int, Run]] = []
-    for entry in in_order(config.runs, by_name):
-        run = _named(config, entry, by_name)
-        by_name[run.name] = run
-        named.append((config.runs.index(entry), run))
-    runs += [run for _, run in sorted(named, key=lambda one: one[0])]
-    for entry in config.runs:
-        if entry.repeat_of is not None:
-            original = by_name[entry.repeat_of]
-            runs.append(replace(original, name=entry.name, repeat_of=original.name))
-    return runs
-
-
-def design_sets(config: StudyConfig) -> list[list[str]]:
-    """What is on in each run of the study's design, the baseline first: a list of factors, or the
-    name of the stack that has just these. Empty without a design."""
-    if config.design is None:
-        return []
-    # Here, because most studies have no design and numerical libraries take long to import.
-    from noiseband.stats.design import design
-
-    stacks = {frozenset(v): k for k, v in config.interventions.items() if isinstance(v, list)}
-    sets = design(config.design.factors, config.design.fraction).runs
-    return [[stacks[frozenset(on)]] if frozenset(on) in stacks else list(on) for on in sets]
-
-
-def _from_seeds(
-    config: StudyConfig,
-    names: list[str],
-    pair: tuple[int, int],
-    name: str | None = None,
-    microbatch: int | None = None,
-) -> Run:
-    """The baseline with interventions, from initial weights."""
-    singles = {k: v for n in names for k, v in changes_of(n, config.interventions).items()}
-    recipe = config.recipe
-    for changes in singles.values():
-        recipe = apply(recipe, changes)
-    if microbatch is not None:
-        recipe = apply(recipe, {"batch.microbatch": microbatch})
-    label = "+".join(names) or BASELINE
-    return Run(
-        name=name or run_name(label, pair),
-        intervention=label,
-        interventions=tuple(singles),
-        recipe=Recipe(**dict(recipe), init_seed=pair[0], train_seed=pair[1]),
-        difference=difference(config.recipe, recipe),
-    )
-
-
-def _named(config: StudyConfig, entry: RunEntry, runs: dict[str, Run]) -> Run:
-    """A run with an entry of its own, from a seed or from the final weights of one of `runs`."""
-    other = None if entry.continues is None else runs[entry.continues]
-    if entry.seed is not None:
-        pair = seed_pair(entry.seed)
-    else:
-        assert other is not None  # the model demands one of the two
-        pair = other.seeds
-    run = _from_seeds(config, entry.interventions, pair, entry.name, entry.microbatch)
-    return run if other is None else _going_on(config, run, other, entry)
-
-
-def _going_on(config: StudyConfig, run: Run, other: Run, entry: RunEntry) -> Run:
-    """The run, moved to the final weights of `other` and the tokens after those that it read.
-
-    The label tells apart all that differ in more than their seeds, since verdicts count runs of
-    one label as one change.
-    """
-    data, label = run.recipe.data, [CONTINUED]
-    start, tokens = data.start_token, data.train_tokens
-    if data.corpus == other.recipe.data.corpus:
-        start = other.recipe.stop_token
-    if run.intervention != BASELINE:
-        label = [f"{run.intervention}+{CONTINUED}"]
-    if run.intervention != other.intervention:
-        label.append(f"from {other.intervention}")
-    if entry.start_token not in (None, start):
-        start = entry.start_token
-        label.append(f"at token {start:,}")
-    if entry.train_tokens not in (None, tokens):
-        tokens = entry.train_tokens
-        label.append(f"for {tokens:,} tokens")
-    data = data.model_copy(update={"start_token": start, "train_tokens": tokens})
-    recipe = run.recipe.model_copy(update={"data": data, "continues": other.recipe.digest})
-    changed = {**difference(config.recipe, recipe), "continues": [None, other.name]}
-    return replace(
-        run,
-        intervention=" ".join(label),
-        recipe=recipe,
-        difference=dict(sorted(changed.items())),
-        continues=other.name,
-    )

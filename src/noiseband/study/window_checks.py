@@ -20,6 +20,8 @@ def check_test_window(
 ) -> list[Problem]:
     """Problems with test windows that a run, or one that it goes on from, has read."""
     known = {run.name: run for run in runs if run.recipe.data.corpus in corpora}
+    if evaluation.corpus not in (None, *corpora):
+        return []  # told elsewhere
     pairs = [(run, read) for run in known.values() for read in trained_on(run, known)]
     problems = _same_tokens(pairs, evaluation, corpora) if evaluation.split == "train" else []
     problems += _there_is_a_split([*known.values()], evaluation, corpora)
@@ -46,11 +48,11 @@ def _same_tokens(
     alike = [
         (run, read)
         for run, read in pairs
-        if corpora[run.recipe.data.corpus].same_tokens(corpora[read.recipe.data.corpus])
+        if corpora[evaluation.corpus or run.corpus].same_tokens(corpora[read.corpus])
     ]
     clashes = []
     for run, read in alike:
-        pinned = corpora[run.recipe.data.corpus].tokens
+        pinned = corpora[evaluation.corpus or run.corpus].tokens
         there = None if pinned is None else pinned.train
         first, stop = window_tokens(evaluation, run.recipe.model.context, there)
         if read.recipe.data.start_token < stop and first < read.recipe.last_token:
@@ -80,7 +82,7 @@ def _same_documents(
     """
     found: dict[tuple[str, str], Problem] = {}
     for run, read in pairs:
-        names = run.recipe.data.corpus, read.recipe.data.corpus
+        names = evaluation.corpus or run.corpus, read.corpus
         own, other = corpora[names[0]], corpora[names[1]]
         if not (isinstance(own, Corpus) and isinstance(other, Corpus)) or own.same_tokens(other):
             continue
@@ -132,7 +134,7 @@ def _there_is_a_split(
     runs: Sequence[Run], evaluation: Evaluation, corpora: Mapping[str, AnyCorpus]
 ) -> list[Problem]:
     """The split that the window is cut from must hold something."""
-    names = {run.recipe.data.corpus for run in runs}
+    names = {evaluation.corpus or run.corpus for run in runs}
     empty = sorted(name for name in names if not corpora[name].has_validation)
     if evaluation.split != "validation" or not empty:
         return []
