@@ -16,7 +16,9 @@ import yaml
 
 from noiseband.cli import app
 from noiseband.errors import UserError
+from noiseband.plan.machines import load_machines
 from noiseband.study import StudyError, load_study, parse_study, read_yaml
+from noiseband.study.extend import extended
 
 PAGES = sorted([*Path().glob("*.md"), *Path("docs").glob("*.md"), *Path("benchmarks").glob("*.md")])
 
@@ -87,12 +89,21 @@ def studies(snippet: Any) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
-def test_snippets_of_configs_are_valid(page: Path) -> None:
-    """Each in a study that has the page's earlier ones too, or in a fresh one."""
+def test_snippets_of_configs_are_valid(page: Path, tmp_path: Path) -> None:
+    """Each in a study that has the page's earlier ones too, or in a fresh one; machines in the
+    table of machines; one that extends a config over that one."""
     so_far = read_yaml("config/config.yaml")
     for block in blocks(page, "yaml"):
         # A commit that a reader has to look up.
         snippet = yaml.safe_load(block.replace("<the commit's 40 hex digits>", "a" * 40))
+        if "machines" in snippet:
+            table = tmp_path / "machines.yaml"
+            table.write_text(yaml.safe_dump(merged(read_yaml("config/machines.yaml"), snippet)))
+            load_machines(table)
+            continue
+        if "extends" in snippet:
+            parse_study(extended(snippet, Path("config/of-ones-own.yaml")))
+            continue
         complaints = []
         for study in (so_far, *studies(snippet)):
             tried = merged(study, snippet)

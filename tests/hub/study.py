@@ -79,7 +79,7 @@ def _write_tokens(study: Study) -> None:
     source = {"package": "readme", "version": "1.0", "licence": LICENCE}
     write_json(corpus / "card.json", {"sources": [source]})
     tokenizer = study.config.corpora["text"].tokenizer
-    build_vocabulary(tokenizer, corpus, tokens / "vocabulary.tiktoken")
+    build_vocabulary(tokenizer, corpus / "train.jsonl", tokens / "vocabulary.tiktoken")
     tokenize(corpus, tokens / "vocabulary.tiktoken", None, tokens)
 
 

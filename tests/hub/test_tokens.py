@@ -119,7 +119,7 @@ def test_no_validation_is_a_split_without_tokens(
     assert load_file(out / "validation.safetensors")["tokens"].dtype == np.uint16
     card = read_json(out / "card.json")
     assert card["splits"]["validation"] == {"documents": 0, "bytes": 0, "tokens": 0}
-    assert card["test_unigram_nats"] == unigram_entropy(open_tokens(out / "test.safetensors"))
+    assert card["test_unigram_nats"] == unigram_entropy([open_tokens(out / "test.safetensors")])
 
 
 def test_other_token_counts_than_pinned(made: Path, tmp_path: Path, vocabulary: Path) -> None:
