@@ -89,7 +89,7 @@ def test_another_recipe(published: WritableHub, study: Study) -> None:
     shutil.rmtree(study.results / "runs/clip-42")
     found = import_model("me/run", None)
     said = refused(study, found, "clip-42")
-    assert "not the recipe of clip-42: optimizer.clip_norm: 0.05 -> None" in said
+    assert "not the recipe of clip-42: optimizer.clip_norm: 0.05 -> null" in said
     said = refused(study, changed(published, "recipe.json", digest="0" * 64))
     assert "not the recipe of baseline-42: its digest" in said
 
