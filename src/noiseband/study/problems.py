@@ -13,6 +13,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from noiseband.errors import UserError
+from noiseband.terminal import one_line
+
+
+def _short(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 3] + "..."
 
 
 @dataclass(frozen=True)
@@ -26,11 +31,11 @@ class Problem:
     remedy: str
 
     def __str__(self) -> str:
-        where = self.key or "the whole file"
+        where = _short(self.key, 200) or "the whole file"
         if self.value is None or isinstance(self.value, dict):
-            return f"{where}: {self.remedy}"
-        text = json.dumps(self.value, default=str)
-        return f"{where}: {text if len(text) <= 60 else text[:57] + '...'}: {self.remedy}"
+            return one_line(f"{where}: {self.remedy}")
+        text = _short(json.dumps(self.value, default=str), 60)
+        return one_line(f"{where}: {text}: {self.remedy}")
 
 
 class StudyError(UserError):

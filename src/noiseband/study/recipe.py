@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -37,6 +38,14 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
+def _nearest_divisors(number: int, wanted: int) -> str:
+    """The three divisors nearest to `wanted`; of a number beyond all reason, of those that are
+    found soon."""
+    low = [d for d in range(1, min(math.isqrt(number), 10**5) + 1) if number % d == 0]
+    valid = {*low, *(number // d for d in low)}
+    return ", ".join(map(str, sorted(sorted(valid, key=lambda d: (abs(d - wanted), d))[:3])))
+
+
 class Model(Section):
     """A GPT-2-style decoder: learned positions, pre-norm blocks, tanh-GELU feed-forward of 4x."""
 
@@ -60,11 +69,9 @@ class Model(Section):
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Model:
         if self.width % self.heads:
-            valid = [h for h in range(1, self.width + 1) if self.width % h == 0]
-            near = sorted(valid, key=lambda h: (abs(h - self.heads), h))[:3]
             raise ValueError(
                 f"heads={self.heads} does not divide width={self.width}; "
-                f"nearest that do: {', '.join(map(str, sorted(near)))}"
+                f"nearest that do: {_nearest_divisors(self.width, self.heads)}"
             )
         return self
 
@@ -99,11 +106,9 @@ class Batch(Section):
     @model_validator(mode="after")
     def _microbatch_divides_batch(self) -> Batch:
         if self.sequences % self.microbatch:
-            valid = [m for m in range(1, self.sequences + 1) if self.sequences % m == 0]
-            near = sorted(valid, key=lambda m: (abs(m - self.microbatch), m))[:3]
             raise ValueError(
                 f"microbatch={self.microbatch} does not divide sequences={self.sequences}; "
-                f"nearest that do: {', '.join(map(str, sorted(near)))}"
+                f"nearest that do: {_nearest_divisors(self.sequences, self.microbatch)}"
             )
         return self
 
