@@ -171,3 +171,14 @@ def test_a_window_beyond_pinned_tokens_is_found_before_anything_trains(
         assert f"the {split} split of corpus text has {there} tokens" in found["evaluation"]
     del study_data["corpora"]["text"]["tokens"]
     assert problems(study_data) == {}
+
+
+def test_the_window_is_of_the_corpus_that_all_runs_are_measured_on(study_data: Data) -> None:
+    text = study_data["corpora"]["text"]
+    short = {**text, "tokens": {"train": 9000, "validation": 0, "test": 100}}
+    study_data["corpora"]["short"] = short
+    study_data["interventions"]["short"] = {"data.corpus": "short"}
+    study_data["evaluation"] = {"batch": 4, "tokens": 128}
+    assert "corpus short has 100 tokens" in problems(study_data)["evaluation"]
+    study_data["evaluation"]["corpus"] = "text"
+    assert "evaluation" not in problems(study_data)

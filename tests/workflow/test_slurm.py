@@ -59,6 +59,7 @@ class OnCluster(Project):
         like."""
         command = ["--workflow-profile", "profiles/slurm", "--slurm-status-command", "squeue"]
         command += ["--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5"]
+        command += ["--set-threads", "tokenize=1"]
         # Nodes without GPUs, whatever the rules ask for.
         command += ["--set-resources", *(f"{rule}:gpu=0" for rule in ON_GPUS)]
         return self.background("snakemake", *command, *arguments)
@@ -83,6 +84,7 @@ class OnCluster(Project):
         return job
 
 
+@pytest.mark.campaign
 def test_queued_again_and_cancelled_it_gives_the_local_manifest(
     two_nodes: None, tmp_path: Path
 ) -> None:

@@ -86,8 +86,8 @@ def judge_round(answers: Answers, judge: Judge, round: int) -> list[dict[str, An
     questions = range(len(next(iter(answers.values()))))
     progress = Progress(f"round {round}", len(questions))
     with ThreadPoolExecutor(judge.at_once) as pool:
-        rows = [pool.submit(_row, answers, judge, round, question) for question in questions]
         try:
+            rows = [pool.submit(_row, answers, judge, round, question) for question in questions]
             for row in as_completed(rows):
                 row.result()
                 progress.done(judge.status)

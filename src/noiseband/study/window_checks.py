@@ -112,13 +112,14 @@ def _it_fits(
 ) -> list[Problem]:
     """Where token counts are pinned, a window that reaches too far is found before any training."""
     for run in runs:
-        pinned = corpora[run.recipe.data.corpus].tokens
+        name = evaluation.corpus or run.corpus
+        pinned = corpora[name].tokens
         there = None if pinned is None else int(getattr(pinned, evaluation.split))
         first, stop = window_tokens(evaluation, run.recipe.model.context, there)
         if there and (stop > there or stop == first + 1):
             size = evaluation.batch * run.recipe.model.context
             remedy = (
-                f"the {evaluation.split} split of corpus {run.recipe.data.corpus} has {there:,} "
+                f"the {evaluation.split} split of corpus {name} has {there:,} "
                 f"tokens, and the window of run {run.name} takes {first:,} to {stop:,}, in batches "
                 f"of {size:,}; start earlier, take fewer tokens, or lower the batch"
             )
