@@ -131,7 +131,9 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self) -> None:
             path = unquote(urlsplit(self.path).path)
-            hub.requests.append((self.command, path, self.headers["Authorization"]))
+            # Now and then the client asks for something of its own, which is no repository's.
+            if not path.startswith("/api/") or path.startswith(("/api/models", "/api/datasets")):
+                hub.requests.append((self.command, path, self.headers["Authorization"]))
             fault = hub.fault(self.command, path)
             listed, asked = API.fullmatch(path), RESOLVE.fullmatch(path)
             repo, revision = "", ""
@@ -207,3 +209,17 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             """Quiet."""
 
     return Handler
+
+
+REFUSALS: list[tuple[int, dict[str, str], str]] = [
+    (403, {"X-Error-Code": "GatedRepo"}, "gated; accept its terms on the Hub and set HF_TOKEN"),
+    (401, {"X-Error-Code": "RepoNotFound"}, "no such repository, or a private one"),
+    (401, {}, "set HF_TOKEN"),
+    (403, {}, "refuses access (403); set HF_TOKEN"),
+    (404, {}, "answered 404; check repository, revision, file name and HF_ENDPOINT"),
+    (429, {"Retry-After": "7"}, "limits the rate of requests (429)"),
+    (500, {}, "the Hub answered 500"),
+    (503, {}, "the Hub answered 503"),
+    (0, {}, "run again"),
+]
+"""Status and headers of answers that no client can use, and what is said of them; 0 hangs up."""

@@ -13,7 +13,7 @@ import pytest
 from noiseband.errors import UserError
 from noiseband.hub.dataset import checked, dataset_files
 from noiseband.study.corpora import Files
-from tests.hub.server import COMMIT, Fault, Hub
+from tests.hub.server import COMMIT, REFUSALS, Fault, Hub
 
 REPO = "datasets/some/text"
 OTHER = "f" * 40
@@ -107,20 +107,7 @@ def test_another_digest_and_one_of_no_file() -> None:
     assert "sha256 pins sample/z.parquet, which is not among the files" in message
 
 
-@pytest.mark.parametrize(
-    ("status", "headers", "said"),
-    [
-        (403, {"X-Error-Code": "GatedRepo"}, "gated; accept its terms on the Hub and set HF_TOKEN"),
-        (401, {"X-Error-Code": "RepoNotFound"}, "no such repository, or a private one"),
-        (401, {}, "set HF_TOKEN"),
-        (403, {}, "refuses access (403); set HF_TOKEN"),
-        (404, {}, "answered 404"),
-        (429, {"Retry-After": "7"}, "limits the rate of requests (429)"),
-        (500, {}, "the Hub answered 500"),
-        (503, {}, "the Hub answered 503"),
-        (0, {}, "run again"),
-    ],
-)
+@pytest.mark.parametrize(("status", "headers", "said"), REFUSALS)
 @pytest.mark.parametrize("path", ["/revision/", "/tree/", "/resolve/"])
 def test_a_server_that_refuses(
     hub: Hub,

@@ -14,7 +14,7 @@ import pytest
 
 from noiseband.errors import UserError
 from noiseband.hub.fetch import TRIES, fetch_file
-from tests.hub.server import COMMIT, Fault, Hub
+from tests.hub.server import COMMIT, REFUSALS, Fault, Hub
 
 CONTENT = random.Random(1).randbytes(300_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -75,20 +75,7 @@ def test_another_digest(tmp_path: Path) -> None:
     fetch(tmp_path / "m", sha256=SHA256)
 
 
-@pytest.mark.parametrize(
-    ("status", "headers", "said"),
-    [
-        (403, {"X-Error-Code": "GatedRepo"}, "gated; accept its terms on the Hub and set HF_TOKEN"),
-        (401, {"X-Error-Code": "RepoNotFound"}, "no such repository, or a private one"),
-        (401, {}, "set HF_TOKEN"),
-        (403, {}, "refuses access (403); set HF_TOKEN"),
-        (404, {}, "answered 404; check repository, revision, file name and HF_ENDPOINT"),
-        (429, {"Retry-After": "7"}, "limits the rate of requests (429)"),
-        (500, {}, "the Hub answered 500"),
-        (503, {}, "the Hub answered 503"),
-        (0, {}, "run again"),
-    ],
-)
+@pytest.mark.parametrize(("status", "headers", "said"), REFUSALS)
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
 def test_a_server_that_refuses(
     hub: Hub,

@@ -138,3 +138,12 @@ def test_a_tracker_that_is_not_installed(study: Study, tmp_path: Path) -> None:
         assert done.returncode == 2, done.stderr
         assert f"pip install -c constraints.txt -e '.[{to}]'" in done.stderr
         assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_tracker_that_nobody_knows(study: Study, tmp_path: Path) -> None:
+    command = ["track", "--to", "paper", "--config", str(tmp_path / "study.yaml")]
+    done = subprocess.run(
+        [sys.executable, "-m", "noiseband", *command], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert all(name in done.stderr for name in ("paper", *READERS))

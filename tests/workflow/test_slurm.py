@@ -76,8 +76,10 @@ class OnCluster(Project):
     def training(self, run: str, process: subprocess.Popen[str]) -> str:
         """The Slurm job that trains the run, as soon as it has saved something."""
         work = self.folder / "results" / "work"
+        end = time.monotonic() + 300
         while not list(work.glob(f"{run}-*/step-*")):
             assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < end, slurm("squeue")  # its last column says what it waits for
             time.sleep(0.2)
         jobs = slurm("squeue", "-h", "-t", "R", "-o", "%i %k").splitlines()
         [job] = [line.split()[0] for line in jobs if run in line]
