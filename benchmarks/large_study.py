@@ -25,7 +25,7 @@ import yaml
 from benchmarks.machine import machine
 from noiseband.processor import cpu_name
 from noiseband.study import load_study
-from noiseband.study.params import ReportParams
+from noiseband.study.params import ReportParams, TablesParams
 from tests.report.fake_runs import FakeRun
 from tests.report.small_study import MACHINES, write_study
 
@@ -126,7 +126,7 @@ def page(runs: int, folder: Path) -> dict[str, Any]:
         models=[f"{run.name}/early-stop/42" for run in made[::3]],
         noise={"init_and_train": [[seed, seed] for seed in seeds_of(runs)]},
     )
-    tables = params.model_dump(exclude={"machine"})
+    tables = params.model_dump(include=set(TablesParams.model_fields))
     given = "--results", str(results), "--params"
     out = results / "report.html"
     noiseband = _program("noiseband")

@@ -1,4 +1,6 @@
 # Tables, figures and the page: pure functions of what the other stages left on disk.
+# Long lists of input are functions: where a rule also names another's output, Snakemake hashes a
+# list once for each of its files.
 
 
 rule tables:
@@ -29,7 +31,7 @@ rule figures:
     input:
         code=code("report.figures"),
         tables=rules.tables.output,
-        traces=run_files(study, "trace.parquet"),
+        traces=lambda w: run_files(study, "trace.parquet"),
     output:
         report(
             expand(f"{RESULTS}/figures/{{name}}.svg", name=FIGURES),
@@ -59,9 +61,9 @@ rule report:
         init=rules.verify_init.output,
         verify=[f"{RESULTS}/verify/{run.name}.json" for run in study.repeats],
         manifest=rules.manifest.output,
-        artefacts=rules.manifest.input.artefacts,
-        judged=rules.manifest.input.judged,
-        volatile=run_files(study, "timing.json", "provenance.json"),
+        artefacts=lambda w: deterministic_artefacts(study),
+        judged=lambda w: judged_artefacts(study),
+        volatile=lambda w: run_files(study, "timing.json", "provenance.json"),
     output:
         report(
             f"{RESULTS}/report.html", category="Answers", caption="../report/page.rst"
