@@ -11,7 +11,7 @@ from pathlib import Path
 
 from snakemake.io import sourcecache_entry
 
-from noiseband.plan.jobs import training_resources
+from noiseband.plan.jobs import gpu_resource, training_resources
 from noiseband.study.contamination import contaminations
 from noiseband.study.params import (
     CorpusParams,
@@ -74,6 +74,16 @@ def everywhere(files):
 def code(*stages):
     """Source files that decide a stage's result."""
     return everywhere(source_files(*stages))
+
+
+def elsewhere():
+    """Whether jobs are sent to other computers, or this is one of those."""
+    return not workflow.local_exec
+
+
+def gpus(devices):
+    """Resource `gpu`: so many for each model; none on machines without."""
+    return gpu_resource(study, Path(MACHINES), elsewhere, devices)
 
 
 wildcard_constraints:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from noiseband.errors import UserError
-from noiseband.plan.jobs import launcher, nodes_of, training_resources
+from noiseband.plan.jobs import gpu_resource, launcher, nodes_of, training_resources
 from noiseband.plan.machines import Machine, load_machines
 from noiseband.study import Study, parse_study
 
@@ -87,6 +87,23 @@ def test_one_machine_is_asked_for_nothing(study_data: dict[str, Any], tmp_path: 
     absent = tmp_path / "absent.yaml"  # nor is the table read
     found = asked(study(study_data, 4), absent, elsewhere=False)
     assert found == {"launcher": "", "runtime": 0, "mem_mb": 0}
+
+
+@pytest.mark.parametrize(
+    ("gpu", "elsewhere", "expected"), [(True, True, 2), (False, True, None), (False, False, 2)]
+)
+@pytest.mark.parametrize("model", ["baseline-42", "gpt2-small"])
+def test_machines_without_gpus_are_asked_for_none(
+    study_data: dict[str, Any],
+    tmp_path: Path,
+    model: str,
+    gpu: bool,
+    elsewhere: bool,
+    expected: int | None,
+) -> None:
+    file = table(tmp_path, gpu=gpu)
+    found = gpu_resource(study(study_data, 1), file, lambda: elsewhere, lambda _: 2)
+    assert found(SimpleNamespace(run=model)) == expected
 
 
 def test_devices_are_spread_evenly(tmp_path: Path) -> None:

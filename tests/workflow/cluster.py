@@ -28,8 +28,7 @@ SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 CryptoType=crypto/munge
-# A job that is queued again waits until what it was started with has expired: 120 s by default.
-AuthInfo=socket={root}/munge.socket,cred_expire=3
+AuthInfo=socket={root}/munge.socket
 StateSaveLocation={root}/state
 SlurmdSpoolDir={root}/spool-%n
 SlurmctldPidFile={root}/slurmctld.pid

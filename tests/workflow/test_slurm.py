@@ -29,7 +29,6 @@ MACHINE = f"""
       - {{model: pocket, precision: float32, dropout: true, tokens_per_second: 29449}}
 """
 MANIFEST = "results/manifest.json"
-ON_GPUS = ("train", "evaluate", "rerun", "verify_rerun", "finetune", "respond")
 
 
 @pytest.fixture
@@ -60,8 +59,6 @@ class OnCluster(Project):
         command = ["--workflow-profile", "profiles/slurm", "--slurm-status-command", "squeue"]
         command += ["--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5"]
         command += ["--set-threads", "tokenize=1"]
-        # Nodes without GPUs, whatever the rules ask for.
-        command += ["--set-resources", *(f"{rule}:gpu=0" for rule in ON_GPUS)]
         return self.background("snakemake", *command, *arguments)
 
     def finish(self, process: subprocess.Popen[str]) -> tuple[int, str]:
@@ -100,6 +97,8 @@ def test_queued_again_and_cancelled_it_gives_the_local_manifest(
     asked = slurm("squeue", "-h", "-j", queued_again, "-o", "%D nodes, %C CPUs, %m, %P, %l")
     assert re.fullmatch(r"2 nodes, 2 CPUs, 145\dM, pair, 11:00", asked), asked
     subprocess.run(["scontrol", "requeue", queued_again], check=True)
+    # At once, and not when what it was started with has expired, two minutes later.
+    subprocess.run(["scontrol", "update", f"JobId={queued_again}", "StartTime=now"], check=True)
     cancelled = remote.training("baseline-22", first)
     subprocess.run(["scancel", cancelled], check=True)
     status, output = remote.finish(first)

@@ -20,7 +20,7 @@ rule evaluate:
     benchmark:
         f"{RESULTS}/benchmarks/evaluate/{{run}}.tsv"
     resources:
-        gpu=1,
+        gpu=gpus(lambda model: 1),
     params:
         text=lambda w: EvaluateParams.of(study, study.models[w.run]).text,
     message:

@@ -22,7 +22,7 @@ rule finetune:
     benchmark:
         f"{RESULTS}/benchmarks/finetune/{{run}}/{{protocol}}-{{seed}}.tsv"
     resources:
-        gpu=1,
+        gpu=gpus(lambda model: 1),
     params:
         text=lambda w: FinetuneParams.of(study, study.models[w.run], w.protocol).text,
         out=subpath(output.model, parent=True),
@@ -46,7 +46,7 @@ rule respond:
     benchmark:
         f"{RESULTS}/benchmarks/respond/{{run}}/{{protocol}}-{{seed}}.tsv"
     resources:
-        gpu=1,
+        gpu=gpus(lambda model: 1),
     params:
         text=lambda w: RespondParams.of(study, study.models[w.run], w.protocol).text,
     message:

@@ -57,7 +57,7 @@ rule verify_rerun:
     wildcard_constraints:
         run=one_of(RUNS),
     resources:
-        gpu=1,
+        gpu=gpus(lambda model: 1),
     params:
         original=subpath(input.original, parent=True),
         rerun=subpath(input.rerun, parent=True),

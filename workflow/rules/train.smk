@@ -35,10 +35,10 @@ rule train:
     threads: lambda w: study.runs[w.run].recipe.threads * study.processes(study.runs[w.run])
     resources:
         # Time, memory and nodes, for executors that send jobs elsewhere.
-        **training_resources(study, Path(MACHINES), lambda: not workflow.local_exec),
+        **training_resources(study, Path(MACHINES), elsewhere),
         # Not a param where it changes no bits: then a change of it reruns nothing.
         processes=lambda w: study.processes(study.runs[w.run]),
-        gpu=lambda w: study.processes(study.runs[w.run]),
+        gpu=gpus(lambda run: study.processes(study.runs[run])),
     params:
         text=lambda w: TrainParams.of(study, study.runs[w.run]).text,
         processes=lambda w: (

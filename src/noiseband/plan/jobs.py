@@ -64,12 +64,7 @@ def training_resources(study: Study, table: Path, elsewhere: Callable[[], bool])
     Raises:
         UserError: from the functions, where the table lacks a run's machine.
     """
-
-    @cache
-    def machine(run: str) -> Machine | None:
-        if not elsewhere():
-            return None
-        return machine_of(load_machines(table), study.machine(study.runs[run]))
+    machine = _machines(study, table, elsewhere)
 
     def on_cluster(value: Callable[[Machine, str], Any], otherwise: Any = None) -> Resource:
         def resource(wildcards: Any) -> Any:
@@ -103,6 +98,38 @@ def training_resources(study: Study, table: Path, elsewhere: Callable[[], bool])
         # Or it would take `tasks` for a number of tasks on each GPU.
         "tasks_per_gpu": on_several(lambda m, run: 0),
     }
+
+
+def gpu_resource(
+    study: Study, table: Path, elsewhere: Callable[[], bool], devices: Callable[[str], int]
+) -> Resource:
+    """Resource `gpu` of a rule: how many devices a job of a run or pretrained model works on.
+
+    None where it is sent to a machine that has none: a cluster would look for them in vain.
+    """
+    machine = _machines(study, table, elsewhere)
+
+    def resource(wildcards: Any) -> int | None:
+        found = machine(wildcards.run)
+        return None if found is not None and not found.gpu else devices(wildcards.run)
+
+    return resource
+
+
+def _machines(
+    study: Study, table: Path, elsewhere: Callable[[], bool]
+) -> Callable[[str], Machine | None]:
+    """The machine that a run's or pretrained model's jobs are sent to; None where they stay."""
+
+    @cache
+    def machine(model: str) -> Machine | None:
+        if not elsewhere():
+            return None
+        run = study.runs.get(model)
+        name = study.config.machine if run is None else study.machine(run)
+        return machine_of(load_machines(table), name)
+
+    return machine
 
 
 def minutes(study: Study, run: str, table: Path, machine: Machine) -> int:
