@@ -1,9 +1,10 @@
 """How planning and the page grow with the number of runs: a study of 10, 100 and 1,000.
 
-python -m benchmarks.large_study [RUNS ...]
+python -m benchmarks.large_study [RUNS[:LABELS] ...]
 
-The study is the pocket study's, with up to 49 other learning rates instead of its interventions,
-each of them and the baseline with equally many seeds, and every third run fine-tuned. Planning is
+The study is the pocket study's, with up to 49 other learning rates instead of its interventions (or
+LABELS - 1 of them), each and the baseline with equally many seeds, at least two, and every third
+run fine-tuned. Planning is
 a dry run of that; tables, figures and page are made of as many made-up runs (tests/report), whose
 files have the shape and size of real ones: 400 steps each.
 """
@@ -29,8 +30,8 @@ from noiseband.study.params import ReportParams, TablesParams
 from tests.report.fake_runs import FakeRun
 from tests.report.small_study import MACHINES, write_study
 
-SIZES = (10, 100, 1000)
 LABELS = 50
+SIZES = ((10, LABELS), (100, LABELS), (1000, LABELS), (1000, 500))
 STEPS = 400
 
 
@@ -66,15 +67,15 @@ def measured(*command: str) -> Cost:
     return Cost(round(wall, 2), round(cpu, 2), round(kilobytes * 1024 / 1e6))
 
 
-def seeds_of(runs: int) -> range:
+def seeds_of(runs: int, labels: int) -> range:
     """Seeds of the baseline and of every learning rate."""
-    return range(1, 1 + max(2, runs // LABELS))
+    return range(1, 1 + max(2, runs // labels))
 
 
-def config(runs: int) -> dict[str, Any]:
+def config(runs: int, labels: int) -> dict[str, Any]:
     """The pocket study, of another size."""
     study: dict[str, Any] = yaml.safe_load(Path("config/config.yaml").read_text("utf-8"))
-    seeds = list(seeds_of(runs))
+    seeds = list(seeds_of(runs, labels))
     rates = {
         f"rate-{k:02d}": {"optimizer.learning_rate": round(0.01 + 0.0001 * k, 6)}
         for k in range(1, runs // len(seeds))
@@ -92,10 +93,10 @@ def config(runs: int) -> dict[str, Any]:
     }
 
 
-def fake_runs(runs: int) -> list[FakeRun]:
+def fake_runs(runs: int, labels: int) -> list[FakeRun]:
     """As many runs in the same shape, whose effects and noise are drawn."""
     draws = np.random.default_rng(0)
-    seeds, found = seeds_of(runs), []
+    seeds, found = seeds_of(runs, labels), []
     for k in range(runs // len(seeds)):
         name = f"rate-{k:02d}" if k else "baseline"
         effect = float(draws.normal(0, 0.02)) if k else 0.0
@@ -108,23 +109,23 @@ def fake_runs(runs: int) -> list[FakeRun]:
     return found
 
 
-def planning(runs: int, folder: Path) -> Cost:
+def planning(runs: int, labels: int, folder: Path) -> Cost:
     """A dry run of a study of which nothing is there."""
     file = folder / "study.yaml"
-    file.write_text(yaml.safe_dump(config(runs) | {"results": str(folder / "results")}))
+    file.write_text(yaml.safe_dump(config(runs, labels) | {"results": str(folder / "results")}))
     assert len(load_study(file).runs) == runs
     return measured(_program("snakemake"), "-n", "--configfile", str(file))
 
 
-def page(runs: int, folder: Path) -> dict[str, Any]:
+def page(runs: int, labels: int, folder: Path) -> dict[str, Any]:
     """The three commands that make a page, on runs that are there."""
-    results, made = folder / "results", fake_runs(runs)
+    results, made = folder / "results", fake_runs(runs, labels)
     params: ReportParams = write_study(
         results,
         made,
         steps=STEPS,
         models=[f"{run.name}/early-stop/42" for run in made[::3]],
-        noise={"init_and_train": [[seed, seed] for seed in seeds_of(runs)]},
+        noise={"init_and_train": [[seed, seed] for seed in seeds_of(runs, labels)]},
     )
     tables = params.model_dump(include=set(TablesParams.model_fields))
     given = "--results", str(results), "--params"
@@ -148,13 +149,15 @@ def _program(name: str) -> str:
 
 
 def main() -> None:
-    sizes = [int(text) for text in sys.argv[1:]] or list(SIZES)
+    given = [text.partition(":") for text in sys.argv[1:]]
+    sizes = [(int(runs), int(labels or LABELS)) for runs, _, labels in given] or list(SIZES)
     found: dict[str, Any] = {"machine": machine(), "sizes": {}}
-    for runs in sizes:
+    for size in sizes:
         with tempfile.TemporaryDirectory() as planned, tempfile.TemporaryDirectory() as finished:
-            costs = {"plan": vars(planning(runs, Path(planned))), **page(runs, Path(finished))}
-        found["sizes"][str(runs)] = costs
-        print(f"{runs:,} runs, page {costs['page_mb']} MB")
+            costs = {"plan": vars(planning(*size, Path(planned))), **page(*size, Path(finished))}
+        runs, labels = size[0], size[0] // len(seeds_of(*size))
+        found["sizes"][f"{runs} runs, {labels} labels"] = costs
+        print(f"{runs:,} runs of {labels} labels, page {costs['page_mb']} MB")
         for stage in ("plan", "tables", "figures", "report"):
             cost = costs[stage]
             print(
