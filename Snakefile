@@ -13,22 +13,24 @@ from snakemake.io import sourcecache_entry
 
 from noiseband.plan.jobs import gpu_resource, training_resources
 from noiseband.study.contamination import contaminations
-from noiseband.study.params import (
+from noiseband.study.data_params import (
     CorpusParams,
-    EvaluateParams,
     FetchTokensParams,
+    InstructionsParams,
+    TokenizeParams,
+    VocabularyParams,
+)
+from noiseband.study.params import (
+    EvaluateParams,
     FinetuneParams,
     InitParams,
-    InstructionsParams,
     ReportParams,
     PretrainedParams,
     RespondParams,
     JudgeParams,
     StartsParams,
     TablesParams,
-    TokenizeParams,
     TrainParams,
-    VocabularyParams,
     finetuned_models,
 )
 from noiseband.source_code import source_files

@@ -41,7 +41,7 @@ from noiseband.corpus.vocabulary import build_vocabulary, load_encoding
 from noiseband.files import write_jsonl
 from noiseband.study import load_study
 from noiseband.study.corpora import Tokenizer
-from noiseband.study.params import CorpusParams
+from noiseband.study.data_params import CorpusParams
 
 PART = 32_000_000
 """Bytes of text in a part that both ways encode."""

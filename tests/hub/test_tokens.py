@@ -20,7 +20,7 @@ from noiseband.errors import UserError
 from noiseband.files import read_json, write_jsonl
 from noiseband.hub.tokens import fetch_tokens
 from noiseband.study.corpora import SplitTokens, Tokenised
-from noiseband.study.params import FetchTokensParams
+from noiseband.study.data_params import FetchTokensParams
 from tests.hub.server import COMMIT, Fault, Hub
 
 TEXTS = {

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from noiseband.study import StudyError, parse_study
-from noiseband.study.params import FinetuneParams, InstructionsParams, finetuned_models
+from noiseband.study.data_params import InstructionsParams
+from noiseband.study.params import FinetuneParams, finetuned_models
 
 ROWS: dict[str, dict[str, Any]] = {
     "factbook": {"kind": "factbook", "package": "p", "version": "1", "rows": 40},

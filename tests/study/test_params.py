@@ -8,17 +8,15 @@ from typing import Any
 import pytest
 
 from noiseband.study import Section, load_study, parse_study
+from noiseband.study.data_params import CorpusParams, TokenizeParams, VocabularyParams
 from noiseband.study.params import (
-    CorpusParams,
     EvaluateParams,
     FinetuneParams,
     InitParams,
     RespondParams,
     StartsParams,
     TablesParams,
-    TokenizeParams,
     TrainParams,
-    VocabularyParams,
     finetuned_models,
 )
 

@@ -84,7 +84,7 @@ def cluster(root: Path) -> Iterator[None]:
         for node in ("n1", "n2"):
             _daemon(root, stack, "slurmd", "-D", "-N", node)
         stack.callback(_no_jobs)
-        _wait(lambda: slurm("sinfo", "-h", "-o", "%T %D") == "idle 2", 30, "two idle nodes")
+        wait(lambda: slurm("sinfo", "-h", "-o", "%T %D") == "idle 2", 30, "two idle nodes")
         yield
 
 
@@ -127,7 +127,7 @@ def _munge(root: Path, stack: ExitStack) -> None:
     files |= {f"{name}-file": root / f"munge.{name}" for name in ("pid", "log", "seed")}
     options = [f"--{name.replace('key', 'key-file')}={path}" for name, path in files.items()]
     _daemon(root, stack, "munged", "--foreground", "--force", *options)
-    _wait(files["socket"].exists, 15, "munged")
+    wait(files["socket"].exists, 15, "munged")
 
 
 def _daemon(root: Path, stack: ExitStack, *command: str) -> None:
@@ -150,10 +150,11 @@ def _no_jobs() -> None:
     if slurm("squeue", "-h"):
         slurm("scancel", "--user=root", "--full", "--signal=KILL")
         slurm("scancel", "--user=root")
-        _wait(lambda: not slurm("squeue", "-h"), 30, "the end of all jobs")
+        wait(lambda: not slurm("squeue", "-h"), 30, "the end of all jobs")
 
 
-def _wait(condition: Callable[[], bool], seconds: float, what: str) -> None:
+def wait(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Until it is so. Raises TimeoutError."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

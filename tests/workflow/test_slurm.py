@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.cluster import PARTITION, cluster, missing, slurm
+from tests.workflow.cluster import PARTITION, cluster, missing, slurm, wait
 from tests.workflow.test_dag import Project
 
 MACHINE = f"""
@@ -83,13 +83,19 @@ class OnCluster(Project):
         return job
 
 
-@pytest.mark.campaign
+def start_at_once(job: str) -> None:
+    """Slurm lets a job that is queued again wait for two minutes."""
+    wait(lambda: slurm("squeue", "-h", "-j", job, "-o", "%r") == "BeginTime", 60, "a queued job")
+    subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], check=True)
+
+
 def test_queued_again_and_cancelled_it_gives_the_local_manifest(
     two_nodes: None, tmp_path: Path
 ) -> None:
     local, remote = (OnCluster(tmp_path / name) for name in ("local", "remote"))
-    done = local.snakemake("--config", "processes=1", "--", MANIFEST)
-    assert done.returncode == 0, done.stdout + done.stderr
+    undisturbed = local.background(
+        "snakemake", "--cores", "1", "--config", "processes=1", "--", MANIFEST
+    )
 
     # Two nodes for each run, one process on each. --retries 0: what is cancelled stays so.
     first = remote.start("--retries", "0", "--", MANIFEST)
@@ -97,10 +103,9 @@ def test_queued_again_and_cancelled_it_gives_the_local_manifest(
     asked = slurm("squeue", "-h", "-j", queued_again, "-o", "%D nodes, %C CPUs, %m, %P, %l")
     assert re.fullmatch(r"2 nodes, 2 CPUs, 145\dM, pair, 11:00", asked), asked
     subprocess.run(["scontrol", "requeue", queued_again], check=True)
-    # At once, and not when what it was started with has expired, two minutes later.
-    subprocess.run(["scontrol", "update", f"JobId={queued_again}", "StartTime=now"], check=True)
     cancelled = remote.training("baseline-22", first)
     subprocess.run(["scancel", cancelled], check=True)
+    start_at_once(queued_again)
     status, output = remote.finish(first)
     assert status == 1, output
     assert "baseline-22" in output and "CANCELLED" in output
@@ -111,5 +116,7 @@ def test_queued_again_and_cancelled_it_gives_the_local_manifest(
     for run in ("baseline-42", "baseline-22"):
         assert re.search(r"stopped by SIGTERM; saved", remote.log(run)), remote.log(run)
         assert re.search(r"going on after step \d+ of", remote.log(run))
+    status, output = local.finish(undisturbed)
+    assert status == 0, output
     manifests = [json.loads((one.folder / MANIFEST).read_text()) for one in (local, remote)]
     assert manifests[0] == manifests[1]

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from noiseband.cli import app
 from noiseband.errors import UserError
 from noiseband.gpus import reserve
-from noiseband.study import corpora, params
+from noiseband.study import corpora, data_params, params
 from noiseband.study.recipe import Section
 
 ParamsText = Annotated[str, typer.Option("--params", help="The stage's params as JSON.")]
@@ -47,7 +47,7 @@ def corpus(params_text: ParamsText, out: Out) -> None:
     """Read documents from packages, the Hub or a folder into disjoint splits."""
     from noiseband.corpus.build import build_corpus
 
-    build_corpus(parse(params.CorpusParams, params_text), out)
+    build_corpus(parse(data_params.CorpusParams, params_text), out)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -62,7 +62,7 @@ def vocabulary(
     """Train the vocabulary of a corpus, or write out a published one."""
     from noiseband.corpus.vocabulary import build_vocabulary
 
-    given = parse(params.VocabularyParams, params_text)
+    given = parse(data_params.VocabularyParams, params_text)
     tokenizer = corpora.Tokenizer(kind=given.kind, vocabulary=given.vocabulary)
     build_vocabulary(tokenizer, text, out)
 
@@ -93,7 +93,7 @@ def tokenize(
     from noiseband.corpus import tokens
     from noiseband.corpus.shards import cores
 
-    given = parse(params.TokenizeParams, params_text)
+    given = parse(data_params.TokenizeParams, params_text)
     tokens.tokenize(
         corpus, vocabulary, given.tokens, out, given.allow_special, workers or cores(), work
     )
@@ -104,7 +104,7 @@ def fetch_tokens(params_text: ParamsText, vocabulary: File, out: Out) -> None:
     """Fetch token files that others made, and check them from end to end."""
     from noiseband.hub import tokens
 
-    tokens.fetch_tokens(parse(params.FetchTokensParams, params_text), vocabulary, out)
+    tokens.fetch_tokens(parse(data_params.FetchTokensParams, params_text), vocabulary, out)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -112,7 +112,7 @@ def instructions(params_text: ParamsText, out: Out) -> None:
     """Collect instruction rows for fine-tuning, split by position."""
     from noiseband.corpus.instructions import build_instructions
 
-    build_instructions(parse(params.InstructionsParams, params_text).instructions, out)
+    build_instructions(parse(data_params.InstructionsParams, params_text).instructions, out)
 
 
 @app.command(rich_help_panel=PANEL)

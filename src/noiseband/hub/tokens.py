@@ -23,7 +23,7 @@ from noiseband.files import atomic, write_json
 from noiseband.hub.dataset import checked, dataset_files, where
 from noiseband.hub.fetch import put, reason
 from noiseband.study.corpora import Tokenised
-from noiseband.study.params import FetchTokensParams
+from noiseband.study.data_params import FetchTokensParams
 
 CHUNK = 2**22
 """Tokens that are looked at together."""

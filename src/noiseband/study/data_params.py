@@ -1,0 +1,67 @@
+"""What corpora, vocabularies, tokens and instructions depend on: their rules' params."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from noiseband.study.corpora import Documents, SplitTokens, Tokenised, TokenisedCorpus
+from noiseband.study.instructions import Instructions
+from noiseband.study.recipe import Section
+from noiseband.study.runs import Study
+
+
+class CorpusParams(Documents):
+    """Of `corpus`."""
+
+    @classmethod
+    def of(cls, study: Study, corpus: str) -> CorpusParams:
+        fields = Documents.model_fields
+        return cls(**{name: getattr(study.config.corpora[corpus], name) for name in fields})
+
+
+class VocabularyParams(Section):
+    """Of `vocabulary`: a tokenizer without what only encoding depends on."""
+
+    kind: Literal["bpe", "gpt2"]
+    vocabulary: int | None
+
+    @classmethod
+    def of(cls, study: Study, corpus: str) -> VocabularyParams:
+        tokenizer = study.config.corpora[corpus].tokenizer
+        return cls(kind=tokenizer.kind, vocabulary=tokenizer.vocabulary)
+
+
+class TokenizeParams(Section):
+    """Of `tokenize`."""
+
+    tokens: SplitTokens | None
+    allow_special: bool
+
+    @classmethod
+    def of(cls, study: Study, corpus: str) -> TokenizeParams:
+        chosen = study.config.corpora[corpus]
+        return cls(tokens=chosen.tokens, allow_special=chosen.tokenizer.allow_special)
+
+
+class FetchTokensParams(Section):
+    """Of `fetch_tokens`."""
+
+    tokenised: Tokenised
+    tokens: SplitTokens | None
+
+    @classmethod
+    def of(cls, study: Study, corpus: str) -> FetchTokensParams:
+        chosen = study.config.corpora[corpus]
+        assert isinstance(chosen, TokenisedCorpus)  # no rule asks for it otherwise
+        return cls(tokenised=chosen.tokenised, tokens=chosen.tokens)
+
+
+class InstructionsParams(Section):
+    """Of `instructions`."""
+
+    instructions: Instructions
+
+    @classmethod
+    def of(cls, study: Study, name: str) -> InstructionsParams:
+        assert study.config.finetuning is not None  # no rule asks for it otherwise
+        return cls(instructions=study.config.finetuning.instructions[name])
