@@ -11,7 +11,8 @@ from typing import Any
 
 from noiseband.files import read_jsonl
 from noiseband.report.packed import packed
-from noiseband.report.rows import FinetuningRow, RunRow
+from noiseband.report.rows import RunRow
+from noiseband.report.tuning_rows import FinetuningRow
 from noiseband.report.view_explorer import explorer
 from noiseband.table import read_rows
 from tests.report import hostile_text as hostile

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from noiseband.judge.judge import judge_files
-from noiseband.report.rows import FinetuningRow
+from noiseband.report.tuning_rows import FinetuningRow
 from noiseband.repro.manifest import write_manifest
 from noiseband.study.judges import OpenAIJudge
 from noiseband.table import read_rows

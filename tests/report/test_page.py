@@ -16,7 +16,7 @@ from jinja2 import UndefinedError
 from noiseband.errors import UserError
 from noiseband.files import write_jsonl
 from noiseband.report.page import SCRIPT, TEMPLATES, environment, write_report
-from noiseband.report.rows import FinetuningRow
+from noiseband.report.tuning_rows import FinetuningRow
 from noiseband.report.view_questions import SHOWN, questions
 from noiseband.report.view_samples import last_samples, samples
 from noiseband.repro.compare import Difference

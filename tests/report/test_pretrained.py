@@ -8,8 +8,9 @@ import pytest
 
 from noiseband.report.figures import write_figures
 from noiseband.report.pretrained import gaps
-from noiseband.report.rows import FinetuningRow, GapRow, PretrainedRow, RunRow, VerdictRow
+from noiseband.report.rows import GapRow, PretrainedRow, RunRow, VerdictRow
 from noiseband.report.tables import write_tables
+from noiseband.report.tuning_rows import FinetuningRow
 from noiseband.report.words import whole_percent
 from noiseband.table import read_rows
 from tests.report.conftest import Made, make

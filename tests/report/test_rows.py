@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from noiseband.errors import UserError
-from noiseband.report.rows import EpochRow, StackRow, VerdictRow
+from noiseband.report.rows import StackRow, VerdictRow
+from noiseband.report.tuning_rows import EpochRow
 from noiseband.table import read_rows, write_rows
 
 STACK = StackRow(

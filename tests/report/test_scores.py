@@ -11,9 +11,9 @@ import pytest
 
 from noiseband.files import write_jsonl
 from noiseband.report.agreement import agreement_sentences
-from noiseband.report.rows import EpochRow, FinetuningRow
 from noiseband.report.scores import judge_rounds, marks, score_table, split_model
 from noiseband.report.tables import write_tables
+from noiseband.report.tuning_rows import EpochRow, FinetuningRow
 from noiseband.stats.ranks import places
 from noiseband.table import read_rows
 from tests.report.fake_runs import BASELINES

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from noiseband.report.rows import FinetuningRow, RunRow
+from noiseband.report.rows import RunRow
 from noiseband.report.tuning import tuning_noise_rows, twin_rows
+from noiseband.report.tuning_rows import FinetuningRow
 from tests.report.conftest import Made, make
 from tests.report.fake_runs import BASELINES, FakeRun
 from tests.report.small_study import write_study

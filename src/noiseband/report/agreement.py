@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from noiseband.report.rows import FinetuningRow
 from noiseband.report.scores import score_table
+from noiseband.report.tuning_rows import FinetuningRow
 from noiseband.report.words import counted, signed
 from noiseband.stats.ranks import intraclass_correlation, kendall_w
 

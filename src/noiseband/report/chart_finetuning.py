@@ -10,8 +10,9 @@ from matplotlib.ticker import MaxNLocator
 
 from noiseband.report.hostile import plain
 from noiseband.report.palette import PRETRAINED, colour, marker
-from noiseband.report.rows import EpochRow, FinetuningRow, RunRow, VerdictRow
+from noiseband.report.rows import RunRow, VerdictRow
 from noiseband.report.svg import blank, panel, tip
+from noiseband.report.tuning_rows import EpochRow, FinetuningRow
 from noiseband.report.words import fixed
 from noiseband.stats.least_squares import BASELINE
 

@@ -17,18 +17,11 @@ from noiseband.report.chart_noise import draw_noise
 from noiseband.report.chart_pareto import draw_pareto
 from noiseband.report.chart_positions import draw_positions
 from noiseband.report.palette import LIGHT
-from noiseband.report.rows import (
-    EpochRow,
-    FactorialRow,
-    FinetuningRow,
-    NoiseRow,
-    PositionRow,
-    RunRow,
-    VerdictRow,
-)
+from noiseband.report.rows import FactorialRow, NoiseRow, PositionRow, RunRow, VerdictRow
 from noiseband.report.svg import blank, drawing, render
 from noiseband.report.traces import read_trace
 from noiseband.report.training import Line, sort_traces
+from noiseband.report.tuning_rows import EpochRow, FinetuningRow
 from noiseband.report.words import summary
 from noiseband.study.params import TablesParams
 from noiseband.table import read_rows

@@ -27,17 +27,15 @@ from noiseband.report.reproduced import ReproducedRow, reproduced_view
 from noiseband.report.rows import (
     ContaminationRow,
     FactorialRow,
-    FinetuningRow,
     GapRow,
     NoiseRow,
     PretrainedRow,
     RunRow,
     StackRow,
-    TuningNoiseRow,
-    TwinRow,
     VerdictRow,
 )
 from noiseband.report.sources import json_if_any
+from noiseband.report.tuning_rows import FinetuningRow, TuningNoiseRow, TwinRow
 from noiseband.report.view_answer import facts, groups, scatter_note, seed_note
 from noiseband.report.view_corpus import corpus
 from noiseband.report.view_costs import costs

@@ -210,48 +210,6 @@ class GapRow:
 
 
 @dataclass(frozen=True)
-class FinetuningRow:
-    """One fine-tuned model."""
-
-    run: str
-    protocol: str
-    seed: int
-    test_loss: float | None
-    """Of the run before fine-tuning."""
-    best_epoch: int | None
-    epochs: int
-    """Epochs run; the record may hold one more, number 0, from before."""
-    validation_loss: float | None
-    """At the best epoch."""
-    score: float | None
-    """Mean over questions and rounds of the scores that are there, 0 to 100."""
-    questions: int
-    """Questions with at least one score."""
-    missing: int
-    """Answers without a score, over all rounds."""
-    rank: str | None
-    """The run's within the protocol, over all its fine-tuning seeds; `3=` where runs tie."""
-    rank_low: int | None
-    """Best place of the rank's interval, which resamples fine-tuning seeds, judging rounds and
-    questions."""
-    rank_high: int | None
-    """Worst place of it."""
-
-
-@dataclass(frozen=True)
-class EpochRow:
-    """One epoch of one fine-tuned model."""
-
-    run: str
-    protocol: str
-    seed: int
-    epoch: int
-    train_loss: float | None
-    validation_loss: float | None
-    best: bool
-
-
-@dataclass(frozen=True)
 class PositionRow:
     """Test loss of one run in one stretch of the context."""
 
@@ -262,47 +220,3 @@ class PositionRow:
     """Last position, included."""
     loss: float
     """Mean over the targets there, nats per token."""
-
-
-@dataclass(frozen=True)
-class TuningNoiseRow:
-    """Fine-tuning noise of one protocol by one measure: judge score, or best validation loss."""
-
-    protocol: str
-    measure: str
-    runs: int
-    models: int
-    degrees_of_freedom: int
-    """Of the SD within runs."""
-    within: float | None
-    """SD over fine-tuning seeds of one run, pooled over runs."""
-    within_low: float | None
-    within_high: float | None
-    between: float | None
-    """SD of the runs' means."""
-    between_low: float | None
-    between_high: float | None
-    p_value: float | None
-    """F test: chance of this if runs did not differ by more than fine-tuning seeds do."""
-
-
-@dataclass(frozen=True)
-class TwinRow:
-    """A fine-tuned run against another of the same recipe."""
-
-    protocol: str
-    measure: str
-    run: str
-    compared_with: str
-    kind: str
-    """`twin`, which differs in microbatch or machine, or `repeat`."""
-    seeds: int
-    """Fine-tuning seeds that both have."""
-    difference: float | None
-    """The run's less the other's."""
-    low: float | None
-    """Interval of it by fine-tuning noise alone, for all pairs of the protocol at once."""
-    high: float | None
-    p_value: float | None
-    """Adjusted for these pairs, as the interval is."""
-    finding: str

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from noiseband.report.rows import EpochRow, FinetuningRow
 from noiseband.report.sources import json_file, json_lines
+from noiseband.report.tuning_rows import EpochRow, FinetuningRow
 from noiseband.stats.ranks import rank_intervals
 
 

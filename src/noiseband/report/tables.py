@@ -16,23 +16,20 @@ from noiseband.report.pretrained import gap_rows, pretrained_rows
 from noiseband.report.reproduced import ReproducedRow, reproduced_rows
 from noiseband.report.rows import (
     ContaminationRow,
-    EpochRow,
     FactorialRow,
-    FinetuningRow,
     GapRow,
     NoiseRow,
     PositionRow,
     PretrainedRow,
     RunRow,
     StackRow,
-    TuningNoiseRow,
-    TwinRow,
     VerdictRow,
 )
 from noiseband.report.scores import epoch_rows, finetuning_rows
 from noiseband.report.sources import json_file
 from noiseband.report.traces import final_loss, read_trace
 from noiseband.report.tuning import tuning_noise_rows, twin_rows
+from noiseband.report.tuning_rows import EpochRow, FinetuningRow, TuningNoiseRow, TwinRow
 from noiseband.study.params import TablesParams
 from noiseband.table import write_rows
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean
 
 from noiseband.report.inference import shared_recipe
-from noiseband.report.rows import FinetuningRow, RunRow, TuningNoiseRow, TwinRow
+from noiseband.report.rows import RunRow
+from noiseband.report.tuning_rows import FinetuningRow, TuningNoiseRow, TwinRow
 from noiseband.stats.simultaneous import Estimate
 from noiseband.stats.tuning import differences, tuning_noise
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from noiseband.report.inference import twins
-from noiseband.report.rows import FinetuningRow, RunRow
+from noiseband.report.rows import RunRow
 from noiseband.report.scores import judge_rounds
+from noiseband.report.tuning_rows import FinetuningRow
 from noiseband.report.view_questions import answers_of
 
 

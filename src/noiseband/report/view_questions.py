@@ -8,9 +8,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from noiseband.report.rows import FinetuningRow
 from noiseband.report.scores import judge_rounds
 from noiseband.report.sources import lines_if_any
+from noiseband.report.tuning_rows import FinetuningRow
 
 SHOWN = 9
 """Answers of a question shown at once; the others are folded."""
