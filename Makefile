@@ -25,7 +25,7 @@ report: $(VENV)/installed ## Run the pocket study and build results/report.html
 
 test: $(VENV)/installed-dev ## Run the tests
 	@$(MAKE) --no-print-directory $(GGUF) || echo "No model to test local judges with: those tests are skipped."
-	pytest -n $(WORKERS) --dist loadfile
+	pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 campaign: $(VENV)/installed-dev ## Kill training at random moments, 30 times
 	pytest -m campaign

@@ -105,13 +105,14 @@ class Project:
     @contextmanager
     def edited(self, file: str, old: str, new: str) -> Iterator[None]:
         path = self.folder / file
-        before = path.read_text()
+        before, times = path.read_text(), path.stat()
         assert old in before
         path.write_text(before.replace(old, new, 1))
         try:
             yield
         finally:
             path.write_text(before)
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 @pytest.fixture(scope="module")
