@@ -20,12 +20,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 settings.register_profile("noiseband", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("noiseband")
 
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole workflows first: a long file at the end would keep one worker while others wait."""
-    items.sort(key=lambda item: "workflow" not in item.path.parts)
-
-
 STUDY: dict[str, Any] = {
     "study": "small",
     "corpora": {
