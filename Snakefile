@@ -31,6 +31,7 @@ from noiseband.study.params import (
     VocabularyParams,
     finetuned_models,
 )
+from noiseband.orphans import sign_jobs
 from noiseband.source_code import source_files
 from noiseband.workflow import (
     FIGURES,
@@ -62,6 +63,7 @@ MACHINES = "config/machines.yaml"
 study = study_of(config, workflow.configfiles, MACHINES)
 RESULTS = study.config.results
 RUNS = list(study.runs)
+sign_jobs()
 limit_gpus(workflow)
 share_outputs(workflow)
 
