@@ -37,6 +37,7 @@ from noiseband.workflow import (
     FIGURES,
     corpora_made_of,
     deterministic_artefacts,
+    hear_sigterm,
     one_of,
     judged_artefacts,
     limit_gpus,
@@ -83,6 +84,10 @@ wildcard_constraints:
     run=one_of(study.models),
     protocol="[^/]+",
     seed="[0-9]+",
+
+
+onstart:
+    hear_sigterm()
 
 
 rule all:
