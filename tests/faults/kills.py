@@ -45,6 +45,8 @@ class Found:
     starts: int = 0
     locks: int = 0
     """Starts that needed `snakemake --unlock` first."""
+    unheard: int = 0
+    """Kills of Snakemake after which it ended well: it was about to."""
     orphans: int = 0
     """Processes that were left when Snakemake, or their shell, was gone."""
     longest: float = 0.0
@@ -80,6 +82,7 @@ def campaign(scratch: Path, seed: int) -> dict[str, Any]:
         "by_stage": dict(sorted(found.stages.items())),
         "starts": found.starts,
         "stale_locks": found.locks,
+        "unheard": found.unheard,
         "orphans": found.orphans,
         "longest_orphan_s": round(found.longest, 1),
         "failures": found.failures,
@@ -92,6 +95,10 @@ class Execution:
     def __init__(self, project: Project, draw: random.Random, found: Found) -> None:
         self.project, self.draw, self.found = project, draw, found
         self.deck: list[str] = []
+        # Who is started by nohup, or in the background, ignores them, and so would its children.
+        for number in (signal.SIGINT, signal.SIGHUP):
+            if signal.getsignal(number) == signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
 
     def killed(self, most: int) -> None:
         """Kill that often, or until the study is done; then let it end."""
@@ -132,7 +139,7 @@ class Execution:
         said = f"{kind}: {[' '.join(command(one))[:80] for one in victims]}"
         send(kind, victims)
         if kind not in KINDS[:2] or before[0] in victims:
-            self.wait(process, said)
+            self.found.unheard += self.wait(process, said) == 0
         time.sleep(0.2)  # until children of the dead have another parent
         began = time.monotonic()
         orphans = [one for one in before[1:] if is_orphan(one)]
