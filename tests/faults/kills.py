@@ -23,9 +23,9 @@ KINDS = (
     "SIGKILL to a process", "SIGKILL to a job", "SIGKILL to Snakemake", "SIGKILL to all",
     "SIGTERM to Snakemake", "SIGTERM to all", "Ctrl-C", "hang-up",
 )  # fmt: skip
-NUMBER = 40
+NUMBER = 32
 """Kills in a campaign."""
-MOST = 12
+MOST = 16
 """Kills in one execution: the next one starts from nothing, where kills find early stages again."""
 LONGEST = 15.0
 """Seconds between kills at most, so that a kill finds any stage of any job."""
