@@ -33,11 +33,13 @@ from noiseband.study.params import (
     TrainParams,
     finetuned_models,
 )
+from noiseband.orphans import sign_jobs
 from noiseband.source_code import source_files
 from noiseband.workflow import (
     FIGURES,
     corpora_made_of,
     deterministic_artefacts,
+    hear_sigterm,
     one_of,
     judged_artefacts,
     limit_gpus,
@@ -64,6 +66,7 @@ MACHINES = "config/machines.yaml"
 study = study_of(config, workflow.configfiles, MACHINES)
 RESULTS = study.config.results
 RUNS = list(study.runs)
+sign_jobs()
 limit_gpus(workflow)
 share_outputs(workflow)
 
@@ -93,6 +96,10 @@ wildcard_constraints:
     run=one_of(study.models),
     protocol="[^/]+",
     seed="[0-9]+",
+
+
+onstart:
+    hear_sigterm()
 
 
 rule all:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import signal
 import sys
+import threading
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from importlib import metadata
@@ -63,6 +65,21 @@ def limit_gpus(workflow: Any) -> None:
     here = workflow.nodes is None
     if here and "gpu" not in workflow.global_resources and (devices := visible()):
         workflow.register_resource("gpu", len(devices))
+
+
+def hear_sigterm() -> None:
+    """Have Snakemake end on SIGTERM at any moment, once its running jobs have.
+
+    Its own handler takes the lock of its scheduler. The code that a signal interrupts may hold that
+    lock, most of all while jobs are selected, and would then wait for itself for ever (seen in
+    9.27). So the handler goes to a thread of its own, which waits until the lock is free.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+    if callable(before):
+        handle = before
+        signal.signal(
+            signal.SIGTERM, lambda *given: threading.Thread(target=handle, args=given).start()
+        )
 
 
 SHARED = "SNAKEMAKE_OUTPUT_CACHE"

@@ -248,3 +248,12 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "runs" / "a-3" / "trace.parquet").unlink()
     with pytest.raises(UserError, match=r"a-3/trace\.parquet is not there yet"):
         write_tables(params, tmp_path)
+
+
+def test_a_run_made_by_another_recipe_is_named(tmp_path: Path) -> None:
+    params = write_study(tmp_path, BOTH, steps=40, models=[])
+    made = [sha(f"recipe of {run.repeat_of or run.name}")[:8] for run in BOTH]
+    write_tables(params.model_copy(update={"recipes": made}), tmp_path)
+    other = params.model_copy(update={"recipes": [*made[:2], "0123abcd", *made[3:]]})
+    with pytest.raises(UserError, match=r"a-3: made by another recipe.*--forcerun .*a-3/model"):
+        write_tables(other, tmp_path)

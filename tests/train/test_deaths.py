@@ -6,12 +6,14 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from noiseband.train.loop import train
@@ -117,6 +119,24 @@ def test_workers_end_with_their_launcher(
             logged = steps_logged(job)
             newest = max(job.work.glob("step-*.safetensors"))
             assert newest.name == f"step-{logged:08d}.safetensors", "the step reached is saved"
+
+
+STARTED_BY_SNAKEMAKE = (
+    "import subprocess, sys; from noiseband.orphans import sign_jobs; sign_jobs(); "
+    "subprocess.run(sys.argv[1:])"
+)
+
+
+def test_training_saves_and_ends_when_its_snakemake_is_killed(make_job: MakeJob) -> None:
+    job = make_job(**LONG)
+    command = [sys.executable, "-c", STARTED_BY_SNAKEMAKE, *train_command(job)]
+    with subprocess.Popen(command) as snakemake:
+        wait_until(lambda: steps_logged(job) > 5, 90)
+        (trainer,) = psutil.Process(snakemake.pid).children()
+        snakemake.kill()
+        wait_until(lambda: not trainer.is_running(), 10)
+    newest = max(job.work.glob("step-*.safetensors"))
+    assert newest.name == f"step-{steps_logged(job):08d}.safetensors", "the step reached is saved"
 
 
 def test_a_run_that_starts_on_four_is_killed_and_ends_on_one(make_job: MakeJob) -> None:

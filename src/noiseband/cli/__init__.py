@@ -7,6 +7,7 @@ import sys
 import typer
 
 from noiseband.errors import UserError
+from noiseband.orphans import end_with_workflow
 
 app = typer.Typer(
     name="noiseband",
@@ -33,6 +34,7 @@ from noiseband.cli import (  # noqa: E402
 
 def main() -> None:
     """Entry point. Exit codes: 0 success, 1 a negative answer, 2 bad input, 128 + n by signal n."""
+    end_with_workflow()
     try:
         app()
     except UserError as error:

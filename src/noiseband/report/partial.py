@@ -63,6 +63,7 @@ def _finished_part(study: Study, found: Sequence[RunProgress]) -> ReportParams |
     return whole.model_copy(
         update={
             "runs": done,
+            "recipes": [],  # `progress` has compared them
             "pretrained": [name for name, file in loss.items() if file.exists()],
             "contamination": counted,
             "models": answered,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from noiseband.errors import UserError
 from noiseband.report import inference
 from noiseband.report.answers import write_answers
 from noiseband.report.contamination import contamination_rows
@@ -76,7 +77,11 @@ def write_tables(params: TablesParams, results: Path) -> None:
 
 def run_rows(params: TablesParams, results: Path) -> list[RunRow]:
     """All runs in the order of the study, with improvements and residuals."""
-    rows = [_run_row(results / "runs" / run) for run in params.runs]
+    recipes = params.recipes or [""] * len(params.runs)
+    rows = [
+        _run_row(results / "runs" / run, recipe)
+        for run, recipe in zip(params.runs, recipes, strict=True)
+    ]
     baseline = next((row.test_loss for row in rows if row.run == params.baseline), None)
     improved = [
         row
@@ -87,8 +92,14 @@ def run_rows(params: TablesParams, results: Path) -> list[RunRow]:
     return inference.with_residuals(improved, params.factors, params.approximate)
 
 
-def _run_row(folder: Path) -> RunRow:
+def _run_row(folder: Path, digest: str) -> RunRow:
     card, evaluation = json_file(folder / "recipe.json"), json_file(folder / "test_loss.json")
+    if not card["digest"].startswith(digest):
+        # Snakemake makes such a run anew, unless it has no record of it.
+        raise UserError(
+            f"{folder}: made by another recipe than the study's; make it again: "
+            f"snakemake --forcerun {folder}/model.safetensors"
+        )
     recipe, trace = card["recipe"], read_trace(folder / "trace.parquet")
     tokens_per_step = recipe["batch"]["sequences"] * recipe["model"]["context"]
     return RunRow(

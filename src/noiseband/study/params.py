@@ -195,6 +195,9 @@ class TablesParams(Section):
     title: str
     runs: list[str]
     """Names of all runs, in the order in which they are shown."""
+    recipes: list[str] = []
+    """First 8 digits of the digest of each run's recipe, by which its files must have been made.
+    The whole ones of a thousand runs would be too long for a command line."""
     baseline: str
     alpha: float
     published: bool
@@ -222,6 +225,7 @@ class TablesParams(Section):
             study=config.study,
             title=config.title,
             runs=list(study.runs),
+            recipes=[run.recipe.digest[:8] for run in study.runs.values()],
             baseline=config.baseline,
             alpha=config.alpha,
             published=config.published,

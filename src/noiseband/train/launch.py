@@ -10,15 +10,12 @@ import logging
 import os
 import signal
 import sys
-import threading
-import time
 from typing import NoReturn
+
+from noiseband.orphans import SECONDS_TO_SAVE, end_when
 
 PEER_LOST = 75
 """Exit status of a process that ends because another one did."""
-
-SECONDS_TO_SAVE = 20
-"""From the request to stop until torchrun kills: for the step under way and a checkpoint."""
 
 _LAUNCHER = "NOISEBAND_LAUNCHER"
 
@@ -104,12 +101,4 @@ def end_with_launcher() -> None:
     them alive. The launcher's death counts as SIGTERM: if a step is over soon, it is saved.
     """
     launcher = int(os.environ.get(_LAUNCHER, os.getppid()))
-
-    def watch() -> None:
-        while os.getppid() == launcher:
-            time.sleep(0.5)
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(3)
-        os._exit(128 + signal.SIGTERM)
-
-    threading.Thread(target=watch, name="launcher watch", daemon=True).start()
+    end_when(lambda: os.getppid() != launcher, 3)
