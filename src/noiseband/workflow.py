@@ -22,6 +22,7 @@ from noiseband.study.contamination import contaminations
 from noiseband.study.corpora import Corpus, FileSource, TokenisedCorpus
 from noiseband.study.extend import EXTENDS, extended
 from noiseband.study.params import finetuned_models
+from noiseband.terminal import on_a_terminal
 
 
 def one_of(names: Iterable[str]) -> str:
@@ -53,7 +54,7 @@ def study_of(config: dict[str, Any], files: list[str], machines: str) -> Study:
             machine_of(table, machine)
         return study
     except UserError as error:
-        print(error, file=sys.stderr)
+        print(on_a_terminal(str(error)), file=sys.stderr)
         sys.exit(2)
 
 
