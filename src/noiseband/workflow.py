@@ -30,6 +30,12 @@ def one_of(names: Iterable[str]) -> str:
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
+def beside(snakefile: str, file: str) -> str:
+    """A file of the repository: in the folder in which the study runs (`--directory`), or else in
+    the folder `snakefile`, where the Snakefile is."""
+    return file if Path(file).exists() else os.path.relpath(Path(snakefile, file))
+
+
 def report_assets() -> list[str]:
     """Templates, styles and scripts of the page."""
     files = (PACKAGE / "report" / "templates").rglob("*")

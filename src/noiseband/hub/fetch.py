@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar
 
 from noiseband.errors import UserError
 from noiseband.files import atomic
+from noiseband.hub.guard import guard
 
 if TYPE_CHECKING:
     from huggingface_hub.errors import HfHubHTTPError
@@ -127,6 +128,9 @@ def tried(call: Callable[[], Got]) -> Got:
             return call()
         except HFValidationError as error:
             raise OSError("that is no repository; write it as owner/name") from error
+        except ValueError as error:
+            # A name that leaves the cache, or a list that is none.
+            raise OSError(f"the Hub's answer cannot be used ({error})") from error
         except (TransportError, RuntimeError) as error:
             # By its kind alone: texts of the client's own transports may quote what was sent.
             problem: OSError = ConnectionError(f"the download broke off ({type(error).__name__})")
@@ -154,6 +158,7 @@ class Access(TypedDict):
 
 def access() -> Access:
     """The Hub's address and the token for it, from the environment alone."""
+    guard()
     return {
         "token": os.environ.get("HF_TOKEN") or False,  # False: none from a file either
         "endpoint": os.environ.get("HF_ENDPOINT") or None,

@@ -53,7 +53,7 @@ class Trainer:
     """One process's copy of the weights and moments; equal on all processes after every step."""
 
     def __init__(self, job: Job, processes: Processes | None = None) -> None:
-        """Raises UserError for too few tokens, initial weights that cannot be read or do not fit the
+        """Raises UserError for too few tokens, initial weights that are not there or of another
         model, and processes that do not divide the slots."""
         self.job = job
         self.recipe = recipe = job.params.recipe
