@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,7 @@ def test_a_file_that_would_lie_elsewhere_is_refused(hub: Hub, tmp_path: Path, na
     assert [*dataset_files(SOURCE, ["good.txt"])] == ["good.txt"]
 
 
-@pytest.fixture(params=HEADERS.values(), ids=HEADERS.keys())
+@pytest.fixture(params=list(HEADERS.values()), ids=list(HEADERS))
 def misnaming(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Hub]:
@@ -105,7 +106,7 @@ def test_other_names_pass(name: str) -> None:
 
 
 def test_the_config_names_no_file_elsewhere_either() -> None:
-    model = {"repo": "some/model", "revision": COMMIT, "model": "gpt2"}
+    model: dict[str, Any] = {"repo": "some/model", "revision": COMMIT, "model": "gpt2"}
     for file in ("a/../../b.safetensors", "a/../b.safetensors"):
         with pytest.raises(ValueError, match="leaves the folder of the model"):
             Pretrained(**model, file=file)
