@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from noiseband.errors import UserError
 from noiseband.files import read_json
-from noiseband.hub.fetch import fetch_file, reason
+from noiseband.hub.fetch import endpoint, fetch_file, reason
 from noiseband.hub.gpt2 import DEFAULTS, FIELDS, check_config, from_gpt2
 from noiseband.hub.reference import from_reference, shape_of
 from noiseband.repro.digest import digest
@@ -118,7 +118,7 @@ def _listed(repo: str, revision: str | None) -> tuple[str, set[str]]:
 
     token = os.environ.get("HF_TOKEN") or False
     try:
-        api = HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None, token=token)
+        api = HfApi(endpoint=endpoint(), token=token)
         info = api.model_info(repo, revision=revision)
     except HFValidationError as error:
         raise UserError(f"{repo}: that is no repository; write it as owner/name") from error

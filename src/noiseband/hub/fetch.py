@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar
+from urllib.parse import urlsplit
 
 from noiseband.errors import UserError
 from noiseband.files import atomic
@@ -161,8 +162,20 @@ def access() -> Access:
     guard()
     return {
         "token": os.environ.get("HF_TOKEN") or False,  # False: none from a file either
-        "endpoint": os.environ.get("HF_ENDPOINT") or None,
+        "endpoint": endpoint(),
     }
+
+
+def endpoint() -> str | None:
+    """The Hub's address from HF_ENDPOINT; None for the client's own. Raises UserError for one with
+    a password, which the client would write into its log."""
+    address = os.environ.get("HF_ENDPOINT") or None
+    if address and "@" in urlsplit(address).netloc:
+        raise UserError(
+            "HF_ENDPOINT: the address holds a user or a password, which would end up in logs; "
+            "leave them out, and put them into ~/.netrc"
+        )
+    return address
 
 
 def _passing(error: OSError) -> bool:
