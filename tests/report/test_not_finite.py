@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +12,11 @@ from typing import Any
 import pytest
 
 from noiseband.errors import UserError
+from noiseband.report.rows import RunRow
 from noiseband.report.tables import write_tables
 from noiseband.study.params import ReportParams
+from noiseband.table import read_rows
+from noiseband.trace import Row, write_trace
 from tests.report.conftest import make
 from tests.report.fake_runs import CLIPPING, FakeRun
 from tests.report.small_study import write_study
@@ -108,3 +112,20 @@ def test_the_page_of_a_baseline_without_a_loss_has_no_number_from_it(tmp_path: P
     text = words_of(make(tmp_path, params).page)
     assert "not finite" in text
     assert not re.search(r"(?i)\b(nan|inf|infinity)\b", text)
+
+
+def test_a_trace_of_any_numbers_can_be_drawn(tmp_path: Path) -> None:
+    """All that float32 holds, none of it wrong for a step: the figures and the page are there."""
+    largest, least, nan, inf = 3.4e38, 1e-45, math.nan, math.inf
+    values = [[nan] * 20, [inf, -inf] * 10, [largest, -largest] * 10, [least, largest] * 10]
+    params = write_study(tmp_path, RUNS, steps=20, models=[], noise={})
+    for run, numbers in zip(RUNS, values, strict=False):
+        rows = [Row(n, value, 0.1, value, False, False, n) for n, value in enumerate(numbers)]
+        write_trace(tmp_path / "runs" / run.name / "trace.parquet", rows)
+    made = make(tmp_path, params)
+    runs = {
+        row.run: row.final_train_loss for row in read_rows(tmp_path / "tables/runs.csv", RunRow)
+    }
+    assert [runs[run.name] for run in RUNS[2:4]] == [-largest, largest]
+    assert all(math.isnan(runs[run.name] or 0.0) for run in RUNS[:2])
+    assert made.page.count("<svg") >= 5
