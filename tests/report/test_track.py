@@ -185,7 +185,9 @@ def test_any_growing_trace_is_sent_as_far_as_it_is_one(
     sent: list[dict[str, float]] = []
 
     @contextmanager
-    def tracker(*_: object) -> Iterator[Callable[[int, dict[str, float]], None]]:
+    def tracker(
+        study: str, run: str, recipe: dict[str, Any], folder: Path
+    ) -> Iterator[Callable[[int, dict[str, float]], None]]:
         yield lambda step, values: sent.append(values)
 
     memory = growing.results / "tracker"
