@@ -27,7 +27,7 @@ test: $(VENV)/installed-dev ## Run the tests
 	@$(MAKE) --no-print-directory $(GGUF) || echo "No model to test local judges with: those tests are skipped."
 	pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-campaign: $(VENV)/installed-dev ## Kill training at random moments, 30 times
+campaign: $(VENV)/installed-dev ## Kill training at random moments, 30 times; run in odd places
 	pytest -m campaign
 
 fuzz: $(VENV)/installed-dev ## Read 20,000 mangled configs: each is a study or a line that helps

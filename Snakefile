@@ -37,6 +37,7 @@ from noiseband.orphans import sign_jobs
 from noiseband.source_code import source_files
 from noiseband.workflow import (
     FIGURES,
+    beside,
     corpora_made_of,
     deterministic_artefacts,
     hear_sigterm,
@@ -56,13 +57,13 @@ from noiseband.workflow import (
 # line: a study would quietly inherit keys of the default one.
 if not workflow.configfiles:
 
-    configfile: "config/config.yaml"
+    configfile: beside(workflow.basedir, "config/config.yaml")
 
 
 report: "workflow/report/study.rst"
 
 
-MACHINES = "config/machines.yaml"
+MACHINES = beside(workflow.basedir, "config/machines.yaml")
 study = study_of(config, workflow.configfiles, MACHINES)
 RESULTS = study.config.results
 RUNS = list(study.runs)

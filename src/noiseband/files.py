@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no finite number")
+    return number
+
+
+FINITE: dict[str, Any] = {"parse_float": _finite, "parse_constant": _finite}
+"""What Python takes for JSON and is none, such as NaN, is an error: `write_json` never writes it,
+and it would spread through every mean."""
 
 
 @contextmanager
@@ -46,10 +59,11 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 
 
 def read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    """JSON of finite numbers; ValueError for any other."""
+    return json.loads(path.read_text(encoding="utf-8"), **FINITE)
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     # Not splitlines(): text may contain characters that it takes for line ends (U+2028).
     with open(path, encoding="utf-8", newline="\n") as file:
-        return [json.loads(line) for line in file]
+        return [json.loads(line, **FINITE) for line in file]

@@ -1,7 +1,8 @@
 """CSV files of dataclasses, that keep every value to the bit.
 
 A dataclass for each table: its fields are the columns, in order. Written with `repr`, a float comes
-back as the same float; what is not known is an empty cell.
+back as the same float; what is not known is an empty cell. Text that a spreadsheet would run as a
+formula begins with an apostrophe, which is what people write there to say that it is text.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from noiseband.files import write_text
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+ACTING = tuple("=+-@\t\r'")
+"""What text must not begin with in a spreadsheet; and the apostrophe itself, to be told apart."""
+
 Row = TypeVar("Row", bound="DataclassInstance")
 
 
@@ -29,7 +33,11 @@ def write_rows(path: Path, kind: type[Row], rows: Iterable[Row]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([_cell(getattr(row, column)) for column in columns] for row in rows)
+    whole = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in rows:
+        cells = [_cell(getattr(row, column)) for column in columns]
+        # A lone carriage return is a line end to readers, and none to this writer.
+        (whole if any("\r" in cell for cell in cells) else writer).writerow(cells)
     write_text(path, text.getvalue())
 
 
@@ -62,15 +70,19 @@ def _cell(value: Any) -> str:
         return ";".join(map(_cell, value))
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(ACTING) else value
     return repr(float(value)) if isinstance(value, float) else str(value)
 
 
 def _value(cell: str, hint: Any) -> Any:
     if get_origin(hint) is tuple:
         kind = get_args(hint)[0]
-        return tuple(kind(part) for part in cell.split(";")) if cell else ()
+        return tuple(_value(part, kind) for part in cell.split(";")) if cell else ()
     if isinstance(hint, UnionType):
         if not cell:
             return None
         hint = get_args(hint)[0]
+    if hint is str:
+        return cell.removeprefix("'")
     return cell == "true" if hint is bool else hint(cell)

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from noiseband.errors import UserError
 from noiseband.files import atomic
 
 
@@ -31,6 +32,7 @@ class Row:
     """Wrap-around sum of the weights' bits after the step."""
 
 
+REMEDY = "remove it, and make it again"
 _TYPES = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
 SCHEMA = pa.schema([(field.name, _TYPES[str(field.type)]) for field in fields(Row)])
 
@@ -46,9 +48,28 @@ def write_trace(path: Path, rows: list[Row]) -> None:
         pq.write_table(table(rows), temporary, compression="zstd")
 
 
+def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """A trace file, or some of its columns.
+
+    Raises FileNotFoundError, and UserError for a file that is no trace.
+    """
+    try:
+        found = pq.read_table(path, columns=columns, use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise UserError(f"{path}: not a trace ({str(error).splitlines()[0]}); {REMEDY}") from None
+    wanted = SCHEMA if columns is None else pa.schema([SCHEMA.field(name) for name in columns])
+    if not found.schema.equals(wanted) or any(column.null_count for column in found.columns):
+        raise UserError(f"{path}: not a trace: it has other columns, or gaps in them; {REMEDY}")
+    if not found.num_rows:
+        raise UserError(f"{path}: a trace without any step; {REMEDY}")
+    return found
+
+
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a trace file."""
-    records: list[dict[str, Any]] = pq.read_table(path, schema=SCHEMA).to_pylist()
+    """The rows of a trace file. Raises as `read_table` does."""
+    records: list[dict[str, Any]] = read_table(path).to_pylist()
     return [Row(**record) for record in records]
 
 

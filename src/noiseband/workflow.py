@@ -24,11 +24,18 @@ from noiseband.study.contamination import contaminations
 from noiseband.study.corpora import Corpus, FileSource, TokenisedCorpus
 from noiseband.study.extend import EXTENDS, extended
 from noiseband.study.params import finetuned_models
+from noiseband.terminal import on_a_terminal
 
 
 def one_of(names: Iterable[str]) -> str:
     """A wildcard's constraint: one of these names, and nothing at all where there are none."""
     return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def beside(snakefile: str, file: str) -> str:
+    """A file of the repository: in the folder in which the study runs (`--directory`), or else in
+    the folder `snakefile`, where the Snakefile is."""
+    return file if Path(file).exists() else os.path.relpath(Path(snakefile, file))
 
 
 def report_assets() -> list[str]:
@@ -55,7 +62,7 @@ def study_of(config: dict[str, Any], files: list[str], machines: str) -> Study:
             machine_of(table, machine)
         return study
     except UserError as error:
-        print(error, file=sys.stderr)
+        print(on_a_terminal(str(error)), file=sys.stderr)
         sys.exit(2)
 
 

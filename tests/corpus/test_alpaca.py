@@ -136,3 +136,63 @@ def test_good_rows_come_back_as_they_are(
     folder = tmp_path_factory.getbasetemp()
     assert read(folder, as_list(good)) == good
     assert read(folder, as_lines(good)) == good
+
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+JSON = st.recursive(
+    LEAVES,
+    lambda one: st.lists(one, max_size=3) | st.dictionaries(st.text(max_size=8), one),
+    max_leaves=8,
+)
+FIELD = st.sampled_from(["instruction", "input", "output"])
+ROWS_OR_NOT = st.dictionaries(FIELD, JSON | st.text(st.characters(codec=None))) | JSON
+
+
+@given(st.lists(ROWS_OR_NOT, max_size=4), st.booleans(), st.sampled_from(["error", "drop"]))
+def test_any_json_is_rows_or_told(
+    tmp_path_factory: pytest.TempPathFactory,
+    values: list[Any],
+    lines: bool,
+    without_answer: Literal["error", "drop"],
+) -> None:
+    text = "\n".join(map(json.dumps, values)) if lines else json.dumps(values)
+    bad = [value for value in values if fault(value) not in (None, "output is empty")]
+    try:
+        rows = read(tmp_path_factory.getbasetemp(), text, without_answer=without_answer)
+    except UserError as error:
+        assert bad or without_answer == "error"
+        assert "\n" not in str(error)
+    else:
+        # A line that is a list reads as a list of rows, where it is the only one.
+        assert not bad or lines
+        assert all(row["instruction"].strip() and row["output"].strip() for row in rows)
+        assert [list(row) for row in rows] == [["instruction", "input", "output"]] * len(rows)
+
+
+@given(st.binary(max_size=60) | st.text('[]{},:"ai\\u0d8 \n', max_size=40).map(str.encode))
+def test_any_bytes_are_rows_or_told(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    try:
+        read(tmp_path_factory.getbasetemp(), content)
+    except UserError as error:
+        assert "\n" not in str(error)
+
+
+NESTED = "[" * 100_000
+DEEP = "[" * 400 + "]" * 400
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (NESTED, "JSON nested too deep; mend it"),
+        (f'{{"instruction": {NESTED}', "row 1: JSON nested too deep; mend or remove it"),
+        (f'{{"instruction": {DEEP}, "output": "a"}}', "row 1: instruction is [["),
+        (f'[{{"instruction": "a", "output": {"9" * 5000}}}]', "not JSON (Exceeds the limit"),
+        ('{"instruction": "a", "output": 1e999}', "row 1: output is Infinity, not text"),
+    ],
+    ids=["a list", "a line", "a value", "digits", "infinity"],
+)
+def test_what_is_nested_or_long_is_told(tmp_path: Path, text: str, said: str) -> None:
+    assert complaint(tmp_path, text).startswith(said)

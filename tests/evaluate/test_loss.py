@@ -227,3 +227,12 @@ def test_files(
     save_file({"tokens": torch.from_numpy(tokens)}, split)
     evaluate_file(config, "explicit", PROTOCOL, model_file, split, vocabulary, out)
     assert json.loads(out.read_text()) == result
+
+
+def test_tokens_of_another_vocabulary_are_named(
+    model_file: Path, config: Model, tokens: Tokens, encoding: tiktoken.Encoding
+) -> None:
+    tokens = tokens.copy()
+    tokens[50] = 257
+    with pytest.raises(UserError, match="token 50 of the test split is 257, and the model knows"):
+        evaluate(model_file, config, "explicit", tokens, PROTOCOL, encoding)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import traceback
 from collections import Counter
@@ -293,6 +294,19 @@ def outcome(path: Path) -> str:
         signal.signal(signal.SIGVTALRM, before)
 
 
+def outcome_of_command(path: Path) -> str:
+    """The same of `noiseband runs` as a process, as a person would start it: exit 0 and the runs,
+    or exit 2 and the message alone."""
+    command = [sys.executable, "-m", "noiseband", "runs", "--config", str(path)]
+    done = subprocess.run(command, capture_output=True, timeout=300)
+    said = done.stderr.decode(errors="replace")
+    if done.returncode == 0:
+        return "study" if done.stdout and not said else f"a study, and it says: {said}"
+    if done.returncode != 2 or done.stdout or not said.startswith("noiseband: "):
+        return f"exit {done.returncode}: {said[-2500:]}"
+    return complaint(said.removeprefix("noiseband: ").rstrip("\n"), path) or "told"
+
+
 def complaint(message: str, path: Path) -> str | None:
     """What a message lacks: it names the file, and each problem is one line of some words."""
     head, *problems = message.split("\n")
@@ -310,14 +324,17 @@ def complaint(message: str, path: Path) -> str | None:
     return None
 
 
-def fuzz(number: int, seed: int, folder: Path) -> Tally:
-    """Try that many cases; `folder` holds the file under test."""
+def fuzz(number: int, seed: int, folder: Path, every: int = 0) -> Tally:
+    """Try that many cases, each `every`-th by the command too; `folder` holds the file under
+    test."""
     tally, path = Tally(), folder / "case.yaml"
     for file in (ROOT / "config").glob("*.yaml"):  # some extend others
         shutil.copy(file, folder)
     for kind, content in cases(number, seed):
         path.write_bytes(content)
         found = outcome(path)
+        if every and tally.cases % every == 0 and (said := outcome_of_command(path)) != found:
+            found = f"load_study: {found}; the command: {said}"
         tally.cases += 1
         tally.kinds[kind] += 1
         tally.outcomes[found if found in ("study", "told") else "failed"] += 1
@@ -330,7 +347,7 @@ def main() -> None:
     """`python -m tests.faults.fuzz_config 20000`: exit 1 with the first cases that failed."""
     number, seed = (int(text) for text in [*sys.argv[1:], "20000", "1"][:2])
     with TemporaryDirectory() as folder:
-        found = fuzz(number, seed, Path(folder))
+        found = fuzz(number, seed, Path(folder), every=200)
     print(f"{found.cases:,} cases: {dict(found.outcomes)}")
     for why, content in found.failures[:5]:
         print(f"\n{why}\n{content!r}")

@@ -149,3 +149,14 @@ def test_another_shape_than_the_studys(folder: Path, tmp_path: Path) -> None:
     other = SMALL.model_copy(update={"heads": 2})
     with pytest.raises(UserError, match=r"config\.json: n_head is 4, not 2"):
         write_pretrained(params(path=str(folder), model=other), tmp_path / "out")
+
+
+def test_weights_that_are_not_finite_are_refused(folder: Path, tmp_path: Path) -> None:
+    """Of a token that the test window lacks, say, no loss would tell."""
+    file = folder / "model.safetensors"
+    weights = load_file(file)
+    weights["transformer.wte.weight"][3, 0] = float("inf")
+    save_file(weights, file)
+    with pytest.raises(UserError, match=r"tok_emb.weight holds numbers that are not finite; leave"):
+        write_pretrained(params(path=str(folder)), tmp_path / "out")
+    assert not (tmp_path / "out" / "model.safetensors").exists()

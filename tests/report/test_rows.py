@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from noiseband.errors import UserError
 from noiseband.report.rows import StackRow, VerdictRow
 from noiseband.report.tuning_rows import EpochRow
-from noiseband.table import read_rows, write_rows
+from noiseband.table import read_cells, read_rows, write_rows
 
 STACK = StackRow(
     stack="both",
@@ -57,3 +59,27 @@ def test_another_table_is_refused(tmp_path: Path) -> None:
 def test_a_missing_table_says_how_to_make_it(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"runs\.csv is not there yet; make it: snakemake"):
         read_rows(tmp_path / "runs.csv", VerdictRow)
+
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(
+    ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "'", "''=", "=HYPERLINK(A1)"]
+)
+PARTS = st.lists(TEXT.filter(lambda text: text and ";" not in text), max_size=3).map(tuple)
+
+
+@given(TEXT, PARTS, st.floats(allow_nan=False) | st.none())
+def test_text_comes_back_and_is_no_formula(
+    tmp_path_factory: pytest.TempPathFactory,
+    text: str,
+    parts: tuple[str, ...],
+    number: float | None,
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    row = replace(STACK, stack=text, parts=parts, predicted=number)
+    write_rows(path, StackRow, [row])
+    assert read_rows(path, StackRow) == [row]
+    stack, cell, *_ = read_cells(path)[1]
+    assert not stack.startswith(tuple("=+-@\t\r"))
+    assert not cell.startswith(tuple("=+-@\t\r"))
+    # Numbers stay numbers, those below zero too.
+    assert read_cells(path)[1][3] == ("" if number is None else repr(number))

@@ -5,19 +5,29 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from noiseband.errors import UserError
+from noiseband.report.progress import progress
 from noiseband.report.track import SHOWN
+from noiseband.report.track import track as send
+from noiseband.report.trackers import TRACKERS
 from noiseband.study import Study, parse_study
 from noiseband.trace import Row, write_trace
+from tests.conftest import STUDY
 
 
 @pytest.fixture
@@ -147,3 +157,47 @@ def test_a_tracker_that_nobody_knows(study: Study, tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert all(name in done.stderr for name in ("paper", *READERS))
+
+
+@pytest.fixture(scope="module")
+def growing(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    folder = tmp_path_factory.mktemp("growing") / "results"
+    return parse_study({**STUDY, "results": str(folder)})
+
+
+GOOD = [json.dumps(asdict(row)) for row in rows(4)]
+LINES = st.sampled_from(GOOD) | st.text(max_size=12) | st.sampled_from(
+    ["", "{}", "[]", "5", "null", "[" * 2000, '{"step": "1"}', '{"step": 1, "loss": null}',
+     GOOD[0].replace("8.0", '"x"'), GOOD[0].replace("0.01", "[]"), GOOD[0][:-1] + ', "x": 1}']
+)  # fmt: skip
+
+
+@given(st.lists(LINES, max_size=6), st.binary(max_size=4))
+def test_any_growing_trace_is_sent_as_far_as_it_is_one(
+    growing: Study, lines: list[str], end: bytes
+) -> None:
+    run = next(iter(growing.runs))
+    folder = growing.results / "work" / f"{run}-{growing.runs[run].recipe.digest[:16]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    text = "\n".join([*lines, ""]).encode(errors="surrogatepass")
+    (folder / "trace.jsonl").write_bytes(text + end)
+    progress(growing)
+    sent: list[dict[str, float]] = []
+
+    @contextmanager
+    def tracker(
+        study: str, run: str, recipe: dict[str, Any], folder: Path
+    ) -> Iterator[Callable[[int, dict[str, float]], None]]:
+        yield lambda step, values: sent.append(values)
+
+    memory = growing.results / "tracker"
+    shutil.rmtree(memory, ignore_errors=True)
+    new = send(growing, tracker, memory)
+    assert new.get(run, 0) == len(sent) <= len(lines)
+    assert all(set(values) == set(SHOWN) for values in sent)
+
+
+def test_a_memory_of_what_was_sent_that_is_none_is_named(study: Study, tmp_path: Path) -> None:
+    (tmp_path / "sent.json").write_text("{oops")
+    with pytest.raises(UserError, match=r"sent.json: not JSON .*remove it: all is sent again"):
+        send(study, TRACKERS["tensorboard"], tmp_path)

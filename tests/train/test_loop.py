@@ -13,12 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from noiseband.errors import UserError
-from noiseband.files import read_json, read_jsonl
+from noiseband.files import atomic, read_json, read_jsonl
 from noiseband.model.gpt import empty_model
 from noiseband.trace import Row, read_rows
 from noiseband.train import objective
@@ -225,6 +226,65 @@ def test_too_few_tokens_are_an_error_that_says_how_many(make_job: MakeJob) -> No
     job = replace(job, tokens=job.tokens[:1100])
     with pytest.raises(UserError, match=r"train_tokens=1200: .* token 1,281 .* has 1,100; lower"):
         train(job)
+
+
+def test_a_token_of_another_vocabulary_is_named(make_job: MakeJob) -> None:
+    job = make_job()
+    tokens = np.array(job.tokens)
+    tokens[140] = 300
+    with pytest.raises(UserError, match="token 140 of the training split is 300, and the model"):
+        train(replace(job, tokens=tokens))
+
+
+def test_initial_weights_that_are_none_are_named(make_job: MakeJob) -> None:
+    job = make_job()
+    for content, said in ((b"", "not a safetensors file"), (None, "No such file")):
+        if content is None:
+            job.init.unlink()
+        else:
+            job.init.write_bytes(content)
+        with pytest.raises(UserError, match=f"init.safetensors: {said}"):
+            train(job)
+    save_file({"tok_emb.weight": torch.zeros(2)}, job.init)
+    with pytest.raises(
+        UserError, match=r"weights do not fit the model: .* in one and not the other"
+    ):
+        train(job)
+
+
+def test_weights_that_are_not_finite_skip_every_step_and_stay(make_job: MakeJob) -> None:
+    job = make_job()
+    start = load_file(job.init)
+    start["out_head.weight"][0, 0] = math.nan
+    with atomic(job.init) as temporary:
+        save_file(start, temporary)
+    train(job)
+    assert (
+        "diverged: its final weights are not finite (out_head"
+        in (job.work / "train.log").read_text()
+    )
+    assert all(row.skipped for row in read_rows(job.out / "trace.parquet"))
+    end = load_file(job.out / "model.safetensors")
+    assert all(
+        torch.equal(end[name].view(torch.int32), start[name].view(torch.int32)) for name in end
+    )
+
+
+@pytest.mark.parametrize("moment", ["first_moment", "second_moment"])
+def test_moments_that_are_not_finite_are_seen_in_the_trace(make_job: MakeJob, moment: str) -> None:
+    """They spoil the weights at the step that uses them, and every step after that is skipped."""
+    job = make_job(every=1)
+    trainer = Trainer(job)
+    for _ in range(3):
+        trainer.step()
+    state = trainer.state()
+    state.tensors = {name: value.clone() for name, value in state.tensors.items()}
+    state.tensors[moment].fill_(math.nan)
+    again = Trainer(job)
+    again.restore(state)
+    rows = [again.step() for _ in range(3)]
+    assert [row.skipped for row in rows] == [False, True, True]
+    assert [math.isfinite(row.loss) for row in rows] == [True, False, False]
 
 
 def test_rows_survive_the_trace_file(tmp_path: Path) -> None:

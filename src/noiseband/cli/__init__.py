@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
+from typing import NoReturn
 
 import typer
 
 from noiseband.errors import UserError
 from noiseband.orphans import end_with_workflow
+from noiseband.terminal import on_a_terminal
 
 app = typer.Typer(
     name="noiseband",
@@ -35,8 +38,16 @@ from noiseband.cli import (  # noqa: E402
 def main() -> None:
     """Entry point. Exit codes: 0 success, 1 a negative answer, 2 bad input, 128 + n by signal n."""
     end_with_workflow()
+    if isinstance(sys.stdout, TextIOWrapper):
+        # Not every locale has a dash for an empty cell (tr_TR.ISO-8859-9): a question mark will do.
+        sys.stdout.reconfigure(errors="replace")
     try:
         app()
     except UserError as error:
-        print(f"noiseband: {error}", file=sys.stderr)
-        sys.exit(2)
+        end(str(error))
+
+
+def end(message: str) -> NoReturn:
+    """Say why, in characters that do nothing else to a terminal, and exit with 2."""
+    print(f"noiseband: {on_a_terminal(message)}", file=sys.stderr)
+    sys.exit(2)

@@ -12,6 +12,7 @@ from noiseband.cli import app
 from noiseband.cli.people import DEFAULT_CONFIG, Config
 from noiseband.gpus import reserve
 from noiseband.study import load_study
+from noiseband.terminal import on_a_terminal
 
 
 @app.command()
@@ -28,7 +29,7 @@ def verify(
     from noiseband.repro import verify as stage
 
     found = stage.verify(a, b)
-    print(found)
+    print(on_a_terminal(str(found)))  # names of tensors are what a file says
     sys.exit(0 if found.identical else 1)
 
 
@@ -53,7 +54,7 @@ def diverge(
 
     first, second = finished_job(a, results), finished_job(b, results)
     found = stage.diverge(first, second, say=lambda text: print(text, file=sys.stderr))
-    print(found)
+    print(on_a_terminal(str(found)))  # names of tensors are what a file says
     sys.exit(0 if found.identical else 1)
 
 

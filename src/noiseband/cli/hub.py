@@ -13,6 +13,7 @@ from noiseband.cli.people import DEFAULT_CONFIG, Config, find_run
 from noiseband.errors import UserError
 from noiseband.study import Study, load_study
 from noiseband.study.problems import nearest
+from noiseband.terminal import one_line
 
 if TYPE_CHECKING:
     from noiseband.hub.entry import Import
@@ -95,7 +96,7 @@ def publish(
             f"to commit them to {repo} ({visibility} if it is new)."
         )
         return
-    commit = upload(repo, files, public=public, message=f"{run} of {study.config.study}")
+    commit = one_line(upload(repo, files, public=public, message=f"{run} of {study.config.study}"))
     print(f"\n{repo} at {commit}\nnoiseband import {repo} --revision {commit}")
 
 
@@ -156,7 +157,6 @@ def _say(text: str) -> None:
 def _check(study: Study, name: str, found: Import, config: Path) -> None:
     """Say what is known of it; raises UserError where it does not fit the study."""
     from noiseband.hub.entry import complaints
-    from noiseband.report.hostile import plain
 
     for complaint in complaints(study, name, found):
         raise UserError(f"{found.source.repo}: {complaint}")
@@ -164,7 +164,7 @@ def _check(study: Study, name: str, found: Import, config: Path) -> None:
     if loss := records.get("test_loss.json"):
         text, tokens, split = (loss.get(key) for key in ("test_loss_text", "tokens", "split"))
         said = f"published test loss {text} over {tokens} tokens of the {split} split"
-        print(plain(said), file=sys.stderr)
+        print(one_line(said), file=sys.stderr)
     recipe = records.get("recipe.json", {}).get("digest")
     for run in study.distinct:
         if run.recipe.digest == recipe:

@@ -40,6 +40,16 @@ def find_run(study: Study, name: str | None) -> Run:
     )
 
 
+def machine_table(given: Path, config: Path) -> Path:
+    """The table of machines, beside the config where this folder has none. Raises UserError."""
+    for path in (given, *([config.parent / given.name] if given == MACHINES else [])):
+        if path.exists():
+            return path
+    raise UserError(
+        f"{given}: no such table of machines; start in the project's folder, or give --machines"
+    )
+
+
 @app.command()
 def init(
     config: Config = DEFAULT_CONFIG,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from noiseband.cli import app
-from noiseband.cli.people import DEFAULT_CONFIG, MACHINES, Config
+from noiseband.cli.people import DEFAULT_CONFIG, MACHINES, Config, machine_table
 from noiseband.cli.people import Machines as Table
 from noiseband.duration import duration
 from noiseband.study import Study, load_study
@@ -41,7 +41,7 @@ def plan(
     from noiseband.plan.estimate import plan as plan_runs
     from noiseband.plan.machines import load_machines, machine_of
 
-    machines = load_machines(table)
+    machines = load_machines(machine_table(table, config))
     if machine is None:
         groups = plan_each(study, machines)
     else:

@@ -17,6 +17,7 @@ from noiseband.cli.people import (
     Config,
     Machines,
     RuleParams,
+    machine_table,
     made,
 )
 from noiseband.cli.stages import parse
@@ -62,7 +63,7 @@ def report(
         write_report(given, results, machines, out or results / "report.html")
         return
     study = load_study(config)
-    results = study.results
+    results, machines = study.results, machine_table(machines, config)
     if partial or watch:
         _partial(study, machines, out or results / "partial.html", watch)
         return

@@ -70,7 +70,10 @@ def _is_unicode(text: str) -> bool:
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value)
+    try:
+        text = json.dumps(value)
+    except RecursionError:
+        return "nested too deep"
     return text if len(text) <= 40 else text[:37] + "..."
 
 
@@ -100,6 +103,8 @@ def _values(file: Path, text: str, key: str) -> Iterator[tuple[int, Any, str | N
             values = json.loads(text)
         except ValueError as error:
             raise UserError(f"{key}: {file}: not JSON ({error}); mend it") from error
+        except RecursionError:
+            raise UserError(f"{key}: {file}: JSON nested too deep; mend it") from None
         yield from ((number, value, None) for number, value in enumerate(values, start=1))
         return
     # Not splitlines(): text may contain characters that it takes for line ends (U+2028).
@@ -109,3 +114,5 @@ def _values(file: Path, text: str, key: str) -> Iterator[tuple[int, Any, str | N
                 yield number, json.loads(line), None
             except ValueError as error:
                 yield number, None, f"not JSON ({error})"
+            except RecursionError:
+                yield number, None, "JSON nested too deep"

@@ -42,6 +42,20 @@ def open_tokens(path: Path) -> npt.NDArray[np.uint16]:
     return np.memmap(path, dtype="<u2", mode="r", offset=8 + length, shape=(tokens,))
 
 
+def check_tokens(
+    window: npt.NDArray[np.integer[Any]], begin: int, vocabulary: int, split: str
+) -> None:
+    """Raises UserError where a stretch of a split, shape (n,), from token `begin` on, holds an id
+    that a model of so many ids does not know."""
+    largest = window.max(initial=0)
+    if largest >= vocabulary:
+        place = begin + int(window.argmax())
+        raise UserError(
+            f"token {place:,} of the {split} split is {largest:,}, and the model knows ids below "
+            f"{vocabulary:,}: the tokens are of another vocabulary; tokenise the corpus again"
+        )
+
+
 def token_header(tokens: int) -> bytes:
     """Header of a safetensors file: length (u64, little-endian) and JSON, padded with blanks."""
     tensor = {"dtype": "U16", "shape": [tokens], "data_offsets": [0, 2 * tokens]}

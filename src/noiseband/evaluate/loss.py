@@ -10,7 +10,7 @@ import numpy as np
 import tiktoken
 from numpy.typing import NDArray
 
-from noiseband.corpus.token_file import open_tokens
+from noiseband.corpus.token_file import check_tokens, open_tokens
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.determinism import make_deterministic, pick_device
 from noiseband.errors import UserError
@@ -63,11 +63,12 @@ def evaluate(
     - `by_position`: mean loss in stretches of the context, `first` and `last` position included;
     - `by_document`: how the loss spreads over documents, as `documents.by_document` tells it.
 
-    Raises UserError for a window that does not fit the split, a model file that does not fit the
-    config, and a loss that is not finite.
+    Raises UserError for a window that does not fit the split, tokens of another vocabulary, a model
+    file that does not fit the config, and a loss that is not finite.
     """
     make_deterministic(threads=1, precision=protocol.precision)
     window = cut_window(tokens, protocol, config.context)
+    check_tokens(window.tokens, protocol.start_token, config.vocabulary, protocol.split)
     model = load_model(model_file, config, attention, pick_device())
     losses = target_losses(model, window, protocol.precision).numpy()
     by_position = losses.reshape(-1, config.context).sum(axis=0, dtype=np.float64)

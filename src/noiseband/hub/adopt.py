@@ -17,12 +17,12 @@ from noiseband.hub.entry import WEIGHTS, Import
 from noiseband.hub.fetch import fetch_file
 from noiseband.hub.gpt2 import from_gpt2
 from noiseband.model.gpt import empty_model
-from noiseband.report.hostile import plain
 from noiseband.repro.digest import digest
 from noiseband.repro.manifest import artefact_digest
 from noiseband.repro.verify import differing_keys
 from noiseband.study import Run, Study
 from noiseband.study.params import TrainParams
+from noiseband.terminal import one_line
 from noiseband.trace import read_rows
 from noiseband.train.flat import FlatParameters
 
@@ -78,7 +78,7 @@ def _same_recipe(run: Run, card: dict[str, Any], source: str) -> None:
     changes = differing_keys(run.recipe.model_dump(), recipe if isinstance(recipe, dict) else {})
     raise UserError(
         f"{source}/recipe.json: not the recipe of {run.name}: "
-        f"{plain('; '.join(changes)) or 'its digest'}"
+        f"{one_line('; '.join(changes)) or 'its digest'}"
     )
 
 
@@ -95,7 +95,7 @@ def _same_inputs(study: Study, run: Run, digests: dict[str, Any], source: str) -
         if (own := artefact_digest(path)) != digests.get(name):
             raise UserError(
                 f"{source}/provenance.json: the run read other {name} than {path}: "
-                f"{plain(str(digests.get(name)))}, not {own}"
+                f"{one_line(str(digests.get(name)))}, not {own}"
             )
 
 

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from noiseband.errors import UserError
 from noiseband.hub.fetch import access, check_file, check_revision, reason, tried
+from noiseband.hub.guard import check_name
 from noiseband.hub.resume import resume
 from noiseband.study.corpora import Files
 
@@ -27,7 +28,8 @@ def dataset_files(source: Files, patterns: Sequence[str]) -> dict[str, Path]:
     What is on the Hub is downloaded into the client's cache, several files at a time, and read
     there. A pattern's `*` stands for `/` too, as it does for the client. Where the Hub cannot be
     reached, or HF_HUB_OFFLINE is set, the cache will do if it holds all of them.
-    Raises UserError: files that cannot be had, and patterns that match none.
+    Raises UserError: files that cannot be had or whose names leave their folder, and patterns that
+    match none.
     """
     if source.repo is None:
         folder = Path(str(source.path))
@@ -35,6 +37,8 @@ def dataset_files(source: Files, patterns: Sequence[str]) -> dict[str, Path]:
     else:
         folder, names = _snapshot(source, patterns)
     chosen = matching(names, patterns, where(source))
+    for name in chosen if source.repo else ():
+        check_name(name, where(source))
     return {name: folder / name for name in chosen}
 
 

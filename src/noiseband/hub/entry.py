@@ -14,15 +14,15 @@ from safetensors.torch import load_file
 
 from noiseband.errors import UserError
 from noiseband.files import read_json
-from noiseband.hub.fetch import fetch_file, reason
+from noiseband.hub.fetch import endpoint, fetch_file, reason
 from noiseband.hub.gpt2 import DEFAULTS, FIELDS, check_config, from_gpt2
 from noiseband.hub.reference import from_reference, shape_of
-from noiseband.report.hostile import plain
 from noiseband.repro.digest import digest
 from noiseband.repro.manifest import artefact_digest
 from noiseband.study import Study
 from noiseband.study.pretrained import Pretrained, check_pretrained
 from noiseband.study.recipe import Model
+from noiseband.terminal import one_line
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 RECORDS = ("recipe.json", "model.json", "test_loss.json", "provenance.json")
@@ -104,7 +104,7 @@ def import_model(
     if wanted != found:
         raise UserError(
             f"{source}: its weights have the digest {found}, but noiseband/model.json says "
-            f"{plain(str(wanted))}; do not use it: ask who published it"
+            f"{one_line(str(wanted))}; do not use it: ask who published it"
         )
     pinned = {"repo": repo, "revision": commit, "sha256": sha256, "weights_sha256": found}
     return Import(Pretrained(**pinned, model=model, layout=layout, file=file), records)
@@ -118,7 +118,7 @@ def _listed(repo: str, revision: str | None) -> tuple[str, set[str]]:
 
     token = os.environ.get("HF_TOKEN") or False
     try:
-        api = HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None, token=token)
+        api = HfApi(endpoint=endpoint(), token=token)
         info = api.model_info(repo, revision=revision)
     except HFValidationError as error:
         raise UserError(f"{repo}: that is no repository; write it as owner/name") from error

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar
+from urllib.parse import urlsplit
 
 from noiseband.errors import UserError
 from noiseband.files import atomic
+from noiseband.hub.guard import guard
 
 if TYPE_CHECKING:
     from huggingface_hub.errors import HfHubHTTPError
@@ -127,6 +129,9 @@ def tried(call: Callable[[], Got]) -> Got:
             return call()
         except HFValidationError as error:
             raise OSError("that is no repository; write it as owner/name") from error
+        except ValueError as error:
+            # A name that leaves the cache, or a list that is none.
+            raise OSError(f"the Hub's answer cannot be used ({error})") from error
         except (TransportError, RuntimeError) as error:
             # By its kind alone: texts of the client's own transports may quote what was sent.
             problem: OSError = ConnectionError(f"the download broke off ({type(error).__name__})")
@@ -154,10 +159,23 @@ class Access(TypedDict):
 
 def access() -> Access:
     """The Hub's address and the token for it, from the environment alone."""
+    guard()
     return {
         "token": os.environ.get("HF_TOKEN") or False,  # False: none from a file either
-        "endpoint": os.environ.get("HF_ENDPOINT") or None,
+        "endpoint": endpoint(),
     }
+
+
+def endpoint() -> str | None:
+    """The Hub's address from HF_ENDPOINT; None for the client's own. Raises UserError for one with
+    a password, which the client would write into its log."""
+    address = os.environ.get("HF_ENDPOINT") or None
+    if address and "@" in urlsplit(address).netloc:
+        raise UserError(
+            "HF_ENDPOINT: the address holds a user or a password, which would end up in logs; "
+            "leave them out, and put them into ~/.netrc"
+        )
+    return address
 
 
 def _passing(error: OSError) -> bool:

@@ -47,6 +47,12 @@ def write_pretrained(params: PretrainedParams, out: Path) -> None:
             f"{source}: {params.file} has weights of digest {found}, not {params.weights_sha256}; "
             "correct `weights_sha256`, or ask who published them"
         )
+    for name, weight in weights.items():
+        if not weight.isfinite().all():
+            raise UserError(
+                f"{source}: {params.file}: {name} holds numbers that are not finite; leave the "
+                "model out, or ask who published it"
+            )
     weights["pos_emb.weight"] = weights["pos_emb.weight"][: params.context].clone()
     card = {
         "repo": params.repo,

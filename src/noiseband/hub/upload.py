@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from noiseband.errors import UserError
+from noiseband.hub.fetch import endpoint
 
 TRIES = 3
 """Of what the client does not itself try again. It skips what the Hub has, so that each try, and
@@ -52,7 +53,7 @@ def _commit(repo: str, token: str, files: Mapping[str, Path], public: bool, mess
 
     if not sys.stderr.isatty():
         disable_progress_bars()
-    api = HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None, token=token)
+    api = HfApi(endpoint=endpoint(), token=token)
     if not api.repo_exists(repo):
         api.create_repo(repo, private=not public)
     added = [CommitOperationAdd(name, str(path)) for name, path in files.items()]

@@ -27,6 +27,9 @@ REMEDIES = {
 }
 OTHER = "mend what it says, then run again: what is stored is not asked a second time"
 
+DEEPEST = 100
+"""Lists and objects inside one another that a reply may have."""
+
 _KEY = re.compile(r"[!#-\[\]-~]+")
 SHORTEST = 8
 """Characters from which a key is a secret; a shorter one is a word like `none`."""
@@ -92,6 +95,8 @@ class Endpoint:
             raise NoReply("the reply is not JSON; is judge.base_url right?") from None
         if not isinstance(found, dict) or not isinstance(found.get("choices"), list):
             raise NoReply("the reply is not a chat completion; is judge.base_url right?")
+        if _deeper(found, DEEPEST):
+            raise NoReply("the reply is nested too deep")
         hidden: dict[str, Any] = json.loads(self._hidden(json.dumps(found)))
         return hidden
 
@@ -127,6 +132,12 @@ def _key(name: str | None) -> str:
             "than ASCII); set it anew"
         )
     return key
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    """Whether JSON has more levels of lists and objects than that: it could not be stored."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels < 0 or any(_deeper(one, levels - 1) for one in inner)
 
 
 def _wait(headers: Any) -> float | None:

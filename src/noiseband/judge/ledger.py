@@ -10,6 +10,9 @@ from noiseband.errors import UserError
 from noiseband.judge.store import Entry
 from noiseband.study.judges import Budget
 
+MOST_TOKENS = 10**9
+"""Of a request or a reply: more than any has."""
+
 
 class Ledger:
     """Requests and money, counted over everything that a store holds. Safe in threads."""
@@ -72,8 +75,10 @@ class Ledger:
 
 
 def usage(reply: dict[str, Any]) -> tuple[int, int] | None:
-    """Tokens of the prompt and of the reply, as the endpoint reports them; None if it does not."""
+    """Tokens of the prompt and of the reply, as the endpoint reports them; None if it does not, or
+    reports what cannot be: a number below zero would pay for others."""
     match reply.get("usage"):
         case {"prompt_tokens": int() as prompt, "completion_tokens": int() as completion}:
-            return prompt, completion
+            if 0 <= prompt <= MOST_TOKENS and 0 <= completion <= MOST_TOKENS:
+                return prompt, completion
     return None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
 
 from noiseband.errors import UserError
 from noiseband.model.gpt import GPT, AttentionKind, empty_model
@@ -41,3 +42,16 @@ def load_model(file: Path, config: Model, attention: AttentionKind, device: torc
         raise UserError(f"{file}: not a safetensors file ({error}); make it again") from None
     model.load_state_dict(values, assign=True)
     return model.eval()
+
+
+def load_start(file: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a file of weights to train from, on the CPU.
+
+    Raises UserError where it is not there, or no safetensors file.
+    """
+    try:
+        return load_file(file)
+    except OSError as error:
+        raise UserError(f"{file}: {error.strerror or error}; make the initial weights") from None
+    except SafetensorError as error:
+        raise UserError(f"{file}: not a safetensors file ({error}); make it again") from None

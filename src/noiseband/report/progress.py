@@ -82,9 +82,10 @@ def last_row(trace: Path) -> dict[str, Any] | None:
         return None
     try:
         row: dict[str, Any] = json.loads(whole.rpartition(b"\n")[2])
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return row
+    # A damaged line may be JSON all the same.
+    return row if isinstance(row, dict) and {"step", "loss"} <= row.keys() else None
 
 
 def _held(lock: Path) -> bool:

@@ -14,7 +14,7 @@ from noiseband.published import data
 from noiseband.published.losses import machine_noise
 from noiseband.report.inference import has_loss
 from noiseband.report.rows import PretrainedRow, RunRow
-from noiseband.report.sources import json_file
+from noiseband.report.sources import json_file, loss_file
 from noiseband.report.words import counted, fixed, listed, signed
 from noiseband.stats.machines import between_machines
 from noiseband.stats.noise import NoiseComponent
@@ -126,7 +126,7 @@ def _row(
 
 def _of_its_size(own: RunRow | PretrainedRow, folder: Path) -> bool:
     """Whether model, training and test window are as large as the series'."""
-    if json_file(folder / "test_loss.json").get("tokens") != data.TEST_TOKENS:
+    if loss_file(folder / "test_loss.json").get("tokens") != data.TEST_TOKENS:
         return False
     if isinstance(own, PretrainedRow):
         return own.context == data.MODEL["context"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,25 @@ def json_file(path: Path) -> Any:
         raise NotMadeError(path) from error
     except ValueError as error:
         raise UserError(f"{path}: not JSON ({error}); remove it and make it again") from error
+
+
+def loss_file(path: Path) -> Any:
+    """A run's `test_loss.json`, in which a loss may be NaN: infinities of a run that diverged are.
+
+    Raises UserError if it is not there or not JSON.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        return json.loads(text, parse_float=_number, parse_constant=_number)
+    except FileNotFoundError as error:
+        raise NotMadeError(path) from error
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error}); remove it and make it again") from error
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else math.nan
 
 
 def json_lines(path: Path) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,7 @@ from noiseband.report.rows import (
     VerdictRow,
 )
 from noiseband.report.scores import epoch_rows, finetuning_rows
-from noiseband.report.sources import json_file
+from noiseband.report.sources import json_file, loss_file
 from noiseband.report.traces import final_loss, read_trace
 from noiseband.report.tuning import tuning_noise_rows, twin_rows
 from noiseband.report.tuning_rows import EpochRow, FinetuningRow, TuningNoiseRow, TwinRow
@@ -46,7 +47,7 @@ def write_tables(params: TablesParams, results: Path) -> None:
     runs = run_rows(params, results)
     counted = inference.exact(runs, params.approximate)
     components = inference.noise(counted, params.noise, params.alpha)
-    losses = {row.run: row.test_loss for row in runs}
+    losses = {row.run: row.test_loss for row in runs if inference.has_loss(row)}
     pretrained = pretrained_rows(results, params.pretrained, losses.get(params.baseline))
     losses |= {row.model: row.test_loss for row in pretrained}
     write_rows(tables / "runs.csv", RunRow, runs)
@@ -82,10 +83,11 @@ def run_rows(params: TablesParams, results: Path) -> list[RunRow]:
         _run_row(results / "runs" / run, recipe)
         for run, recipe in zip(params.runs, recipes, strict=True)
     ]
-    baseline = next((row.test_loss for row in rows if row.run == params.baseline), None)
+    finite = {row.run: row.test_loss for row in rows if inference.has_loss(row)}
+    baseline = finite.get(params.baseline)
     improved = [
         row
-        if row.test_loss is None or baseline is None
+        if baseline is None or row.test_loss is None or not inference.has_loss(row)
         else replace(row, improvement=baseline - row.test_loss)
         for row in rows
     ]
@@ -93,7 +95,7 @@ def run_rows(params: TablesParams, results: Path) -> list[RunRow]:
 
 
 def _run_row(folder: Path, digest: str) -> RunRow:
-    card, evaluation = json_file(folder / "recipe.json"), json_file(folder / "test_loss.json")
+    card, evaluation = json_file(folder / "recipe.json"), loss_file(folder / "test_loss.json")
     if not card["digest"].startswith(digest):
         # Snakemake makes such a run anew, unless it has no record of it.
         raise UserError(
@@ -126,11 +128,12 @@ def _run_row(folder: Path, digest: str) -> RunRow:
 
 
 def position_rows(runs: Sequence[str], results: Path) -> list[PositionRow]:
-    """Test loss along the context, of every run."""
+    """Test loss along the context, of every run, where it is finite."""
     return [
         PositionRow(run, stretch["first"], stretch["last"], stretch["loss"])
         for run in runs
-        for stretch in json_file(results / "runs" / run / "test_loss.json")["by_position"]
+        for stretch in loss_file(results / "runs" / run / "test_loss.json")["by_position"]
+        if stretch["loss"] is not None and math.isfinite(stretch["loss"])
     ]
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 
 from noiseband.errors import NotMadeError
+from noiseband.trace import read_table
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -35,18 +35,21 @@ class Trace:
 
 
 def read_trace(path: Path) -> Trace:
-    """The trace of a run; UserError if it is not there."""
+    """The trace of a run; UserError if it is not there, or is none."""
     columns = [*Trace.__dataclass_fields__]
     try:
-        table = pq.read_table(path, columns=columns, use_threads=False)
+        table = read_table(path, columns)
     except FileNotFoundError as error:
         raise NotMadeError(path) from error
     return Trace(**{name: table[name].to_numpy() for name in columns})
 
 
 def final_loss(trace: Trace) -> float:
-    """Mean training loss over the last 5% of the steps, at least one."""
+    """Mean training loss over the last 5% of the steps, at least one; NaN where one of them is not
+    finite."""
     last = trace.loss[-max(1, round(trace.steps * 0.05)) :]
+    if not np.isfinite(last).all():
+        return math.nan
     # fsum, because numpy's order of additions depends on the processor.
     return math.fsum(last.tolist()) / len(last)
 

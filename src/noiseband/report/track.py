@@ -8,16 +8,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
+from noiseband.errors import UserError
 from noiseband.files import read_json, write_json
 from noiseband.report.progress import last_row, made_by
 from noiseband.study import Run, Study
 from noiseband.study.recipe import flatten
-from noiseband.trace import read_rows
+from noiseband.trace import Row, read_rows
 
 SHOWN = ("loss", "learning_rate", "gradient_norm", "clipped", "skipped")
 """Columns of a trace that are sent; 1 and 0 for yes and no."""
@@ -46,7 +46,10 @@ def track(study: Study, tracker: Tracker, folder: Path) -> dict[str, int]:
     lies in `sent.json`. Without `folder` everything is sent again.
     """
     memory = folder / "sent.json"
-    sent: dict[str, int] = read_json(memory) if memory.exists() else {}
+    try:
+        sent: dict[str, int] = read_json(memory) if memory.exists() else {}
+    except ValueError as error:
+        raise UserError(f"{memory}: not JSON ({error}); remove it: all is sent again") from error
     new: dict[str, int] = {}
     for run in study.runs.values():
         name = f"{run.name}-{run.recipe.digest[:8]}"
@@ -56,18 +59,22 @@ def track(study: Study, tracker: Tracker, folder: Path) -> dict[str, int]:
             continue
         with tracker(study.config.study, name, flatten(run.recipe.model_dump()), folder) as log:
             for row in rows:
-                log(row["step"], {column: float(row[column]) for column in SHOWN})
+                log(row.step, _shown(row))
         new[run.name] = len(rows)
         sent[name] = before + len(rows)
         write_json(memory, sent)
     return new
 
 
-def _rows(study: Study, run: Run) -> Iterator[dict[str, Any]]:
+def _shown(row: Row) -> dict[str, float]:
+    return {column: float(getattr(row, column)) for column in SHOWN}
+
+
+def _rows(study: Study, run: Run) -> Iterator[Row]:
     """The steps of a run by now, from its trace or from the one that grows in its work folder."""
     folder = study.results / "runs" / run.name
     if made_by(folder, run) and (folder / "trace.parquet").exists():
-        yield from map(asdict, read_rows(folder / "trace.parquet"))
+        yield from read_rows(folder / "trace.parquet")
         return
     growing = study.results / "work" / f"{run.name}-{run.recipe.digest[:16]}" / "trace.jsonl"
     last = last_row(growing)
@@ -75,4 +82,10 @@ def _rows(study: Study, run: Run) -> Iterator[dict[str, Any]]:
         return
     with open(growing, "rb") as file:
         # Not beyond the last whole row.
-        yield from map(json.loads, islice(file, last["step"] + 1))
+        for line in islice(file, last["step"] + 1):
+            try:
+                row = Row(**json.loads(line))
+                _shown(row)
+            except (ValueError, TypeError, RecursionError):
+                return  # a damaged row, and those after it: a later start makes them again
+            yield row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from noiseband.study.corpora import AnyCorpus
 from noiseband.study.instructions import Instructions, Lora, TemplateChoice
@@ -16,6 +16,14 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=
 SeedPair = Seed | Annotated[list[Seed], Field(min_length=2, max_length=2)]
 """A seed for both, or `[init_seed, train_seed]`."""
 Share = Annotated[float, Field(gt=0, le=1)]
+
+
+def _results(value: str) -> str:
+    if not value.strip() or not value.isprintable():
+        raise ValueError("not the name of a folder; write one")
+    if "{" in value or "}" in value:
+        raise ValueError("Snakemake reads braces as a wildcard; choose another name")
+    return value
 
 
 class Evaluation(Section):
@@ -245,7 +253,7 @@ class StudyConfig(Section):
     """The study's name."""
     title: str = ""
     """A sentence for the report's head."""
-    results: str = "results"
+    results: Annotated[str, AfterValidator(_results)] = "results"
     """Folder for everything the study makes; no two studies may share one."""
     corpora: dict[Name, AnyCorpus]
     """Named corpora."""

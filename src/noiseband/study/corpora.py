@@ -51,6 +51,8 @@ class Files(Section):
             raise ValueError("`revision` goes with `repo`: the commit, 40 hex digits")
         if self.unpinned and self.repo is None:
             raise ValueError("unpinned=True: belongs to `repo`; remove it")
+        if ".." in (self.revision or ""):
+            raise ValueError(f"revision={self.revision}: no branch or tag is called so; correct it")
         pinned = re.fullmatch("[0-9a-f]{40}", self.revision or "") is not None
         if self.revision is not None and not (pinned or self.unpinned):
             raise ValueError(

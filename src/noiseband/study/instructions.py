@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from noiseband.study.problems import SECRET, secret
 from noiseband.study.recipe import Fraction, Positive, Section, Sha256
 
 Part = Annotated[float, Field(gt=0, lt=1)] | Positive
@@ -107,10 +109,22 @@ class UrlRows(AlpacaRows):
 
     kind: Literal["url"]
     """Downloaded from an address."""
-    url: Annotated[str, Field(pattern=r"^https?://[^\s@]+$")]
+    url: Annotated[str, Field(pattern=r"^https?://\S+$")]
     """The address."""
     sha256: Sha256
     """SHA-256 of the file, since what lies at an address may change."""
+
+    @field_validator("url")
+    @classmethod
+    def _no_key(cls, value: str) -> str:
+        address = urlsplit(value)
+        found = [name for name, _ in parse_qsl(address.query) if SECRET.search(name)]
+        if found or "@" in address.netloc:
+            raise secret(
+                f"{found[0] if found else 'a password'} in an address would end up in logs; get "
+                "the file yourself, and name it with `kind: file`"
+            )
+        return value
 
 
 def _kind(value: Any) -> str:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
+from noiseband.study.problems import secret
 from noiseband.study.recipe import Positive, Section, Seed
 
 Price = Annotated[float, Field(ge=0)]
@@ -110,7 +111,7 @@ class OpenAIJudge(LanguageModelJudge):
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("not an address such as https://api.openai.com/v1")
         if "@" in parts.netloc or parts.query or parts.fragment:
-            raise ValueError("no user, key or query belongs here; the key comes from api_key_env")
+            raise secret("no user, key or query belongs here; the key comes from api_key_env")
         return value.rstrip("/")
 
     @field_validator("options")
@@ -119,7 +120,7 @@ class OpenAIJudge(LanguageModelJudge):
         taken = {"model", "messages", "response_format", "temperature", "seed", "stream", "n"}
         for key in value:
             if key in taken or re.search("(?i)key$|secret|password|authorization", key):
-                raise ValueError(f"{key} does not belong here; remove it")
+                raise secret(f"{key} does not belong here; remove it")
         return value
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from noiseband.study.corpora import Tokenizer
 from noiseband.study.problems import Problem, nearest
@@ -71,6 +71,13 @@ class Pretrained(Section):
     weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     """Digest of its weights by the reference's names, at its full context (`model.json` of a
     published run), checked if given."""
+
+    @field_validator("file")
+    @classmethod
+    def _inside(cls, value: str) -> str:
+        if ".." in value.split("/"):
+            raise ValueError("leaves the folder of the model; name a file inside it")
+        return value
 
     @model_validator(mode="after")
     def _one_place(self) -> Pretrained:

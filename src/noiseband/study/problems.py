@@ -10,10 +10,13 @@ from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from noiseband.errors import UserError
 from noiseband.terminal import one_line
+
+SECRET = re.compile("(?i)key|secret|passw|auth|credential|signature|(^|[_-])token$")
+"""Names of keys, and of parts of an address, that stand before something to be kept."""
 
 
 def _short(text: str, length: int) -> str:
@@ -32,7 +35,8 @@ class Problem:
 
     def __str__(self) -> str:
         where = _short(self.key, 200) or "the whole file"
-        if self.value is None or isinstance(self.value, dict):
+        hidden = isinstance(self.value, str) and SECRET.search(self.key.rpartition(".")[2])
+        if hidden or self.value is None or isinstance(self.value, dict):
             return one_line(f"{where}: {self.remedy}")
         text = _short(json.dumps(self.value, default=str), 60)
         return one_line(f"{where}: {text}: {self.remedy}")
@@ -58,6 +62,11 @@ def unknown_names(key: str, value: str, names: Iterable[str]) -> list[Problem]:
     """A problem where `value` is not one of the names."""
     valid = list(names)
     return [] if value in valid else [Problem(key, value, f"no such name; {nearest(value, valid)}")]
+
+
+def secret(message: str) -> PydanticCustomError:
+    """A complaint about a value that is not to be shown: it may hold a key."""
+    return PydanticCustomError("secret", "{message}", {"message": message})
 
 
 # Pydantic puts the branch of a union into the path; nobody wrote it in the file.
@@ -103,6 +112,8 @@ def from_pydantic(error: ValidationError, section: str, model: type[BaseModel]) 
             remedy = f"{'missing' if value is None else 'no such kind'}; valid: {valid}"
         else:
             remedy = _remedy(detail)
+        if detail["type"] == "secret":
+            value = None
         if key in found and found[key].value == value:
             # One complaint for each branch of a union: any of them would do.
             others = found[key].remedy

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from noiseband.corpus.token_file import check_tokens
 from noiseband.errors import UserError
 from noiseband.study.recipe import Recipe
 
@@ -26,10 +27,15 @@ class TokenWindow:
         self.device = device
 
     def batch(self, step: int, slot: int) -> tuple[Tensor, Tensor]:
-        """Inputs and targets of one slot, int64, each (microbatch, context)."""
+        """Inputs and targets of one slot, int64, each (microbatch, context).
+
+        Raises UserError for a token that the model has no embedding of: on a GPU it would end the
+        process with a message about a kernel.
+        """
         context, microbatch = self.recipe.model.context, self.recipe.batch.microbatch
         begin = self.recipe.data.start_token + step * self.recipe.tokens_per_step
         begin += slot * microbatch * context
         window = self.tokens[begin : begin + microbatch * context + 1].astype(np.int64)
+        check_tokens(window, begin, self.recipe.model.vocabulary, "training")
         block = torch.from_numpy(window).to(self.device)
         return block[:-1].view(microbatch, context), block[1:].view(microbatch, context)

@@ -129,6 +129,8 @@ class Record:
         # Clones, because safetensors refuses tensors that share a storage.
         views = trainer.flat.views(trainer.flat.weights)
         weights = {name: view.detach().cpu().clone() for name, view in views.items()}
+        if odd := [name for name, weight in weights.items() if not weight.isfinite().all()]:
+            self.say(f"diverged: its final weights are not finite ({odd[0]})")
         write_json(out / "model.json", digests(weights))
         with atomic(out / "model.safetensors") as temporary:
             save_file(weights, temporary)

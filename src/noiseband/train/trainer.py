@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from tiktoken import Encoding
 from torch import Tensor, nn
 
 from noiseband.determinism import make_deterministic, pick_device, seed_everything
+from noiseband.errors import UserError
 from noiseband.model.generate import generate
 from noiseband.model.gpt import empty_model
+from noiseband.model.load import load_start
 from noiseband.model.sampling import Sampling
 from noiseband.randomness import derived_seed
 from noiseband.study.params import TrainParams
@@ -52,13 +53,17 @@ class Trainer:
     """One process's copy of the weights and moments; equal on all processes after every step."""
 
     def __init__(self, job: Job, processes: Processes | None = None) -> None:
-        """Raises UserError for too few tokens, or processes that do not divide the slots."""
+        """Raises UserError for too few tokens, initial weights that are not there or of another
+        model, and processes that do not divide the slots."""
         self.job = job
         self.recipe = recipe = job.params.recipe
         self.processes = processes = processes or Processes(0, 1, pick_device())
         make_deterministic(recipe.threads, recipe.precision)
         self.model = empty_model(recipe.model, recipe.attention, fused=True)
-        self.flat = FlatParameters(self.model, load_file(job.init), processes.device)
+        try:
+            self.flat = FlatParameters(self.model, load_start(job.init), processes.device)
+        except ValueError as error:
+            raise UserError(f"{job.init}: {error}; make the initial weights again") from error
         self.model.train()
         self.window = TokenWindow(job.tokens, recipe, processes.device)
         self.objective: nn.Module = Objective(self.model, recipe, processes.device)
