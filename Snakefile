@@ -36,10 +36,12 @@ from noiseband.workflow import (
     FIGURES,
     corpora_made_of,
     deterministic_artefacts,
+    forget_shared_sums,
     one_of,
     judged_artefacts,
     limit_gpus,
     local_files,
+    no_sums_in_storage,
     report_assets,
     run_files,
     share_outputs,
@@ -64,6 +66,7 @@ RESULTS = study.config.results
 RUNS = list(study.runs)
 limit_gpus(workflow)
 share_outputs(workflow)
+no_sums_in_storage(workflow)
 
 
 def everywhere(files):
@@ -98,3 +101,7 @@ include: "workflow/rules/finetune.smk"
 include: "workflow/rules/judge.smk"
 include: "workflow/rules/repro.smk"
 include: "workflow/rules/report.smk"
+
+
+onstart:
+    forget_shared_sums(workflow, RESULTS)

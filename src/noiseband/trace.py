@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from noiseband.files import atomic
+from noiseband.errors import DamagedError
+from noiseband.files import atomic, intact
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,11 @@ def write_trace(path: Path, rows: list[Row]) -> None:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a trace file."""
-    records: list[dict[str, Any]] = pq.read_table(path, schema=SCHEMA).to_pylist()
+    """The rows of a trace file. Raises DamagedError."""
+    try:
+        records: list[dict[str, Any]] = pq.read_table(intact(path), schema=SCHEMA).to_pylist()
+    except pa.ArrowException as error:
+        raise DamagedError(path, f"not a trace: {error}") from error
     return [Row(**record) for record in records]
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
 import typer
 
@@ -16,6 +19,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+
+FULL = "free some space and start again: what has its final name is whole"
+LOCKED = "make the folder writable, or choose another"
+REMEDIES = {
+    errno.ENOSPC: FULL,
+    errno.EDQUOT: FULL,
+    errno.EFBIG: FULL,
+    errno.EROFS: LOCKED,
+    errno.EACCES: LOCKED,
+    errno.EPERM: LOCKED,
+    errno.EIO: "the disk fails: move the results to another, and start again",
+    errno.ENAMETOOLONG: "shorten it",
+    errno.EMFILE: "allow more open files (ulimit -n)",
+}
+"""What to do where the operating system refuses. Other refusals are mistakes of ours, and keep
+their traceback."""
 
 # Commands register themselves on `app`.
 from noiseband.cli import (  # noqa: E402
@@ -36,5 +55,16 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        print(f"noiseband: {error}", file=sys.stderr)
-        sys.exit(2)
+        end(str(error))
+    except OSError as error:
+        remedy = REMEDIES.get(error.errno or 0)
+        if remedy is None:
+            raise
+        end(f"{error.filename or 'a file'}: {error.strerror}; {remedy}")
+
+
+def end(message: str) -> NoReturn:
+    """Say why, and exit with 2."""
+    with suppress(OSError):  # a log on the disk that is full
+        print(f"noiseband: {message}", file=sys.stderr, flush=True)
+    sys.exit(2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from noiseband.errors import NotMadeError, UserError
+from noiseband.errors import NotMadeError
 from noiseband.files import read_json, read_jsonl
 
 
@@ -15,8 +15,6 @@ def json_file(path: Path) -> Any:
         return read_json(path)
     except FileNotFoundError as error:
         raise NotMadeError(path) from error
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON ({error}); remove it and make it again") from error
 
 
 def json_lines(path: Path) -> list[dict[str, Any]]:
@@ -25,8 +23,6 @@ def json_lines(path: Path) -> list[dict[str, Any]]:
         return read_jsonl(path)
     except FileNotFoundError as error:
         raise NotMadeError(path) from error
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON lines ({error}); remove it and make it again") from error
 
 
 def json_if_any(path: Path) -> Any:

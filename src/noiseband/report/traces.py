@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from noiseband.errors import NotMadeError
+from noiseband.errors import DamagedError, NotMadeError
+from noiseband.files import intact
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -38,9 +40,11 @@ def read_trace(path: Path) -> Trace:
     """The trace of a run; UserError if it is not there."""
     columns = [*Trace.__dataclass_fields__]
     try:
-        table = pq.read_table(path, columns=columns, use_threads=False)
+        table = pq.read_table(intact(path), columns=columns, use_threads=False)
     except FileNotFoundError as error:
         raise NotMadeError(path) from error
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DamagedError(path, f"not a trace: {error}") from error
     return Trace(**{name: table[name].to_numpy() for name in columns})
 
 

@@ -7,7 +7,7 @@ import platform
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import torch
 from safetensors import SafetensorError
@@ -112,7 +112,9 @@ class Record:
         checkpoints = self.job.params.checkpoints
         self.trace.flush()
         self.samples.flush()
-        save(self.job.work, trainer.state(), checkpoints.last, checkpoints.keeps)
+        journals = {one.path.name: one.sum.hexdigest() for one in (self.trace, self.samples)}
+        state = replace(trainer.state(), journals=journals)
+        save(self.job.work, state, checkpoints.last, checkpoints.keeps)
         if self.mirror:
             complaint = self.mirror.save(self.job.work, checkpoints.last, checkpoints.keeps)
             if complaint:

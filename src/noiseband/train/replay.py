@@ -7,14 +7,14 @@ from pathlib import Path
 
 import torch
 from pydantic import ValidationError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from noiseband.corpus.token_file import open_tokens
 from noiseband.corpus.vocabulary import load_encoding
-from noiseband.errors import NotMadeError, UserError
+from noiseband.errors import DamagedError, NotMadeError, UserError
 from noiseband.files import read_json
 from noiseband.model.gpt import empty_model
+from noiseband.model.load import load_start
 from noiseband.study.config import Checkpoints, Samples
 from noiseband.study.params import TrainParams
 from noiseband.study.recipe import Recipe
@@ -69,7 +69,7 @@ def by_name(job: Job, flat: Tensor) -> dict[str, Tensor]:
     """A flat tensor of a checkpoint cut into copies of the model's parameters."""
     recipe = job.params.recipe
     model = empty_model(recipe.model, recipe.attention, fused=True)
-    cut = FlatParameters(model, load_file(job.init), torch.device("cpu"))
+    cut = FlatParameters(model, load_start(job.init), torch.device("cpu"))
     return {name: view.clone() for name, view in cut.views(flat).items()}
 
 
@@ -113,6 +113,8 @@ def _params(path: Path) -> TrainParams:
         data = read_json(path)
         del data["digest"]
         return TrainParams(**data, samples=Samples(), checkpoints=Checkpoints())
+    except DamagedError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
         raise UserError(f"{path}: not the recipe of a run ({error})") from error
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from tiktoken import Encoding
 from torch import Tensor, nn
 
 from noiseband.determinism import make_deterministic, pick_device, seed_everything
 from noiseband.model.generate import generate
 from noiseband.model.gpt import empty_model
+from noiseband.model.load import load_start
 from noiseband.model.sampling import Sampling
 from noiseband.randomness import derived_seed
 from noiseband.study.params import TrainParams
@@ -58,7 +58,7 @@ class Trainer:
         self.processes = processes = processes or Processes(0, 1, pick_device())
         make_deterministic(recipe.threads, recipe.precision)
         self.model = empty_model(recipe.model, recipe.attention, fused=True)
-        self.flat = FlatParameters(self.model, load_file(job.init), processes.device)
+        self.flat = FlatParameters(self.model, load_start(job.init), processes.device)
         self.model.train()
         self.window = TokenWindow(job.tokens, recipe, processes.device)
         self.objective: nn.Module = Objective(self.model, recipe, processes.device)
