@@ -49,8 +49,8 @@ def recording(job: Job, processes: Processes) -> Iterator[Record | None]:
         if isinstance(error, OSError) and error.errno not in FULL:
             raise
         raise UserError(
-            f"{job.params.run}: cannot write ({error}); free some space and start again: the run "
-            "goes on from its newest checkpoint"
+            f"{job.params.run}: cannot write in {job.work} ({error}); free some space and start "
+            "again: the run goes on from its newest checkpoint"
         ) from error
 
 
