@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pytest
+
 from noiseband.errors import DamagedError
 from noiseband.files import intact, is_intact
 from tests.faults.jobs import Job, call, jobs_of, put_back
@@ -268,10 +270,9 @@ def repair(jobs: list[Job], environment: dict[str, str]) -> tuple[dict[str, Any]
         name, before = job.outputs[0], job.made()
         path = Path(name)
         path.write_bytes(before[name][:-1])
-        try:
+        with pytest.raises(DamagedError) as told:
             intact(path)
-        except DamagedError as error:
-            command = str(error).partition("make it again: ")[2]
+        command = str(told.value).partition("make it again: ")[2]
         done = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True)
         ran = re.search(r"^total +(\d+)$", done.stderr + done.stdout, re.M)
         if done.returncode or job.changed(before) or not is_intact(path):
