@@ -40,11 +40,13 @@ from noiseband.workflow import (
     beside,
     corpora_made_of,
     deterministic_artefacts,
+    forget_shared_sums,
     hear_sigterm,
     one_of,
     judged_artefacts,
     limit_gpus,
     local_files,
+    no_sums_in_storage,
     report_assets,
     run_files,
     share_outputs,
@@ -70,6 +72,7 @@ RUNS = list(study.runs)
 sign_jobs()
 limit_gpus(workflow)
 share_outputs(workflow)
+no_sums_in_storage(workflow)
 
 
 def everywhere(files):
@@ -118,3 +121,7 @@ include: "workflow/rules/finetune.smk"
 include: "workflow/rules/judge.smk"
 include: "workflow/rules/repro.smk"
 include: "workflow/rules/report.smk"
+
+
+onstart:
+    forget_shared_sums(workflow, RESULTS)

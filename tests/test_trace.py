@@ -74,7 +74,7 @@ def test_what_is_no_trace_is_named(tmp_path: Path, content: bytes | pa.Table) ->
     else:
         pq.write_table(content, path)
     for read in (read_rows, read_table):
-        with pytest.raises(UserError, match=r"trace.*; remove it, and make it again") as caught:
+        with pytest.raises(UserError, match=r"trace.*; make it again") as caught:
             read(path)
         assert "\n" not in str(caught.value)
 

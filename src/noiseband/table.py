@@ -15,8 +15,8 @@ from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
 
-from noiseband.errors import NotMadeError, UserError
-from noiseband.files import write_text
+from noiseband.errors import DamagedError, NotMadeError, UserError
+from noiseband.files import intact, write_text
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -48,18 +48,24 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
     if cells[:1] != [list(hints)]:
         remedy = f"make it again: snakemake -f {path}"
         raise UserError(f"{path}: not a table of {kind.__name__}; {remedy}")
-    return [
-        kind(**{name: _value(cell, hints[name]) for name, cell in zip(hints, line, strict=True)})
-        for line in cells[1:]
-    ]
+    try:
+        values = [
+            {name: _value(cell, hints[name]) for name, cell in zip(hints, line, strict=True)}
+            for line in cells[1:]
+        ]
+    except ValueError as error:
+        raise DamagedError(path, f"not a table of {kind.__name__}: {error}") from error
+    return [kind(**row) for row in values]
 
 
 def read_cells(path: Path) -> list[list[str]]:
     """Any CSV file as text, its header first; UserError if it is not there."""
     try:
-        text = path.read_bytes().decode()
+        text = intact(path).read_bytes().decode()
     except FileNotFoundError as error:
         raise NotMadeError(path) from error
+    except UnicodeDecodeError as error:
+        raise DamagedError(path, "not a table") from error
     return list(csv.reader(io.StringIO(text, newline="")))
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from noiseband.errors import UserError
-from noiseband.files import atomic
+from noiseband.errors import DamagedError
+from noiseband.files import atomic, intact
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,6 @@ class Row:
     """Wrap-around sum of the weights' bits after the step."""
 
 
-REMEDY = "remove it, and make it again"
 _TYPES = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
 SCHEMA = pa.schema([(field.name, _TYPES[str(field.type)]) for field in fields(Row)])
 
@@ -51,19 +50,19 @@ def write_trace(path: Path, rows: list[Row]) -> None:
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     """A trace file, or some of its columns.
 
-    Raises FileNotFoundError, and UserError for a file that is no trace.
+    Raises FileNotFoundError, and DamagedError for a file that is no trace.
     """
     try:
-        found = pq.read_table(path, columns=columns, use_threads=False)
+        found = pq.read_table(intact(path), columns=columns, use_threads=False)
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, FileNotFoundError):
             raise
-        raise UserError(f"{path}: not a trace ({str(error).splitlines()[0]}); {REMEDY}") from None
+        raise DamagedError(path, f"not a trace: {str(error).splitlines()[0]}") from None
     wanted = SCHEMA if columns is None else pa.schema([SCHEMA.field(name) for name in columns])
     if not found.schema.equals(wanted) or any(column.null_count for column in found.columns):
-        raise UserError(f"{path}: not a trace: it has other columns, or gaps in them; {REMEDY}")
+        raise DamagedError(path, "not a trace: it has other columns, or gaps in them")
     if not found.num_rows:
-        raise UserError(f"{path}: a trace without any step; {REMEDY}")
+        raise DamagedError(path, "a trace without any step")
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import signal
 import sys
 import threading
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from noiseband.errors import UserError
-from noiseband.files import write_json
+from noiseband.files import SUMS, SWITCH, write_json
 from noiseband.gpus import visible
 from noiseband.plan.machines import load_machines, machine_of
 from noiseband.source_code import PACKAGE
@@ -112,7 +113,7 @@ def share_outputs(workflow: Any) -> None:
         given = str(Path(given).expanduser().absolute())
         folder = Path(given, name)
         try:
-            write_json(folder / "versions.json", versions)
+            write_json(folder / "versions.json", versions, summed=False)
         except OSError as error:
             print(
                 f"{SHARED}: cannot write in {folder} ({error.strerror}); give another folder, or "
@@ -121,6 +122,26 @@ def share_outputs(workflow: Any) -> None:
             )
             sys.exit(2)
     os.environ[SHARED] = f"{given}/{name}"
+
+
+def forget_shared_sums(workflow: Any, results: str) -> None:
+    """With `--cache`, remove the sums in the folders of the rules that share their outputs.
+
+    Snakemake may put another file in place there, without a command of ours that would know.
+    Called before the first job.
+    """
+    shared = workflow.workflow_settings.cache or []
+    outputs = [file for rule in workflow.rules if rule.name in shared for file in rule.output]
+    for name in {Path(str(file)).relative_to(results).parts[0] for file in outputs}:
+        for folder in Path(results, name).rglob(SUMS):
+            shutil.rmtree(folder)
+
+
+def no_sums_in_storage(workflow: Any) -> None:
+    """With results in a storage, have no command write sums or compare with them: only declared
+    files travel, so that what lies beside them here may be of others."""
+    if workflow.storage_settings.default_storage_provider is not None:
+        os.environ[SWITCH] = "none"
 
 
 TABLES = (
@@ -196,6 +217,7 @@ def matching_files(source: FileSource) -> list[Path]:
         path
         for path in folder.rglob("*")
         if path.is_file()
+        and path.parent.name != SUMS
         and any(fnmatchcase(path.relative_to(folder).as_posix(), one) for one in source.files)
     )
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from noiseband.cli import app
+from noiseband.cli import app, end, main
+from noiseband.files import write_text
 from noiseband.repro.digest import file_digests
 from noiseband.study import Section, load_study
 from noiseband.study.params import InitParams
 
 PEOPLE = (
-    "init", "train", "fit", "verify", "report", "runs", "schema", "export", "publish", "import"
+    "init", "train", "fit", "verify", "intact", "report", "runs", "schema", "export",
+    "publish", "import",
 )  # fmt: skip
 
 
@@ -81,6 +86,62 @@ def test_a_users_mistake_is_one_line_and_exit_2(arguments: list[str], said: str)
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.ENOSPC, "noiseband: some/file: No space left on device; free some space and start"),
+        (errno.EROFS, "noiseband: some/file: Read-only file system; make the folder writable"),
+        (errno.EIO, "noiseband: some/file: Input/output error; the disk fails"),
+    ],
+)
+def test_what_a_disk_refuses_is_one_line_and_exit_2(
+    number: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse() -> None:
+        raise OSError(number, os.strerror(number), "some/file")
+
+    monkeypatch.setattr("noiseband.cli.app", refuse)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    out = capsys.readouterr()
+    assert out.err.startswith(said) and out.err.count("\n") == 1
+
+
+def test_another_refusal_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr("noiseband.cli.app", refuse)
+    with pytest.raises(BrokenPipeError):
+        main()
+
+
+def test_a_line_that_a_full_disk_has_no_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open("/dev/full", "w") as log:
+        monkeypatch.setattr(sys, "stderr", log)
+        with pytest.raises(SystemExit) as ended:
+            end("no space left")
+        monkeypatch.undo()
+        with suppress(OSError):
+            log.close()
+    assert ended.value.code == 2
+
+
+def test_intact_names_what_is_damaged_and_the_command(small: Path) -> None:
+    results = small.parent / "results"
+    odd = results / "runs" / "a b" / "model.json"
+    for path in (odd, results / "tables" / "runs.csv"):
+        write_text(path, "as written\n")
+    done = run("intact", "--config", small)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{results}: all 2 files with a sum are what was written\n"
+    odd.write_text("as writteN\n")
+    done = run("intact", "--config", small)
+    assert (done.returncode, done.stdout) == (1, f"{odd}\n")
+    assert done.stderr == f"make them again: rm '{odd}' && snakemake '{odd}'\n"
 
 
 @pytest.fixture

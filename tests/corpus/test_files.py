@@ -46,7 +46,7 @@ def config(**keys: Any) -> Documents:
 
 def built(out: Path, config: Documents) -> dict[str, list[Document]]:
     build_corpus(config, out)
-    assert sorted(path.name for path in out.iterdir()) == [
+    assert sorted(path.name for path in out.iterdir() if path.is_file()) == [
         "card.json", "test.jsonl", "train.jsonl", "validation.jsonl",
     ]  # fmt: skip
     return {split: list(read_documents(out / f"{split}.jsonl")) for split in SPLITS}
@@ -126,7 +126,7 @@ def test_a_bad_row_leaves_nothing(folder: Path, tmp_path: Path) -> None:
     for order in ("hashed", "as-read"):
         with pytest.raises(UserError, match=r"2\.parquet: row 2: text is null"):
             build_corpus(config(path=str(folder), order=order), tmp_path / order)
-        assert not [*(tmp_path / order).rglob(".*")]
+        assert not [*(tmp_path / order).rglob(".*.tmp"), *(tmp_path / order).rglob(".order")]
         assert not (tmp_path / order / "card.json").exists()
 
 

@@ -20,7 +20,7 @@ from noiseband.corpus.shards import Budget, read_size
 from noiseband.corpus.token_file import open_tokens
 from noiseband.corpus.tokens import tokenize
 from noiseband.errors import UserError
-from noiseband.files import read_json, write_jsonl
+from noiseband.files import atomic, read_json, write_jsonl
 from noiseband.study.corpora import SplitTokens
 
 NAMES = [*(f"{split}.safetensors" for split in SPLITS), "card.json"]
@@ -130,6 +130,16 @@ def test_a_shard_file_that_lost_its_end_is_encoded_anew(tmp_path: Path) -> None:
         file.write_bytes(damaged)
         assert read_size(file) is None
     assert read_size(tmp_path / "nothing") is None
+
+
+def test_a_shard_file_with_a_flipped_bit_is_encoded_anew(tmp_path: Path) -> None:
+    file = tmp_path / "x.tokens"
+    head = json.dumps({"documents": 1, "bytes": 1, "tokens": 2, "not_utf8": 0}).encode()
+    with atomic(file) as temporary:
+        temporary.write_bytes(head.ljust(module.HEAD) + bytes(4))
+    assert read_size(file) is not None
+    file.write_bytes(file.read_bytes()[:-1] + b"\1")
+    assert read_size(file) is None
 
 
 def test_text_that_is_not_utf8_is_repaired_and_counted(

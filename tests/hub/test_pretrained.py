@@ -63,7 +63,7 @@ def test_a_folder_and_the_hub_give_the_same_model(
         one, other = tmp_path / "local" / name, tmp_path / "hub" / name
         assert one.read_bytes() == other.read_bytes()
     assert sorted(file.name for file in (tmp_path / "hub").iterdir()) == [
-        "model.json", "model.safetensors", "pretrained.json",
+        ".sums", "model.json", "model.safetensors", "pretrained.json",
     ]  # fmt: skip
     weights = load_file(tmp_path / "hub/model.safetensors")
     assert json.loads((tmp_path / "hub/model.json").read_text())["sha256"] == digest(weights)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from noiseband.corpus.token_file import open_tokens
 from noiseband.corpus.tokens import tokenize, unigram_entropy
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.errors import UserError
-from noiseband.files import read_json, write_jsonl
+from noiseband.files import SUMS, read_json, write_jsonl
 from noiseband.hub.tokens import fetch_tokens
 from noiseband.study.corpora import SplitTokens, Tokenised
 from noiseband.study.data_params import FetchTokensParams
@@ -37,6 +38,7 @@ def made(tmp_path: Path, vocabulary: Path) -> Path:
         rows = ({"id": str(i), "text": text} for i, text in enumerate(texts))
         write_jsonl(tmp_path / f"text/{split}.jsonl", rows)
     tokenize(tmp_path / "text", vocabulary, None, tmp_path / "made")
+    shutil.rmtree(tmp_path / "made" / SUMS)  # others have none
     return tmp_path / "made"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from noiseband.errors import UserError
+from noiseband.files import write_text
 from noiseband.report.page import write_report
 from noiseband.report.rows import RunRow, VerdictRow
 from noiseband.report.tables import write_tables
@@ -125,7 +126,7 @@ def test_the_first_screen_says_so(tmp_path: Path) -> None:
 def test_a_run_that_was_interrupted_has_no_measured_time(tmp_path: Path, machines: Path) -> None:
     params = write_study(tmp_path / "study", SINGLE, models=[], noise={})
     timing = tmp_path / "study" / "runs" / "clip-42" / "timing.json"
-    timing.write_text(timing.read_text().replace('"steps": 400', '"steps": 150'))
+    write_text(timing, timing.read_text().replace('"steps": 400', '"steps": 150'))
     write_tables(params, tmp_path / "study")
     runs = read_rows(tmp_path / "study" / "tables" / "runs.csv", RunRow)
     assert "clip-42" not in costs(params, tmp_path / "study", machines, runs, []).measured

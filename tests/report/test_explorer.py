@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from noiseband.files import read_jsonl
+from noiseband.files import read_jsonl, write_text
 from noiseband.report.packed import packed
 from noiseband.report.rows import RunRow
 from noiseband.report.tuning_rows import FinetuningRow
@@ -64,7 +64,7 @@ def test_twins_are_named_and_what_is_missing_is_none(tmp_path: Path) -> None:
     models = ["baseline-42/alpaca/42", "cloud/alpaca/42", "baseline-22/chat/42"]
     params = write_study(tmp_path, [*BASELINES[:2], twin], steps=20, models=models, rounds=2)
     file = tmp_path / "judge" / "alpaca" / "round-2.jsonl"
-    file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
+    write_text(file, "".join(file.read_text().splitlines(keepends=True)[:-1]))
     (tmp_path / "judge" / "chat" / "round-1.jsonl").unlink()
     (tmp_path / "judge" / "chat" / "round-2.jsonl").unlink()
     make(tmp_path, params)

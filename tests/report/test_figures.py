@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from matplotlib.figure import Figure
 
+from noiseband.files import atomic, write_json
 from noiseband.report.figures import write_figures
 from noiseband.report.palette import DARK, GLYPHS, LIGHT, SHAPES
 from noiseband.report.svg import blank, drawing, panel, render, tip
@@ -40,7 +41,7 @@ def svg(made: Made, name: str) -> str:
 
 
 def test_every_figure_of_the_workflow_is_drawn(made: Made) -> None:
-    drawn = {path.stem for path in (made.results / "figures").iterdir()}
+    drawn = {path.stem for path in (made.results / "figures").glob("*.svg")}
     assert drawn == set(FIGURES)
 
 
@@ -175,7 +176,7 @@ def test_where_in_the_context_a_run_is_better(made: Made, tmp_path: Path) -> Non
             del found["by_position"][4:]
         for n, stretch in enumerate(found["by_position"]):
             stretch["loss"] += change(n)
-        file.write_text(json.dumps(found))
+        write_json(file, found)
     write_tables(params, tmp_path)
     write_figures(params, tmp_path)
     text = svg_of(tmp_path, "positions")
@@ -218,7 +219,8 @@ def test_long_runs_stay_small_and_keep_a_spike_of_one_step(tmp_path: Path) -> No
         values[column][STEPS // 2] = spike
         place = trace.schema.get_field_index(column)
         trace = trace.set_column(place, trace.schema.field(place), pa.array(values[column]))
-    pq.write_table(trace, file)
+    with atomic(file) as temporary:
+        pq.write_table(trace, temporary)
     write_tables(params, tmp_path)
     write_figures(params, tmp_path)
     for name in FIGURES:

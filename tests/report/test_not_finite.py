@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from noiseband.errors import UserError
+from noiseband.files import write_text
 from noiseband.report.rows import RunRow
 from noiseband.report.tables import write_tables
 from noiseband.study.params import ReportParams
@@ -71,12 +72,12 @@ def test_what_noiseband_never_writes_is_told(study: tuple[ReportParams, Path], n
     assert len(poisoned) >= 4
     try:
         for text in poisoned:
-            path.write_text(text)
+            write_text(path, text)
             with pytest.raises(UserError, match=r"is no finite number.*make it again") as caught:
                 write_tables(params, results)
             assert str(path) in str(caught.value)
     finally:
-        path.write_text(kept)
+        write_text(path, kept)
 
 
 @pytest.mark.parametrize("written", WRITTEN)
@@ -94,10 +95,10 @@ def test_a_test_loss_that_is_not_finite_is_a_run_without_one(
             poisoned = {**data, "test_loss": value, "bits_per_byte": value}
             for stretch in poisoned["by_position"]:
                 stretch["loss"] = value
-            path.write_text(json.dumps(poisoned).replace('"@"', written))
+            write_text(path, json.dumps(poisoned).replace('"@"', written))
             found.append(tables(params, results))
     finally:
-        path.write_text(kept)
+        write_text(path, kept)
     unknown, known = found
     own = next(line for line in known["runs.csv"].splitlines() if line.startswith("clip-2,"))
     assert own.split(",")[7:10] == ["nan", "", "nan"]

@@ -14,7 +14,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from noiseband.errors import UserError
-from noiseband.files import write_jsonl
+from noiseband.files import write_jsonl, write_text
 from noiseband.report.page import SCRIPT, TEMPLATES, environment, write_report
 from noiseband.report.tuning_rows import FinetuningRow
 from noiseband.report.view_questions import SHOWN, questions
@@ -196,10 +196,11 @@ def test_a_rerun_that_differs_says_where(tmp_path: Path) -> None:
         difference=Difference("out_head.weight", "different values", values=("0.1", "0.2")),
         note="trained anew",
     )
-    finding.write_text(
+    write_text(
+        finding,
         finding.read_text()
         .replace('"identical": true', '"identical": false')
-        .replace('"divergence": null', f'"divergence": {json.dumps(divergence.as_dict())}')
+        .replace('"divergence": null', f'"divergence": {json.dumps(divergence.as_dict())}'),
     )
     text = words_of(make(tmp_path, params).page)
     assert "is not the same from step 1,207 on, first in loss and weights checksum." in text

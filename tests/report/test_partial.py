@@ -31,7 +31,7 @@ def finish(study: Study, *runs: FakeRun) -> None:
     for run in runs:
         card = study.results / "runs" / run.name / "recipe.json"
         digest = study.runs[run.name].recipe.digest
-        card.write_text(json.dumps({**json.loads(card.read_text()), "digest": digest}))
+        write_json(card, {**json.loads(card.read_text()), "digest": digest})
         (card.parent / "model.safetensors").touch()
 
 

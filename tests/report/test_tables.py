@@ -12,6 +12,7 @@ import pytest
 from scipy import stats
 
 from noiseband.errors import UserError
+from noiseband.files import write_json, write_text
 from noiseband.report.contamination import contamination_rows
 from noiseband.report.rows import ContaminationRow, NoiseRow, RunRow, StackRow, VerdictRow
 from noiseband.report.tables import write_tables
@@ -172,7 +173,7 @@ def test_twins_and_repeats_that_differ_are_the_noise_of_machines(tmp_path: Path)
     # With other bits it is one, and only the machine can have made it.
     params = write_study(tmp_path, runs, steps=40, models=[], noise={})
     weights = tmp_path / "runs" / "again" / "model.json"
-    weights.write_text(weights.read_text().replace(sha("weights of baseline-1"), sha("other")))
+    write_text(weights, weights.read_text().replace(sha("weights of baseline-1"), sha("other")))
     write_tables(params, tmp_path)
     (row,) = read_rows(tmp_path / "tables" / "noise.csv", NoiseRow)
     assert row.runs == ("baseline-1", "twin-1", "again", "a-3", "a-3-elsewhere")
@@ -225,7 +226,7 @@ def test_contamination_by_hand(tmp_path: Path) -> None:
     assert shares == (2 / 500, 112 / 80000, 3 / 79969)
     file = tmp_path / "contamination" / f"{WINDOW}.json"
     found = json.loads(file.read_text()) | {"documents": 0, "documents_found": 0}
-    file.write_text(json.dumps(found))
+    write_json(file, found)
     (row,) = contamination_rows(tmp_path, {WINDOW: ["a"]})
     assert row.document_share is None
 

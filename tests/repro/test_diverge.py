@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from noiseband.errors import NotMadeError, UserError
+from noiseband.files import atomic, write_json
 from noiseband.repro.diverge import Divergence, diverge
 from noiseband.trace import read_rows, write_trace
 from noiseband.train.loop import train
@@ -188,7 +189,8 @@ def test_other_initial_weights(pair: Pair) -> None:
     a, b = pair()
     moved = load_file(b.init)
     moved[NAME].view(-1)[INDEX] = 7.0
-    save_file(moved, b.init)
+    with atomic(b.init) as temporary:
+        save_file(moved, temporary)
     train(a)
     train(b)
     found = diverge(a, b)
@@ -259,7 +261,8 @@ def test_a_shorter_trace_and_a_changed_file(pair: Pair) -> None:
     train(b)
     weights = load_file(b.out / "model.safetensors")
     weights[NAME].view(-1)[INDEX] += 1
-    save_file(weights, b.out / "model.safetensors")
+    with atomic(b.out / "model.safetensors") as temporary:
+        save_file(weights, temporary)
     found = diverge(a, b)
     assert (found.step, found.where) == (None, "weights")
     assert "changed after training" in str(found)
@@ -292,7 +295,7 @@ def test_a_finished_run_is_found_again_by_its_folder(make_job: MakeJob, tmp_path
     job.work.rename(job.out / "work")
     assert finished_job(job.out, results).work == job.out / "work"
     assert diverge(found, finished_job(job.out, results)).identical
-    (job.out / "recipe.json").write_text('{"digest": "0"}')
+    write_json(job.out / "recipe.json", {"digest": "0"})
     with pytest.raises(UserError, match=r"recipe\.json: not the recipe of a run"):
         finished_job(job.out, results)
     (job.out / "trace.parquet").unlink()

@@ -89,7 +89,7 @@ def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
     (tmp_path / "text.safetensors").write_text("not tensors")
     cases = {
         "manifest.json": "a manifest can be compared with another manifest only",
-        "text.json": "not readable as JSON",
+        "text.json": "text.json is damaged .not JSON",
         "text.safetensors": "not a readable safetensors file",
         "nothing": "neither a tensor file",
         "a/recipe.json": "neither a digest file",

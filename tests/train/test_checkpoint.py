@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,35 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_used(tmp_path: Path, d
     assert found is not None
     assert found.step == 1
     assert "step-00000002.safetensors is damaged" in complaints[0]
+
+
+def test_a_checkpoint_whose_journal_is_not_what_was_recorded_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "trace.jsonl"
+    journal = Journal(path, 0)
+    for step in range(4):
+        journal.append({"step": step, "loss": float("nan") if step == 2 else step / 3})
+        journal.flush()
+        save(tmp_path, replace(state(step + 1), journals={path.name: journal.sum.hexdigest()}), 9)
+    journal.close()
+    content = path.read_text()
+    path.write_text(content + '{"step": 4, "loss": 1.0}\n{"st')  # after the newest checkpoint
+    found, complaints = load(tmp_path)
+    assert (found and found.step, complaints) == (4, [])
+    path.write_text(content.replace("0.3333", "0.3334"))  # of step 1
+    found, complaints = load(tmp_path)
+    assert found is not None and found.step == 1
+    assert len(complaints) == 3 and "trace.jsonl is not what was recorded" in complaints[0]
+    path.unlink()
+    assert load(tmp_path)[0] is None
+
+
+@pytest.mark.parametrize("line", ["[1]", "null", "5", '{"loss": 1}', '{"step": "x"}', "[" * 9999])
+def test_what_is_no_row_ends_a_journal(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "trace.jsonl"
+    path.write_bytes(b'{"step": 0}\n' + line.encode() + b'\n{"step": 1}\n')
+    assert Journal.rows_of(path, 9) == [{"step": 0}]
+    path.write_bytes(b'{"step": 0}\n\xff\n')
+    assert Journal.rows_of(path, 9) == [{"step": 0}]
 
 
 def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:

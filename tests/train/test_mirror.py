@@ -135,7 +135,8 @@ def test_training_goes_on_where_the_store_does_not_take_a_copy(
 
 
 def artefacts_but_provenance(job: Job) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in job.out.iterdir() if path.suffix != ".json"}
+    names = ("model.safetensors", "trace.parquet", "samples.jsonl")
+    return {name: (job.out / name).read_bytes() for name in names}
 
 
 def test_each_work_folder_has_its_own_copy(monkeypatch: pytest.MonkeyPatch) -> None:

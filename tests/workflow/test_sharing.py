@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from noiseband.files import SUMS, is_intact
 from noiseband.repro.verify import verify
 from tests.workflow.test_dag import Project
 
@@ -115,3 +116,27 @@ def test_a_cache_that_cannot_be_written_is_told_at_once(
     assert found.returncode == 2
     assert f"SNAKEMAKE_OUTPUT_CACHE: cannot write in {tmp_path}/file/" in found.stderr
     assert "Traceback" not in found.stderr
+
+
+def test_a_file_from_the_cache_is_not_accused_by_the_sum_of_an_earlier_one(
+    first: Path, second: Sharing
+) -> None:
+    """Also where it is a copy, as on systems without links that have a time."""
+    name = TARGETS[0].replace(".safetensors", ".json")
+    own = second.folder / "later" / name
+    done = second.snakemake("--config", "results=later", "--", f"later/{name}")
+    assert done.returncode == 0, done.stderr
+    assert (own.parent / SUMS / own.name).exists()
+    own.write_text("{}")
+    assert not is_intact(own)
+    # A dry run takes nothing from the cache, and leaves the sums alone.
+    second.snakemake("-n", "--profile", "profiles/sharing", "--config", "results=later")
+    assert not is_intact(own)
+    own.unlink()
+    _, made = second.make(name, results="later")
+    assert made == set()
+    assert shared(first / name, own)
+    content = own.read_bytes()
+    own.unlink()
+    own.write_bytes(content + b"\n")  # as a copy of another study's file
+    assert is_intact(own)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import sys
+from contextlib import suppress
 from io import TextIOWrapper
 from typing import NoReturn
 
@@ -20,6 +22,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+
+FULL = "free some space and start again: what has its final name is whole"
+LOCKED = "make the folder writable, or choose another"
+REMEDIES = {
+    errno.ENOSPC: FULL,
+    errno.EDQUOT: FULL,
+    errno.EFBIG: FULL,
+    errno.EROFS: LOCKED,
+    errno.EACCES: LOCKED,
+    errno.EPERM: LOCKED,
+    errno.EIO: "the disk fails: move the results to another, and start again",
+    errno.ENAMETOOLONG: "shorten it",
+    errno.EMFILE: "allow more open files (ulimit -n)",
+}
+"""What to do where the operating system refuses. Other refusals are mistakes of ours, and keep
+their traceback."""
 
 # Commands register themselves on `app`.
 from noiseband.cli import (  # noqa: E402
@@ -45,9 +63,15 @@ def main() -> None:
         app()
     except UserError as error:
         end(str(error))
+    except OSError as error:
+        remedy = REMEDIES.get(error.errno or 0)
+        if remedy is None:
+            raise
+        end(f"{error.filename or 'a file'}: {error.strerror}; {remedy}")
 
 
 def end(message: str) -> NoReturn:
     """Say why, in characters that do nothing else to a terminal, and exit with 2."""
-    print(f"noiseband: {on_a_terminal(message)}", file=sys.stderr)
+    with suppress(OSError):  # a log on the disk that is full
+        print(f"noiseband: {on_a_terminal(message)}", file=sys.stderr, flush=True)
     sys.exit(2)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from tqdm import tqdm
 
 from noiseband.cli import app
 from noiseband.cli.people import DEFAULT_CONFIG, Config
@@ -31,6 +33,31 @@ def verify(
     found = stage.verify(a, b)
     print(on_a_terminal(str(found)))  # names of tensors are what a file says
     sys.exit(0 if found.identical else 1)
+
+
+@app.command()
+def intact(config: Config = DEFAULT_CONFIG) -> None:
+    """Compare every file of a study with the SHA-256 it was written with: exit 0, or exit 1 and
+    what is damaged.
+
+    Example: `noiseband intact --config config/config.yaml`
+
+    Stages compare what they read, so a damaged file stops them by itself; this looks at all files
+    at once, those that nothing reads again included.
+    """
+    from noiseband.files import is_intact, summed_files
+
+    results = load_study(config).results
+    files = summed_files(results)
+    bar = tqdm(files, desc="Comparing", unit=" files", delay=2, disable=None)
+    damaged = [str(path) for path in bar if not is_intact(path)]
+    if not damaged:
+        print(f"{results}: all {len(files)} files with a sum are what was written")
+        return
+    print("\n".join(damaged))
+    names = shlex.join(damaged)
+    print(f"make them again: rm {names} && snakemake {names}", file=sys.stderr)
+    sys.exit(1)
 
 
 @app.command()

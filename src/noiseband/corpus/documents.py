@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from noiseband.errors import UserError
+from noiseband.files import intact
 
 SPLITS = ("train", "validation", "test")
 
@@ -34,9 +35,9 @@ def digest(documents: Iterable[Document]) -> str:
 def read_documents(path: Path) -> Iterator[Document]:
     """Documents of a split file (`{"id", "text"}` a line), one at a time.
 
-    Raises UserError for a line that is no document.
+    Raises UserError for a damaged file, and for a line that is no document.
     """
-    with open(path, "rb") as file:
+    with open(intact(path), "rb") as file:
         for number, line in enumerate(file, 1):
             try:
                 yield parse_document(line)

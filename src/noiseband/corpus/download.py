@@ -41,7 +41,7 @@ def download(url: str, sha256: str, out: Path, pause: float = 1.0) -> None:
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise UserError(f"{url} has SHA-256 {found}, not {sha256}; correct one of them")
-    with atomic(out) as temporary:
+    with atomic(out, summed=False) as temporary:
         temporary.write_bytes(content)
 
 

@@ -15,6 +15,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ from tqdm import tqdm
 from noiseband.corpus.documents import bad_line, parse_document
 from noiseband.corpus.encode import encode
 from noiseband.errors import UserError
-from noiseband.files import atomic
+from noiseband.files import atomic, is_intact
 from noiseband.source_code import code_digest
 
 SHARD = 2**22
@@ -207,14 +208,15 @@ class Budget:
 
 
 def read_size(path: Path) -> Size | None:
-    """What a shard file says that it holds; None where there is none, or it does not hold that."""
+    """What a shard file says that it holds; None where there is none, or it does not hold that, or
+    is damaged."""
     try:
         with open(path, "rb") as file:
             size = Size(**json.loads(file.read(HEAD)))
         whole = path.stat().st_size == HEAD + 2 * size.tokens
     except (OSError, ValueError, TypeError):
         return None
-    return size if whole else None
+    return size if whole and is_intact(path) else None
 
 
 @contextmanager
@@ -235,9 +237,7 @@ def work_folder(folder: Path) -> Iterator[None]:
             for leftover in folder.glob(".*.tmp"):
                 leftover.unlink()  # half a file, of a process that was killed while it wrote
             yield
-            for file in folder.iterdir():
-                file.unlink()
-            folder.rmdir()
+            shutil.rmtree(folder)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise

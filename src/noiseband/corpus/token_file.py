@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from noiseband.errors import UserError
+from noiseband.files import intact
 
 TENSOR = "tokens"
 HEADER_BYTES = 128
@@ -20,11 +21,16 @@ LONGEST_HEADER = 2**20
 """Longer headers than this are not read: a file that starts so is none of ours."""
 
 
-def open_tokens(path: Path) -> npt.NDArray[np.uint16]:
-    """The tokens of a file, shape (n,), mapped read-only: nothing but the header is read.
+def open_tokens(path: Path, *, compare: bool = True) -> npt.NDArray[np.uint16]:
+    """The tokens of a file, shape (n,), mapped read-only.
 
-    Raises UserError for anything but a file with one 1-D uint16 tensor called `tokens`.
+    Nothing but the header is read, unless the file has a sum to `compare` with.
+
+    Raises UserError for anything but a file with one 1-D uint16 tensor called `tokens`, and for a
+    damaged one.
     """
+    if compare:
+        intact(path)
     try:
         length, header = _read_header(path)
         ((name, tensor),) = header.items()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import shutil
 import sys
@@ -20,7 +19,7 @@ from noiseband.corpus.shards import HEAD, Shard, Shards, Size, work_folder
 from noiseband.corpus.token_file import HEADER_BYTES, token_header
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.errors import UserError
-from noiseband.files import atomic, write_json
+from noiseband.files import atomic, file_sha256, intact, write_json
 from noiseband.study.corpora import SplitTokens
 
 
@@ -55,13 +54,13 @@ def tokenize(
     number of tokens than `pinned` says; then no card is written, for it comes last.
     """
     encoding = load_encoding(vocabulary)
-    identity = hashlib.sha256(vocabulary.read_bytes()).hexdigest()
+    identity = file_sha256(vocabulary)
     work = work or out / "work"
     with work_folder(work):
         for leftover in out.glob(".*.safetensors.*.tmp"):
             leftover.unlink()  # of a process that was killed while it joined shards
         shards = Shards(encoding, identity, allow_special, work)
-        files = [corpus_folder / f"{split}.jsonl" for split in SPLITS]
+        files = [intact(corpus_folder / f"{split}.jsonl") for split in SPLITS]
         encoded = dict(zip(SPLITS, shards.encode(files, workers), strict=True))
         sizes = {split: _join(encoded[split], out / f"{split}.safetensors") for split in SPLITS}
         check_pins(pinned, {split: size.tokens for split, size in sizes.items()})

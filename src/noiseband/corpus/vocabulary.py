@@ -17,7 +17,7 @@ import tiktoken
 
 from noiseband.corpus.documents import read_documents
 from noiseband.errors import UserError
-from noiseband.files import atomic
+from noiseband.files import atomic, intact
 from noiseband.study.corpora import Tokenizer
 
 END_OF_TEXT = "<|endoftext|>"
@@ -64,6 +64,7 @@ def load_encoding(path: Path) -> tiktoken.Encoding:
     Use `encode_ordinary`: a document that quotes "<|endoftext|>" then gets the tokens of those
     thirteen characters, never the special one. Raises UserError for a file that is no rank file.
     """
+    intact(path)
     # Not tiktoken.load: it keeps a copy keyed by path and would serve a stale one.
     try:
         pairs = [line.split() for line in path.read_bytes().splitlines()]

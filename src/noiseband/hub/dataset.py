@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import sys
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
 from noiseband.errors import UserError
+from noiseband.files import SUMS, file_sha256
 from noiseband.hub.fetch import access, check_file, check_revision, reason, tried
 from noiseband.hub.guard import check_name
 from noiseband.hub.resume import resume
@@ -61,11 +61,11 @@ def checked(source: Files, files: dict[str, Path]) -> dict[str, str]:
 
 
 def matching(names: Iterable[str], patterns: Sequence[str], place: str) -> list[str]:
-    """The names that match any of the patterns, sorted.
+    """The names that match any of the patterns, sorted. Sums of files are no files of it.
 
     Raises UserError for a pattern that matches none.
     """
-    names = sorted(names)
+    names = sorted(name for name in names if PurePosixPath(name).parent.name != SUMS)
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):
             some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
@@ -79,8 +79,7 @@ def _checked(source: Files, name: str, path: Path) -> str:
     pin = source.sha256.get(name)
     if source.repo is not None:
         return check_file(path, f"{name} of {where(source)}", pin)
-    with open(path, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = file_sha256(path)
     if pin not in (None, found):
         raise UserError(f"{path} has SHA-256 {found}, not {pin}; correct one of them")
     return found

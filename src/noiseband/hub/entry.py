@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 import os
 import tempfile
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from noiseband.errors import UserError
-from noiseband.files import read_json
+from noiseband.files import file_sha256
 from noiseband.hub.fetch import endpoint, fetch_file, reason
 from noiseband.hub.gpt2 import DEFAULTS, FIELDS, check_config, from_gpt2
 from noiseband.hub.reference import from_reference, shape_of
@@ -78,8 +78,7 @@ def import_model(
             if f"noiseband/{name}" in names
         }
         weights = fetched(file)
-        with open(weights, "rb") as opened:
-            sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+        sha256 = file_sha256(weights)
         try:
             tensors = load_file(weights)
         except SafetensorError as error:
@@ -143,7 +142,7 @@ def _shape(config: dict[str, Any], repo: str) -> Model:
 
 def _json(path: Path, source: str) -> dict[str, Any]:
     try:
-        found = read_json(path)
+        found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{source}: not JSON ({error})") from error
     if not isinstance(found, dict):

@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from noiseband.errors import UserError
-from noiseband.files import atomic, write_json
+from noiseband.files import atomic, intact, write_json
 from noiseband.hub.gpt2 import config_of, to_gpt2
 from noiseband.hub.tokenizer import write_tokenizer
 from noiseband.model.gpt import parameter_shapes
@@ -40,7 +40,7 @@ def write_export(weights: Path, model: Model, vocabulary: Path, out: Path) -> No
         UserError: the weights are not of this model, or the vocabulary is of another size.
     """
     try:
-        tensors = load_file(weights)
+        tensors = load_file(intact(weights))
     except (SafetensorError, OSError) as error:
         raise UserError(f"{weights}: not a readable safetensors file ({error})") from None
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
@@ -62,7 +62,7 @@ def write_export(weights: Path, model: Model, vocabulary: Path, out: Path) -> No
         **ends,
         "dtype": "float32",
     }
-    write_json(out / "config.json", config)
-    write_json(out / "generation_config.json", {**ends, "pad_token_id": end})
-    with atomic(out / "model.safetensors") as temporary:
+    write_json(out / "config.json", config, summed=False)
+    write_json(out / "generation_config.json", {**ends, "pad_token_id": end}, summed=False)
+    with atomic(out / "model.safetensors", summed=False) as temporary:
         save_file(to_gpt2(tensors, model), temporary, metadata={"format": "pt"})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 import shutil
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar
 from urllib.parse import urlsplit
 
 from noiseband.errors import UserError
-from noiseband.files import atomic
+from noiseband.files import atomic, file_sha256
 from noiseband.hub.guard import guard
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def fetch_file(
     try:
         cached = _download(repo, revision, file, repo_type)
         check_file(cached, place, sha256)
-        put(cached, out)
+        put(cached, out, summed=False)
     except OSError as error:
         raise UserError(f"{place}: {reason(error)}") from error
 
@@ -72,8 +71,7 @@ def check_file(cached: Path, place: str, sha256: str | None) -> str:
     Raises UserError where it is not the one that is pinned, or not the one under which the Hub
     keeps the file: the client compares sizes alone.
     """
-    with open(cached, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = file_sha256(cached)
     # The cache names a large file's content by its SHA-256; a small one's by git's SHA-1.
     name = cached.readlink().name if cached.is_symlink() else ""
     stored = name if re.fullmatch("[0-9a-f]{64}", name) else None
@@ -90,12 +88,12 @@ def check_file(cached: Path, place: str, sha256: str | None) -> str:
     return found
 
 
-def put(source: Path, out: Path) -> None:
+def put(source: Path, out: Path, *, summed: bool = True) -> None:
     """Make `out` a file with the content of `source`: a second name for it, or else a copy.
 
     The second name costs no room and outlives the first. Raises OSError.
     """
-    with atomic(out) as temporary:
+    with atomic(out, summed=summed) as temporary:
         real = source.resolve()
         if not _linked(real, temporary):
             shutil.copyfile(real, temporary)

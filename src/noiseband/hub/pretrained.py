@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from noiseband.errors import UserError
-from noiseband.files import atomic, read_json, write_json
+from noiseband.files import atomic, file_sha256, write_json
 from noiseband.hub.fetch import fetch_file
 from noiseband.hub.gpt2 import check_config, from_gpt2
 from noiseband.hub.reference import from_reference
@@ -35,16 +35,16 @@ def write_pretrained(params: PretrainedParams, out: Path) -> None:
         source, file = params.repo or str(params.path), folder / params.file
         if params.layout == "gpt2":
             check_config(_config(folder / CONFIG), params.model, f"{source}: {CONFIG}")
-        sha256 = _sha256(file)
-        if params.sha256 not in (None, sha256):
+        found = _sha256(file)
+        if params.sha256 not in (None, found):
             raise UserError(
-                f"{source}: {params.file} has SHA-256 {sha256}, not {params.sha256}; correct one "
+                f"{source}: {params.file} has SHA-256 {found}, not {params.sha256}; correct one "
                 "of them"
             )
         weights = read(_tensors(file), params.model, f"{source}: {params.file}")
-    if params.weights_sha256 and (found := digest(weights)) != params.weights_sha256:
+    if params.weights_sha256 and (own := digest(weights)) != params.weights_sha256:
         raise UserError(
-            f"{source}: {params.file} has weights of digest {found}, not {params.weights_sha256}; "
+            f"{source}: {params.file} has weights of digest {own}, not {params.weights_sha256}; "
             "correct `weights_sha256`, or ask who published them"
         )
     for name, weight in weights.items():
@@ -58,7 +58,7 @@ def write_pretrained(params: PretrainedParams, out: Path) -> None:
         "repo": params.repo,
         "revision": params.revision,
         "file": params.file,
-        "sha256": sha256,
+        "sha256": found,
         "model": params.model.model_dump(exclude={"dropout"}),
         "context": params.context,
         "parameters": sum(weight.numel() for weight in weights.values()),
@@ -92,7 +92,7 @@ def _files(params: PretrainedParams, scratch: Path) -> Iterator[Path]:
 
 def _config(path: Path) -> dict[str, object]:
     try:
-        config = read_json(path)
+        config = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}; `path` names the model's folder") from error
     except ValueError as error:
@@ -104,8 +104,7 @@ def _config(path: Path) -> dict[str, object]:
 
 def _sha256(path: Path) -> str:
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}; `path` names the model's folder") from error
 

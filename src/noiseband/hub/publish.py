@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from noiseband.errors import NotMadeError
-from noiseband.files import atomic, write_text
+from noiseband.files import atomic, intact, write_text
 from noiseband.hub import export
 from noiseband.hub.card import card_text
 from noiseband.study import Run, Study
@@ -47,9 +47,9 @@ def write_publication(study: Study, run: Run, repo: str, licence: str, out: Path
     card = card_text(study, run, repo, licence)
     export.write_export(folder / "model.safetensors", run.model, vocabulary, out)
     for name in RECORDS:
-        with atomic(out / "noiseband" / name) as temporary:
-            shutil.copyfile(folder / name, temporary)
+        with atomic(out / "noiseband" / name, summed=False) as temporary:
+            shutil.copyfile(intact(folder / name), temporary)
     config = study.config.model_dump(mode="json", exclude=UNRELATED)
     text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
-    write_text(out / "noiseband" / CONFIG, text)
-    write_text(out / "README.md", card)
+    write_text(out / "noiseband" / CONFIG, text, summed=False)
+    write_text(out / "README.md", card, summed=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from noiseband.errors import NotMadeError, UserError
+from noiseband.errors import DamagedError, NotMadeError, UserError
 from noiseband.files import read_json
 from noiseband.study import Study
 from noiseband.study.params import finetuned_models
@@ -62,5 +62,7 @@ def _source(study: Study, model: Model, corpus: str, folder: Path) -> Source:
 def _recipe(path: Path) -> Recipe:
     try:
         return Recipe.model_validate(read_json(path)["recipe"])
+    except DamagedError:
+        raise
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not the recipe of a run ({type(error).__name__})") from error

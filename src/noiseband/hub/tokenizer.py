@@ -29,7 +29,7 @@ def write_tokenizer(vocabulary: Path, context: int, out: Path) -> int:
     """
     encoding = load_encoding(vocabulary)
     tokenizer = _tokenizer(encoding._mergeable_ranks, str(vocabulary))
-    with atomic(out / "tokenizer.json") as temporary:
+    with atomic(out / "tokenizer.json", summed=False) as temporary:
         tokenizer.save(str(temporary))
     special = dict.fromkeys(("bos_token", "eos_token", "unk_token"), END_OF_TEXT)
     config = {
@@ -39,7 +39,7 @@ def write_tokenizer(vocabulary: Path, context: int, out: Path) -> int:
         "clean_up_tokenization_spaces": False,
         "model_max_length": context,
     }
-    write_json(out / "tokenizer_config.json", config)
+    write_json(out / "tokenizer_config.json", config, summed=False)
     return encoding.eot_token
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +17,8 @@ from noiseband.corpus.documents import SPLITS
 from noiseband.corpus.token_file import TENSOR, open_tokens
 from noiseband.corpus.tokens import check_pins, unigram_entropy
 from noiseband.corpus.vocabulary import load_encoding
-from noiseband.errors import UserError
-from noiseband.files import atomic, write_json
+from noiseband.errors import DamagedError, UserError
+from noiseband.files import atomic, file_sha256, write_json
 from noiseband.hub.dataset import checked, dataset_files, where
 from noiseband.hub.fetch import put, reason
 from noiseband.study.corpora import Tokenised
@@ -42,7 +41,7 @@ def fetch_tokens(params: FetchTokensParams, vocabulary: Path, out: Path) -> None
     """
     source = params.tokenised
     files = dataset_files(source, list(source.files.values()))
-    sha256 = checked(source, files)
+    pins = checked(source, files)
     encoding = load_encoding(vocabulary)
     names = {split: f"{name} of {where(source)}" for split, name in source.files.items()}
     tokens = {split: _opened(files[name], names[split]) for split, name in source.files.items()}
@@ -60,10 +59,10 @@ def fetch_tokens(params: FetchTokensParams, vocabulary: Path, out: Path) -> None
         raise UserError(f"{out}: {reason(error)}") from error
     card = {
         "vocabulary": encoding.n_vocab,
-        "vocabulary_sha256": hashlib.sha256(vocabulary.read_bytes()).hexdigest(),
+        "vocabulary_sha256": file_sha256(vocabulary),
         "splits": sizes,
         "test_unigram_nats": unigram_entropy(_chunks(tokens["test"])),
-        "sources": [_card(source, sizes, sha256)],
+        "sources": [_card(source, sizes, pins)],
     }
     write_json(out / "card.json", card)
 
@@ -108,6 +107,8 @@ def _chunks(tokens: NDArray[np.uint16]) -> Iterator[NDArray[np.uint16]]:
 def _opened(path: Path, name: str) -> NDArray[np.uint16]:
     try:
         return open_tokens(path)
+    except DamagedError:
+        raise
     except UserError:
         raise UserError(
             f"{name}: not a safetensors file with one 1-D U16 tensor `{TENSOR}`; name another file"

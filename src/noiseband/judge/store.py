@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from noiseband.errors import UserError
-from noiseband.files import write_text
+from noiseband.errors import DamagedError, UserError
+from noiseband.files import intact, write_text
 from noiseband.study.recipe import canonical_json
 
 
@@ -86,8 +86,11 @@ class Store:
 
 def _read(path: Path) -> Entry:
     try:
-        return Entry(**json.loads(path.read_bytes()))
+        return Entry(**json.loads(intact(path).read_bytes()))
+    except DamagedError:
+        what = "not the bytes that were written"
     except (ValueError, TypeError) as error:
-        raise UserError(
-            f"{path}: not a stored reply ({error}); remove it, and its question is asked again"
-        ) from None
+        what = str(error)
+    raise UserError(
+        f"{path}: not a stored reply ({what}); remove it, and its question is asked again"
+    )

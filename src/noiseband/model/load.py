@@ -8,7 +8,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
-from noiseband.errors import UserError
+from noiseband.errors import DamagedError, UserError
+from noiseband.files import intact
 from noiseband.model.gpt import GPT, AttentionKind, empty_model
 from noiseband.study.recipe import Model
 
@@ -23,7 +24,7 @@ def load_model(file: Path, config: Model, attention: AttentionKind, device: torc
     parameters = dict(model.named_parameters())
     values: dict[str, torch.Tensor] = {}
     try:
-        with safe_open(file, framework="pt") as stored:
+        with safe_open(intact(file), framework="pt") as stored:
             names = set(stored.keys())
             if odd := sorted(names ^ parameters.keys()):
                 where = "left over in the file" if odd[0] in names else "missing from it"
@@ -39,7 +40,7 @@ def load_model(file: Path, config: Model, attention: AttentionKind, device: torc
                 # the length of the file's header, and matrix libraries choose their kernels by it.
                 values[name] = torch.empty(value.shape, device=device).copy_(value)
     except SafetensorError as error:
-        raise UserError(f"{file}: not a safetensors file ({error}); make it again") from None
+        raise DamagedError(file, f"not a safetensors file: {error}") from None
     model.load_state_dict(values, assign=True)
     return model.eval()
 
@@ -47,11 +48,11 @@ def load_model(file: Path, config: Model, attention: AttentionKind, device: torc
 def load_start(file: Path) -> dict[str, torch.Tensor]:
     """The tensors of a file of weights to train from, on the CPU.
 
-    Raises UserError where it is not there, or no safetensors file.
+    Raises UserError where it is not there, DamagedError where it is no safetensors file.
     """
     try:
-        return load_file(file)
+        return load_file(intact(file))
     except OSError as error:
         raise UserError(f"{file}: {error.strerror or error}; make the initial weights") from None
     except SafetensorError as error:
-        raise UserError(f"{file}: not a safetensors file ({error}); make it again") from None
+        raise DamagedError(file, f"not a safetensors file: {error}") from None

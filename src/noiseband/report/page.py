@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from noiseband.errors import NotMadeError
-from noiseband.files import write_text
+from noiseband.files import intact, write_text
 from noiseband.published.tables import tables as published_tables
 from noiseband.report import inference, words
 from noiseband.report.agreement import agreement_sentences
@@ -65,9 +65,8 @@ def write_report(params: ReportParams, results: Path, machines: Path, out: Path)
     Raises UserError for a table or a figure that is missing; other parts that are not there are
     named on the page, with what would fill them.
     """
-    write_text(
-        out, environment().get_template("page.html").render(context(params, results, machines))
-    )
+    page = environment().get_template("page.html").render(context(params, results, machines))
+    write_text(out, page, summed=False)
 
 
 def environment() -> Environment:
@@ -199,7 +198,7 @@ def _chart(results: Path, name: str) -> Markup:
     """A figure as part of the page. Its texts were escaped when it was drawn."""
     path = results / "figures" / f"{name}.svg"
     try:
-        text = path.read_text(encoding="utf-8")
+        text = intact(path).read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise NotMadeError(path) from error
     return Markup(text)  # nosec B704

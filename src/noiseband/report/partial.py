@@ -38,7 +38,7 @@ def write_partial(
         write_figures(params, view)
         shown = {**context(params, view, machines), "partial": found}
     page = environment().get_template("page.html")
-    write_text(out, page.render({**shown, "refresh": refresh}))
+    write_text(out, page.render({**shown, "refresh": refresh}), summed=False)
     return found
 
 

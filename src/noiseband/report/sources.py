@@ -7,8 +7,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from noiseband.errors import NotMadeError, UserError
-from noiseband.files import read_json, read_jsonl
+from noiseband.errors import DamagedError, NotMadeError
+from noiseband.files import intact, read_json, read_jsonl
 
 
 def json_file(path: Path) -> Any:
@@ -17,22 +17,21 @@ def json_file(path: Path) -> Any:
         return read_json(path)
     except FileNotFoundError as error:
         raise NotMadeError(path) from error
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON ({error}); remove it and make it again") from error
 
 
 def loss_file(path: Path) -> Any:
     """A run's `test_loss.json`, in which a loss may be NaN: infinities of a run that diverged are.
 
-    Raises UserError if it is not there or not JSON.
+    Raises UserError if it is not there, damaged or not JSON.
     """
+    intact(path)
     try:
         text = path.read_text(encoding="utf-8")
         return json.loads(text, parse_float=_number, parse_constant=_number)
     except FileNotFoundError as error:
         raise NotMadeError(path) from error
     except ValueError as error:
-        raise UserError(f"{path}: not JSON ({error}); remove it and make it again") from error
+        raise DamagedError(path, f"not JSON: {error}") from error
 
 
 def _number(text: str) -> float:
@@ -46,8 +45,6 @@ def json_lines(path: Path) -> list[dict[str, Any]]:
         return read_jsonl(path)
     except FileNotFoundError as error:
         raise NotMadeError(path) from error
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON lines ({error}); remove it and make it again") from error
 
 
 def json_if_any(path: Path) -> Any:

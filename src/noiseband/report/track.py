@@ -62,7 +62,7 @@ def track(study: Study, tracker: Tracker, folder: Path) -> dict[str, int]:
                 log(row.step, _shown(row))
         new[run.name] = len(rows)
         sent[name] = before + len(rows)
-        write_json(memory, sent)
+        write_json(memory, sent, summed=False)
     return new
 
 

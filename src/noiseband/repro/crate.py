@@ -175,7 +175,7 @@ class _Crate:
     def _readme(self, title: str) -> None:
         """What a person sees who opens the folder."""
         path = self.scratch / "README.md"
-        write_text(path, README.format(title=title))
+        write_text(path, README.format(title=title), summed=False)
         readme = self._file(path, "README.md")
         readme["about"] = self.crate.root_dataset
 
@@ -184,7 +184,7 @@ class _Crate:
         data = self.study.config.model_dump(mode="json")
         data["results"] = "results"  # the place on this disk says nothing to others
         path = self.scratch / "config.json"
-        write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+        write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n", summed=False)
         config = self._file(path, "config.json")
         self._parameter(workflow, "input", "config", "The study's resolved config", config)
         return config

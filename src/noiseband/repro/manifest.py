@@ -6,16 +6,16 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from noiseband.files import write_json
+from noiseband.files import file_sha256, intact, write_json
 from noiseband.repro.digest import file_digest
 
 
 def artefact_digest(path: Path) -> str:
-    """Of a safetensors file the tensors' digest; of any other file the SHA-256 of its bytes."""
-    if path.suffix == ".safetensors":
-        return file_digest(path)
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Of a safetensors file the tensors' digest; of any other file the SHA-256 of its bytes.
+
+    Raises UserError for a damaged file.
+    """
+    return file_digest(path) if path.suffix == ".safetensors" else file_sha256(intact(path))
 
 
 def write_manifest(

@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from noiseband.errors import UserError
+from noiseband.files import intact
 
 CHUNK = 1 << 20
 """Bytes read at once: small enough to stay in a core's cache while they are hashed or compared."""
@@ -50,7 +51,7 @@ class TensorFile:
         """By name, in the file's order."""
         try:
             # The library checks the header: tensors one after another, without a gap or an overlap.
-            with safe_open(path, framework="numpy") as file:
+            with safe_open(intact(path), framework="numpy") as file:
                 self.metadata: dict[str, str] = file.metadata() or {}
                 headers = [(name, file.get_slice(name)) for name in file.offset_keys()]
                 kinds = [(name, one.get_dtype(), tuple(one.get_shape())) for name, one in headers]

@@ -74,7 +74,7 @@ def _contents(path: Path) -> dict[str, Any]:
         return {}
     try:
         found = read_json(path)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise UserError(f"{path}: not readable as JSON ({error})") from error
     for key in ("artefacts", "tensors"):
         if isinstance(found, dict) and isinstance(found.get(key), dict):

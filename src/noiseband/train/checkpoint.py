@@ -12,13 +12,14 @@ No file holds generator state: randomness is a function of (train_seed, step, sl
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -48,6 +49,8 @@ class State:
     """Loss scale."""
     good_steps: int
     """Finite steps since the scale last changed."""
+    journals: dict[str, str] = field(default_factory=dict)
+    """File name of each journal to the SHA-256 of its rows of the steps done."""
 
 
 @contextmanager
@@ -91,9 +94,10 @@ def save(
         "scale": repr(state.scale),
         "good_steps": str(state.good_steps),
         "sha256": digest(state.tensors),
+        "journals": json.dumps(state.journals),
     }
     try:
-        with atomic(folder / file_name(state.step)) as temporary:
+        with atomic(folder / file_name(state.step), summed=False) as temporary:
             save_file(state.tensors, temporary, metadata=metadata)
     except (OSError, SafetensorError) as error:
         # safetensors reports a full disk as an error of its own.
@@ -112,11 +116,14 @@ def superseded(steps: list[int], last: int, keeps: Callable[[int], bool]) -> lis
 
 
 def load(folder: Path) -> tuple[State | None, list[str]]:
-    """The newest intact checkpoint, or None; and a complaint for each damaged one passed over."""
+    """The newest intact checkpoint whose journals are intact too, or None; and a complaint for each
+    one passed over."""
     complaints: list[str] = []
     for _, path in numbered(folder):
         try:
-            return read(path), complaints
+            state = read(path)
+            check_journals(folder, state)
+            return state, complaints
         except ValueError as error:
             complaints.append(f"{path.name} is damaged ({error}); using the one before it")
     return None, complaints
@@ -135,9 +142,19 @@ def read(path: Path) -> State:
             tensors=tensors,
             scale=float(metadata["scale"]),
             good_steps=int(metadata["good_steps"]),
+            journals=json.loads(metadata.get("journals", "{}")),
         )
     except (SafetensorError, OSError, KeyError) as error:
         raise ValueError(str(error)) from error
+
+
+def check_journals(folder: Path, state: State) -> None:
+    """Raises ValueError where a journal's rows of the steps done are not those that were recorded:
+    they end up in the results."""
+    for name, recorded in state.journals.items():
+        text = "".join(map(_line, Journal.rows_of(folder / name, state.step)))
+        if hashlib.sha256(text.encode()).hexdigest() != recorded:
+            raise ValueError(f"{name} is not what was recorded up to it")
 
 
 def numbered(folder: Path) -> list[tuple[int, Path]]:
@@ -162,27 +179,35 @@ class Journal:
 
     def __init__(self, path: Path, before: int) -> None:
         """Open for appending, keeping the intact rows whose `step` is less than `before`."""
-        self.rows = self.rows_of(path, before) if path.exists() else []
-        with atomic(path) as temporary:
-            temporary.write_text("".join(map(_line, self.rows)), encoding="utf-8")
+        self.path = path
+        self.rows = self.rows_of(path, before)
+        text = "".join(map(_line, self.rows))
+        self.sum = hashlib.sha256(text.encode())
+        """Of the rows."""
+        with atomic(path, summed=False) as temporary:
+            temporary.write_text(text, encoding="utf-8")
         self.file = open(path, "a", encoding="utf-8")  # noqa: SIM115 (closed by close)
 
     @staticmethod
     def rows_of(path: Path, before: int) -> list[dict[str, Any]]:
-        """The intact rows whose `step` is less than `before`."""
-        rows = []
-        for line in path.read_text(encoding="utf-8").split("\n"):
+        """The intact rows whose `step` is less than `before`; none where there is no file."""
+        rows: list[dict[str, Any]] = []
+        if not path.exists():
+            return rows
+        for line in path.read_bytes().split(b"\n"):
             try:
                 row = json.loads(line)
-            except json.JSONDecodeError:
-                break  # the line that a kill cut off, or the end
-            if row["step"] < before:
-                rows.append(row)
+                if row["step"] < before:
+                    rows.append(row)
+            except (ValueError, LookupError, TypeError, RecursionError):
+                break  # the line that a kill cut off, what is no row, or the end
         return rows
 
     def append(self, row: dict[str, Any]) -> None:
         self.rows.append(row)
-        self.file.write(_line(row))
+        line = _line(row)
+        self.sum.update(line.encode())
+        self.file.write(line)
 
     def flush(self) -> None:
         """Rows reach the disk before the checkpoint that relies on them."""

@@ -9,6 +9,7 @@ write the same bits, since a recipe decides them.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +17,8 @@ from pathlib import Path
 from noiseband.errors import UserError
 from noiseband.files import atomic
 from noiseband.train.checkpoint import (
-    Journal,
     State,
+    check_journals,
     file_name,
     numbered,
     read,
@@ -92,20 +93,19 @@ class Mirror:
         self._get(path)
         try:
             state = read(path)
-            with atomic(work / JOURNALS[0]) as temporary:
-                self.store.get_file(f"{self.root}/{JOURNALS[0]}", str(temporary))
-                rows = Journal.rows_of(temporary, step)
-                if [row["step"] for row in rows] != list(range(step)):
-                    raise ValueError(f"{JOURNALS[0]} beside it lacks some of its steps")
+            with tempfile.TemporaryDirectory(dir=work) as scratch:
+                for name in JOURNALS:
+                    self.store.get_file(f"{self.root}/{name}", f"{scratch}/{name}")
+                check_journals(Path(scratch), state)
+                for name in JOURNALS:
+                    os.replace(Path(scratch, name), work / name)
         except (ValueError, FileNotFoundError) as error:
             path.unlink(missing_ok=True)
             raise ValueError(str(error)) from error
-        for name in JOURNALS[1:]:
-            self._get(work / name)
         return state
 
     def _get(self, path: Path) -> None:
-        with atomic(path) as temporary:
+        with atomic(path, summed=False) as temporary:
             self.store.get_file(f"{self.root}/{path.name}", str(temporary))
 
     def save(self, work: Path, last: int, keeps: Callable[[int], bool]) -> str | None:

@@ -7,7 +7,7 @@ import platform
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import torch
 from safetensors import SafetensorError
@@ -49,8 +49,8 @@ def recording(job: Job, processes: Processes) -> Iterator[Record | None]:
         if isinstance(error, OSError) and error.errno not in FULL:
             raise
         raise UserError(
-            f"{job.params.run}: cannot write ({error}); free some space and start again: the run "
-            "goes on from its newest checkpoint"
+            f"{job.params.run}: cannot write in {job.work} ({error}); free some space and start "
+            "again: the run goes on from its newest checkpoint"
         ) from error
 
 
@@ -112,7 +112,9 @@ class Record:
         checkpoints = self.job.params.checkpoints
         self.trace.flush()
         self.samples.flush()
-        save(self.job.work, trainer.state(), checkpoints.last, checkpoints.keeps)
+        journals = {one.path.name: one.sum.hexdigest() for one in (self.trace, self.samples)}
+        state = replace(trainer.state(), journals=journals)
+        save(self.job.work, state, checkpoints.last, checkpoints.keeps)
         if self.mirror:
             complaint = self.mirror.save(self.job.work, checkpoints.last, checkpoints.keeps)
             if complaint:

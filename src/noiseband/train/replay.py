@@ -11,7 +11,7 @@ from torch import Tensor
 
 from noiseband.corpus.token_file import open_tokens
 from noiseband.corpus.vocabulary import load_encoding
-from noiseband.errors import NotMadeError, UserError
+from noiseband.errors import DamagedError, NotMadeError, UserError
 from noiseband.files import read_json
 from noiseband.model.gpt import empty_model
 from noiseband.model.load import load_start
@@ -113,6 +113,8 @@ def _params(path: Path) -> TrainParams:
         data = read_json(path)
         del data["digest"]
         return TrainParams(**data, samples=Samples(), checkpoints=Checkpoints())
+    except DamagedError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
         raise UserError(f"{path}: not the recipe of a run ({error})") from error
 
