@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     device = re.sub(r"\W+", "-", found["machine"]["device"]).strip("-").lower()
     plan = "full_size-tiny" if options.tiny else "full_size"
     out = options.out or Path("benchmarks/results", f"{plan}-{device}.json")
-    write_json(out, found)
+    write_json(out, found, summed=False)
     print(f"\n{out}")
     sys.exit(0 if found["rerun"]["identical"] else 1)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from noiseband.errors import UserError
-from noiseband.files import SUMS, SWITCH, write_json
+from noiseband.files import SUMS, SWITCH, summing, write_json
 from noiseband.gpus import visible
 from noiseband.plan.machines import load_machines, machine_of
 from noiseband.source_code import PACKAGE
@@ -130,10 +130,12 @@ def forget_shared_sums(workflow: Any, results: str) -> None:
     Snakemake may put another file in place there, without a command of ours that would know.
     Called before the first job.
     """
+    if not summing():
+        return
     shared = workflow.workflow_settings.cache or []
     outputs = [file for rule in workflow.rules if rule.name in shared for file in rule.output]
     for name in {Path(str(file)).relative_to(results).parts[0] for file in outputs}:
-        for folder in Path(results, name).rglob(SUMS):
+        for folder in list(Path(results, name).rglob(SUMS)):
             shutil.rmtree(folder)
 
 

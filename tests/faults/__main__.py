@@ -49,7 +49,7 @@ def main() -> int:
 def keep(path: Path, name: str, figures: dict[str, Any]) -> None:
     """Put a campaign's figures in the place of its earlier ones."""
     sections = read_json(path) if path.exists() else {}
-    write_json(path, dict(sorted({**sections, name: figures}.items())))
+    write_json(path, dict(sorted({**sections, name: figures}.items())), summed=False)
 
 
 if __name__ == "__main__":
