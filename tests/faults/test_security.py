@@ -15,6 +15,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
+from safetensors.torch import save_file
 from snakemake.utils import format as snakemake_format
 from typer.testing import CliRunner
 
@@ -206,29 +207,53 @@ def test_an_error_that_quotes_an_escape_sequence(capsys: pytest.CaptureFixture[s
     assert said == "noiseband: the endpoint says [U+001B]]0;owned[U+0007][U+001B][2J and [U+202E]\n"
 
 
+def test_a_tensor_s_name_cannot_write_to_a_terminal(tmp_path: Path) -> None:
+    files = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
+    for value, file in enumerate(files):
+        save_file({"x\x1b]0;owned\x07\x1b[2J": torch.full((2,), float(value))}, file)
+    done = CliRunner().invoke(app, ["verify", *map(str, files)])
+    assert done.exit_code == 1
+    assert "different: x[U+001B]]0;owned[U+0007][U+001B][2J" in done.stdout
+    assert done.stdout.replace("\n", "").isprintable()
+
+
 SENTINEL = "s3ntinel0f4secret"
 URL = {"kind": "url", "sha256": "0" * 64}
 OPENAI = {"kind": "openai", "base_url": "https://x.org/v1", "model": "m"}
-WRITTEN: dict[str, dict[str, Any]] = {
-    "a key in the judge": {"judge": {**OPENAI, "api_key": SENTINEL}},
-    "a key for its variable": {"judge": {**OPENAI, "api_key_env": f"sk-{SENTINEL}"}},
-    "a key in its options": {"judge": {**OPENAI, "options": {"api_key": SENTINEL}}},
-    "a password in its address": {"judge": {**OPENAI, "base_url": f"https://a:{SENTINEL}@x/v1"}},
-    "a key in its address": {"judge": {**OPENAI, "base_url": f"https://x/v1?key={SENTINEL}"}},
-    "a key of its own": {"OPENAI_API_KEY": SENTINEL},
-    "a token in an address": {"finetuning": {"instructions": {
-        "a": {**URL, "url": f"https://x.org/a.json?access_token={SENTINEL}"}}}},
-    "a password in an address": {"finetuning": {"instructions": {
-        "a": {**URL, "url": f"https://me:{SENTINEL}@x.org/a.json"}}}},
-    "a signed address": {"finetuning": {"instructions": {
-        "a": {**URL, "url": f"https://x.org/a.json?X-Amz-Signature={SENTINEL}"}}}},
+LOGS = "in an address would end up in logs; get the file yourself"
+PLAIN = "judge.base_url: no user, key or query belongs here"
+
+
+def rows_at(url: str) -> dict[str, Any]:
+    return {"finetuning": {"instructions": {"a": {**URL, "url": url}}}}
+
+
+WRITTEN: dict[str, tuple[dict[str, Any], str]] = {
+    "a key in the judge": (
+        {"judge": {**OPENAI, "api_key": SENTINEL}}, "judge.api_key: unknown key"),
+    "a key for its variable": (
+        {"judge": {**OPENAI, "api_key_env": f"sk-{SENTINEL}"}}, "judge.api_key_env: "),
+    "a key in its options": (
+        {"judge": {**OPENAI, "options": {"api_key": SENTINEL}}}, "api_key does not belong here"),
+    "a password in its address": (
+        {"judge": {**OPENAI, "base_url": f"https://a:{SENTINEL}@x/v1"}}, PLAIN),
+    "a key in its address": (
+        {"judge": {**OPENAI, "base_url": f"https://x/v1?key={SENTINEL}"}}, PLAIN),
+    "a key of its own": ({"OPENAI_API_KEY": SENTINEL}, "OPENAI_API_KEY: unknown key"),
+    "a token in an address": (
+        rows_at(f"https://x.org/a.json?access_token={SENTINEL}"), f"access_token {LOGS}"),
+    "a password in an address": (
+        rows_at(f"https://me:{SENTINEL}@x.org/a.json"), f"a password {LOGS}"),
+    "a signed address": (
+        rows_at(f"https://x.org/a.json?X-Amz-Signature={SENTINEL}"), f"Amz-Signature {LOGS}"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("section", WRITTEN.values(), ids=WRITTEN.keys())
-def test_a_key_in_the_config_is_refused_and_not_shown(section: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("section", "said"), WRITTEN.values(), ids=WRITTEN.keys())
+def test_a_key_in_the_config_is_refused_and_not_shown(section: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError) as caught:
         parse_study({**STUDY, **section})
+    assert said in str(caught.value)
     assert SENTINEL not in str(caught.value)
 
 

@@ -12,6 +12,9 @@ from noiseband.judge.prompt import keys, sound
 LONGEST = 100_000
 """Characters of a reply that are read."""
 
+MOST = 1000
+"""Places in a reply at which an object is looked for."""
+
 
 class Unusable(Exception):
     """A reply that no scores can be read out of; says why."""
@@ -79,10 +82,13 @@ def _score(key: str, value: Any) -> Score:
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
     """Every JSON object in a text that is not inside another one. Raises Unusable where one is
-    nested beyond reading."""
+    nested beyond reading, or too much looks like one."""
     decoder = json.JSONDecoder(object_pairs_hook=_unambiguous)
-    place = text.find("{")
+    place, looked = text.find("{"), 0
     while place >= 0:
+        looked += 1
+        if looked > MOST:
+            raise Unusable(f"more than {MOST:,} braces")
         try:
             found, end = decoder.raw_decode(text, place)
             yield found
