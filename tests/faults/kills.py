@@ -25,10 +25,12 @@ KINDS = (
 )  # fmt: skip
 NUMBER = 32
 """Kills in a campaign."""
-MOST = 16
+MOST = 11
 """Kills in one execution: the next one starts from nothing, where kills find early stages again."""
-LONGEST = 15.0
-"""Seconds between kills at most, so that a kill finds any stage of any job."""
+JOBS = 5
+"""Jobs that may end before a kill, at most, so that all stages have their share."""
+SECONDS = 4.0
+"""And seconds after that, at most: Snakemake needs as many to start, a job to end."""
 PATIENCE = 240.0
 """Seconds until a Snakemake that was to end counts as hanging; its running jobs may end first."""
 ORPHAN = 5.0
@@ -105,7 +107,7 @@ class Execution:
         left = most
         while left:
             process = self.start()
-            while left and not ended(process, self.draw.uniform(2.0, LONGEST)):
+            while left and self.moment(process):
                 left -= self.kill(process)
             if not left:
                 self.wait(process, "it was killed for the last time")
@@ -114,6 +116,17 @@ class Execution:
         process = self.start()
         if self.wait(process, "it was undisturbed") != 0:
             self.found.failures.append(self.log("the last command failed"))
+
+    def moment(self, process: subprocess.Popen[str]) -> bool:
+        """Wait for the next kill; whether Snakemake is there by then."""
+        jobs = self.finished() + self.draw.randrange(JOBS)
+        if not until(lambda: process.poll() is not None or self.finished() >= jobs, PATIENCE):
+            self.found.failures.append(self.log("no job ends any more") + stacks(process))
+        return not ended(process, self.draw.uniform(0.0, SECONDS))
+
+    def finished(self) -> int:
+        """Jobs that have ended well, in all starts."""
+        return (self.project.folder / "snakemake.log").read_text().count("Finished jobid")
 
     def start(self) -> subprocess.Popen[str]:
         """The documented command, after `snakemake --unlock` where a lock was left."""
