@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from noiseband.files import write_json
 from noiseband.report.traces import read_trace
 from tests.hub.models import SMALL, saved_gpt2
 from tests.judge.server import running
@@ -290,7 +291,7 @@ def test_weights_that_are_not_the_references_stop_the_study_before_any_training(
     assert made.returncode == 0, made.stderr
     digests = json.loads(start.read_text())
     digests["tensors"]["trf_blocks.1.norm2.scale"]["sha256"] = "0" * 64
-    start.write_text(json.dumps(digests))
+    write_json(start, digests)
     run = "results/reference/runs/baseline-42/model.safetensors"
     stopped = project.snakemake(*config, "--", run)
     assert stopped.returncode == 1
