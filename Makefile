@@ -70,7 +70,7 @@ lock: $(VENV)/installed-dev ## Pin every dependency anew (see the head of constr
 	uv pip compile pyproject.toml --extra dev --extra bench --universal --python-version 3.11 \
 		--no-annotate --custom-compile-command "make lock" --upgrade --output-file constraints.txt
 
-clean: ## Remove the results of the pocket study, judges' stored replies too, and all caches
+clean: ## Remove results/ with every study in it, judges' stored replies and all records too
 	rm -rf results .snakemake .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 $(VENV)/bin/python:

@@ -38,6 +38,7 @@ from noiseband.source_code import source_files
 from noiseband.workflow import (
     FIGURES,
     beside,
+    check_folders,
     corpora_made_of,
     deterministic_artefacts,
     forget_shared_sums,
@@ -45,6 +46,7 @@ from noiseband.workflow import (
     one_of,
     judged_artefacts,
     limit_gpus,
+    name_configs,
     local_files,
     no_sums_in_storage,
     report_assets,
@@ -69,7 +71,10 @@ MACHINES = beside(workflow.basedir, "config/machines.yaml")
 study = study_of(config, workflow.configfiles, MACHINES)
 RESULTS = study.config.results
 RUNS = list(study.runs)
+if workflow.is_main_process:
+    check_folders(study)
 sign_jobs()
+name_configs(workflow.configfiles)
 limit_gpus(workflow)
 share_outputs(workflow)
 no_sums_in_storage(workflow)

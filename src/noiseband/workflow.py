@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import signal
 import sys
@@ -15,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from noiseband.errors import UserError
+from noiseband.errors import CONFIGFILES, UserError
 from noiseband.files import SUMS, SWITCH, summing, write_json
 from noiseband.gpus import visible
 from noiseband.plan.machines import load_machines, machine_of
@@ -65,6 +66,29 @@ def study_of(config: dict[str, Any], files: list[str], machines: str) -> Study:
     except UserError as error:
         print(on_a_terminal(str(error)), file=sys.stderr)
         sys.exit(2)
+
+
+def check_folders(study: Study) -> None:
+    """End with a line where a folder of texts or tokens is not there: a pattern that matches no
+    file would be found out by the job alone."""
+    for name in study.corpora:
+        chosen = study.config.corpora[name]
+        sources = [chosen.tokenised] if isinstance(chosen, TokenisedCorpus) else chosen.sources
+        for source in sources:
+            path = getattr(source, "path", None)
+            if path is not None and not Path(path).is_dir():
+                print(
+                    f"corpora.{name}: path: {path!r}: no such folder; a path starts at the folder "
+                    "in which snakemake runs",
+                    file=sys.stderr,
+                )
+                sys.exit(2)
+
+
+def name_configs(files: Iterable[str]) -> None:
+    """Let jobs say which config a command must name to make a file again."""
+    if given := [file for file in map(str, files) if not file.endswith("config/config.yaml")]:
+        os.environ[CONFIGFILES] = f"--configfile {shlex.join(given)}"
 
 
 def limit_gpus(workflow: Any) -> None:

@@ -48,15 +48,22 @@ def intact(config: Config = DEFAULT_CONFIG) -> None:
     from noiseband.files import is_intact, summed_files
 
     results = load_study(config).results
-    files = summed_files(results)
+    # A folder inside with runs of its own is another study's.
+    others = [folder.parent for folder in results.glob("**/runs") if folder.parent != results]
+    files = [
+        path
+        for path in summed_files(results)
+        if not any(path.is_relative_to(other) for other in others)
+    ]
     bar = tqdm(files, desc="Comparing", unit=" files", delay=2, disable=None)
     damaged = [str(path) for path in bar if not is_intact(path)]
     if not damaged:
         print(f"{results}: all {len(files)} files with a sum are what was written")
         return
     print("\n".join(damaged))
+    given = "" if config == DEFAULT_CONFIG else f" --configfile {shlex.quote(str(config))}"
     names = shlex.join(damaged)
-    print(f"make them again: rm {names} && snakemake {names}", file=sys.stderr)
+    print(f"make them again: rm {names} && snakemake {names}{given}", file=sys.stderr)
     sys.exit(1)
 
 

@@ -32,6 +32,11 @@ def extended(data: Any, path: Path) -> Any:
         if chain[-1].resolve() in {one.resolve() for one in chain[:-1]}:
             files = " extends ".join(map(str, chain))
             raise UserError(f"{files}: a circle; let one of them stand for itself")
+        if not chain[-1].exists():
+            raise UserError(
+                f"{chain[-2]}: extends: {other!r}: no such file; the path starts at the folder of "
+                f"{chain[-2].name}"
+            )
         layers.append(read_yaml(chain[-1]))
     result = layers.pop()
     for layer in reversed(layers):

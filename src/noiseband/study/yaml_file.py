@@ -66,7 +66,10 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
         key = loader.construct_object(key_node)
         if key in seen:
             raise yaml.constructor.ConstructorError(
-                None, None, f"the key {key!r} is there twice", key_node.start_mark
+                None,
+                None,
+                f"the key {key!r} is there twice; merge the two, or remove one",
+                key_node.start_mark,
             )
         seen.add(key)
     return loader.construct_mapping(node, deep=True)
@@ -94,4 +97,10 @@ def read_yaml(path: Path | str) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise UserError(f"{where}: not YAML: {getattr(error, 'problem', error)}") from error
+        problem = str(getattr(error, "problem", error))
+        if problem.startswith("expected <block end>"):
+            problem = (
+                "this line does not fit those above it; give keys of one level the same number of "
+                "blanks, here or just above"
+            )
+        raise UserError(f"{where}: not YAML: {problem}") from error
