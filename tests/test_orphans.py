@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from noiseband.orphans import sign_jobs
+
 JOB = """
 import signal, sys, time
 from pathlib import Path
@@ -76,21 +78,35 @@ def test_a_command_typed_by_hand_is_left_alone(job: list[psutil.Process]) -> Non
     assert job[2].is_running() and job[2].status() != psutil.STATUS_ZOMBIE
 
 
-def test_a_number_that_is_another_process_here_is_not_watched() -> None:
-    # As on the second machine of a job, where the environment came along.
-    other = subprocess.Popen(["sleep", "60"])
-    began = psutil.Process(other.pid).create_time() - 100
-    code = "from noiseband.orphans import end_with_workflow; end_with_workflow(); " + (
-        "import threading; print([one.name for one in threading.enumerate()])"
-    )
-    told = {**os.environ, "NOISEBAND_WORKFLOW": f"{other.pid} {began}"}
-    command = [sys.executable, "-c", code]
-    try:
-        said = subprocess.run(command, env=told, capture_output=True, text=True, check=True)
-        assert said.stdout == "['MainThread']\n"
-    finally:
-        other.send_signal(signal.SIGKILL)
-        other.wait()
+WATCHED = (
+    "from noiseband.orphans import end_with_workflow; end_with_workflow(); "
+    "import threading; print([one.name for one in threading.enumerate()])"
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "said"),
+    [
+        ({}, 0, "['MainThread', 'orphan watch']\n"),
+        ({0: "4194305"}, 128 + signal.SIGTERM, ""),  # more than Linux ever gives
+        # As on the second machine of a job, where the environment came along.
+        ({0: "4194305", 2: "other-machine pid:[4026531836]"}, 0, "['MainThread']\n"),
+        ({1: "1.0"}, 0, "['MainThread']\n"),
+    ],
+    ids=["watched", "gone", "elsewhere", "another process"],
+)
+def test_whom_a_job_watches(
+    change: dict[int, str], status: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOISEBAND_WORKFLOW", "")
+    sign_jobs()
+    parts = os.environ["NOISEBAND_WORKFLOW"].split(" ", 2)
+    for place, text in change.items():
+        parts[place] = text
+    told = {**os.environ, "NOISEBAND_WORKFLOW": " ".join(parts)}
+    command = [sys.executable, "-c", WATCHED]
+    done = subprocess.run(command, env=told, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (status, said), done.stderr
 
 
 def test_who_does_not_hear_is_ended() -> None:

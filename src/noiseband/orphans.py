@@ -7,10 +7,13 @@ run's folder for hours, and at its end write over what a newer config has made m
 from __future__ import annotations
 
 import os
+import platform
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 SECONDS_TO_SAVE = 20
 """From the request to stop until a process is ended: for the step under way and a checkpoint."""
@@ -23,27 +26,39 @@ def sign_jobs() -> None:
     import psutil
 
     me = psutil.Process()
-    os.environ[_WORKFLOW] = f"{me.pid} {me.create_time()}"
+    os.environ[_WORKFLOW] = f"{me.pid} {me.create_time()} {_place()}"
+
+
+def _place() -> str:
+    """Where numbers of processes mean the same: this machine, and this container."""
+    try:
+        space = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        space = ""  # macOS has one
+    return f"{platform.node()} {space}"
 
 
 def end_with_workflow() -> None:
     """Have this process end soon after the death of its Snakemake, or of its own parent.
 
-    The death counts as SIGTERM: training saves the step under way first. Does nothing where no
-    Snakemake started it, or one on another machine or behind the wall of a container, which cannot
-    be seen from here.
+    The death counts as SIGTERM: training saves the step under way first. Where Snakemake is gone
+    already, this process ends at once. Does nothing where no Snakemake started it, or one on
+    another machine or behind the wall of a container, which cannot be seen from here.
     """
-    pid, _, began = os.environ.get(_WORKFLOW, "").partition(" ")
-    if not pid:
+    signed = os.environ.get(_WORKFLOW)
+    if not signed:
         return
     import psutil
 
+    pid, began, place = signed.split(" ", 2)
+    if place != _place():
+        return
     try:
         snakemake = psutil.Process(int(pid))
         if abs(snakemake.create_time() - float(began)) > 1:
-            return  # another process, which has the number here
-    except psutil.Error:
-        return
+            return  # another process has the number, or somebody has set the clock
+    except psutil.NoSuchProcess:
+        sys.exit(128 + signal.SIGTERM)
     parent = os.getppid()
 
     def gone() -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 
+from noiseband.orphans import SECONDS_TO_SAVE
 from tests.faults.project import Project, finished
 
 KINDS = (
@@ -33,8 +34,8 @@ SECONDS = 4.0
 """And seconds after that, at most: Snakemake needs as many to start, a job to end."""
 PATIENCE = 240.0
 """Seconds until a Snakemake that was to end counts as hanging; its running jobs may end first."""
-ORPHAN = 5.0
-"""Seconds that a job may outlive the Snakemake, or the shell, that started it."""
+ORPHAN = SECONDS_TO_SAVE + 5.0
+"""Seconds that a job may outlive the Snakemake, or the shell, that started it, and saves in."""
 
 
 @dataclass
@@ -158,7 +159,7 @@ class Execution:
         orphans = [one for one in before[1:] if is_orphan(one)]
         self.found.orphans += len(orphans)
         if not until(lambda: not any(map(is_orphan, orphans)), ORPHAN):
-            names = [" ".join(command(one)[:4]) for one in orphans if is_orphan(one)]
+            names = [" ".join(command(one))[:80] for one in orphans if is_orphan(one)]
             self.found.failures.append(f"{said}: these outlived it by {ORPHAN} s: {names}")
         if orphans:
             self.found.longest = max(self.found.longest, time.monotonic() - began)
