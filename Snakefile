@@ -107,8 +107,10 @@ wildcard_constraints:
     seed="[0-9]+",
 
 
+# One alone: of two, Snakemake runs the last.
 onstart:
     hear_sigterm()
+    forget_shared_sums(workflow, RESULTS)
 
 
 rule all:
@@ -126,7 +128,3 @@ include: "workflow/rules/finetune.smk"
 include: "workflow/rules/judge.smk"
 include: "workflow/rules/repro.smk"
 include: "workflow/rules/report.smk"
-
-
-onstart:
-    forget_shared_sums(workflow, RESULTS)

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from noiseband.errors import CONFIGFILES, DamagedError
 from noiseband.source_code import source_files
 from noiseband.study import parse_study
-from noiseband.workflow import deterministic_artefacts, study_of
+from noiseband.workflow import check_folders, deterministic_artefacts, name_configs, study_of
 
 
 def names(*stages: str) -> set[str]:
@@ -73,3 +74,27 @@ def test_a_machine_that_the_table_lacks_is_told_before_anything_runs(
     assert stopped.value.code == 2
     said = capsys.readouterr().err
     assert said == 'machine: "lptop": no such name; did you mean laptop?\n'
+
+
+def test_a_folder_of_texts_that_is_not_there_is_told_before_anything_runs(
+    study_data: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = tmp_path / "texts"
+    study_data["corpora"]["text"]["sources"] = [{"path": str(texts), "files": ["*.txt"]}]
+    study = study_of(study_data, [], "config/machines.yaml")
+    with pytest.raises(SystemExit) as stopped:
+        check_folders(study)
+    assert stopped.value.code == 2
+    assert f"corpora.text: path: '{texts}': no such folder" in capsys.readouterr().err
+    texts.mkdir()
+    check_folders(study)
+
+
+def test_a_job_names_its_config_in_the_command_that_makes_a_file_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(CONFIGFILES, "")
+    name_configs(["config/config.yaml"])
+    assert str(DamagedError(Path("a"), "cut")).endswith("rm a && snakemake a")
+    name_configs(["my study.yaml"])
+    assert str(DamagedError(Path("a"), "cut")).endswith("snakemake a --configfile 'my study.yaml'")

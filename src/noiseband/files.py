@@ -5,9 +5,9 @@ What reads the file compares first, so that a flipped bit, a cut or another file
 named before it becomes a number. A file without a sum (another program wrote it) is taken as it is.
 
 A sum never accuses a good file, because it is of a regular file that only these functions put in
-place. The old sum goes before the file does and the new one comes after it, so that there is none
-for a moment, whatever is killed; and a reader who finds other bytes than the sum's looks at the sum
-again. Where Snakemake puts files in place itself it would not know of ours:
+place, one process at a time. The old sum goes before the file does and the new one comes after it,
+so that there is none for a moment, whatever is killed; and a reader who finds other bytes than the
+sum's looks at the sum again. Where Snakemake puts files in place itself it would not know of ours:
 
 * a cache (`--cache`) links to files that others may change: links are not compared; and where it
   copies, `workflow.forget_shared_sums` has removed the sums of what it may replace;
@@ -93,7 +93,7 @@ def _put(temporary: Path, path: Path, summed: bool) -> None:
     if line is None or _read(place) != line:
         place.unlink(missing_ok=True)
     os.replace(temporary, path)
-    if line is not None and not place.exists():
+    if line is not None and _read(place) != line:
         with atomic(place, summed=False) as written:
             written.write_bytes(line)
 

@@ -141,7 +141,18 @@ def test_intact_names_what_is_damaged_and_the_command(small: Path) -> None:
     odd.write_text("as writteN\n")
     done = run("intact", "--config", small)
     assert (done.returncode, done.stdout) == (1, f"{odd}\n")
-    assert done.stderr == f"make them again: rm '{odd}' && snakemake '{odd}'\n"
+    option = f"--configfile {small}"
+    assert done.stderr == f"make them again: rm '{odd}' && snakemake '{odd}' {option}\n"
+    # What a stage keeps for itself no rule makes; a study inside is another's.
+    kept = results / "work" / "judge" / "reply.json"
+    inside = results / "mine" / "runs" / "a" / "model.json"
+    for path in (kept, inside):
+        write_text(path, "as written\n")
+        path.write_text("as writteN\n")
+    write_text(odd, "as written\n")
+    done = run("intact", "--config", small)
+    assert (done.returncode, done.stdout) == (1, f"{kept}\n")
+    assert done.stderr == f"make them again: rm {kept}\n"
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ def test_steps_round_training_tokens_up(study_data: Data) -> None:
         ("bseline", 1, "bseline", "did you mean baseline?"),
         ("baseline", "baseline-43", "baseline", "did you mean baseline-42?"),
         ("seeds/clop", [1], "seeds.clop", "did you mean clip?"),
-        ("seeds/default", ["x"], "seeds.default.0", "valid integer, or"),
+        ("seeds/default", ["x"], "seeds.default.0", "should be a list of seeds"),
         ("interventions/clip", {}, "interventions.clip", "changes nothing"),
         (
             "interventions/clip",
@@ -141,6 +141,9 @@ def test_steps_round_training_tokens_up(study_data: Data) -> None:
         ("recipe/optimizer", 1, "recipe.optimizer", "1: should be keys with values"),
         ("recipe/optimizer/clip_norm", "None", "recipe.optimizer.clip_norm", "none is null"),
         ("recipe/model/tied", 0, "recipe.model.tied", "true or false"),
+        ("seeds/clip", 42, "seeds.clip", "should be a list of seeds, such as [42, 22]"),
+        ("seeds/clip", [42, -1], "seeds.clip", "a seed is a number from 0 on, or [init_seed"),
+        ("seeds/clip", [[42]], "seeds.clip", "should be a list of seeds, such as [42, 22]"),
         ("seeds/clip", [42, [42, 42]], "seeds.clip", "a seed is there twice"),
         (
             "interventions/clip",

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from noiseband.errors import UserError
+from noiseband.train import checkpoint
 from noiseband.train.checkpoint import Journal, State, load, locked, save
 
 
@@ -51,6 +52,18 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_used(tmp_path: Path, d
     assert "step-00000002.safetensors is damaged" in complaints[0]
 
 
+def test_a_checkpoint_whose_metadata_is_not_what_was_written_is_passed_over(tmp_path: Path) -> None:
+    save(tmp_path, state(1), last=5)
+    save(tmp_path, state(2), last=5)
+    newest = tmp_path / "step-00000002.safetensors"
+    data = newest.read_bytes()
+    assert data.count(b"65536.0") == 1
+    newest.write_bytes(data.replace(b"65536.0", b"65537.0"))
+    found, complaints = load(tmp_path)
+    assert found is not None and found.step == 1
+    assert "digest does not match" in complaints[0]
+
+
 def test_a_checkpoint_whose_journal_is_not_what_was_recorded_is_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
     journal = Journal(path, 0)
@@ -80,7 +93,10 @@ def test_what_is_no_row_ends_a_journal(tmp_path: Path, line: str) -> None:
     assert Journal.rows_of(path, 9) == [{"step": 0}]
 
 
-def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
+def test_a_second_writer_is_refused_until_the_first_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "LOCK_SECONDS", 1.0)
     program = (
         "import sys, pathlib; from noiseband.train.checkpoint import locked\n"
         "with locked(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"

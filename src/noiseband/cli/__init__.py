@@ -25,13 +25,14 @@ app = typer.Typer(
 
 FULL = "free some space and start again: what has its final name is whole"
 LOCKED = "make the folder writable, or choose another"
+DENIED = "give yourself the right to read and write it, or choose another"
 REMEDIES = {
     errno.ENOSPC: FULL,
     errno.EDQUOT: FULL,
     errno.EFBIG: FULL,
     errno.EROFS: LOCKED,
-    errno.EACCES: LOCKED,
-    errno.EPERM: LOCKED,
+    errno.EACCES: DENIED,
+    errno.EPERM: DENIED,
     errno.EIO: "the disk fails: move the results to another, and start again",
     errno.ENAMETOOLONG: "shorten it",
     errno.EMFILE: "allow more open files (ulimit -n)",

@@ -62,8 +62,11 @@ def intact(config: Config = DEFAULT_CONFIG) -> None:
         return
     print("\n".join(damaged))
     given = "" if config == DEFAULT_CONFIG else f" --configfile {shlex.quote(str(config))}"
-    names = shlex.join(damaged)
-    print(f"make them again: rm {names} && snakemake {names}{given}", file=sys.stderr)
+    # No rule makes what lies in `work`; a stage asks, or computes, again.
+    ours = [one for one in damaged if Path(one).is_relative_to(results / "work")]
+    made = [one for one in damaged if one not in ours]
+    again = f" && snakemake {shlex.join(made)}{given}" if made else ""
+    print(f"make them again: rm {shlex.join(damaged)}{again}", file=sys.stderr)
     sys.exit(1)
 
 

@@ -143,7 +143,7 @@ def _shape(config: dict[str, Any], repo: str) -> Model:
 def _json(path: Path, source: str) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{source}: not JSON ({error})") from error
     if not isinstance(found, dict):
         raise UserError(f"{source}: not an object")

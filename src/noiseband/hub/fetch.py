@@ -168,7 +168,11 @@ def endpoint() -> str | None:
     """The Hub's address from HF_ENDPOINT; None for the client's own. Raises UserError for one with
     a password, which the client would write into its log."""
     address = os.environ.get("HF_ENDPOINT") or None
-    if address and "@" in urlsplit(address).netloc:
+    try:
+        place = urlsplit(address or "").netloc
+    except ValueError:
+        raise UserError("HF_ENDPOINT: not an address; write https://host") from None
+    if "@" in place:
         raise UserError(
             "HF_ENDPOINT: the address holds a user or a password, which would end up in logs; "
             "leave them out, and put them into ~/.netrc"

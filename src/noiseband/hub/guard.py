@@ -16,7 +16,7 @@ from noiseband.errors import UserError
 if TYPE_CHECKING:
     from httpx2 import Client, Response
 
-TAG = re.compile(r'(W/)?"?\w[\w.+=-]*"?')
+TAG = re.compile(r'(W/)?"?[\w+=~:-][\w.+=~:-]*"?')
 
 
 def check_name(name: str, place: str) -> None:

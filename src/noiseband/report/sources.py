@@ -30,7 +30,7 @@ def loss_file(path: Path) -> Any:
         return json.loads(text, parse_float=_number, parse_constant=_number)
     except FileNotFoundError as error:
         raise NotMadeError(path) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DamagedError(path, f"not JSON: {error}") from error
 
 

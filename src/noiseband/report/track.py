@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from noiseband.errors import UserError
-from noiseband.files import read_json, write_json
+from noiseband.files import write_json
 from noiseband.report.progress import last_row, made_by
 from noiseband.study import Run, Study
 from noiseband.study.recipe import flatten
@@ -47,7 +47,7 @@ def track(study: Study, tracker: Tracker, folder: Path) -> dict[str, int]:
     """
     memory = folder / "sent.json"
     try:
-        sent: dict[str, int] = read_json(memory) if memory.exists() else {}
+        sent: dict[str, int] = json.loads(memory.read_bytes()) if memory.exists() else {}
     except ValueError as error:
         raise UserError(f"{memory}: not JSON ({error}); remove it: all is sent again") from error
     new: dict[str, int] = {}

@@ -117,7 +117,10 @@ class UrlRows(AlpacaRows):
     @field_validator("url")
     @classmethod
     def _no_key(cls, value: str) -> str:
-        address = urlsplit(value)
+        try:
+            address = urlsplit(value)
+        except ValueError:
+            raise secret("not an address; write https://host/path") from None
         found = [name for name, _ in parse_qsl(address.query) if SECRET.search(name)]
         if found or "@" in address.netloc:
             raise secret(

@@ -29,10 +29,13 @@ from torch import Tensor
 
 from noiseband.errors import UserError
 from noiseband.files import atomic
+from noiseband.orphans import SECONDS_TO_SAVE
 from noiseband.repro.digest import digest
 
-LOCK_SECONDS = 6.0
-"""How long a start waits for the folder: workers outlive a killed launcher for some seconds."""
+LOCK_SECONDS = SECONDS_TO_SAVE + 2.0
+"""How long a start waits for the folder: a job outlives a killed Snakemake while it saves."""
+SUM = "metadata_sha256"
+"""Key of a checkpoint's metadata: SHA-256 of the others."""
 
 _NAME = re.compile(r"step-(\d+)\.safetensors")
 
@@ -96,6 +99,7 @@ def save(
         "sha256": digest(state.tensors),
         "journals": json.dumps(state.journals),
     }
+    metadata[SUM] = _sum(metadata)
     try:
         with atomic(folder / file_name(state.step), summed=False) as temporary:
             save_file(state.tensors, temporary, metadata=metadata)
@@ -135,7 +139,8 @@ def read(path: Path) -> State:
         with safe_open(path, framework="pt") as file:
             metadata: dict[str, str] = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
-        if digest(tensors) != metadata["sha256"]:
+        recorded = metadata.pop(SUM, None)  # none before 0.1.0
+        if digest(tensors) != metadata["sha256"] or recorded not in (None, _sum(metadata)):
             raise ValueError("its digest does not match its contents")
         return State(
             step=int(metadata["step"]),
@@ -146,6 +151,10 @@ def read(path: Path) -> State:
         )
     except (SafetensorError, OSError, KeyError) as error:
         raise ValueError(str(error)) from error
+
+
+def _sum(metadata: dict[str, str]) -> str:
+    return hashlib.sha256(json.dumps(metadata, sort_keys=True).encode()).hexdigest()
 
 
 def check_journals(folder: Path, state: State) -> None:

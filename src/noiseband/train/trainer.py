@@ -60,8 +60,9 @@ class Trainer:
         self.processes = processes = processes or Processes(0, 1, pick_device())
         make_deterministic(recipe.threads, recipe.precision)
         self.model = empty_model(recipe.model, recipe.attention, fused=True)
+        start = load_start(job.init)
         try:
-            self.flat = FlatParameters(self.model, load_start(job.init), processes.device)
+            self.flat = FlatParameters(self.model, start, processes.device)
         except ValueError as error:
             raise UserError(f"{job.init}: {error}; make the initial weights again") from error
         self.model.train()
