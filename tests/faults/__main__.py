@@ -20,7 +20,7 @@ from benchmarks.machine import machine
 from noiseband.files import read_json, write_json
 from tests.faults.project import ROOT
 
-CAMPAIGNS = ("corruptions", "disks", "kills")
+CAMPAIGNS = ("corruptions", "disks", "kills", "pocket")
 OUT = ROOT / "benchmarks/results/faults.json"
 
 

@@ -77,10 +77,13 @@ def campaign(scratch: Path, seed: int) -> dict[str, Any]:
             shutil.rmtree(project.folder)
         else:
             found.failures.append(f"{project.folder}: another manifest")
+    return {"executions": executions, "equal_manifests": equal, **figures(found)}
+
+
+def figures(found: Found) -> dict[str, Any]:
+    """What came of the kills, for JSON."""
     return {
         "kills": found.kills.total(),
-        "executions": executions,
-        "equal_manifests": equal,
         "by_kind": dict(sorted(found.kills.items())),
         "by_stage": dict(sorted(found.stages.items())),
         "starts": found.starts,

@@ -9,13 +9,15 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+STUDY = Path(__file__).parent / "study.yaml"
+POCKET = ROOT / "config/config.yaml"
 PARTS = ("Snakefile", "README.md", "constraints.txt", "workflow", "profiles", "src")
 
 
 class Project:
     """A folder in which `snakemake` and `noiseband` run on a study of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, study: Path = STUDY) -> None:
         """Made where it is not there yet."""
         self.folder = folder
         if (folder / "config").exists():
@@ -28,7 +30,7 @@ class Project:
             else:
                 shutil.copy(ROOT / part, folder / part)
         (folder / "config").mkdir()
-        shutil.copy(Path(__file__).parent / "study.yaml", folder / "config/config.yaml")
+        shutil.copy(study, folder / "config/config.yaml")
         shutil.copy(ROOT / "config/machines.yaml", folder / "config")
 
     @property
@@ -77,9 +79,9 @@ class Project:
         )
 
 
-def finished(folder: Path) -> Project:
+def finished(folder: Path, study: Path = STUDY) -> Project:
     """The project in `folder` with its study run to the end, by the first who asks for it."""
-    project = Project(folder)
+    project = Project(folder, study)
     if not project.manifest and project.start().wait():
         raise RuntimeError((folder / "snakemake.log").read_text())
     return project
