@@ -34,6 +34,14 @@ from noiseband.study.params import (
     finetuned_models,
 )
 from noiseband.orphans import sign_jobs
+from noiseband.scheduling import (
+    forget_shared_sums,
+    hear_sigterm,
+    limit_gpus,
+    name_configs,
+    no_sums_in_storage,
+    share_outputs,
+)
 from noiseband.source_code import source_files
 from noiseband.workflow import (
     FIGURES,
@@ -41,17 +49,11 @@ from noiseband.workflow import (
     check_folders,
     corpora_made_of,
     deterministic_artefacts,
-    forget_shared_sums,
-    hear_sigterm,
     one_of,
     judged_artefacts,
-    limit_gpus,
-    name_configs,
     local_files,
-    no_sums_in_storage,
     report_assets,
     run_files,
-    share_outputs,
     study_of,
     table_inputs,
     table_names,

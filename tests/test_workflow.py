@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from noiseband.errors import CONFIGFILES, DamagedError
 from noiseband.source_code import source_files
 from noiseband.study import parse_study
-from noiseband.workflow import check_folders, deterministic_artefacts, name_configs, study_of
+from noiseband.workflow import check_folders, deterministic_artefacts, study_of
 
 
 def names(*stages: str) -> set[str]:
@@ -88,13 +87,3 @@ def test_a_folder_of_texts_that_is_not_there_is_told_before_anything_runs(
     assert f"corpora.text: path: '{texts}': no such folder" in capsys.readouterr().err
     texts.mkdir()
     check_folders(study)
-
-
-def test_a_job_names_its_config_in_the_command_that_makes_a_file_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv(CONFIGFILES, "")
-    name_configs(["config/config.yaml"])
-    assert str(DamagedError(Path("a"), "cut")).endswith("rm a && snakemake a")
-    name_configs(["my study.yaml"])
-    assert str(DamagedError(Path("a"), "cut")).endswith("snakemake a --configfile 'my study.yaml'")

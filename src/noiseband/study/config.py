@@ -4,35 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from noiseband.study.corpora import AnyCorpus
 from noiseband.study.instructions import Instructions, Lora, TemplateChoice
 from noiseband.study.judges import Judge, ReferenceJudge
 from noiseband.study.pretrained import Pretrained
 from noiseband.study.recipe import BaselineRecipe, Fraction, Positive, Section, Seed
+from noiseband.study.seeds import SeedPair, Seeds
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
-SeedPair = Seed | Annotated[list[Seed], Field(min_length=2, max_length=2)]
-"""A seed for both, or `[init_seed, train_seed]`."""
-
-
-def _seeds(value: Any) -> Any:
-    if not isinstance(value, list) or not all(_is_seed(one) for one in value):
-        raise ValueError(
-            "should be a list of seeds, such as [42, 22]; a seed is a number from 0 on, or "
-            "[init_seed, train_seed]"
-        )
-    return value
-
-
-def _is_seed(value: Any) -> bool:
-    pair = value if isinstance(value, list) and len(value) == 2 else [value]
-    return all(type(one) is int and one >= 0 for one in pair)
-
-
-Seeds = Annotated[list[SeedPair], BeforeValidator(_seeds)]
-"""Of one intervention."""
 Share = Annotated[float, Field(gt=0, le=1)]
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from noiseband.study.config import Changes, Place, SeedPair, StudyConfig
+from noiseband.study.config import Changes, Place, StudyConfig
 from noiseband.study.pretrained import PretrainedModel
 from noiseband.study.recipe import BaselineRecipe, Model, Recipe
+from noiseband.study.seeds import SeedPair
 
 BASELINE = "baseline"
 """What the intervention of a run without any is called."""
