@@ -11,8 +11,8 @@ sum's looks at the sum again. Where Snakemake puts files in place itself it woul
 
 * a cache (`--cache`) links to files that others may change: links are not compared; and where it
   copies, `scheduling.forget_shared_sums` has removed the sums of what it may replace;
-* a storage (S3) brings declared files alone: `scheduling.no_sums_in_storage` then sets `SWITCH`, and
-  sums are neither written nor compared.
+* a storage (S3) brings declared files alone: `scheduling.no_sums_in_storage` then sets `SWITCH`,
+  and sums are neither written nor compared.
 
 Not summed are files that grow (journals, logs), that check themselves (checkpoints), and that are
 for other people (exports, crates, publications, the page).
