@@ -55,7 +55,7 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     try:
         found = pq.read_table(intact(path), columns=columns, use_threads=False)
     except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        if isinstance(error, FileNotFoundError) or getattr(error, "errno", None) is not None:
             raise  # not there, or not to be read: no word about what is in it
         raise DamagedError(path, f"not a trace: {str(error).splitlines()[0]}") from None
     wanted = SCHEMA if columns is None else pa.schema([SCHEMA.field(name) for name in columns])

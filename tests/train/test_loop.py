@@ -238,14 +238,18 @@ def test_a_token_of_another_vocabulary_is_named(make_job: MakeJob) -> None:
 
 def test_initial_weights_that_are_none_are_named(make_job: MakeJob) -> None:
     job = make_job()
-    for content, said in ((b"", "not a safetensors file"), (None, "No such file")):
-        if content is None:
-            job.init.unlink()
-        else:
-            job.init.write_bytes(content)
-        with pytest.raises(UserError, match=f"init.safetensors: {said}"):
-            train(job)
-    save_file({"tok_emb.weight": torch.zeros(2)}, job.init)
+    job.init.write_bytes(b"")
+    with pytest.raises(UserError, match=r"init.safetensors is damaged \(not the bytes that were"):
+        train(job)
+    with atomic(job.init) as temporary:
+        temporary.write_bytes(b"weights")
+    with pytest.raises(UserError, match=r"init.safetensors is damaged \(not a safetensors file"):
+        train(job)
+    job.init.unlink()
+    with pytest.raises(UserError, match="init.safetensors: No such file"):
+        train(job)
+    with atomic(job.init) as temporary:
+        save_file({"tok_emb.weight": torch.zeros(2)}, temporary)
     with pytest.raises(
         UserError, match=r"weights do not fit the model: .* in one and not the other"
     ):

@@ -165,7 +165,7 @@ def test_a_few_of_its_runs_from_the_hub_to_the_page(project: Project, hub: Hub) 
     assert "4 runs of another size than the series’" in page
     assert "approximate: <bdi>batch-6+fineweb-edu</bdi>" in page
     # The run that read the other corpus is measured on the same window as all others.
-    contamination = [path.stem for path in (results / "contamination").iterdir()]
+    contamination = [path.stem for path in (results / "contamination").glob("*.json")]
     assert sorted(contamination) == ["fineweb-16~fineweb-0-3073", "fineweb-16~fineweb-edu-0-3073"]
     losses = {n: json.loads((results / f"runs/{n}/test_loss.json").read_text()) for n in names}
     assert {loss["tokens"] for loss in losses.values()} == {960}
