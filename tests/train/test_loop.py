@@ -246,7 +246,7 @@ def test_initial_weights_that_are_none_are_named(make_job: MakeJob) -> None:
     with pytest.raises(UserError, match=r"init.safetensors is damaged \(not a safetensors file"):
         train(job)
     job.init.unlink()
-    with pytest.raises(UserError, match="init.safetensors: No such file"):
+    with pytest.raises(UserError, match=r"init\.safetensors: No such file"):
         train(job)
     with atomic(job.init) as temporary:
         save_file({"tok_emb.weight": torch.zeros(2)}, temporary)
