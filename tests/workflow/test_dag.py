@@ -20,6 +20,7 @@ import pytest
 
 from noiseband.files import write_json
 from noiseband.report.traces import read_trace
+from noiseband.repro.manifest import artefact_digest
 from tests.hub.models import SMALL, saved_gpt2
 from tests.judge.server import running
 from tests.workflow.crates import complaints
@@ -175,11 +176,22 @@ def test_the_number_of_processes_reruns_nothing(project: Project) -> None:
     assert found.stdout.count("--processes 2 ") == len(RUNS)
 
 
-def test_a_second_execution_gives_the_same_manifest(project: Project) -> None:
-    done = project.snakemake("--config", "results=again", "--", "again/report.html")
+def test_a_second_execution_gives_the_same_files(project: Project) -> None:
+    """From the text to the judge, of the runs that are judged; of a whole study: test_slurm.py."""
+    targets = "again/judge/one-epoch/round-1.jsonl", "again/verify/baseline-again.json"
+    done = project.snakemake("--config", "results=again", "--", *targets)
     assert done.returncode == 0, done.stdout + done.stderr
-    manifests = [project.folder / f / "manifest.json" for f in ("results", "again")]
-    assert manifests[0].read_bytes() == manifests[1].read_bytes()
+    found = json.loads((project.folder / "results/manifest.json").read_text())["artefacts"]
+    again = project.folder / "again"
+    compared = {name for name in found if (again / name).exists()}
+    for name in compared:
+        assert artefact_digest(again / name) == found[name], name
+    stages = {name.partition("/")[0] for name in compared}
+    assert stages == {"corpus", "tokens", "init", "instructions", "runs", "judge", "verify"}
+    assert {name.split("/")[1] for name in compared if name.startswith("runs/")} == {
+        "baseline-42", "baseline-again", "clip-42",
+    }  # fmt: skip
+    assert sum("/ift/" in name for name in compared) >= 2 * 3
 
 
 def test_nothing_is_left_to_do(project: Project) -> None:
@@ -193,18 +205,25 @@ def test_nothing_is_left_to_do(project: Project) -> None:
         ("src/noiseband/report/page.py", "\n\n\n", "\n\n# another line\n"),
         ("src/noiseband/report/templates/style.css", "{", " {"),
         ("src/noiseband/stats/verdicts.py", "\n\n\n", "\n\n# another line\n"),
-        ("src/noiseband/cli/people.py", "\n\n\n", "\n\n# another line\n"),
-        ("src/noiseband/study/load.py", "\n\n\n", "\n\n# another line\n"),
-        ("README.md", "# noiseband", "# Noiseband"),
     ],
 )
-def test_editing_the_report_or_the_command_line_retrains_nothing(
+def test_editing_the_report_retrains_nothing(
     project: Project, file: str, old: str, new: str
 ) -> None:
     with project.edited(file, old, new):
         planned = project.planned()
+    assert planned
     assert planned.keys() <= {"tables", "figures", "manifest", "report"}
-    assert bool(planned) == ("report/" in file or "stats/" in file)
+
+
+def test_editing_the_command_line_the_study_or_the_readme_reruns_nothing(project: Project) -> None:
+    line = "\n\n\n", "\n\n# another line\n"
+    with (
+        project.edited("src/noiseband/cli/people.py", *line),
+        project.edited("src/noiseband/study/load.py", *line),
+        project.edited("README.md", "# noiseband", "# Noiseband"),
+    ):
+        assert project.planned() == {}
 
 
 @pytest.mark.parametrize(
