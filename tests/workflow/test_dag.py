@@ -187,7 +187,7 @@ def test_a_second_execution_gives_the_same_files(project: Project) -> None:
     for name in compared:
         assert artefact_digest(again / name) == found[name], name
     stages = {name.partition("/")[0] for name in compared}
-    assert stages == {"corpus", "tokens", "init", "instructions", "runs", "judge", "verify"}
+    assert stages == {"corpus", "tokens", "init", "runs", "judge", "verify"}
     assert {name.split("/")[1] for name in compared if name.startswith("runs/")} == {
         "baseline-42", "baseline-again", "clip-42",
     }  # fmt: skip
