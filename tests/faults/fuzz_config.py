@@ -16,6 +16,7 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -147,9 +148,14 @@ def _changed(draw: random.Random, data: Any, change: Callable[[Any, Any], None])
     return _dump(copy)
 
 
+def _value(draw: random.Random) -> Any:
+    """A copy: later changes of a file must not reach those after it."""
+    return deepcopy(draw.choice(VALUES))
+
+
 def _replaced(draw: random.Random, _: str, data: Any) -> bytes:
     def change(parent: Any, key: Any) -> None:
-        parent[key] = draw.choice(VALUES)
+        parent[key] = _value(draw)
 
     return _changed(draw, data, change)
 
@@ -164,7 +170,7 @@ def _removed(draw: random.Random, _: str, data: Any) -> bytes:
 def _renamed(draw: random.Random, _: str, data: Any) -> bytes:
     def change(parent: Any, key: Any) -> None:
         if isinstance(parent, list):
-            parent.append(draw.choice(VALUES))
+            parent.append(_value(draw))
             return
         name = draw.choice(
             [
@@ -190,7 +196,7 @@ def _renamed(draw: random.Random, _: str, data: Any) -> bytes:
 
 def _moved(draw: random.Random, _: str, data: Any) -> bytes:
     def change(parent: Any, key: Any) -> None:
-        parent[key] = _at(data, draw.choice(list(_paths(data))))
+        parent[key] = deepcopy(_at(data, draw.choice(list(_paths(data)))))
 
     return _changed(draw, data, change)
 
