@@ -61,7 +61,9 @@ from noiseband.workflow import (
 
 # Not an unconditional `configfile:`, which Snakemake merges with the one given on the command
 # line: a study would quietly inherit keys of the default one.
-if not workflow.configfiles:
+if workflow.configfiles:
+    name_configs(workflow.configfiles)
+else:
 
     configfile: beside(workflow.basedir, "config/config.yaml")
 
@@ -76,7 +78,6 @@ RUNS = list(study.runs)
 if workflow.is_main_process:
     check_folders(study)
 sign_jobs()
-name_configs(workflow.configfiles)
 limit_gpus(workflow)
 share_outputs(workflow)
 no_sums_in_storage(workflow)

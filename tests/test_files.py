@@ -25,11 +25,11 @@ from noiseband.files import (
     is_intact,
     read_json,
     read_jsonl,
-    summed_files,
     write_json,
     write_jsonl,
     write_text,
 )
+from noiseband.repro.intact import summed_files
 
 
 def test_a_failure_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:

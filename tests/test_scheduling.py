@@ -14,7 +14,6 @@ def test_a_job_names_its_config_in_the_command_that_makes_a_file_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(CONFIGFILES, "")
-    name_configs(["config/config.yaml"])
     assert str(DamagedError(Path("a"), "cut")).endswith("rm a && snakemake a")
     name_configs(["my study.yaml"])
     assert str(DamagedError(Path("a"), "cut")).endswith("snakemake a --configfile 'my study.yaml'")

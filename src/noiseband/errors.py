@@ -10,10 +10,17 @@ CONFIGFILES = "NOISEBAND_CONFIGFILES"
 command that makes a file again must say it."""
 
 
-def snakemake(paths: Iterable[Path | str]) -> str:
-    """The command that makes files of the study whose job this is."""
-    words = ["snakemake", *map(str, paths)]
-    return f"{shlex.join(words)} {os.environ.get(CONFIGFILES, '')}".rstrip()
+def snakemake(*words: Path | str, config: Path | None = None) -> str:
+    """The command that makes files: of the study of `config`, or of the one whose job this is."""
+    command = shlex.join(["snakemake", *map(str, words)])
+    option = os.environ.get(CONFIGFILES, "") if config is None else configfiles([config])
+    return f"{command} {option}".rstrip()
+
+
+def configfiles(files: Iterable[Path | str]) -> str:
+    """The option by which a command of Snakemake's names its config. It comes last, for it takes
+    all words that follow."""
+    return f"--configfile {shlex.join(map(str, files))}"
 
 
 class UserError(Exception):
@@ -24,7 +31,7 @@ class NotMadeError(UserError):
     """A file that a rule of the workflow has yet to make."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} is not there yet; make it: {snakemake([path])}")
+        super().__init__(f"{path} is not there yet; make it: {snakemake(path)}")
 
 
 class DamagedError(UserError, ValueError):
@@ -33,5 +40,5 @@ class DamagedError(UserError, ValueError):
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(
             f"{path} is damaged ({what}); make it again: "
-            f"rm {shlex.quote(str(path))} && {snakemake([path])}"
+            f"rm {shlex.quote(str(path))} && {snakemake(path)}"
         )

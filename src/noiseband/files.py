@@ -27,7 +27,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from noiseband.errors import DamagedError
@@ -109,6 +109,11 @@ def _read(place: Path) -> bytes | None:
         return None
 
 
+def is_sum(path: PurePath) -> bool:
+    """Whether a file is the sum of another, and so none of a folder's own."""
+    return path.parent.name == SUMS
+
+
 def summing() -> bool:
     """Whether sums are written and compared."""
     return os.environ.get(SWITCH) != "none"
@@ -138,12 +143,6 @@ def intact(path: Path) -> Path:
     if path.is_file() and not is_intact(path):
         raise DamagedError(path, "not the bytes that were written")
     return path
-
-
-def summed_files(folder: Path) -> list[Path]:
-    """Files below a folder whose sum is known, sorted."""
-    paths = (place.parent.parent / place.name for place in folder.rglob(f"{SUMS}/*"))
-    return sorted(path for path in paths if path.is_file() and not path.is_symlink())
 
 
 def write_text(path: Path, text: str, *, summed: bool = True) -> None:

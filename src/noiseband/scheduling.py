@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shlex
 import shutil
 import signal
 import sys
@@ -14,15 +13,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from noiseband.errors import CONFIGFILES
+from noiseband.errors import CONFIGFILES, configfiles
 from noiseband.files import SUMS, SWITCH, summing, write_json
 from noiseband.gpus import visible
 
 
 def name_configs(files: Iterable[str]) -> None:
     """Let jobs say which config a command must name to make a file again."""
-    if given := [file for file in map(str, files) if not file.endswith("config/config.yaml")]:
-        os.environ[CONFIGFILES] = f"--configfile {shlex.join(given)}"
+    os.environ[CONFIGFILES] = configfiles(files)
 
 
 def limit_gpus(workflow: Any) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from noiseband.errors import UserError
-from noiseband.files import SUMS
+from noiseband.files import is_sum
 from noiseband.plan.machines import load_machines, machine_of
 from noiseband.source_code import PACKAGE
 from noiseband.study import Study, parse_study, read_yaml
@@ -151,7 +151,7 @@ def matching_files(source: FileSource) -> list[Path]:
         path
         for path in folder.rglob("*")
         if path.is_file()
-        and path.parent.name != SUMS
+        and not is_sum(path)
         and any(fnmatchcase(path.relative_to(folder).as_posix(), one) for one in source.files)
     )
 

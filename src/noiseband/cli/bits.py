@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -45,28 +44,19 @@ def intact(config: Config = DEFAULT_CONFIG) -> None:
     Stages compare what they read, so a damaged file stops them by itself; this looks at all files
     at once, those that nothing reads again included.
     """
-    from noiseband.files import is_intact, summed_files
+    from noiseband.files import is_intact
+    from noiseband.repro.intact import remedy, summed_files
 
     results = load_study(config).results
-    # A folder inside with runs of its own is another study's.
-    others = [folder.parent for folder in results.glob("**/runs") if folder.parent != results]
-    files = [
-        path
-        for path in summed_files(results)
-        if not any(path.is_relative_to(other) for other in others)
-    ]
+    files = summed_files(results)
     bar = tqdm(files, desc="Comparing", unit=" files", delay=2, disable=None)
-    damaged = [str(path) for path in bar if not is_intact(path)]
+    damaged = [path for path in bar if not is_intact(path)]
     if not damaged:
         print(f"{results}: all {len(files)} files with a sum are what was written")
         return
-    print("\n".join(damaged))
-    given = "" if config == DEFAULT_CONFIG else f" --configfile {shlex.quote(str(config))}"
-    # No rule makes what lies in `work`; a stage asks, or computes, again.
-    ours = [one for one in damaged if Path(one).is_relative_to(results / "work")]
-    made = [one for one in damaged if one not in ours]
-    again = f" && snakemake {shlex.join(made)}{given}" if made else ""
-    print(f"make them again: rm {shlex.join(damaged)}{again}", file=sys.stderr)
+    print("\n".join(map(str, damaged)))
+    given = None if config == DEFAULT_CONFIG else config
+    print(f"make them again: {remedy(damaged, results, given)}", file=sys.stderr)
     sys.exit(1)
 
 

@@ -12,7 +12,7 @@ import typer
 
 from noiseband.cli import app
 from noiseband.cli.stages import parse
-from noiseband.errors import UserError
+from noiseband.errors import UserError, snakemake
 from noiseband.gpus import announce, reserve
 from noiseband.study import Run, Study, StudyConfig, load_study, params
 from noiseband.study.problems import nearest
@@ -177,7 +177,7 @@ def train(
 
 def made(path: Path, config: Path) -> Path:
     if not path.exists():
-        raise UserError(f"{path} is not there yet; make it: snakemake {path} --configfile {config}")
+        raise UserError(f"{path} is not there yet; make it: {snakemake(path, config=config)}")
     return path
 
 

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from tqdm import tqdm
 
 from noiseband.errors import UserError
-from noiseband.files import SUMS, file_sha256
+from noiseband.files import file_sha256, is_sum
 from noiseband.hub.fetch import access, check_file, check_revision, reason, tried
 from noiseband.hub.guard import check_name
 from noiseband.hub.resume import resume
@@ -65,7 +65,7 @@ def matching(names: Iterable[str], patterns: Sequence[str], place: str) -> list[
 
     Raises UserError for a pattern that matches none.
     """
-    names = sorted(name for name in names if PurePosixPath(name).parent.name != SUMS)
+    names = sorted(name for name in names if not is_sum(PurePosixPath(name)))
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):
             some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")

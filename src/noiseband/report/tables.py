@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from noiseband.errors import UserError
+from noiseband.errors import UserError, snakemake
 from noiseband.report import inference
 from noiseband.report.answers import write_answers
 from noiseband.report.contamination import contamination_rows
@@ -100,7 +100,7 @@ def _run_row(folder: Path, digest: str) -> RunRow:
         # Snakemake makes such a run anew, unless it has no record of it.
         raise UserError(
             f"{folder}: made by another recipe than the study's; make it again: "
-            f"snakemake --forcerun {folder}/model.safetensors"
+            f"{snakemake('--forcerun', folder / 'model.safetensors')}"
         )
     recipe, trace = card["recipe"], read_trace(folder / "trace.parquet")
     tokens_per_step = recipe["batch"]["sequences"] * recipe["model"]["context"]
