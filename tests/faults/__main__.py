@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.machine import machine
 from noiseband.files import read_json, write_json
-from tests.faults.project import ROOT
+from tests.project import ROOT
 
 CAMPAIGNS = ("corruptions", "disks", "kills", "pocket")
 OUT = ROOT / "benchmarks/results/faults.json"

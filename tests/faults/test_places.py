@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -14,10 +13,10 @@ from types import MappingProxyType
 
 import pytest
 
+from tests.faults.project import Project
 from tests.faults.test_secrets import SENTINEL, VARIABLES, with_secrets
+from tests.project import ROOT
 
-ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "README.md", "constraints.txt", "workflow", "profiles", "src")
 LONG = f"a place with ünïcödé, 'quotes' \"two\" $(touch owned) `id` & ; {'x' * 150}"
 FILES = ("runs/clip-42/test_loss.json", "runs/clip-42/model.safetensors", "tables/init.csv")
 SEED = "results/init/v512-c128-w16-h2-l1-keyed-42.json"
@@ -25,17 +24,7 @@ SEED = "results/init/v512-c128-w16-h2-l1-keyed-42.json"
 
 def clone(folder: Path) -> Path:
     """A copy of the repository with the smallest study that has every stage."""
-    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    folder.mkdir()
-    for part in PARTS:
-        if (ROOT / part).is_file():
-            shutil.copy(ROOT / part, folder)
-        else:
-            shutil.copytree(ROOT / part, folder / part, ignore=ignored)
-    (folder / "config").mkdir()
-    shutil.copy(Path(__file__).parent / "study.yaml", folder / "config/config.yaml")
-    shutil.copy(ROOT / "config/machines.yaml", folder / "config")
-    return folder
+    return Project(folder).folder
 
 
 Variables = Mapping[str, str | None]
@@ -43,29 +32,18 @@ Variables = Mapping[str, str | None]
 
 def environment(project: Path, more: Variables) -> dict[str, str]:
     """This process's, with the copy's code; None takes a variable away."""
-    scripts = str(Path(sys.executable).parent)
-    given: dict[str, str | None] = {
-        **os.environ,
-        "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(project / "src"),
-        "OMP_NUM_THREADS": "1",
-        **more,
-    }
-    return {name: value for name, value in given.items() if value is not None}
+    return Project(project).environment(**more)
 
 
 def run(
-    project: Path, *words: str, cwd: Path | None = None, more: Variables = MappingProxyType({})
+    project: Path,
+    module: str,
+    *words: str,
+    cwd: Path | None = None,
+    more: Variables = MappingProxyType({}),
 ) -> subprocess.CompletedProcess[str]:
     """`python -m ...` to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", *words],
-        cwd=cwd or project,
-        env=environment(project, more),
-        capture_output=True,
-        text=True,
-        errors="replace",
-    )
+    return Project(project).run(module, *words, cwd=cwd, **more)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from tests.hub.server import COMMIT, Hub, serve
-from tests.workflow.test_dag import Project
+from tests.workflow.project import Project
 
 END = 50256
 STUDY = f"""

@@ -5,15 +5,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import socket
-import subprocess
-import sys
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,8 +19,8 @@ from noiseband.repro.manifest import artefact_digest
 from tests.hub.models import SMALL, saved_gpt2
 from tests.judge.server import running
 from tests.workflow.crates import complaints
+from tests.workflow.project import Project
 
-ROOT = Path(__file__).parents[2]
 RUNS = {
     "baseline-42",
     "baseline-22",
@@ -39,82 +34,6 @@ RUNS = {
     "baseline-again",
     "extended",
 }
-
-
-class Project:
-    """A copy of the repository whose files can be edited, with a study that has run."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        for part in ("Snakefile", "README.md", "constraints.txt", "workflow", "profiles", "src"):
-            source = ROOT / part
-            if source.is_dir():
-                ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
-                shutil.copytree(source, folder / part, ignore=ignored)
-            else:
-                shutil.copy(source, folder / part)
-        (folder / "config").mkdir()
-        shutil.copy(Path(__file__).parent / "study.yaml", folder / "config" / "config.yaml")
-        shutil.copy(ROOT / "config" / "machines.yaml", folder / "config")
-
-    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self.run("snakemake", "--cores", "2", *arguments)
-
-    def noiseband(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self.run("noiseband", *arguments)
-
-    def background(self, module: str, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
-            cwd=self.folder,
-            env=self._environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def run(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            cwd=self.folder,
-            env=self._environment(),
-            capture_output=True,
-            text=True,
-        )
-
-    def _environment(self) -> dict[str, str]:
-        scripts = str(Path(sys.executable).parent)
-        return {
-            **os.environ,
-            "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
-            # Before the installed package: the copy is what gets edited.
-            "PYTHONPATH": str(self.folder / "src"),
-            "OMP_NUM_THREADS": "1",
-        }
-
-    def planned(self, *arguments: str) -> dict[str, set[str]]:
-        """Rules that a dry run would execute; for `train`, with the names of the runs."""
-        found = self.snakemake("-n", *arguments)
-        assert found.returncode == 0, found.stdout + found.stderr
-        text = found.stdout + found.stderr
-        table = re.search(r"^job +count\n-[- ]+\n(.*?)^total", text, re.MULTILINE | re.DOTALL)
-        rules = [] if table is None else [line.split()[0] for line in table[1].splitlines()]
-        jobs: dict[str, set[str]] = {rule: set() for rule in rules if rule != "all"}
-        if "train" in jobs:
-            jobs["train"] = set(re.findall(r"Job \d+: Training (\S+)", text))
-        return jobs
-
-    @contextmanager
-    def edited(self, file: str, old: str, new: str) -> Iterator[None]:
-        path = self.folder / file
-        before, times = path.read_text(), path.stat()
-        assert old in before
-        path.write_text(before.replace(old, new, 1))
-        try:
-            yield
-        finally:
-            path.write_text(before)
-            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.test_dag import Project
+from tests.workflow.project import Project
 
 TARGET = "results/instructions/factbook/rows.jsonl"
 

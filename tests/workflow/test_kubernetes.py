@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from tests.s3 import SECRET, s3_server
-from tests.workflow.test_dag import Project
+from tests.workflow.project import Project
 
 VERSIONS = ("1.32", "1.37")
 """The oldest and the newest whose schema the package has."""

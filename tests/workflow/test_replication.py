@@ -25,7 +25,8 @@ from noiseband.study.recipe import Model
 from noiseband.table import read_rows
 from tests.hub.models import saved_gpt2
 from tests.hub.server import Hub, serve
-from tests.workflow.test_dag import ROOT, Project
+from tests.project import ROOT
+from tests.workflow.project import Project
 
 CONFIGS = ("replication.yaml", "replication-small.yaml")
 SHAPE: dict[str, Any] = {

@@ -9,7 +9,7 @@ import pytest
 
 from noiseband.files import SUMS, is_intact
 from noiseband.repro.verify import verify
-from tests.workflow.test_dag import Project
+from tests.workflow.project import Project
 
 START = "init/v2048-c96-w16-h2-l1-keyed-42"
 TARGETS = [f"{START}.safetensors", "tokens/pocket/train.safetensors"]

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.cluster import PARTITION, cluster, missing, slurm, wait
-from tests.workflow.test_dag import Project
+from tests.workflow.project import Project
 
 MACHINE = f"""
   pair:

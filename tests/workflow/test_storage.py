@@ -11,7 +11,7 @@ import pytest
 
 from noiseband.files import SUMS
 from tests.s3 import SECRET, s3_server
-from tests.workflow.test_dag import Project
+from tests.workflow.project import Project
 
 STUDY = Path(__file__).parent / "cluster_study.yaml"
 

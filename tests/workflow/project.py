@@ -1,0 +1,60 @@
+"""A small study with every rule, to be run and edited."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests import project
+
+
+class Project(project.Project):
+    """A copy of the repository with that study."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, Path(__file__).parent / "study.yaml")
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.run("snakemake", "--cores", "2", *arguments)
+
+    def noiseband(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.run("noiseband", *arguments)
+
+    def background(self, module: str, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            cwd=self.folder,
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def planned(self, *arguments: str) -> dict[str, set[str]]:
+        """Rules that a dry run would execute; for `train`, with the names of the runs."""
+        found = self.snakemake("-n", *arguments)
+        assert found.returncode == 0, found.stdout + found.stderr
+        text = found.stdout + found.stderr
+        table = re.search(r"^job +count\n-[- ]+\n(.*?)^total", text, re.MULTILINE | re.DOTALL)
+        rules = [] if table is None else [line.split()[0] for line in table[1].splitlines()]
+        jobs: dict[str, set[str]] = {rule: set() for rule in rules if rule != "all"}
+        if "train" in jobs:
+            jobs["train"] = set(re.findall(r"Job \d+: Training (\S+)", text))
+        return jobs
+
+    @contextmanager
+    def edited(self, file: str, old: str, new: str) -> Iterator[None]:
+        path = self.folder / file
+        before, times = path.read_text(), path.stat()
+        assert old in before
+        path.write_text(before.replace(old, new, 1))
+        try:
+            yield
+        finally:
+            path.write_text(before)
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
