@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from noiseband.errors import UserError
 from noiseband.study import load_study
-from tests.faults.fuzz_config import WHOLE, complaint, fuzz, outcome
+from tests.faults.config_mutations import WHOLE
+from tests.faults.fuzz_config import complaint, fuzz, outcome
 
 
 def test_mutated_configs_are_studies_or_told(tmp_path: Path) -> None:

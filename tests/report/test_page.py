@@ -14,16 +14,13 @@ import pytest
 from jinja2 import UndefinedError
 
 from noiseband.errors import UserError
-from noiseband.files import write_jsonl, write_text
+from noiseband.files import write_text
 from noiseband.report.page import SCRIPT, TEMPLATES, environment, write_report
-from noiseband.report.tuning_rows import FinetuningRow
-from noiseband.report.view_questions import SHOWN, questions
 from noiseband.report.view_samples import last_samples, samples
 from noiseband.repro.compare import Difference
 from noiseband.repro.diverge import Divergence
-from noiseband.table import read_rows
 from tests.report.conftest import Made, make
-from tests.report.fake_runs import BASELINES, FakeRun, continued, pocket_runs
+from tests.report.fake_runs import BASELINES, FakeRun, continued
 from tests.report.small_study import MACHINES, sha, write_study
 from tests.report.test_hostile import Tags
 
@@ -269,57 +266,6 @@ def test_a_missing_figure_says_how_to_make_it(bare: Made, tmp_path: Path) -> Non
             write_report(bare.params, bare.results, MACHINES, tmp_path / "page.html")
     finally:
         drawn.write_bytes(kept)
-
-
-def test_the_most_telling_questions_are_chosen(tmp_path: Path) -> None:
-    models = [model("baseline-42"), model("baseline-22")]
-    params = write_study(
-        tmp_path, BASELINES[:2], steps=2, models=[f"{m.run}/alpaca/42" for m in models]
-    )
-    assert len(params.models) == 2
-    scores = {0: (60.0, 62.0), 1: (10.0, 90.0), 2: (None, None), 3: (5.0, 6.0)}
-    write_jsonl(
-        tmp_path / "judge" / "alpaca" / "round-1.jsonl",
-        (
-            {
-                "round": 1,
-                "question": number,
-                "instruction": f"question {number}",
-                "input": "",
-                "reference": "",
-                "scores": {
-                    f"{one.run}/42": {"score": score, "reason": ""}
-                    for one, score in zip(models, given, strict=True)
-                },
-            }
-            for number, given in scores.items()
-        ),
-    )
-    chosen = questions(tmp_path, "alpaca", models)
-    assert [(question.why, question.instruction) for question in chosen] == [
-        ("Where the models differ most", "question 1"),
-        ("Answered best", "question 0"),
-        ("Answered worst", "question 3"),
-    ]
-    assert [answer.run for answer in chosen[0].answers] == ["baseline-22", "baseline-42"]
-
-
-def model(run: str) -> FinetuningRow:
-    return FinetuningRow(run, "alpaca", 42, 5.0, 1, 1, 1.0, None, 0, 0, None, None, None)
-
-
-def test_answers_shown_reach_from_the_best_to_the_worst(made: Made) -> None:
-    models = read_rows(made.results / "tables" / "finetuning.csv", FinetuningRow)
-    chosen = questions(made.results, "alpaca", models)
-    assert len(chosen) == 3
-    for question in chosen:
-        scores = [answer.score or 0.0 for answer in question.answers]
-        everyone = [*question.answers, *question.folded]
-        assert len(scores) == SHOWN
-        assert scores == sorted(scores, reverse=True)
-        assert len(everyone) == len(pocket_runs()) - 1
-        assert max(answer.score or 0.0 for answer in everyone) == scores[0]
-        assert min(answer.score or 0.0 for answer in everyone) == scores[-1]
 
 
 def test_samples_grow_and_the_last_one_stands_for_a_run(tmp_path: Path) -> None:
