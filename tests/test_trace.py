@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 from dataclasses import fields
 from pathlib import Path
@@ -77,6 +78,21 @@ def test_what_is_no_trace_is_named(tmp_path: Path, content: bytes | pa.Table) ->
         with pytest.raises(UserError, match=r"trace.*; make it again") as caught:
             read(path)
         assert "\n" not in str(caught.value)
+
+
+def test_a_disk_that_fails_says_nothing_of_the_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`rm` would be the wrong remedy: what is in the file may be well."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error", "trace.parquet")
+
+    write_trace(tmp_path / "trace.parquet", GOOD)
+    monkeypatch.setattr(pq, "read_table", fail)
+    with pytest.raises(OSError) as caught:
+        read_rows(tmp_path / "trace.parquet")
+    assert caught.value.errno == errno.EIO
 
 
 @settings(max_examples=30)

@@ -244,6 +244,14 @@ WRITTEN: dict[str, tuple[dict[str, Any], str]] = {
         rows_at(f"https://x.org/a.json?access_token={SENTINEL}"), f"access_token {LOGS}"),
     "a password in an address": (
         rows_at(f"https://me:{SENTINEL}@x.org/a.json"), f"a password {LOGS}"),
+    "a password in what is no address": (
+        rows_at(f"http://[me:{SENTINEL}@x/a.json"), "not an address; write https://host/path"),
+    "a password in what is no address of a judge": (
+        {"judge": {**OPENAI, "base_url": f"https://[a:{SENTINEL}@x/v1"}},
+        "judge.base_url: not an address; write https://host/path"),
+    "a password in another address of a judge": (
+        {"judge": {**OPENAI, "base_url": f"a:{SENTINEL}@x/v1"}},
+        "judge.base_url: not an address such as"),
     "a signed address": (
         rows_at(f"https://x.org/a.json?X-Amz-Signature={SENTINEL}"), f"Amz-Signature {LOGS}"),
 }  # fmt: skip

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from noiseband.errors import UserError
+from noiseband.errors import CONFIGFILES, UserError
 from noiseband.files import write_json, write_text
 from noiseband.report.contamination import contamination_rows
 from noiseband.report.rows import ContaminationRow, NoiseRow, RunRow, StackRow, VerdictRow
@@ -251,10 +251,15 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         write_tables(params, tmp_path)
 
 
-def test_a_run_made_by_another_recipe_is_named(tmp_path: Path) -> None:
+def test_a_run_made_by_another_recipe_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     params = write_study(tmp_path, BOTH, steps=40, models=[])
     made = [sha(f"recipe of {run.repeat_of or run.name}")[:8] for run in BOTH]
     write_tables(params.model_copy(update={"recipes": made}), tmp_path)
     other = params.model_copy(update={"recipes": [*made[:2], "0123abcd", *made[3:]]})
     with pytest.raises(UserError, match=r"a-3: made by another recipe.*--forcerun .*a-3/model"):
+        write_tables(other, tmp_path)
+    monkeypatch.setenv(CONFIGFILES, "--configfile mine.yaml")
+    with pytest.raises(UserError, match=r"a-3/model\.safetensors --configfile mine\.yaml$"):
         write_tables(other, tmp_path)

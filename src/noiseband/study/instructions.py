@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from noiseband.study.problems import SECRET, secret
+from noiseband.study.problems import SECRET, address, secret
 from noiseband.study.recipe import Fraction, Positive, Section, Sha256
 
 Part = Annotated[float, Field(gt=0, lt=1)] | Positive
@@ -117,12 +117,9 @@ class UrlRows(AlpacaRows):
     @field_validator("url")
     @classmethod
     def _no_key(cls, value: str) -> str:
-        try:
-            address = urlsplit(value)
-        except ValueError:
-            raise secret("not an address; write https://host/path") from None
-        found = [name for name, _ in parse_qsl(address.query) if SECRET.search(name)]
-        if found or "@" in address.netloc:
+        parts = address(value)
+        found = [name for name, _ in parse_qsl(parts.query) if SECRET.search(name)]
+        if found or "@" in parts.netloc:
             raise secret(
                 f"{found[0] if found else 'a password'} in an address would end up in logs; get "
                 "the file yourself, and name it with `kind: file`"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, ClassVar, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
-from noiseband.study.problems import secret
+from noiseband.study.problems import address, secret
 from noiseband.study.recipe import Positive, Section, Seed
 
 Price = Annotated[float, Field(ge=0)]
@@ -107,9 +106,9 @@ class OpenAIJudge(LanguageModelJudge):
     @field_validator("base_url")
     @classmethod
     def _plain_address(cls, value: str) -> str:
-        parts = urlsplit(value)
+        parts = address(value)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("not an address such as https://api.openai.com/v1")
+            raise secret("not an address such as https://api.openai.com/v1")
         if "@" in parts.netloc or parts.query or parts.fragment:
             raise secret("no user, key or query belongs here; the key comes from api_key_env")
         return value.rstrip("/")

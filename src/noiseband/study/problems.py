@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, get_args
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -67,6 +68,14 @@ def unknown_names(key: str, value: str, names: Iterable[str]) -> list[Problem]:
 def secret(message: str) -> PydanticCustomError:
     """A complaint about a value that is not to be shown: it may hold a key."""
     return PydanticCustomError("secret", "{message}", {"message": message})
+
+
+def address(text: str) -> SplitResult:
+    """An address in its parts. The complaint about one that has none does not show it."""
+    try:
+        return urlsplit(text)
+    except ValueError:
+        raise secret("not an address; write https://host/path") from None
 
 
 # Pydantic puts the branch of a union into the path; nobody wrote it in the file.
