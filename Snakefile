@@ -33,28 +33,30 @@ from noiseband.study.params import (
     TrainParams,
     finetuned_models,
 )
-from noiseband.orphans import sign_jobs
-from noiseband.scheduling import (
-    forget_shared_sums,
+from noiseband.dag.orphans import sign_jobs
+from noiseband.dag.scheduling import (
+    forget_shared_checksums,
     hear_sigterm,
     limit_gpus,
     name_configs,
-    no_sums_in_storage,
+    no_checksums_in_storage,
     share_outputs,
 )
 from noiseband.source_code import source_files
-from noiseband.workflow import (
-    FIGURES,
+from noiseband.dag.workflow import (
     beside,
     check_folders,
+    local_files,
+    one_of,
+    report_assets,
+    study_of,
+)
+from noiseband.study.artefacts import (
+    FIGURES,
     corpora_made_of,
     deterministic_artefacts,
-    one_of,
     judged_artefacts,
-    local_files,
-    report_assets,
     run_files,
-    study_of,
     table_inputs,
     table_names,
 )
@@ -73,14 +75,14 @@ report: "workflow/report/study.rst"
 
 MACHINES = beside(workflow.basedir, "config/machines.yaml")
 study = study_of(config, workflow.configfiles, MACHINES)
-RESULTS = study.config.results
+PATHS = study.paths
 RUNS = list(study.runs)
 if workflow.is_main_process:
     check_folders(study)
 sign_jobs()
 limit_gpus(workflow)
 share_outputs(workflow)
-no_sums_in_storage(workflow)
+no_checksums_in_storage(workflow)
 
 
 def everywhere(files):
@@ -113,13 +115,13 @@ wildcard_constraints:
 # One alone: of two, Snakemake runs the last.
 onstart:
     hear_sigterm()
-    forget_shared_sums(workflow, RESULTS)
+    forget_shared_checksums(workflow, study.results)
 
 
 rule all:
     default_target: True
     input:
-        f"{RESULTS}/report.html",
+        PATHS.report,
 
 
 include: "workflow/rules/corpus.smk"

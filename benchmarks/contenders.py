@@ -20,7 +20,7 @@ from benchmarks.side_by_side import Pace
 from noiseband.determinism import ARITHMETIC, autocast, pick_device
 from noiseband.model.init import write_init
 from noiseband.study.params import InitParams, TrainParams
-from noiseband.train.processes import Processes
+from noiseband.train.launch.processes import Processes
 from noiseband.train.schedule import learning_rate
 from noiseband.train.trainer import Job, Trainer
 

@@ -23,9 +23,9 @@ from safetensors.torch import save_file
 from benchmarks.contenders import Noiseband
 from benchmarks.machine import anonymous_memory, machine
 from benchmarks.side_by_side import table
+from noiseband.io.digests import digest, file_digest, file_digests
 from noiseband.model.init import initial_weights
 from noiseband.repro.compare import compare_files
-from noiseband.repro.digest import digest, file_digest, file_digests
 from noiseband.study import load_study
 from noiseband.study.params import TrainParams
 from noiseband.study.recipe import Model

@@ -27,14 +27,14 @@ from safetensors.numpy import save_file
 from benchmarks.machine import machine
 from benchmarks.side_by_side import table
 from noiseband.corpus.vocabulary import gpt2_ranks
-from noiseband.files import read_json, write_json
+from noiseband.io.files import read_json, write_json
+from noiseband.io.traces import read_rows
 from noiseband.model.init import write_init
-from noiseband.repro.golden import golden_digests
+from noiseband.published.golden import golden_digests
 from noiseband.repro.verify import verify
 from noiseband.study.config import Checkpoints, Samples
 from noiseband.study.params import InitParams, TrainParams
 from noiseband.study.recipe import Batch, Data, Model, Optimizer, Precision, Recipe
-from noiseband.trace import read_rows
 
 PUBLISHED: Precision = "float16-amp"
 VARIANTS: tuple[Precision, ...] = ("float16-amp", "tf32", "float32", "bfloat16-amp")
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     device = re.sub(r"\W+", "-", found["machine"]["device"]).strip("-").lower()
     plan = "full_size-tiny" if options.tiny else "full_size"
     out = options.out or Path("benchmarks/results", f"{plan}-{device}.json")
-    write_json(out, found, summed=False)
+    write_json(out, found, checksum=False)
     print(f"\n{out}")
     sys.exit(0 if found["rerun"]["identical"] else 1)
 

@@ -27,8 +27,8 @@ from benchmarks.machine import machine
 from noiseband.processor import cpu_name
 from noiseband.study import load_study
 from noiseband.study.params import ReportParams, TablesParams
-from tests.report.fake_runs import FakeRun
-from tests.report.small_study import MACHINES, write_study
+from tests.fake_runs import FakeRun
+from tests.small_study import MACHINES, write_study
 
 LABELS = 50
 SIZES = ((10, LABELS), (100, LABELS), (1000, LABELS), (1000, 500))

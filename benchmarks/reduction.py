@@ -18,8 +18,8 @@ from benchmarks.contenders import Noiseband
 from benchmarks.machine import machine
 from noiseband.study import load_study
 from noiseband.study.params import TrainParams
-from noiseband.train.launch import launch, launched
-from noiseband.train.processes import joined
+from noiseband.train.launch.processes import joined
+from noiseband.train.launch.torchrun import launch, launched
 
 KINDS = ("ordered", "allreduce")
 

@@ -38,7 +38,7 @@ from noiseband.corpus.documents import SPLITS, Document, read_documents
 from noiseband.corpus.shards import cores
 from noiseband.corpus.tokens import tokenize
 from noiseband.corpus.vocabulary import build_vocabulary, load_encoding
-from noiseband.files import write_jsonl
+from noiseband.io.files import write_jsonl
 from noiseband.study import load_study
 from noiseband.study.corpora import Tokenizer
 from noiseband.study.data_params import CorpusParams

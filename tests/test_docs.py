@@ -16,9 +16,9 @@ import yaml
 
 from noiseband.cli import app
 from noiseband.errors import UserError
-from noiseband.plan.machines import load_machines
 from noiseband.study import StudyError, load_study, parse_study, read_yaml
 from noiseband.study.extend import extended
+from noiseband.study.machines import load_machines
 
 PAGES = sorted([*Path().glob("*.md"), *Path("docs").glob("*.md"), *Path("benchmarks").glob("*.md")])
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from benchmarks import full_size
-from noiseband.files import read_json
-from noiseband.repro.golden import golden_digests
+from noiseband.io.files import read_json
+from noiseband.published.golden import golden_digests
 
 
 def test_twice_the_same_bits_and_a_variant(

@@ -15,8 +15,8 @@ import torch
 from safetensors.torch import save_file
 
 from noiseband.cli import app, end, main
-from noiseband.files import write_text
-from noiseband.repro.digest import file_digests
+from noiseband.io.digests import file_digests
+from noiseband.io.files import write_text
 from noiseband.study import Section, load_study
 from noiseband.study.params import InitParams
 

@@ -13,9 +13,9 @@ from transformers import AutoModelForCausalLM
 from typer.testing import CliRunner, Result
 
 from noiseband.cli import app
-from noiseband.files import read_json
 from noiseband.hub.export import FILES
 from noiseband.hub.publish import published_files
+from noiseband.io.files import read_json
 from noiseband.study import Study
 from tests.hub.conftest import finished as finished
 from tests.hub.conftest import writable as writable

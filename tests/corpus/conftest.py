@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from noiseband.corpus.asv import read_asv
 from noiseband.corpus.build import build_corpus
 from noiseband.corpus.documents import Document
-from noiseband.corpus.factbook import read_factbook
+from noiseband.corpus.embedded.asv import read_asv
+from noiseband.corpus.embedded.factbook import read_factbook
 from noiseband.corpus.packages import package_files
 from noiseband.corpus.vocabulary import build_vocabulary
 from noiseband.study.corpora import Corpus, Source, Tokenizer

@@ -13,7 +13,7 @@ from noiseband.corpus.build import build_corpus, split_sizes
 from noiseband.corpus.documents import SPLITS, Document, read_documents
 from noiseband.corpus.shuffle import Shuffled
 from noiseband.errors import UserError
-from noiseband.files import read_json
+from noiseband.io.files import read_json
 from noiseband.study.corpora import Corpus, Documents
 from tests.corpus.conftest import ASV
 

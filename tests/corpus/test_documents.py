@@ -15,7 +15,7 @@ from noiseband.corpus.documents import (
     valid_text,
 )
 from noiseband.errors import UserError
-from noiseband.files import write_jsonl
+from noiseband.io.files import write_jsonl
 
 
 def test_digest_is_the_documented_form() -> None:

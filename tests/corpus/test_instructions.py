@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from noiseband.corpus.download import download
 from noiseband.corpus.instructions import build_instructions, instruction_rows, split_names
 from noiseband.errors import UserError
-from noiseband.files import read_jsonl
 from noiseband.finetune.rows import read_rows
+from noiseband.io.downloads import download
+from noiseband.io.files import read_jsonl
 from noiseband.study.instructions import Instructions, Rows
 from tests.hub.server import COMMIT, Fault, serve
 

@@ -20,7 +20,7 @@ from noiseband.corpus.shards import Budget, read_size
 from noiseband.corpus.token_file import open_tokens
 from noiseband.corpus.tokens import tokenize
 from noiseband.errors import UserError
-from noiseband.files import atomic, read_json, write_jsonl
+from noiseband.io.files import atomic, read_json, write_jsonl
 from noiseband.study.corpora import SplitTokens
 
 NAMES = [*(f"{split}.safetensors" for split in SPLITS), "card.json"]

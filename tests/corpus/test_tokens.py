@@ -16,7 +16,7 @@ from noiseband.corpus.token_file import open_tokens
 from noiseband.corpus.tokens import tokenize, unigram_entropy
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.errors import UserError
-from noiseband.files import read_json, write_jsonl
+from noiseband.io.files import read_json, write_jsonl
 from noiseband.study.corpora import SplitTokens
 
 PINNED = SplitTokens(train=1_898_883, validation=62_702, test=106_147)

@@ -20,7 +20,7 @@ from noiseband.corpus.vocabulary import (
     load_encoding,
 )
 from noiseband.errors import UserError
-from noiseband.files import write_jsonl
+from noiseband.io.files import write_jsonl
 from noiseband.study.corpora import Tokenizer
 
 TEXT = st.text() | st.text("ab \n’é日<|>endoftx0")

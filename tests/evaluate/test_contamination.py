@@ -20,7 +20,7 @@ from noiseband.evaluate import contamination as module
 from noiseband.evaluate import documents
 from noiseband.evaluate.contamination import contamination, contamination_file
 from noiseband.study.config import Evaluation
-from noiseband.study.contamination import ContaminationParams, Stretch
+from noiseband.study.contamination import ContaminationParams, Segment
 
 Tokens = NDArray[np.uint16]
 END = 500
@@ -76,11 +76,11 @@ def sequence(choices: list[int]) -> Tokens:
 def test_it_is_what_sets_of_all_documents_and_spans_give(
     a: list[int], b: list[int], c: list[int], cuts: tuple[int, ...], chunk: int
 ) -> None:
-    stretches = []
+    segments = []
     for tokens, pair in zip(map(sequence, (a, b, c)), (cuts[:2], cuts[2:4], cuts[4:]), strict=True):
         begin, end = sorted(min(cut, len(tokens)) for cut in pair)
-        stretches.append((tokens, begin, end))
-    (split, first, stop), *training = stretches
+        segments.append((tokens, begin, end))
+    (split, first, stop), *training = segments
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CHUNK", chunk)
         patch.setattr(documents, "CHUNK", chunk)
@@ -114,7 +114,7 @@ def test_what_was_not_read_is_not_looked_into() -> None:
     # The last token of the second document, its end, is one too far.
     almost = contamination(split, 0, 200, [(training, 0, 199)], END)
     assert (almost["documents_found"], almost["spans_found"]) == (1, 200 - 32)
-    # Two stretches that touch were read apart: nothing spans them.
+    # Two segments that touch were read apart: nothing spans them.
     apart = contamination(split, 0, 200, [(training, 0, 150), (training, 150, 300)], END)
     assert (apart["documents_found"], apart["spans_found"]) == (1, 169 - 31)
 
@@ -130,7 +130,7 @@ def test_memory_does_not_grow_with_the_training_tokens(tmp_path: Path) -> None:
     save_file({"tokens": torch.from_numpy(text(1, *[500] * 40))}, test)
     params = ContaminationParams(
         corpus="c", context=100, evaluation=Evaluation(batch=10), end_of_text=END,
-        training=[Stretch(corpus="c", first=0, stop=60 * 2**20)], not_compared=[],
+        training=[Segment(corpus="c", first=0, stop=60 * 2**20)], not_compared=[],
     )  # fmt: skip
     tracemalloc.start()
     contamination_file(params, test, [file], tmp_path / "out.json")
@@ -147,7 +147,7 @@ def test_files(tmp_path: Path) -> None:
     save_file({"tokens": torch.from_numpy(np.concatenate([text(2, 9), split[60:]]))}, files[1])
     params = ContaminationParams(
         corpus="c", context=10, evaluation=Evaluation(start_token=3, batch=2), end_of_text=END,
-        training=[Stretch(corpus="c", first=0, stop=129)], not_compared=["other"],
+        training=[Segment(corpus="c", first=0, stop=129)], not_compared=["other"],
     )  # fmt: skip
     contamination_file(params, files[0], [files[1]], tmp_path / "out.json")
     assert json.loads((tmp_path / "out.json").read_text()) == {
@@ -166,6 +166,6 @@ def test_files(tmp_path: Path) -> None:
         "spans_found": 1 + 164 - 60 - 31,  # with the end of text before
         "expected_false_spans": 129 * 98 / 2**64,
     }
-    beyond = params.model_copy(update={"training": [Stretch(corpus="c", first=0, stop=130)]})
+    beyond = params.model_copy(update={"training": [Segment(corpus="c", first=0, stop=130)]})
     with pytest.raises(UserError, match=r"train\.safetensors: has 129 tokens, .* reads to 130"):
         contamination_file(beyond, files[0], [files[1]], tmp_path / "out.json")

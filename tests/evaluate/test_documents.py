@@ -1,4 +1,4 @@
-"""Documents of a stretch of tokens, and how the loss spreads over them."""
+"""Documents of a segment of tokens, and how the loss spreads over them."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import machine
-from noiseband.files import read_json, write_json
+from noiseband.io.files import read_json, write_json
 from tests.project import ROOT
 
 CAMPAIGNS = ("corruptions", "disks", "kills", "pocket")
@@ -49,7 +49,7 @@ def main() -> int:
 def keep(path: Path, name: str, figures: dict[str, Any]) -> None:
     """Put a campaign's figures in the place of its earlier ones."""
     sections = read_json(path) if path.exists() else {}
-    write_json(path, dict(sorted({**sections, name: figures}.items())), summed=False)
+    write_json(path, dict(sorted({**sections, name: figures}.items())), checksum=False)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from unittest import mock
 import pytest
 
 from noiseband.errors import DamagedError
-from noiseband.files import intact, is_intact
+from noiseband.io.checksums import intact, is_intact
 from tests.faults.jobs import Job, call, jobs_of, put_back
 from tests.faults.project import finished
 from tests.judge.server import Endpoint, running
@@ -157,7 +157,7 @@ def corrupted(draw: random.Random, path: Path, corruption: str) -> bytes | None:
     corruption changes nothing."""
     content = path.read_bytes()
     alike = (p for p in Path("results").rglob(f"*{path.suffix}") if p.is_file())
-    others = [p for p in sorted(alike) if p.read_bytes() != content and ".sums" not in p.parts]
+    others = [p for p in sorted(alike) if p.read_bytes() != content and ".checksums" not in p.parts]
     other = draw.choice(others).read_bytes() if others else b"of another"
     bad = CORRUPTIONS[corruption](draw, content, other)
     if bad == content:

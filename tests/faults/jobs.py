@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
-from noiseband.files import atomic
+from noiseband.io.files import atomic
 from tests.faults.project import Project
 
 VOLATILE = ("timing.json", "provenance.json")

@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from noiseband.orphans import SECONDS_TO_SAVE
+from noiseband.dag.orphans import SECONDS_TO_SAVE
 from tests.faults.project import Project, finished
 
 KINDS = (

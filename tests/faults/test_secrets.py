@@ -12,18 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from noiseband.corpus.dataset_files import dataset_files
 from noiseband.errors import UserError
-from noiseband.hub.dataset import dataset_files
 from noiseband.hub.entry import import_model
-from noiseband.hub.fetch import fetch_file
 from noiseband.hub.publish import published_files, write_publication
 from noiseband.hub.upload import upload
+from noiseband.io.hub_files import fetch_file
 from noiseband.judge.judge import judge_files
-from noiseband.report.track import track
-from noiseband.report.trackers import TRACKERS
 from noiseband.study.corpora import Files
 from noiseband.study.judges import OpenAIJudge
-from noiseband.train.mirror import Mirror
+from noiseband.tracking.track import track
+from noiseband.tracking.trackers import TRACKERS
+from noiseband.train.remote_checkpoints import Mirror
 from tests.hub.server import COMMIT, Fault, Hub, serve
 from tests.hub.study import trained_study
 from tests.judge import server as judges

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from safetensors.torch import save_file
 
-from noiseband.files import write_jsonl
 from noiseband.finetune.rows import Row, read_rows
+from noiseband.io.files import write_jsonl
 from noiseband.model.init import initial_weights
 from noiseband.study.config import Protocol
 from noiseband.study.recipe import Model

@@ -11,11 +11,11 @@ import tiktoken
 import torch
 
 from noiseband.errors import UserError
-from noiseband.files import read_jsonl
 from noiseband.finetune.data import encode_prompt
 from noiseband.finetune.loop import finetune
 from noiseband.finetune.respond import respond, respond_file
 from noiseband.finetune.rows import Row
+from noiseband.io.files import read_jsonl
 from noiseband.model.gpt import AttentionKind
 from noiseband.model.load import load_model
 from noiseband.study.config import Answers, Protocol

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from noiseband.errors import UserError
-from noiseband.files import write_jsonl
 from noiseband.finetune.rows import Row, read_rows
+from noiseband.io.files import write_jsonl
 
 GOOD = [
     {"instruction": "Ask", "input": "", "output": "Say", "split": split, "synthetic": True}

@@ -19,7 +19,7 @@ import time
 import traceback
 from pathlib import Path
 
-from noiseband.gpus import reserve, slots
+from noiseband.gpus import queue, reserve
 
 JOBS = 200
 DEVICES = [f"gpu{k}" for k in range(8)]
@@ -59,7 +59,7 @@ def job(number: int, folder: Path, seed: int) -> int:
 
 def main() -> None:
     folder, seed = Path(sys.argv[1]), int(sys.argv[2])
-    slots.POLL = POLL
+    queue.POLL = POLL
     os.environ["NOISEBAND_GPU_LOCKS"] = str(folder / "locks")
     children = []
     for number in range(JOBS):

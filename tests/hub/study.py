@@ -9,22 +9,22 @@ from typing import Any
 
 import torch
 
+from noiseband.analysis import inference
+from noiseband.analysis.rows import NoiseRow, RunRow, VerdictRow
+from noiseband.analysis.tables import run_rows
 from noiseband.corpus.token_file import open_tokens
 from noiseband.corpus.tokens import tokenize
 from noiseband.corpus.vocabulary import build_vocabulary, load_encoding
 from noiseband.evaluate.loss import evaluate_file
-from noiseband.files import write_json, write_jsonl
+from noiseband.io.files import write_json, write_jsonl
+from noiseband.io.tables import write_rows
 from noiseband.model.init import write_init
-from noiseband.report import inference
-from noiseband.report.rows import NoiseRow, RunRow, VerdictRow
-from noiseband.report.tables import run_rows
 from noiseband.repro.provenance import write_provenance
 from noiseband.study import Run, Study
 from noiseband.study.load import parse_study
 from noiseband.study.params import EvaluateParams, InitParams, TablesParams, TrainParams
-from noiseband.table import write_rows
 from noiseband.train.loop import train
-from noiseband.train.stretches import stretches_of
+from noiseband.train.segments import segments_of
 from noiseband.train.trainer import Job
 from tests.conftest import STUDY
 
@@ -86,7 +86,7 @@ def _write_tokens(study: Study) -> None:
 def _train(study: Study, run: Run) -> None:
     results, params = study.results, TrainParams.of(study, run)
     tokens, out = results / "tokens/text", results / "runs" / run.name
-    init, start = results / study.start_file(run), InitParams.of(run.recipe)
+    init, start = study.start_file(run), InitParams.of(run.recipe)
     write_init(start.model, start.method, start.seed, init, init.with_suffix(".json"))
     vocabulary = tokens / "vocabulary.tiktoken"
     (out / "work").mkdir(parents=True)
@@ -101,8 +101,8 @@ def _train(study: Study, run: Run) -> None:
         )
     )
     inputs = {"tokens": tokens / "train.safetensors", "vocabulary": vocabulary, "init": init}
-    stretches = stretches_of(out / "work", params.recipe.steps)
-    write_provenance(out, params, inputs, torch.device("cpu"), 1, stretches)
+    segments = segments_of(out / "work", params.recipe.steps)
+    write_provenance(out, params, inputs, torch.device("cpu"), 1, segments)
     evaluate(study, run.name)
 
 

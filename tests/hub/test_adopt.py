@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from noiseband.errors import NotMadeError, UserError
-from noiseband.files import read_json
 from noiseband.hub.adopt import adopt
 from noiseband.hub.entry import Import, import_model
 from noiseband.hub.publish import published_files, write_publication
+from noiseband.io.files import read_json
 from noiseband.study import Study
 from tests.hub.server import COMMIT
 from tests.hub.study import copied, evaluate, write_tables

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from noiseband.analysis.rows import NoiseRow, RunRow, VerdictRow
 from noiseband.errors import UserError
-from noiseband.files import read_json, write_json, write_jsonl
 from noiseband.hub.card import card_text
 from noiseband.hub.markdown import block, code, inline
-from noiseband.report.rows import NoiseRow, RunRow, VerdictRow
+from noiseband.io.files import read_json, write_json, write_jsonl
+from noiseband.io.tables import read_rows, write_rows
 from noiseband.study import Study
-from noiseband.table import read_rows, write_rows
 from tests.hub.study import copied
 
 

@@ -12,12 +12,12 @@ import yaml
 from safetensors.torch import load_file, save, save_file
 
 from noiseband.errors import UserError
-from noiseband.files import read_json
 from noiseband.hub.entry import complaints, import_model
 from noiseband.hub.pretrained import write_pretrained
 from noiseband.hub.publish import published_files, write_publication
+from noiseband.io.digests import digest
+from noiseband.io.files import read_json
 from noiseband.model.init import initial_weights
-from noiseband.repro.digest import digest
 from noiseband.study import Study, load_study
 from noiseband.study.params import PretrainedParams
 from tests.hub.models import SMALL, saved_gpt2

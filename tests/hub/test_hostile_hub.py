@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from noiseband.corpus.dataset_files import dataset_files
 from noiseband.errors import UserError
-from noiseband.hub import resume
-from noiseband.hub.dataset import dataset_files
-from noiseband.hub.fetch import fetch_file
-from noiseband.hub.guard import TAG, check_name
+from noiseband.io import hub_resume
+from noiseband.io.hub_files import fetch_file
+from noiseband.io.hub_names import TAG, check_name
 from noiseband.study.corpora import Files
 from noiseband.study.pretrained import Pretrained
 from tests.hub import server
@@ -78,7 +78,7 @@ def misnaming(
     with serve(made=made) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hf/hub"))
-        monkeypatch.setattr(resume, "LARGE", 1)
+        monkeypatch.setattr(hub_resume, "LARGE", 1)
         yield hub
 
 

@@ -12,12 +12,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from noiseband.errors import UserError
-from noiseband.files import write_json
 from noiseband.hub.gpt2 import config_of, to_gpt2
 from noiseband.hub.pretrained import write_pretrained
+from noiseband.io.digests import digest, digests
+from noiseband.io.files import write_json
 from noiseband.model.init import initial_weights
 from noiseband.model.load import load_model
-from noiseband.repro.digest import digest, digests
 from noiseband.study.params import PretrainedParams
 from tests.hub.models import SMALL, saved_gpt2
 from tests.hub.server import COMMIT, Hub
@@ -63,7 +63,7 @@ def test_a_folder_and_the_hub_give_the_same_model(
         one, other = tmp_path / "local" / name, tmp_path / "hub" / name
         assert one.read_bytes() == other.read_bytes()
     assert sorted(file.name for file in (tmp_path / "hub").iterdir()) == [
-        ".sums", "model.json", "model.safetensors", "pretrained.json",
+        ".checksums", "model.json", "model.safetensors", "pretrained.json",
     ]  # fmt: skip
     weights = load_file(tmp_path / "hub/model.safetensors")
     assert json.loads((tmp_path / "hub/model.json").read_text())["sha256"] == digest(weights)

@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from noiseband.errors import NotMadeError, UserError
-from noiseband.hub.fetch import fetch_file
 from noiseband.hub.publish import published_files, write_publication
 from noiseband.hub.upload import TRIES, upload
+from noiseband.io.hub_files import fetch_file
 from noiseband.model.load import load_model
 from noiseband.study import Study, load_study
 from tests.hub.server import Fault

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from noiseband.errors import UserError
 from noiseband.hub.reference import from_reference, shape_of
+from noiseband.io.digests import digest
 from noiseband.model.init import initial_weights
-from noiseband.repro.digest import digest
 from noiseband.study.recipe import Model
 from tests.hub.models import SMALL
 

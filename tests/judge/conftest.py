@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from noiseband.files import read_jsonl, write_text
+from noiseband.io.files import read_jsonl, write_text
 from noiseband.judge import asking
 from noiseband.judge.judge import judge_files
 from noiseband.study.judges import OpenAIJudge

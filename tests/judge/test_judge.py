@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from noiseband.errors import UserError
-from noiseband.files import read_jsonl, write_jsonl
+from noiseband.io.files import read_jsonl, write_jsonl
 from noiseband.judge import progress
 from noiseband.judge.interface import Question, Reply, Score
 from noiseband.judge.judge import judge_files, judge_round, read_answers, shuffled

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from noiseband.errors import UserError
-from noiseband.files import read_jsonl
+from noiseband.io.files import read_jsonl
 from noiseband.judge import language_model
 from noiseband.judge.judge import judge_files
 from noiseband.judge.local import serve

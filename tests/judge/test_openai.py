@@ -101,7 +101,7 @@ def test_rounds_are_draws_of_their_own(endpoint: Endpoint, judged: Judged) -> No
 
 
 def test_equal_questions_are_asked_once(endpoint: Endpoint, judged: Judged, tmp_path: Path) -> None:
-    from noiseband.files import read_jsonl, write_jsonl
+    from noiseband.io.files import read_jsonl, write_jsonl
     from noiseband.judge.judge import judge_files
     from noiseband.study.judges import OpenAIJudge
 

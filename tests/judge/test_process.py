@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from noiseband.files import read_jsonl
+from noiseband.io.files import read_jsonl
 from noiseband.judge.store import Store
 from noiseband.study.judges import Budget, OpenAIJudge
 from noiseband.study.params import JudgeParams

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noiseband.errors import UserError
-from noiseband.files import read_jsonl
+from noiseband.io.files import read_jsonl
 from noiseband.judge.endpoint import _wait
 from noiseband.judge.interface import Score
 from noiseband.judge.ledger import Ledger, usage

@@ -9,8 +9,8 @@ import sys
 import pytest
 import torch
 
+from noiseband.io.digests import digest, digests
 from noiseband.model.init import initial_weights
-from noiseband.repro.digest import digest, digests
 from noiseband.study.recipe import Model
 
 SMALL = Model(vocabulary=512, context=64, width=48, heads=4, layers=3)
@@ -62,7 +62,7 @@ def test_linear_weights_and_biases_have_pytorchs_bounds() -> None:
 PROGRAM = """
 import sys, torch
 from noiseband.model.init import initial_weights
-from noiseband.repro.digest import digest
+from noiseband.io.digests import digest
 from noiseband.study.recipe import Model
 torch.set_num_threads(int(sys.argv[1]))
 model = Model(vocabulary=512, context=64, width=48, heads=4, layers=3)

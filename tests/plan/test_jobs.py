@@ -11,8 +11,8 @@ import yaml
 
 from noiseband.errors import UserError
 from noiseband.plan.jobs import gpu_resource, launcher, nodes_of, training_resources
-from noiseband.plan.machines import Machine, load_machines
 from noiseband.study import Study, parse_study
+from noiseband.study.machines import Machine, load_machines
 
 POCKET = {"vocabulary": 512, "context": 16, "width": 16, "heads": 2, "layers": 2}
 RATE = {"model": "small", "precision": "float32", "dropout": True, "tokens_per_second": 0.1}

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from noiseband.errors import UserError
-from noiseband.files import write_json
+from noiseband.io.files import write_json
 from noiseband.plan.estimate import RunPlan, combined, disk, extra_seed, plan, plan_each, total
-from noiseband.plan.machines import Machines, load_machines, machine_of
 from noiseband.plan.memory import GIB, OVERHEAD, memory, parameter_count
 from noiseband.published import data
 from noiseband.study import Study, parse_study
+from noiseband.study.machines import Machines, load_machines, machine_of
 
 REFERENCE: dict[str, Any] = {
     "study": "reference",

@@ -6,15 +6,15 @@ import re
 
 import pytest
 
+from noiseband.analysis.tuning_rows import FinetuningRow
+from noiseband.io.tables import read_rows
 from noiseband.judge.judge import judge_files
-from noiseband.report.tuning_rows import FinetuningRow
 from noiseband.repro.manifest import write_manifest
 from noiseband.study.judges import OpenAIJudge
-from noiseband.table import read_rows
+from tests.fake_runs import BASELINES
 from tests.judge.server import Fault, Handler, good, running, text
-from tests.report.conftest import Made, make
-from tests.report.fake_runs import BASELINES
-from tests.report.small_study import QUESTIONS, write_study
+from tests.pages import Made, make
+from tests.small_study import QUESTIONS, write_study
 
 MODELS = ["baseline-42/alpaca/42", "baseline-22/alpaca/42"]
 ROUNDS = 3

@@ -14,15 +14,15 @@ import pytest
 from jinja2 import UndefinedError
 
 from noiseband.errors import UserError
-from noiseband.files import write_text
+from noiseband.io.files import write_text
 from noiseband.report.page import SCRIPT, TEMPLATES, environment, write_report
-from noiseband.report.view_samples import last_samples, samples
+from noiseband.report.views.samples import last_samples, samples
 from noiseband.repro.compare import Difference
 from noiseband.repro.diverge import Divergence
-from tests.report.conftest import Made, make
-from tests.report.fake_runs import BASELINES, FakeRun, continued
-from tests.report.small_study import MACHINES, sha, write_study
-from tests.report.test_hostile import Tags
+from tests.fake_runs import BASELINES, FakeRun, continued
+from tests.pages import Made, make
+from tests.report.test_sanitize import Tags
+from tests.small_study import MACHINES, sha, write_study
 
 SECTIONS = [
     "answer", "results", "noise", "stacks", "training", "samples", "finetuning", "checks",
@@ -162,7 +162,7 @@ def test_reruns_recipes_and_provenance_are_told(made: Made) -> None:
 
 def moved(*processors: dict[str, Any]) -> str:
     rows = [{"step": 200 * n, "processes": n + 1, **one} for n, one in enumerate(processors)]
-    return json.dumps({"stretches": rows})
+    return json.dumps({"segments": rows})
 
 
 def test_a_run_that_changed_its_class_of_processor_is_marked(tmp_path: Path) -> None:

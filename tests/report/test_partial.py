@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
-from noiseband.files import write_json
+from noiseband.io.files import write_json
 from noiseband.report.partial import write_partial
-from noiseband.report.progress import State, last_row, progress
 from noiseband.study import Study, parse_study
+from noiseband.tracking.running import State, last_row, progress
 from noiseband.train.checkpoint import locked
-from tests.report.fake_runs import CLIPPING, FakeRun
-from tests.report.small_study import MACHINES, write_study
+from tests.fake_runs import CLIPPING, FakeRun
+from tests.small_study import MACHINES, write_study
 
 
 @pytest.fixture

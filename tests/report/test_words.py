@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from noiseband.analysis.rows import VerdictRow
 from noiseband.report import words
-from noiseband.report.rows import VerdictRow
 
 HELPS = VerdictRow(
     intervention="a",

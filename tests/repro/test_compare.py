@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor
 
-from noiseband.repro import tensor_file
+from noiseband.io import tensor_files
+from noiseband.io.digests import BITS, digests
 from noiseband.repro.compare import Comparison, compare_digests, compare_files
-from noiseband.repro.digest import BITS, digests
 
 
 def compare(tmp_path: Path, a: dict[str, Tensor], b: dict[str, Tensor]) -> Comparison:
@@ -100,11 +100,11 @@ def test_as_numpy_finds_it_in_any_chunks(
     y = x.clone()
     for element, bit in flips:
         y.view(-1).view(BITS[dtype.itemsize])[element] ^= 1 << bit
-    before, tensor_file.CHUNK = tensor_file.CHUNK, chunk
+    before, tensor_files.CHUNK = tensor_files.CHUNK, chunk
     try:
         found = compare(tmp_path, {"x": x}, {"x": y}).first
     finally:
-        tensor_file.CHUNK = before
+        tensor_files.CHUNK = before
     elements = sorted({element for element, _ in flips})
     assert (found is None) == (not elements)
     if found is None:

@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from noiseband.errors import NotMadeError, UserError
-from noiseband.files import atomic, write_json
+from noiseband.io.files import atomic, write_json
+from noiseband.io.traces import read_rows, write_trace
 from noiseband.repro.diverge import Divergence, diverge
-from noiseband.trace import read_rows, write_trace
 from noiseband.train.loop import train
 from noiseband.train.replay import finished_job
 from noiseband.train.trainer import Job, Trainer

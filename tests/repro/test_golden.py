@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 
-import noiseband.repro
+import noiseband.published
+from noiseband.io.digests import digests
 from noiseband.model.init import initial_weights
-from noiseband.repro.digest import digests
-from noiseband.repro.golden import complaint, golden_digests
+from noiseband.published.golden import golden_digests
+from noiseband.repro.golden import complaint
 from noiseband.study.recipe import Model
 from tests.model.reference_model import reference_parameters
 
 GOLDEN = sorted(
-    p.stem for p in (Path(noiseband.repro.__file__).parent / "golden_digests").iterdir()
+    p.stem for p in (Path(noiseband.published.__file__).parent / "golden_digests").iterdir()
 )
 START = "v512-c64-w48-h4-l3-reference-42"
 REFERENCE = "v50257-c1024-w768-h12-l12-reference"

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from noiseband.files import read_json
-from noiseband.repro.digest import digests
+from noiseband.io.digests import digests
+from noiseband.io.files import read_json
 from noiseband.repro.manifest import write_manifest
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from noiseband.files import read_json
-from noiseband.repro.digest import file_digest
+from noiseband.io.digests import file_digest
+from noiseband.io.files import read_json
 from noiseband.repro.rerun import verify_rerun
 from noiseband.train.loop import train
 from tests.repro.test_diverge import other_seed_from, study_results

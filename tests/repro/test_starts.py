@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from noiseband.errors import UserError
-from noiseband.files import write_json
-from noiseband.repro.digest import digests
+from noiseband.io.digests import digests
+from noiseband.io.files import write_json
+from noiseband.io.tables import read_rows
 from noiseband.repro.starts import RunStart, SharedTensors, verify_starts
 from noiseband.study import parse_study
 from noiseband.study.params import StartParams, StartsParams
-from noiseband.table import read_rows
 
 SHARED = torch.ones(3)
 FILES: dict[str, dict[str, Tensor]] = {

@@ -9,11 +9,11 @@ import torch
 from safetensors.torch import save_file
 
 from noiseband.errors import UserError
-from noiseband.files import write_json
-from noiseband.repro.digest import digests
+from noiseband.io.digests import digests
+from noiseband.io.files import write_json
+from noiseband.io.traces import Row, write_trace
 from noiseband.repro.manifest import write_manifest
 from noiseband.repro.verify import verify
-from noiseband.trace import Row, write_trace
 
 WEIGHTS = {"tok_emb.weight": torch.ones(2, 3), "out_head.weight": torch.zeros(3)}
 

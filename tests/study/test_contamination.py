@@ -9,7 +9,7 @@ import pytest
 from noiseband.study import parse_study
 from noiseband.study.contamination import (
     ContaminationParams,
-    Stretch,
+    Segment,
     contaminated_runs,
     contaminations,
     merged,
@@ -33,7 +33,7 @@ def test_runs_of_one_window_and_the_same_tokens_share_a_job(study_data: Data) ->
     }
     assert runs["text-32~text-0-1025"] == ["long-42"]
     job = contaminations(study)["text-16~text-0-2049"]
-    assert job.training == [Stretch(corpus="text", first=0, stop=2049)]
+    assert job.training == [Segment(corpus="text", first=0, stop=2049)]
     assert (job.corpus, job.end_of_text, job.not_compared) == ("text", 511, [])
 
 
@@ -48,7 +48,7 @@ def test_precision_moves_no_window(study_data: Data) -> None:
 def test_a_continued_run_has_seen_what_the_other_read(study_data: Data) -> None:
     study_data["runs"] += [EXTENDED, {**EXTENDED, "name": "later", "start_token": 9000}]
     runs = contaminated_runs(parse_study(study_data))
-    assert runs["text-16~text-0-2049"] == ["extended"]  # the stretches share a token: one stretch
+    assert runs["text-16~text-0-2049"] == ["extended"]  # the segments share a token: one segment
     assert runs["text-16~text-0-1025~text-9000-10025"] == ["later"]
 
 
@@ -74,9 +74,9 @@ def test_corpora_are_compared_where_their_ids_mean_the_same(study_data: Data) ->
     study = parse_study(study_data)
     of = {name: ContaminationParams.of(study, run) for name, run in study.runs.items()}
     # One corpus under two names: the same tokens, read twice.
-    assert of["extended"].training == [Stretch(corpus="same", first=0, stop=1025)]
+    assert of["extended"].training == [Segment(corpus="same", first=0, stop=1025)]
     # A vocabulary trained on other documents: id 300 is another word there.
-    assert of["other"].training == [Stretch(corpus="cut", first=0, stop=1025)]
+    assert of["other"].training == [Segment(corpus="cut", first=0, stop=1025)]
     assert (of["extended"].not_compared, of["other"].not_compared) == ([], ["text"])
     for corpus in study_data["corpora"].values():
         corpus["tokenizer"] = {"kind": "gpt2"}
@@ -88,7 +88,7 @@ def test_corpora_are_compared_where_their_ids_mean_the_same(study_data: Data) ->
 
 
 @pytest.mark.parametrize(
-    ("stretches", "expected"),
+    ("segments", "expected"),
     [
         ([("b", 0, 5), ("a", 7, 9)], [("a", 7, 9), ("b", 0, 5)]),
         ([("a", 5, 9), ("a", 0, 5)], [("a", 0, 9)]),
@@ -96,6 +96,6 @@ def test_corpora_are_compared_where_their_ids_mean_the_same(study_data: Data) ->
         ([("a", 0, 4), ("a", 5, 9)], [("a", 0, 4), ("a", 5, 9)]),
     ],
 )
-def test_stretches_that_touch_are_one(stretches: Any, expected: Any) -> None:
-    given = [Stretch(corpus=c, first=first, stop=stop) for c, first, stop in stretches]
+def test_segments_that_touch_are_one(segments: Any, expected: Any) -> None:
+    given = [Segment(corpus=c, first=first, stop=stop) for c, first, stop in segments]
     assert [(s.corpus, s.first, s.stop) for s in merged(given)] == expected

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -134,9 +133,10 @@ def test_it_starts_from_the_others_file_and_nothing_is_drawn_for_it(study_data: 
     study_data["runs"] += [EXTENDED, {"name": "extended-again", "repeat_of": "extended"}]
     study = parse_study(study_data)
     init = study.runs["baseline-42"].start
-    assert study.start_file(study.runs["baseline-42"]) == Path("init", f"{init}.safetensors")
+    assert study.start_file(study.runs["baseline-42"]) == study.paths.start(init)
+    baseline = study.paths.run("baseline-42")
     for name in ("extended", "extended-again"):
-        assert study.start_file(study.runs[name]) == Path("runs/baseline-42/model.safetensors")
+        assert study.start_file(study.runs[name]) == baseline / "model.safetensors"
     assert study.starts.keys() == {run.recipe.start for run in study.runs.values()}
     assert Study(study.config, {"extended": study.runs["extended"]}).starts == {}
     starts = {one.run: one.start for one in StartsParams.of(study).runs}

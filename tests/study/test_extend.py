@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
+from noiseband.dag.workflow import study_of
 from noiseband.errors import UserError
 from noiseband.study import StudyError, load_study
 from noiseband.study.extend import changed, read_config
-from noiseband.workflow import study_of
 
 
 @pytest.fixture

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from noiseband.dag.workflow import one_of
 from noiseband.study import Study, StudyError, load_study, parse_study
+from noiseband.study.artefacts import deterministic_artefacts, table_inputs
 from noiseband.study.params import (
     EvaluateParams,
     FinetuneParams,
@@ -17,7 +19,6 @@ from noiseband.study.params import (
     finetuned_models,
 )
 from noiseband.study.pretrained import KNOWN_MODELS
-from noiseband.workflow import deterministic_artefacts, one_of, table_inputs
 
 Data = dict[str, Any]
 COMMIT = "607a30d783dfa663caf39e06633721c8d4cfcd7e"
@@ -79,13 +80,13 @@ def test_all_fine_tunes_it_and_a_list_may(study_data: Data, study: Study) -> Non
 
 
 def test_its_files_are_digested_and_tabulated(study: Study) -> None:
-    made = {file for file in deterministic_artefacts(study) if "/mine/" in file}
+    made = {str(file) for file in deterministic_artefacts(study) if "mine" in file.parts}
     names = ("pretrained.json", "model.json", "model.safetensors", "test_loss.json")
     ift = ("model.safetensors", "epochs.json", "answers.jsonl")
     assert made == {f"results/runs/mine/{name}" for name in names} | {
         f"results/runs/mine/ift/p/42/{name}" for name in ift
     }
-    assert "results/runs/mine/pretrained.json" in table_inputs(study)
+    assert study.paths.run("mine") / "pretrained.json" in table_inputs(study)
 
 
 def test_published_shapes(study_data: Data) -> None:

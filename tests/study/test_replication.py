@@ -13,11 +13,11 @@ import pytest
 
 from noiseband.model.gpt import parameter_shapes
 from noiseband.plan.estimate import RunPlan, plan_each
-from noiseband.plan.machines import load_machines
 from noiseband.plan.memory import parameter_count
 from noiseband.published import data
-from noiseband.repro.golden import golden_digests
+from noiseband.published.golden import golden_digests
 from noiseband.study import Study, load_study
+from noiseband.study.machines import load_machines
 from noiseband.study.params import PretrainedParams, StartsParams, TablesParams
 from noiseband.train.schedule import learning_rate
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from noiseband.corpus.token_file import open_tokens
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.study.params import TrainParams
-from noiseband.train.launch import end, launch, launched
+from noiseband.train.launch.processes import joined
+from noiseband.train.launch.torchrun import end, launch, launched
 from noiseband.train.loop import train
-from noiseband.train.processes import joined
 from noiseband.train.trainer import Job
 
 

@@ -122,7 +122,7 @@ def test_workers_end_with_their_launcher(
 
 
 STARTED_BY_SNAKEMAKE = (
-    "import subprocess, sys; from noiseband.orphans import sign_jobs; sign_jobs(); "
+    "import subprocess, sys; from noiseband.dag.orphans import sign_jobs; sign_jobs(); "
     "subprocess.run(sys.argv[1:])"
 )
 

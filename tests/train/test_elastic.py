@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from noiseband.repro.digest import digests
+from noiseband.io.digests import digests
 from noiseband.study.recipe import valid_processes
 from noiseband.train.loop import train
 from noiseband.train.trainer import Job

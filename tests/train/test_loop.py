@@ -19,9 +19,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from noiseband.errors import UserError
-from noiseband.files import atomic, read_json, read_jsonl
+from noiseband.io.files import atomic, read_json, read_jsonl
+from noiseband.io.traces import Row, read_rows
 from noiseband.model.gpt import empty_model
-from noiseband.trace import Row, read_rows
 from noiseband.train import objective
 from noiseband.train.flat import FlatParameters
 from noiseband.train.loop import train
@@ -292,7 +292,7 @@ def test_moments_that_are_not_finite_are_seen_in_the_trace(make_job: MakeJob, mo
 
 
 def test_rows_survive_the_trace_file(tmp_path: Path) -> None:
-    from noiseband.trace import write_trace
+    from noiseband.io.traces import write_trace
 
     rows = [
         Row(0, 1.5, 0.1, math.inf, False, True, -(2**62)),

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from noiseband.repro.digest import digests
+from noiseband.io.digests import digests
 from noiseband.study.config import Checkpoints, Samples
 from noiseband.train import record
 from noiseband.train.checkpoint import load

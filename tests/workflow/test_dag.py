@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from noiseband.files import write_json
-from noiseband.report.traces import read_trace
+from noiseband.analysis.traces import read_trace
+from noiseband.io.files import write_json
 from noiseband.repro.manifest import artefact_digest
 from tests.hub.models import SMALL, saved_gpt2
 from tests.judge.server import running
@@ -120,7 +120,7 @@ def test_nothing_is_left_to_do(project: Project) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("src/noiseband/report/figures.py", "\n\n\n", "\n\n# another line\n"),
+        ("src/noiseband/report/figures/write.py", "\n\n\n", "\n\n# another line\n"),
         ("src/noiseband/report/page.py", "\n\n\n", "\n\n# another line\n"),
         ("src/noiseband/report/templates/style.css", "{", " {"),
         ("src/noiseband/stats/verdicts.py", "\n\n\n", "\n\n# another line\n"),
@@ -173,7 +173,7 @@ def test_editing_training_code_retrains_every_run(project: Project) -> None:
 
 
 def test_editing_a_readers_code_reads_the_corpus_again(project: Project) -> None:
-    with project.edited("src/noiseband/corpus/asv.py", "\n\n\n", "\n\n# another line\n"):
+    with project.edited("src/noiseband/corpus/embedded/asv.py", "\n\n\n", "\n\n# another line\n"):
         planned = project.planned()
     assert {"corpus", "tokenize", "train"} <= planned.keys()
 

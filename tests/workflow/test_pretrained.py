@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from noiseband.files import read_jsonl
+from noiseband.io.files import read_jsonl
 from noiseband.model.gpt import parameter_shapes
 from noiseband.study.recipe import Model
 from tests.hub.models import saved_gpt2

@@ -18,11 +18,11 @@ import pytest
 import yaml
 from safetensors.numpy import save
 
+from noiseband.io.tables import read_rows
 from noiseband.published import data
-from noiseband.report.reproduced import MISSING, OTHER_SIZE, ReproducedRow
+from noiseband.published.comparison import MISSING, OTHER_SIZE, ReproducedRow
 from noiseband.study import load_study
 from noiseband.study.recipe import Model
-from noiseband.table import read_rows
 from tests.hub.models import saved_gpt2
 from tests.hub.server import Hub, serve
 from tests.project import ROOT

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from noiseband.files import SUMS, is_intact
+from noiseband.io.checksums import CHECKSUMS, is_intact
 from noiseband.repro.verify import verify
 from tests.workflow.project import Project
 
@@ -126,7 +126,7 @@ def test_a_file_from_the_cache_is_not_accused_by_the_sum_of_an_earlier_one(
     own = second.folder / "later" / name
     done = second.snakemake("--config", "results=later", "--", f"later/{name}")
     assert done.returncode == 0, done.stderr
-    assert (own.parent / SUMS / own.name).exists()
+    assert (own.parent / CHECKSUMS / own.name).exists()
     own.write_text("{}")
     assert not is_intact(own)
     # A dry run takes nothing from the cache, and leaves the sums alone.

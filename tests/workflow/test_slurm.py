@@ -66,7 +66,7 @@ class OnCluster(Project):
         return process.returncode, output
 
     def log(self, run: str) -> str:
-        """All that a run's processes have said, in every stretch."""
+        """All that a run's processes have said, in every segment."""
         found = list((self.folder / "results" / "work").glob(f"{run}-*/train.log"))
         return found[0].read_text() if found else ""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from noiseband.files import SUMS
+from noiseband.io.checksums import CHECKSUMS
 from tests.s3 import SECRET, s3_server
 from tests.workflow.project import Project
 
@@ -46,7 +46,7 @@ def test_results_in_s3_are_those_on_the_disk(
         said = done.stdout + done.stderr
         assert "Training baseline-22" in said and "Training baseline-42" not in said
         assert SECRET not in said
-        assert not [*elsewhere.folder.rglob(SUMS)], "only declared files travel"
+        assert not [*elsewhere.folder.rglob(CHECKSUMS)], "only declared files travel"
         found = {}
         for name in ("manifest.json", "report.html"):
             body = boto3.client("s3").get_object(Bucket="lab", Key=f"study/results/{name}")["Body"]

@@ -4,17 +4,21 @@
 # their params, which are part of the key, and no benchmark, which Snakemake has none of for a hit.
 
 
+# Undeclared, so that Snakemake leaves it alone when a job is killed.
+SHARDS = PATHS.work / "tokens"
+
+
 rule corpus:
     input:
-        code=code("corpus.build"),
+        code=code("corpus.build", "corpus.embedded"),
         files=lambda w: local(local_files(study, w.corpus)),
     output:
-        train=f"{RESULTS}/corpus/{{corpus}}/train.jsonl",
-        validation=f"{RESULTS}/corpus/{{corpus}}/validation.jsonl",
-        test=f"{RESULTS}/corpus/{{corpus}}/test.jsonl",
-        card=f"{RESULTS}/corpus/{{corpus}}/card.json",
+        train=PATHS.corpus("{corpus}") / "train.jsonl",
+        validation=PATHS.corpus("{corpus}") / "validation.jsonl",
+        test=PATHS.corpus("{corpus}") / "test.jsonl",
+        card=PATHS.corpus("{corpus}") / "card.json",
     log:
-        f"{RESULTS}/logs/corpus/{{corpus}}.log",
+        PATHS.log("corpus", "{corpus}"),
     wildcard_constraints:
         corpus=one_of(corpora_made_of(study, "text")),
     params:
@@ -36,9 +40,9 @@ rule vocabulary:
         code=code("corpus.vocabulary"),
         text=vocabulary_text,
     output:
-        f"{RESULTS}/tokens/{{corpus}}/vocabulary.tiktoken",
+        PATHS.vocabulary("{corpus}"),
     log:
-        f"{RESULTS}/logs/vocabulary/{{corpus}}.log",
+        PATHS.log("vocabulary", "{corpus}"),
     params:
         text=lambda w: VocabularyParams.of(study, w.corpus).text,
     message:
@@ -55,12 +59,12 @@ rule tokenize:
         test=rules.corpus.output.test,
         vocabulary=rules.vocabulary.output[0],
     output:
-        train=f"{RESULTS}/tokens/{{corpus}}/train.safetensors",
-        validation=f"{RESULTS}/tokens/{{corpus}}/validation.safetensors",
-        test=f"{RESULTS}/tokens/{{corpus}}/test.safetensors",
-        card=f"{RESULTS}/tokens/{{corpus}}/card.json",
+        train=PATHS.split("{corpus}", "train"),
+        validation=PATHS.split("{corpus}", "validation"),
+        test=PATHS.split("{corpus}", "test"),
+        card=PATHS.tokens("{corpus}") / "card.json",
     log:
-        f"{RESULTS}/logs/tokenize/{{corpus}}.log",
+        PATHS.log("tokenize", "{corpus}"),
     wildcard_constraints:
         corpus=one_of(corpora_made_of(study, "text")),
     # As many as there are, up to these: Snakemake lowers them to --cores.
@@ -72,25 +76,24 @@ rule tokenize:
     shell:
         'noiseband tokenize --params {params.text:q} --corpus "$(dirname {input.train:q})"'
         " --vocabulary {input.vocabulary:q} --workers {threads}"
-        # Undeclared, so that Snakemake leaves it alone when the job is killed.
-        " --work {RESULTS:q}/work/tokens/{wildcards.corpus}"
+        " --work {SHARDS:q}/{wildcards.corpus}"
         ' --out "$(dirname {output.card:q})" 2> {log:q}'
 
 
 rule fetch_tokens:
     input:
-        code=code("hub.tokens"),
+        code=code("corpus.fetched_tokens"),
         files=lambda w: local(local_files(study, w.corpus)),
         vocabulary=rules.vocabulary.output[0],
     output:
-        train=f"{RESULTS}/tokens/{{corpus}}/train.safetensors",
-        validation=f"{RESULTS}/tokens/{{corpus}}/validation.safetensors",
-        test=f"{RESULTS}/tokens/{{corpus}}/test.safetensors",
-        card=f"{RESULTS}/tokens/{{corpus}}/card.json",
+        train=PATHS.split("{corpus}", "train"),
+        validation=PATHS.split("{corpus}", "validation"),
+        test=PATHS.split("{corpus}", "test"),
+        card=PATHS.tokens("{corpus}") / "card.json",
     log:
-        f"{RESULTS}/logs/fetch_tokens/{{corpus}}.log",
+        PATHS.log("fetch_tokens", "{corpus}"),
     benchmark:
-        f"{RESULTS}/benchmarks/fetch_tokens/{{corpus}}.tsv"
+        PATHS.benchmark("fetch_tokens", "{corpus}")
     wildcard_constraints:
         corpus=one_of(corpora_made_of(study, "tokens")),
     params:
@@ -114,9 +117,9 @@ rule instructions:
         code=code("corpus.instructions"),
         file=instruction_file,
     output:
-        f"{RESULTS}/instructions/{{instructions}}/rows.jsonl",
+        PATHS.instructions("{instructions}") / "rows.jsonl",
     log:
-        f"{RESULTS}/logs/instructions/{{instructions}}.log",
+        PATHS.log("instructions", "{instructions}"),
     params:
         text=lambda w: InstructionsParams.of(study, w.instructions).text,
         out=subpath(output[0], parent=True),

@@ -2,23 +2,24 @@
 # the same test window and were trained on the same tokens.
 
 CONTAMINATION = contaminations(study)
+SPLIT = study.config.evaluation.split
 
 # Of a run or a pretrained model: not `rules.train.output.model`, which would be of runs alone.
-MODEL = f"{RESULTS}/runs/{{run}}/model.safetensors"
+MODEL = PATHS.run("{run}") / "model.safetensors"
 
 
 rule evaluate:
     input:
         code=code("evaluate.loss"),
         model=MODEL,
-        tokens=lambda w: f"{RESULTS}/tokens/{study.measured_on(study.models[w.run])}/{study.config.evaluation.split}.safetensors",
-        vocabulary=lambda w: f"{RESULTS}/tokens/{study.measured_on(study.models[w.run])}/vocabulary.tiktoken",
+        tokens=lambda w: PATHS.split(study.measured_on(study.models[w.run]), SPLIT),
+        vocabulary=lambda w: PATHS.vocabulary(study.measured_on(study.models[w.run])),
     output:
-        f"{RESULTS}/runs/{{run}}/test_loss.json",
+        PATHS.run("{run}") / "test_loss.json",
     log:
-        f"{RESULTS}/logs/evaluate/{{run}}.log",
+        PATHS.log("evaluate", "{run}"),
     benchmark:
-        f"{RESULTS}/benchmarks/evaluate/{{run}}.tsv"
+        PATHS.benchmark("evaluate", "{run}")
     resources:
         gpu=gpus(lambda model: 1),
     params:
@@ -33,17 +34,17 @@ rule evaluate:
 rule contamination:
     input:
         code=code("evaluate.contamination"),
-        tokens=lambda w: f"{RESULTS}/tokens/{CONTAMINATION[w.window].corpus}/{study.config.evaluation.split}.safetensors",
+        tokens=lambda w: PATHS.split(CONTAMINATION[w.window].corpus, SPLIT),
         training=lambda w: [
-            f"{RESULTS}/tokens/{stretch.corpus}/train.safetensors"
-            for stretch in CONTAMINATION[w.window].training
+            PATHS.split(segment.corpus, "train")
+            for segment in CONTAMINATION[w.window].training
         ],
     output:
-        f"{RESULTS}/contamination/{{window}}.json",
+        PATHS.contamination("{window}"),
     log:
-        f"{RESULTS}/logs/contamination/{{window}}.log",
+        PATHS.log("contamination", "{window}"),
     benchmark:
-        f"{RESULTS}/benchmarks/contamination/{{window}}.tsv"
+        PATHS.benchmark("contamination", "{window}")
     wildcard_constraints:
         window=one_of(CONTAMINATION),
     params:

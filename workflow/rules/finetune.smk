@@ -1,11 +1,11 @@
 # Instruction fine-tuning of a trained model, and its answers to the test questions.
 
-IFT = f"{RESULTS}/runs/{{run}}/ift/{{protocol}}/{{seed}}"
+IFT = PATHS.finetuned("{run}", "{protocol}", "{seed}")
 
 
 def rows_of(wildcards):
     name = study.config.finetuning.protocols[wildcards.protocol].instructions
-    return f"{RESULTS}/instructions/{name}/rows.jsonl"
+    return PATHS.instructions(name) / "rows.jsonl"
 
 
 rule finetune:
@@ -15,12 +15,12 @@ rule finetune:
         vocabulary=rules.evaluate.input.vocabulary,
         rows=rows_of,
     output:
-        model=f"{IFT}/model.safetensors",
-        epochs=f"{IFT}/epochs.json",
+        model=IFT / "model.safetensors",
+        epochs=IFT / "epochs.json",
     log:
-        f"{RESULTS}/logs/finetune/{{run}}/{{protocol}}-{{seed}}.log",
+        PATHS.log("finetune", "{run}/{protocol}-{seed}"),
     benchmark:
-        f"{RESULTS}/benchmarks/finetune/{{run}}/{{protocol}}-{{seed}}.tsv"
+        PATHS.benchmark("finetune", "{run}/{protocol}-{seed}")
     resources:
         gpu=gpus(lambda model: 1),
     params:
@@ -40,11 +40,11 @@ rule respond:
         vocabulary=rules.evaluate.input.vocabulary,
         rows=rows_of,
     output:
-        f"{IFT}/answers.jsonl",
+        IFT / "answers.jsonl",
     log:
-        f"{RESULTS}/logs/respond/{{run}}/{{protocol}}-{{seed}}.log",
+        PATHS.log("respond", "{run}/{protocol}-{seed}"),
     benchmark:
-        f"{RESULTS}/benchmarks/respond/{{run}}/{{protocol}}-{{seed}}.tsv"
+        PATHS.benchmark("respond", "{run}/{protocol}-{seed}")
     resources:
         gpu=gpus(lambda model: 1),
     params:

@@ -3,7 +3,7 @@
 
 def answers_of(wildcards):
     return [
-        f"{RESULTS}/runs/{run}/ift/{protocol}/{seed}/answers.jsonl"
+        PATHS.finetuned(run, protocol, seed) / "answers.jsonl"
         for run, protocol, seed in finetuned_models(study)
         if protocol == wildcards.protocol
     ]
@@ -14,15 +14,15 @@ rule judge:
         code=code("judge"),
         answers=answers_of,
     output:
-        f"{RESULTS}/judge/{{protocol}}/round-{{round}}.jsonl",
+        PATHS.judged_round("{protocol}", "{round}"),
     log:
-        f"{RESULTS}/logs/judge/{{protocol}}/round-{{round}}.log",
+        PATHS.log("judge", "{protocol}/round-{round}"),
     benchmark:
-        f"{RESULTS}/benchmarks/judge/{{protocol}}/round-{{round}}.tsv"
+        PATHS.benchmark("judge", "{protocol}/round-{round}")
     params:
         text=JudgeParams.of(study).text,
         # Undeclared, so that Snakemake leaves it alone: what was asked once is never paid twice.
-        store=f"{RESULTS}/work/judge",
+        store=str(PATHS.work / "judge"),
     message:
         "Judging {wildcards.protocol}, round {wildcards.round}"
     shell:

@@ -4,12 +4,12 @@
 
 rule init:
     input:
-        code=code("model.init", "repro.digest"),
+        code=code("model.init", "io.digests"),
     output:
-        weights=f"{RESULTS}/init/{{start}}.safetensors",
-        digests=f"{RESULTS}/init/{{start}}.json",
+        weights=PATHS.start("{start}"),
+        digests=PATHS.start("{start}").with_suffix(".json"),
     log:
-        f"{RESULTS}/logs/init/{{start}}.log",
+        PATHS.log("init", "{start}"),
     params:
         text=lambda w: InitParams.of(study.starts[w.start]).text,
     message:
@@ -22,12 +22,12 @@ rule init:
 rule verify_init:
     input:
         code=code("repro.starts"),
-        digests=[f"{RESULTS}/init/{start}.json" for start in study.starts],
+        digests=[PATHS.start(start).with_suffix(".json") for start in study.starts],
     output:
-        runs=f"{RESULTS}/tables/init.csv",
-        pairs=f"{RESULTS}/tables/starts.csv",
+        runs=PATHS.table("init"),
+        pairs=PATHS.table("starts"),
     log:
-        f"{RESULTS}/logs/verify_init.log",
+        PATHS.log("verify_init"),
     params:
         text=StartsParams.of(study).text,
     message:

@@ -15,13 +15,13 @@ rule pretrained:
         code=code("hub.pretrained"),
         files=pretrained_files_of,
     output:
-        model=f"{RESULTS}/runs/{{run}}/model.safetensors",
-        digests=f"{RESULTS}/runs/{{run}}/model.json",
-        card=f"{RESULTS}/runs/{{run}}/pretrained.json",
+        model=PATHS.run("{run}") / "model.safetensors",
+        digests=PATHS.run("{run}") / "model.json",
+        card=PATHS.run("{run}") / "pretrained.json",
     log:
-        f"{RESULTS}/logs/pretrained/{{run}}.log",
+        PATHS.log("pretrained", "{run}"),
     benchmark:
-        f"{RESULTS}/benchmarks/pretrained/{{run}}.tsv"
+        PATHS.benchmark("pretrained", "{run}")
     wildcard_constraints:
         run=one_of(study.pretrained),
     params:

@@ -5,19 +5,19 @@
 
 rule tables:
     input:
-        code=code("report.tables"),
+        code=code("analysis.tables"),
         results=table_inputs(study),
     output:
         report(
-            expand(f"{RESULTS}/tables/{{name}}.csv", name=table_names(study)),
+            list(map(PATHS.table, table_names(study))),
             category="Tables",
             caption="../report/table.rst",
         ),
-        answers=f"{RESULTS}/tables/answers.parquet",
+        answers=PATHS.tables / "answers.parquet",
     log:
-        f"{RESULTS}/logs/tables.log",
+        PATHS.log("tables"),
     benchmark:
-        f"{RESULTS}/benchmarks/tables.tsv"
+        PATHS.benchmark("tables")
     params:
         text=TablesParams.of(study).text,
         results=subpath(output.answers, ancestor=2),
@@ -34,14 +34,14 @@ rule figures:
         traces=lambda w: run_files(study, "trace.parquet"),
     output:
         report(
-            expand(f"{RESULTS}/figures/{{name}}.svg", name=FIGURES),
+            list(map(PATHS.figure, FIGURES)),
             category="Figures",
             caption="../report/figure.rst",
         ),
     log:
-        f"{RESULTS}/logs/figures.log",
+        PATHS.log("figures"),
     benchmark:
-        f"{RESULTS}/benchmarks/figures.tsv"
+        PATHS.benchmark("figures")
     params:
         text=TablesParams.of(study).text,
         results=subpath(output[0], ancestor=2),
@@ -59,19 +59,17 @@ rule report:
         tables=rules.tables.output,
         figures=rules.figures.output,
         init=rules.verify_init.output,
-        verify=[f"{RESULTS}/verify/{run.name}.json" for run in study.repeats],
+        verify=[PATHS.verified(run.name) for run in study.repeats],
         manifest=rules.manifest.output,
         artefacts=lambda w: deterministic_artefacts(study),
         judged=lambda w: judged_artefacts(study),
         volatile=lambda w: run_files(study, "timing.json", "provenance.json"),
     output:
-        report(
-            f"{RESULTS}/report.html", category="Answers", caption="../report/page.rst"
-        ),
+        report(PATHS.report, category="Answers", caption="../report/page.rst"),
     log:
-        f"{RESULTS}/logs/report.log",
+        PATHS.log("report"),
     benchmark:
-        f"{RESULTS}/benchmarks/report.tsv"
+        PATHS.benchmark("report")
     params:
         text=ReportParams.of(study).text,
         results=subpath(output[0], parent=True),

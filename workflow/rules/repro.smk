@@ -5,30 +5,30 @@ def rerun_of(wildcards):
     """A `repeat_of:` run is the second training itself; any other run is trained again on demand,
     by `snakemake results/verify/<run>.json`."""
     repeats = study.runs[wildcards.run].repeat_of is not None
-    return f"{RESULTS}/{'runs' if repeats else 'reruns'}/{wildcards.run}"
+    return PATHS.run(wildcards.run) if repeats else PATHS.rerun(wildcards.run)
 
 
 def original_of(wildcards):
-    return f"{RESULTS}/runs/{study.runs[wildcards.run].repeat_of or wildcards.run}"
+    return PATHS.run(study.runs[wildcards.run].repeat_of or wildcards.run)
 
 
 use rule train as rerun with:
     output:
-        model=f"{RESULTS}/reruns/{{run}}/model.safetensors",
-        digests=f"{RESULTS}/reruns/{{run}}/model.json",
-        trace=f"{RESULTS}/reruns/{{run}}/trace.parquet",
-        samples=f"{RESULTS}/reruns/{{run}}/samples.jsonl",
-        recipe=f"{RESULTS}/reruns/{{run}}/recipe.json",
-        timing=f"{RESULTS}/reruns/{{run}}/timing.json",
-        provenance=f"{RESULTS}/reruns/{{run}}/provenance.json",
+        model=PATHS.rerun("{run}") / "model.safetensors",
+        digests=PATHS.rerun("{run}") / "model.json",
+        trace=PATHS.rerun("{run}") / "trace.parquet",
+        samples=PATHS.rerun("{run}") / "samples.jsonl",
+        recipe=PATHS.rerun("{run}") / "recipe.json",
+        timing=PATHS.rerun("{run}") / "timing.json",
+        provenance=PATHS.rerun("{run}") / "provenance.json",
     log:
-        f"{RESULTS}/logs/rerun/{{run}}.log",
+        PATHS.log("rerun", "{run}"),
     benchmark:
-        f"{RESULTS}/benchmarks/rerun/{{run}}.tsv"
+        PATHS.benchmark("rerun", "{run}")
     params:
         text=rules.train.params.text,
         processes=rules.train.params.processes,
-        work=f"{RESULTS}/reruns/{{run}}/work",
+        work=str(PATHS.rerun("{run}") / "work"),
         out=subpath(output.model, parent=True),
     message:
         "Training {wildcards.run} afresh"
@@ -37,23 +37,23 @@ use rule train as rerun with:
 rule verify_rerun:
     input:
         code=code("repro.rerun"),
-        rerun=lambda w: f"{rerun_of(w)}/model.safetensors",
-        rerun_trace=lambda w: f"{rerun_of(w)}/trace.parquet",
-        original=lambda w: f"{original_of(w)}/model.safetensors",
-        original_trace=lambda w: f"{original_of(w)}/trace.parquet",
-        recipes=lambda w: [f"{of(w)}/recipe.json" for of in (rerun_of, original_of)],
+        rerun=lambda w: rerun_of(w) / "model.safetensors",
+        rerun_trace=lambda w: rerun_of(w) / "trace.parquet",
+        original=lambda w: original_of(w) / "model.safetensors",
+        original_trace=lambda w: original_of(w) / "trace.parquet",
+        recipes=lambda w: [of(w) / "recipe.json" for of in (rerun_of, original_of)],
         # To train both anew up to the first difference, if there is one.
         tokens=rules.train.input.tokens,
         vocabulary=rules.train.input.vocabulary,
         init=rules.train.input.init,
     output:
         report(
-            f"{RESULTS}/verify/{{run}}.json",
+            PATHS.verified("{run}"),
             category="Bits",
             caption="../report/rerun.rst",
         ),
     log:
-        f"{RESULTS}/logs/verify_rerun/{{run}}.log",
+        PATHS.log("verify_rerun", "{run}"),
     wildcard_constraints:
         run=one_of(RUNS),
     resources:
@@ -76,12 +76,12 @@ rule manifest:
         judged=judged_artefacts(study),
     output:
         report(
-            f"{RESULTS}/manifest.json",
+            PATHS.manifest,
             category="Bits",
             caption="../report/manifest.rst",
         ),
     log:
-        f"{RESULTS}/logs/manifest.log",
+        PATHS.log("manifest"),
     params:
         results=subpath(output[0], parent=True),
         judged=lambda w, input: [p for file in input.judged for p in ("--judged", file)],

@@ -6,9 +6,9 @@
 rule train:
     input:
         code=code("train"),
-        tokens=lambda w: f"{RESULTS}/tokens/{study.runs[w.run].recipe.data.corpus}/train.safetensors",
-        vocabulary=lambda w: f"{RESULTS}/tokens/{study.runs[w.run].recipe.data.corpus}/vocabulary.tiktoken",
-        init=lambda w: f"{RESULTS}/{study.start_file(study.runs[w.run])}",
+        tokens=lambda w: PATHS.split(study.runs[w.run].corpus, "train"),
+        vocabulary=lambda w: PATHS.vocabulary(study.runs[w.run].corpus),
+        init=lambda w: study.start_file(study.runs[w.run]),
         # Weights that claim to be the reference's are checked first. That table also has the
         # starts of all other runs, which are none of this run's concern: hence `ancient`.
         verified=lambda w: (
@@ -17,17 +17,17 @@ rule train:
             else []
         ),
     output:
-        model=f"{RESULTS}/runs/{{run}}/model.safetensors",
-        digests=f"{RESULTS}/runs/{{run}}/model.json",
-        trace=f"{RESULTS}/runs/{{run}}/trace.parquet",
-        samples=f"{RESULTS}/runs/{{run}}/samples.jsonl",
-        recipe=f"{RESULTS}/runs/{{run}}/recipe.json",
-        timing=f"{RESULTS}/runs/{{run}}/timing.json",
-        provenance=f"{RESULTS}/runs/{{run}}/provenance.json",
+        model=PATHS.run("{run}") / "model.safetensors",
+        digests=PATHS.run("{run}") / "model.json",
+        trace=PATHS.run("{run}") / "trace.parquet",
+        samples=PATHS.run("{run}") / "samples.jsonl",
+        recipe=PATHS.run("{run}") / "recipe.json",
+        timing=PATHS.run("{run}") / "timing.json",
+        provenance=PATHS.run("{run}") / "provenance.json",
     log:
-        f"{RESULTS}/logs/train/{{run}}.log",
+        PATHS.log("train", "{run}"),
     benchmark:
-        f"{RESULTS}/benchmarks/train/{{run}}.tsv"
+        PATHS.benchmark("train", "{run}")
     wildcard_constraints:
         run=one_of(RUNS),
     # Long jobs first: a short one can fill the gap at the end, a training run cannot.
@@ -46,7 +46,7 @@ rule train:
             if study.runs[w.run].recipe.reduction == "allreduce"
             else "any"
         ),
-        work=lambda w: f"{RESULTS}/work/{w.run}-{study.runs[w.run].recipe.digest[:16]}",
+        work=lambda w: str(PATHS.training(w.run, study.runs[w.run].recipe)),
         out=subpath(output.model, parent=True),
     message:
         "Training {wildcards.run}"

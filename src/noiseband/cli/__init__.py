@@ -10,8 +10,8 @@ from typing import NoReturn
 
 import typer
 
+from noiseband.dag.orphans import end_with_workflow
 from noiseband.errors import UserError
-from noiseband.orphans import end_with_workflow
 from noiseband.terminal import on_a_terminal
 
 app = typer.Typer(

@@ -44,11 +44,11 @@ def intact(config: Config = DEFAULT_CONFIG) -> None:
     Stages compare what they read, so a damaged file stops them by itself; this looks at all files
     at once, those that nothing reads again included.
     """
-    from noiseband.files import is_intact
-    from noiseband.repro.intact import remedy, summed_files
+    from noiseband.io.checksums import is_intact
+    from noiseband.repro.intact import files_with_checksums, remedy
 
     results = load_study(config).results
-    files = summed_files(results)
+    files = files_with_checksums(results)
     bar = tqdm(files, desc="Comparing", unit=" files", delay=2, disable=None)
     damaged = [path for path in bar if not is_intact(path)]
     if not damaged:

@@ -82,7 +82,7 @@ def publish(
     from noiseband.hub.publish import published_files, write_publication
     from noiseband.hub.upload import upload
 
-    folder = out or study.results / "work" / "publish" / run
+    folder = out or study.paths.work / "publish" / run
     _say(f"{run}: writing export and card to {folder}")
     write_publication(study, study.runs[run], repo, licence, folder)
     files = {name: folder / name for name in published_files()}

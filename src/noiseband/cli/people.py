@@ -74,7 +74,7 @@ def init(
         if found.continues is not None:
             raise UserError(
                 f"--run {run}: starts from the final weights of {found.continues}, which are (or "
-                f"will be) {study.results / study.start_file(found)}; there is nothing to draw"
+                f"will be) {study.start_file(found)}; there is nothing to draw"
             )
         given = params.InitParams.of(found.recipe)
     if out is not None:
@@ -122,16 +122,16 @@ def train(
     else:
         study = load_study(config)
         given = params.TrainParams.of(study, find_run(study, run))
-        folder = study.results / "tokens" / given.recipe.data.corpus
-        tokens = tokens or made(folder / "train.safetensors", config)
-        vocabulary = vocabulary or made(folder / "vocabulary.tiktoken", config)
-        init = init or made(study.results / study.start_file(study.runs[given.run]), config)
+        corpus = given.recipe.data.corpus
+        tokens = tokens or made(study.paths.split(corpus, "train"), config)
+        vocabulary = vocabulary or made(study.paths.vocabulary(corpus), config)
+        init = init or made(study.start_file(study.runs[given.run]), config)
         work = work or out / "work"
     if tokens is None or vocabulary is None or init is None or work is None:
         raise UserError("--params needs --tokens, --vocabulary, --init and --work beside it")
-    from noiseband.train.launch import PEER_LOST, end, end_with_launcher, launch, launched
-    from noiseband.train.processes import PeerLost, check_processes, joined
-    from noiseband.train.slurm import find_place
+    from noiseband.train.launch.processes import PeerLost, check_processes, joined
+    from noiseband.train.launch.slurm import find_place
+    from noiseband.train.launch.torchrun import PEER_LOST, end, end_with_launcher, launch, launched
 
     find_place()
     check_processes(processes, given.recipe.batch.slots)
@@ -146,8 +146,8 @@ def train(
     from noiseband.corpus.vocabulary import load_encoding
     from noiseband.repro.provenance import write_provenance
     from noiseband.train.loop import Interrupted, train
-    from noiseband.train.mirror import uri_of
-    from noiseband.train.stretches import stretches_of
+    from noiseband.train.remote_checkpoints import uri_of
+    from noiseband.train.segments import segments_of
     from noiseband.train.trainer import Job
 
     job = Job(
@@ -165,8 +165,8 @@ def train(
             train(job, group)
             if group.first:
                 inputs = {"tokens": tokens, "vocabulary": vocabulary, "init": init}
-                stretches = stretches_of(work, given.recipe.steps)
-                write_provenance(out, given, inputs, group.device, group.count, stretches)
+                segments = segments_of(work, given.recipe.steps)
+                write_provenance(out, given, inputs, group.device, group.count, segments)
     except Interrupted as stop:
         sys.exit(128 + stop.signal)
     except PeerLost:

@@ -15,8 +15,8 @@ from noiseband.study import Study, load_study
 
 if TYPE_CHECKING:
     from noiseband.plan.estimate import RunPlan, Total
-    from noiseband.plan.machines import Machine, Machines
     from noiseband.study import Study
+    from noiseband.study.machines import Machine, Machines
 
 UNKNOWN = "–"
 
@@ -39,7 +39,7 @@ def plan(
     study = load_study(config)
     from noiseband.plan.estimate import disk, plan_each
     from noiseband.plan.estimate import plan as plan_runs
-    from noiseband.plan.machines import load_machines, machine_of
+    from noiseband.study.machines import load_machines, machine_of
 
     machines = load_machines(machine_table(table, config))
     if machine is None:

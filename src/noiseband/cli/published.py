@@ -13,7 +13,7 @@ import typer
 
 from noiseband.cli import app
 from noiseband.errors import UserError
-from noiseband.files import write_text
+from noiseband.io.files import write_text
 from noiseband.study.problems import nearest
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def published(
     chosen = list(found.values()) if table is None else [found[table]]
     if csv_folder is not None:
         for one in chosen:
-            write_text(csv_folder / f"{one.name}.csv", _csv(one), summed=False)
+            write_text(csv_folder / f"{one.name}.csv", _csv(one), checksum=False)
             print(csv_folder / f"{one.name}.csv")
         return
     bold = ("\x1b[1m", "\x1b[0m") if sys.stdout.isatty() else ("", "")

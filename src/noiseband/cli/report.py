@@ -23,9 +23,10 @@ from noiseband.cli.people import (
 from noiseband.cli.stages import parse
 from noiseband.errors import NotMadeError, UserError
 from noiseband.study import Study, load_study, params
+from noiseband.study.paths import Paths
 
 if TYPE_CHECKING:
-    from noiseband.report.progress import RunProgress
+    from noiseband.tracking.running import RunProgress
 
 EVERY = 10
 """Seconds between two looks at a study that is running."""
@@ -60,14 +61,14 @@ def report(
         if results is None:
             raise UserError("--params needs --results beside it")
         given = parse(params.ReportParams, params_text)
-        write_report(given, results, machines, out or results / "report.html")
+        write_report(given, results, machines, out or Paths(results).report)
         return
     study = load_study(config)
     results, machines = study.results, machine_table(machines, config)
     if partial or watch:
         _partial(study, machines, out or results / "partial.html", watch)
         return
-    out = out or results / "report.html"
+    out = out or Paths(results).report
     try:
         _finished(study, config, machines, out)
     except NotMadeError as missing:
@@ -80,27 +81,27 @@ def report(
 
 def _finished(study: Study, config: Path, machines: Path, out: Path) -> None:
     """Write everything anew that is made from finished runs."""
-    from noiseband.report.figures import write_figures
+    from noiseband.analysis.tables import write_tables
+    from noiseband.report.figures.write import write_figures
     from noiseband.report.page import write_report
-    from noiseband.report.tables import write_tables
     from noiseband.repro.manifest import write_manifest
-    from noiseband.workflow import deterministic_artefacts, judged_artefacts
+    from noiseband.study.artefacts import deterministic_artefacts, judged_artefacts
 
     given, results = params.ReportParams.of(study), study.results
     write_tables(given, results)
     write_figures(given, results)
     artefacts, judged = (
-        [made(Path(file), config) for file in of(study)]
+        [made(file, config) for file in of(study)]
         for of in (deterministic_artefacts, judged_artefacts)
     )
-    write_manifest(results, artefacts, results / "manifest.json", judged)
+    write_manifest(results, artefacts, Paths(results).manifest, judged)
     write_report(given, results, machines, out)
 
 
 def _partial(study: Study, machines: Path, out: Path, watch: bool) -> None:
     """Write the partial page, once or until all runs are finished."""
     from noiseband.report.partial import write_partial
-    from noiseband.report.progress import progress
+    from noiseband.tracking.running import progress
 
     seen: list[RunProgress] = []
     while True:

@@ -102,9 +102,9 @@ def tokenize(
 @app.command(rich_help_panel=PANEL)
 def fetch_tokens(params_text: ParamsText, vocabulary: File, out: Out) -> None:
     """Fetch token files that others made, and check them from end to end."""
-    from noiseband.hub import tokens
+    from noiseband.corpus import fetched_tokens
 
-    tokens.fetch_tokens(parse(data_params.FetchTokensParams, params_text), vocabulary, out)
+    fetched_tokens.fetch_tokens(parse(data_params.FetchTokensParams, params_text), vocabulary, out)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -243,7 +243,7 @@ def manifest(
 @app.command(rich_help_panel=PANEL)
 def tables(params_text: ParamsText, results: Results) -> None:
     """Write the study's tables."""
-    from noiseband.report.tables import write_tables
+    from noiseband.analysis.tables import write_tables
 
     write_tables(parse(params.TablesParams, params_text), results)
 
@@ -251,6 +251,6 @@ def tables(params_text: ParamsText, results: Results) -> None:
 @app.command(rich_help_panel=PANEL)
 def figures(params_text: ParamsText, results: Results) -> None:
     """Draw the study's figures."""
-    from noiseband.report.figures import write_figures
+    from noiseband.report.figures.write import write_figures
 
     write_figures(parse(params.TablesParams, params_text), results)

@@ -44,12 +44,12 @@ def track(
     Runs that are still training are sent as far as they are. The runs themselves know nothing of
     it. The trackers are extras: `pip install -c constraints.txt -e '.[tensorboard]'`.
     """
-    from noiseband.report.progress import State, progress
-    from noiseband.report.track import track as send
-    from noiseband.report.trackers import TRACKERS
+    from noiseband.tracking.running import State, progress
+    from noiseband.tracking.track import track as send
+    from noiseband.tracking.trackers import TRACKERS
 
     study = load_study(config)
-    folder = out or study.results / "work" / to.value
+    folder = out or study.paths.work / to.value
     while True:
         # Looked at first, so that what is written meanwhile is sent in the next round.
         finished = all(one.state in (State.TRAINED, State.FINISHED) for one in progress(study))

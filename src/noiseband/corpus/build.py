@@ -15,7 +15,7 @@ from noiseband.corpus.documents import SPLITS, Document
 from noiseband.corpus.shuffle import Shuffled
 from noiseband.corpus.sources import Tally, open_sources
 from noiseband.errors import UserError
-from noiseband.files import write_json, write_jsonl
+from noiseband.io.files import write_json, write_jsonl
 from noiseband.study.corpora import Documents
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from noiseband.errors import UserError
-from noiseband.files import intact
+from noiseband.io.checksums import intact
 
 SPLITS = ("train", "validation", "test")
 

@@ -5,7 +5,7 @@ run of a million blanks. So a long text is encoded in parts, cut where no token 
 
 1. Where GPT-2's pattern ends a piece whatever comes before and after, see `BOUNDARY`. Pieces are
    matched from left to right and never look back, so the parts' tokens are the text's.
-2. A stretch of more than `PART` characters without such a place (a megabyte of one letter, of
+2. A segment of more than `PART` characters without such a place (a megabyte of one letter, of
    blanks, of Thai) is cut into its pieces first, and a piece that is itself that long is encoded
    by `_encode_piece`.
 """
@@ -86,7 +86,7 @@ def _encode_single(encoding: tiktoken.Encoding, text: str, allow_special: bool) 
             if stop - start <= PART:
                 yield _ordinary(encoding, segment[start:stop])
             else:
-                yield from _encode_stretch(encoding, segment[start:stop])
+                yield from _encode_segment(encoding, segment[start:stop])
             start = stop
         yield end
 
@@ -104,8 +104,8 @@ def _ordinary(encoding: tiktoken.Encoding, text: str) -> Ids:
     return encoding.encode_to_numpy(text, disallowed_special=()).astype("<u2")
 
 
-def _encode_stretch(encoding: tiktoken.Encoding, text: str) -> Iterator[Ids]:
-    """A stretch without a `BOUNDARY`, piece by piece."""
+def _encode_segment(encoding: tiktoken.Encoding, text: str) -> Iterator[Ids]:
+    """A segment without a `BOUNDARY`, piece by piece."""
     ids: list[int] = []
     for found in _pattern().finditer(text):
         for part in _encode_piece(encoding, found[0].encode()):

@@ -8,10 +8,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from noiseband.corpus.alpaca import read_alpaca
+from noiseband.corpus.embedded.questions import generate_questions
 from noiseband.corpus.packages import package_files
-from noiseband.corpus.questions import generate_questions
 from noiseband.errors import UserError
-from noiseband.files import write_jsonl
+from noiseband.io.files import write_jsonl
 from noiseband.study.instructions import (
     FileRows,
     HubRows,
@@ -67,7 +67,7 @@ def _package_file(config: PackageRows) -> Path:
 
 def _hub_rows(config: HubRows) -> Sequence[dict[str, Any]]:
     # Here, because other rows need no Hub, and its client takes long to import.
-    from noiseband.hub.fetch import fetch_file
+    from noiseband.io.hub_files import fetch_file
 
     with TemporaryDirectory() as folder:
         out = Path(folder, Path(config.file).name)
@@ -84,7 +84,7 @@ def _hub_rows(config: HubRows) -> Sequence[dict[str, Any]]:
 
 
 def _url_rows(config: UrlRows) -> Sequence[dict[str, Any]]:
-    from noiseband.corpus.download import download  # as above
+    from noiseband.io.downloads import download  # as above
 
     with TemporaryDirectory() as folder:
         out = Path(folder, "rows" + Path(config.url).suffix)

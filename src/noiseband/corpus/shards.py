@@ -32,7 +32,8 @@ from tqdm import tqdm
 from noiseband.corpus.documents import bad_line, parse_document
 from noiseband.corpus.encode import encode
 from noiseband.errors import UserError
-from noiseband.files import atomic, is_intact
+from noiseband.io.checksums import is_intact
+from noiseband.io.files import atomic
 from noiseband.source_code import code_digest
 
 SHARD = 2**22

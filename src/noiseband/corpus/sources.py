@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any, Protocol
 
-from noiseband.corpus import asv, factbook
+from noiseband.corpus.dataset_files import checked, dataset_files
 from noiseband.corpus.documents import Document, digest
 from noiseband.corpus.packages import package_files
+from noiseband.corpus.readers import find_reader
 from noiseband.corpus.texts import count_texts, read_texts
 from noiseband.errors import UserError
-from noiseband.hub.dataset import checked, dataset_files
 from noiseband.study.corpora import AnySource, FileSource, Source
-
-Reader = Callable[[Mapping[str, Path]], Iterator[Document]]
-READERS: dict[str, tuple[Reader, str]] = {
-    "asv": (asv.read_asv, asv.LICENCE),
-    "factbook": (factbook.read_factbook, factbook.LICENCE),
-}
-"""Name in the config to the function that reads a package's files, and a note on the licence."""
 
 
 class Tally:
@@ -81,7 +73,7 @@ class PackageDocuments:
         return {
             "package": self.source.package,
             "version": self.source.version,
-            "licence": READERS[self.source.reader][1],
+            "licence": find_reader(self.source.reader).licence,
             "documents": len(self.documents),
             "characters": sum(len(document.text) for document in self.documents),
             "sha256": self.source.sha256,
@@ -139,7 +131,7 @@ def read_source(source: Source, key: str) -> list[Document]:
 
     `key` is the source's place in the config, for errors. The hash is `documents.digest`.
     """
-    read, _ = READERS[source.reader]
+    read = find_reader(source.reader).read
     documents = list(read(package_files(source.package, source.version, key)))
     found = digest(documents)
     if found != source.sha256:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from noiseband.errors import UserError
-from noiseband.files import intact
+from noiseband.io.checksums import intact
 
 TENSOR = "tokens"
 HEADER_BYTES = 128
@@ -51,7 +51,7 @@ def open_tokens(path: Path, *, compare: bool = True) -> npt.NDArray[np.uint16]:
 def check_tokens(
     window: npt.NDArray[np.integer[Any]], begin: int, vocabulary: int, split: str
 ) -> None:
-    """Raises UserError where a stretch of a split, shape (n,), from token `begin` on, holds an id
+    """Raises UserError where a segment of a split, shape (n,), from token `begin` on, holds an id
     that a model of so many ids does not know."""
     largest = window.max(initial=0)
     if largest >= vocabulary:

@@ -19,7 +19,8 @@ from noiseband.corpus.shards import HEAD, Shard, Shards, Size, work_folder
 from noiseband.corpus.token_file import HEADER_BYTES, token_header
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.errors import UserError
-from noiseband.files import atomic, file_sha256, intact, write_json
+from noiseband.io.checksums import file_sha256, intact
+from noiseband.io.files import atomic, write_json
 from noiseband.study.corpora import SplitTokens
 
 

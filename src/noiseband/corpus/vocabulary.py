@@ -17,7 +17,8 @@ import tiktoken
 
 from noiseband.corpus.documents import read_documents
 from noiseband.errors import UserError
-from noiseband.files import atomic, intact
+from noiseband.io.checksums import intact
+from noiseband.io.files import atomic
 from noiseband.study.corpora import Tokenizer
 
 END_OF_TEXT = "<|endoftext|>"

@@ -20,7 +20,7 @@ from noiseband.errors import UserError
 from noiseband.evaluate.documents import whole_documents
 from noiseband.evaluate.spans import SPAN, SpanSet, span_hashes
 from noiseband.evaluate.window import cut_window
-from noiseband.files import write_json
+from noiseband.io.files import write_json
 from noiseband.study.contamination import ContaminationParams
 
 CHUNK = 2**15
@@ -33,29 +33,29 @@ def contamination_file(
     params: ContaminationParams, tokens: Path, training: Sequence[Path], out: Path
 ) -> None:
     """Write `contamination` of token files as JSON: that of the test window's split, and the
-    training split of each stretch in `params.training`.
+    training split of each segment in `params.training`.
 
-    Raises UserError for a window or a stretch that does not fit its file.
+    Raises UserError for a window or a segment that does not fit its file.
     """
-    stretches = []
-    for stretch, file in zip(params.training, training, strict=True):
+    segments = []
+    for segment, file in zip(params.training, training, strict=True):
         there = open_tokens(file)
-        if stretch.stop > len(there):
+        if segment.stop > len(there):
             raise UserError(
-                f"{file}: has {len(there):,} tokens, and training reads to {stretch.stop:,}; "
+                f"{file}: has {len(there):,} tokens, and training reads to {segment.stop:,}; "
                 "lower train_tokens"
             )
-        stretches.append((np.asarray(there), stretch.first, stretch.stop))
+        segments.append((np.asarray(there), segment.first, segment.stop))
     split = np.asarray(open_tokens(tokens))
     targets = len(cut_window(split, params.evaluation, params.context).targets)
     first = params.evaluation.start_token + 1
-    found = contamination(split, first, first + targets, stretches, params.end_of_text)
+    found = contamination(split, first, first + targets, segments, params.end_of_text)
     about = {
         "corpus": params.corpus,
         "split": params.evaluation.split,
         "first_token": first,
         "stop_token": first + targets,
-        "trained_on": [stretch.model_dump() for stretch in params.training],
+        "trained_on": [segment.model_dump() for segment in params.training],
         "not_compared": params.not_compared,
     }
     write_json(out, {**about, **found})
@@ -79,7 +79,7 @@ def contamination(
         - `documents` that lie whole in the window, and `documents_found`: those of which a training
           document, read whole, has the same tokens;
         - `tokens` of the window, and `tokens_found`: those in the documents found;
-        - `spans`: all stretches of `span` consecutive tokens, overlapping, ends of texts among
+        - `spans`: all segments of `span` consecutive tokens, overlapping, ends of texts among
           them, and `spans_found` that occur anywhere in the training tokens;
         - `expected_false_spans`: how many of them to expect in `spans_found` by chance, since spans
           are compared by 64-bit hashes. Documents are compared by SHA-256.

@@ -1,4 +1,4 @@
-"""Documents in a stretch of tokens: each ends with its end-of-text, where the next begins."""
+"""Documents in a segment of tokens: each ends with its end-of-text, where the next begins."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 CHUNK = 2**20
-"""Tokens that are looked at together: what bounds memory, whatever the length of the stretch."""
+"""Tokens that are looked at together: what bounds memory, whatever the length of the segment."""
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 SHOWN = 5
 """Documents named at either end."""

@@ -17,14 +17,14 @@ from noiseband.errors import UserError
 from noiseband.evaluate.documents import by_document
 from noiseband.evaluate.forward import target_losses
 from noiseband.evaluate.window import cut_window
-from noiseband.files import write_json
+from noiseband.io.files import write_json
 from noiseband.model.gpt import AttentionKind
 from noiseband.model.load import load_model
 from noiseband.study.config import Evaluation
 from noiseband.study.recipe import Model
 
 BUCKETS = 8
-"""Stretches of the context over which the loss by position is averaged."""
+"""Segments of the context over which the loss by position is averaged."""
 
 
 def evaluate_file(
@@ -60,7 +60,7 @@ def evaluate(
     - `bits_per_byte`: bits for all targets over the bytes of text that they stand for. A document's
       end costs bits and has no bytes, so that vocabularies compare;
     - `tokens` (targets), `bytes`, `batches`, `split`, `start_token`, `precision`;
-    - `by_position`: mean loss in stretches of the context, `first` and `last` position included;
+    - `by_position`: mean loss in segments of the context, `first` and `last` position included;
     - `by_document`: how the loss spreads over documents, as `documents.by_document` tells it.
 
     Raises UserError for a window that does not fit the split, tokens of another vocabulary, a model

@@ -1,4 +1,4 @@
-"""Which stretches of a fixed number of tokens occur in a long sequence, by 64-bit hashes."""
+"""Which segments of a fixed number of tokens occur in a long sequence, by 64-bit hashes."""
 
 from __future__ import annotations
 

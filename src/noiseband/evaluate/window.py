@@ -1,4 +1,4 @@
-"""The test window: a fixed stretch of tokens, cut into whole batches of one shape."""
+"""The test window: a fixed segment of tokens, cut into whole batches of one shape."""
 
 from __future__ import annotations
 

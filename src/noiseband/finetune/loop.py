@@ -13,11 +13,11 @@ from safetensors.torch import save_file
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.determinism import make_deterministic, pick_device
 from noiseband.errors import UserError
-from noiseband.files import atomic, write_json
 from noiseband.finetune.data import encode_example
 from noiseband.finetune.progress import Progress
 from noiseband.finetune.rows import Row, read_rows
 from noiseband.finetune.tuner import Tuner
+from noiseband.io.files import atomic, write_json
 from noiseband.model.gpt import AttentionKind
 from noiseband.model.load import load_model
 from noiseband.study.config import Protocol

@@ -13,9 +13,9 @@ import tiktoken
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.determinism import make_deterministic, pick_device
 from noiseband.duration import duration
-from noiseband.files import write_jsonl
 from noiseband.finetune.data import encode_prompt
 from noiseband.finetune.rows import Row, read_rows
+from noiseband.io.files import write_jsonl
 from noiseband.model.generate import for_few_rows, generate
 from noiseband.model.gpt import AttentionKind
 from noiseband.model.load import load_model

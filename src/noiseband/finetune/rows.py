@@ -8,7 +8,7 @@ from typing import cast
 
 from noiseband.corpus.alpaca import fault
 from noiseband.errors import UserError
-from noiseband.files import read_jsonl
+from noiseband.io.files import read_jsonl
 
 SPLITS = ("train", "test", "validation")
 

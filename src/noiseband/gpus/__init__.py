@@ -5,6 +5,6 @@ shows the stage those devices alone. Which one a job gets decides none of its bi
 """
 
 from noiseband.gpus.devices import visible
-from noiseband.gpus.slots import announce, reserve
+from noiseband.gpus.queue import announce, reserve
 
 __all__ = ["announce", "reserve", "visible"]

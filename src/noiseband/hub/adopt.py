@@ -12,18 +12,18 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from noiseband.errors import NotMadeError, UserError
-from noiseband.files import atomic, write_json
 from noiseband.hub.entry import WEIGHTS, Import
-from noiseband.hub.fetch import fetch_file
 from noiseband.hub.gpt2 import from_gpt2
+from noiseband.io.digests import digest
+from noiseband.io.files import atomic, write_json
+from noiseband.io.hub_files import fetch_file
+from noiseband.io.traces import read_rows
 from noiseband.model.gpt import empty_model
-from noiseband.repro.digest import digest
 from noiseband.repro.manifest import artefact_digest
 from noiseband.repro.verify import differing_keys
 from noiseband.study import Run, Study
 from noiseband.study.params import TrainParams
 from noiseband.terminal import one_line
-from noiseband.trace import read_rows
 from noiseband.train.flat import FlatParameters
 
 FILES = ("trace.parquet", "samples.jsonl", "model.json", "timing.json", "provenance.json")
@@ -44,7 +44,7 @@ def adopt(study: Study, run: Run, found: Import) -> Path:
         UserError: something is not the same, or the run is there already; then nothing is written.
         NotMadeError: inputs of the run are not there yet, to be compared.
     """
-    folder, records = study.results / "runs" / run.name, found.records
+    folder, records = study.paths.run(run.name), found.records
     source = f"{found.source.repo}: noiseband"
     if run.repeat_of is not None:
         raise UserError(f"--run {run.name}: is there to be trained afresh; leave --run out")
@@ -83,11 +83,11 @@ def _same_recipe(run: Run, card: dict[str, Any], source: str) -> None:
 
 
 def _same_inputs(study: Study, run: Run, digests: dict[str, Any], source: str) -> None:
-    tokens = study.results / "tokens" / run.corpus
+    tokens = study.paths.tokens(run.corpus)
     inputs = {
         "tokens": tokens / "train.safetensors",
         "vocabulary": tokens / "vocabulary.tiktoken",
-        "init": study.results / study.start_file(run),
+        "init": study.start_file(run),
     }
     for name, path in inputs.items():
         if not path.is_file():

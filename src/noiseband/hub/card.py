@@ -11,19 +11,20 @@ from typing import Any
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from noiseband.analysis import inference
+from noiseband.analysis.rows import NoiseRow, RunRow, VerdictRow
+from noiseband.analysis.sources import json_file, json_if_any, json_lines
 from noiseband.corpus.vocabulary import END_OF_TEXT
 from noiseband.errors import UserError
 from noiseband.hub import markdown
+from noiseband.io.tables import read_rows
 from noiseband.model.gpt import parameter_shapes
-from noiseband.report import inference, words
-from noiseband.report.rows import NoiseRow, RunRow, VerdictRow
-from noiseband.report.sources import json_file, json_if_any, json_lines
-from noiseband.report.view_recipes import baseline_recipe
+from noiseband.report import words
+from noiseband.report.views.recipes import baseline_recipe
 from noiseband.stats.least_squares import BASELINE
 from noiseband.stats.verdicts import Call
 from noiseband.study import Run, Study
 from noiseband.study.recipe import written
-from noiseband.table import read_rows
 
 TEMPLATES = Path(__file__).parent / "templates"
 VARIED = {
@@ -41,7 +42,7 @@ def card_text(study: Study, run: Run, repo: str, licence: str) -> str:
 
     Raises UserError where a file of the run is missing, or the tables are of another training.
     """
-    folder = study.results / "runs" / run.name
+    folder = study.paths.run(run.name)
     provenance, digests = json_file(folder / "provenance.json"), json_file(folder / "model.json")
     samples = json_lines(folder / "samples.jsonl")
     recipe = run.recipe
@@ -75,7 +76,7 @@ def standing(study: Study, run: Run, weights_sha256: str) -> list[str]:
 
     Raises UserError where the tables were made from other weights.
     """
-    tables = study.results / "tables"
+    tables = study.paths.tables
     if not (tables / "runs.csv").is_file():
         return ["**No verdict:** this study's tables are not made, so nothing is said of noise."]
     rows = read_rows(tables / "runs.csv", RunRow)
@@ -168,8 +169,8 @@ def _last(samples: list[dict[str, Any]]) -> dict[str, str] | None:
 def _data(study: Study, corpus: str) -> list[str]:
     """A line for each source of the corpus, its licence with it."""
     # Tokens that others made have no documents, and say themselves where they come from.
-    card = json_if_any(study.results / "corpus" / corpus / "card.json")
-    card = card or json_if_any(study.results / "tokens" / corpus / "card.json") or {}
+    card = json_if_any(study.paths.corpus(corpus) / "card.json")
+    card = card or json_if_any(study.paths.tokens(corpus) / "card.json") or {}
     lines = []
     for source in card.get("sources", []):
         name = source.get("package") or source.get("repo") or source.get("path") or "documents"

@@ -13,11 +13,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from noiseband.errors import UserError
-from noiseband.files import file_sha256
-from noiseband.hub.fetch import endpoint, fetch_file, reason
 from noiseband.hub.gpt2 import DEFAULTS, FIELDS, check_config, from_gpt2
 from noiseband.hub.reference import from_reference, shape_of
-from noiseband.repro.digest import digest
+from noiseband.io.checksums import file_sha256
+from noiseband.io.digests import digest
+from noiseband.io.hub_files import endpoint, fetch_file, reason
 from noiseband.repro.manifest import artefact_digest
 from noiseband.study import Study
 from noiseband.study.pretrained import Pretrained, check_pretrained
@@ -159,7 +159,7 @@ def complaints(study: Study, name: str, found: Import) -> list[str]:
     ]
     if name in study.models:
         said.append(f"{name}: the study has a model of that name; give another one with --name")
-    own = study.results / "tokens" / corpus / "vocabulary.tiktoken"
+    own = study.paths.vocabulary(corpus)
     theirs = found.record("provenance.json", "inputs").get("vocabulary")
     if theirs is not None and own.is_file() and artefact_digest(own) != theirs:
         said.append(

@@ -8,9 +8,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from noiseband.errors import UserError
-from noiseband.files import atomic, intact, write_json
 from noiseband.hub.gpt2 import config_of, to_gpt2
 from noiseband.hub.tokenizer import write_tokenizer
+from noiseband.io.checksums import intact
+from noiseband.io.files import atomic, write_json
 from noiseband.model.gpt import parameter_shapes
 from noiseband.study.recipe import Model
 
@@ -62,7 +63,7 @@ def write_export(weights: Path, model: Model, vocabulary: Path, out: Path) -> No
         **ends,
         "dtype": "float32",
     }
-    write_json(out / "config.json", config, summed=False)
-    write_json(out / "generation_config.json", {**ends, "pad_token_id": end}, summed=False)
-    with atomic(out / "model.safetensors", summed=False) as temporary:
+    write_json(out / "config.json", config, checksum=False)
+    write_json(out / "generation_config.json", {**ends, "pad_token_id": end}, checksum=False)
+    with atomic(out / "model.safetensors", checksum=False) as temporary:
         save_file(to_gpt2(tensors, model), temporary, metadata={"format": "pt"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from noiseband.report.hostile import plain
+from noiseband.report.sanitize import plain
 
 _MARKS = re.compile(r"[\\`*_{}\[\]<>#|~&$@]|^[-+=]|^\d+(?=[.)])|(?<=:)/(?=/)|(?<=www)\.")
 """What has a meaning in Markdown: everywhere, at the start of a line, or in an address."""

@@ -13,11 +13,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from noiseband.errors import UserError
-from noiseband.files import atomic, file_sha256, write_json
-from noiseband.hub.fetch import fetch_file
 from noiseband.hub.gpt2 import check_config, from_gpt2
 from noiseband.hub.reference import from_reference
-from noiseband.repro.digest import digest, digests
+from noiseband.io.checksums import file_sha256
+from noiseband.io.digests import digest, digests
+from noiseband.io.files import atomic, write_json
+from noiseband.io.hub_files import fetch_file
 from noiseband.study.params import PretrainedParams
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"

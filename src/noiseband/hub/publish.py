@@ -7,9 +7,10 @@ import shutil
 from pathlib import Path
 
 from noiseband.errors import NotMadeError
-from noiseband.files import atomic, intact, write_text
 from noiseband.hub import export
 from noiseband.hub.card import card_text
+from noiseband.io.checksums import intact
+from noiseband.io.files import atomic, write_text
 from noiseband.study import Run, Study
 
 RECORDS = (
@@ -39,17 +40,17 @@ def write_publication(study: Study, run: Run, repo: str, licence: str, out: Path
 
     Raises UserError where a file of the run is missing, or the study's tables are of another one.
     """
-    folder = study.results / "runs" / run.name
-    vocabulary = study.results / "tokens" / run.corpus / "vocabulary.tiktoken"
+    folder = study.paths.run(run.name)
+    vocabulary = study.paths.vocabulary(run.corpus)
     for path in (*(folder / name for name in (*RECORDS, "model.safetensors")), vocabulary):
         if not path.is_file():
             raise NotMadeError(path)
     card = card_text(study, run, repo, licence)
     export.write_export(folder / "model.safetensors", run.model, vocabulary, out)
     for name in RECORDS:
-        with atomic(out / "noiseband" / name, summed=False) as temporary:
+        with atomic(out / "noiseband" / name, checksum=False) as temporary:
             shutil.copyfile(intact(folder / name), temporary)
     config = study.config.model_dump(mode="json", exclude=UNRELATED)
     text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
-    write_text(out / "noiseband" / CONFIG, text, summed=False)
-    write_text(out / "README.md", card, summed=False)
+    write_text(out / "noiseband" / CONFIG, text, checksum=False)
+    write_text(out / "README.md", card, checksum=False)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from noiseband.errors import DamagedError, NotMadeError, UserError
-from noiseband.files import read_json
+from noiseband.io.files import read_json
 from noiseband.study import Study
 from noiseband.study.params import finetuned_models
 from noiseband.study.problems import nearest
@@ -39,7 +39,7 @@ def find_source(study: Study, name: str) -> Source:
     run, _, rest = name.partition("/")
     if name in study.models or name in tuned:
         found = study.models[run]
-        folder = study.results / "runs" / run / (f"ift/{rest}" if rest else "")
+        folder = study.paths.run(run) / (f"ift/{rest}" if rest else "")
         return _source(study, found.model, found.corpus, folder)
     if (Path(name) / "recipe.json").is_file():
         recipe = _recipe(Path(name) / "recipe.json")
@@ -51,7 +51,7 @@ def find_source(study: Study, name: str) -> Source:
 
 
 def _source(study: Study, model: Model, corpus: str, folder: Path) -> Source:
-    vocabulary = study.results / "tokens" / corpus / "vocabulary.tiktoken"
+    vocabulary = study.paths.vocabulary(corpus)
     found = Source(model, folder / "model.safetensors", vocabulary)
     for path in (found.weights, found.vocabulary):
         if not path.is_file():

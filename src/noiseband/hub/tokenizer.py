@@ -16,7 +16,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from noiseband.corpus.vocabulary import END_OF_TEXT, load_encoding
 from noiseband.errors import UserError
-from noiseband.files import atomic, write_json
+from noiseband.io.files import atomic, write_json
 
 Ranks = Mapping[bytes, int]
 
@@ -29,7 +29,7 @@ def write_tokenizer(vocabulary: Path, context: int, out: Path) -> int:
     """
     encoding = load_encoding(vocabulary)
     tokenizer = _tokenizer(encoding._mergeable_ranks, str(vocabulary))
-    with atomic(out / "tokenizer.json", summed=False) as temporary:
+    with atomic(out / "tokenizer.json", checksum=False) as temporary:
         tokenizer.save(str(temporary))
     special = dict.fromkeys(("bos_token", "eos_token", "unk_token"), END_OF_TEXT)
     config = {
@@ -39,7 +39,7 @@ def write_tokenizer(vocabulary: Path, context: int, out: Path) -> int:
         "clean_up_tokenization_spaces": False,
         "model_max_length": context,
     }
-    write_json(out / "tokenizer_config.json", config, summed=False)
+    write_json(out / "tokenizer_config.json", config, checksum=False)
     return encoding.eot_token
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from noiseband.errors import UserError
-from noiseband.hub.fetch import endpoint
+from noiseband.io.hub_files import endpoint
 
 TRIES = 3
 """Of what the client does not itself try again. It skips what the Hub has, so that each try, and

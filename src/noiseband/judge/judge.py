@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from noiseband.errors import UserError
-from noiseband.files import read_jsonl, write_jsonl
+from noiseband.io.files import read_jsonl, write_jsonl
 from noiseband.judge.interface import Judge, Question
 from noiseband.judge.kinds import judge_of
 from noiseband.judge.progress import Progress

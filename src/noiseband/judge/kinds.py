@@ -7,8 +7,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from noiseband.errors import UserError
+from noiseband.judge.chrf import ReferenceJudge
 from noiseband.judge.interface import Judge
-from noiseband.judge.reference import ReferenceJudge
 from noiseband.study.judges import Budget, LocalJudge, OpenAIJudge
 from noiseband.study.judges import Judge as Config
 

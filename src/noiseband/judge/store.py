@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from noiseband.errors import DamagedError, UserError
-from noiseband.files import intact, write_text
+from noiseband.io.checksums import intact
+from noiseband.io.files import write_text
 from noiseband.study.recipe import canonical_json
 
 

@@ -16,10 +16,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from noiseband.files import atomic, write_json
+from noiseband.io.digests import digests
+from noiseband.io.files import atomic, write_json
 from noiseband.model import keyed
 from noiseband.model.gpt import parameter_shapes
-from noiseband.repro.digest import digests
 from noiseband.study.recipe import Model
 
 

@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from noiseband.errors import DamagedError, UserError
-from noiseband.files import intact
+from noiseband.io.checksums import intact
 from noiseband.model.gpt import GPT, AttentionKind, empty_model
 from noiseband.study.recipe import Model
 

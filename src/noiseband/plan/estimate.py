@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-from noiseband.files import read_json
-from noiseband.plan.machines import Machine, Machines, machine_of
+from noiseband.io.files import read_json
 from noiseband.plan.memory import GIB, Memory, memory, parameter_count
 from noiseband.study import Run, Study
+from noiseband.study.machines import Machine, Machines, machine_of
 from noiseband.study.recipe import Model, Recipe, valid_processes
 from noiseband.train.peak import flops_per_token
 
@@ -151,7 +151,7 @@ def _plan(study: Study, run: Run, machines: Machines, machine: Machine) -> RunPl
     kept = last if checkpoints.keep == "all" else len(checkpoints.keep) + checkpoints.last
     return RunPlan(
         **asdict(work(run.name, recipe, machines, machine)),
-        done=_done(study.results / "runs" / run.name, recipe),
+        done=_done(study.paths.run(run.name), recipe),
         memory=parts,
         needed=needed,
         memory_measured=measured,

@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from noiseband.plan.machines import Machine, load_machines, machine_of
 from noiseband.study import Study
+from noiseband.study.machines import Machine, load_machines, machine_of
 
 MARGIN = 1.5
 """Time asked for over time estimated, where the machine was measured with this model."""

@@ -11,20 +11,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from noiseband.errors import NotMadeError
-from noiseband.files import intact, write_text
-from noiseband.published.tables import tables as published_tables
-from noiseband.report import inference, words
-from noiseband.report.agreement import agreement_sentences
-from noiseband.report.factorial import factorial_view
-from noiseband.report.hostile import plain, shown
-from noiseband.report.packed import packed
-from noiseband.report.palette import GLYPHS, slug, variables
-from noiseband.report.pretrained import gaps
-from noiseband.report.progress import RunProgress
-from noiseband.report.provenance import provenance
-from noiseband.report.reproduced import ReproducedRow, reproduced_view
-from noiseband.report.rows import (
+from noiseband.analysis import inference
+from noiseband.analysis.agreement import agreement_sentences
+from noiseband.analysis.factorial import factorial_view
+from noiseband.analysis.pretrained import gaps
+from noiseband.analysis.rows import (
     ContaminationRow,
     FactorialRow,
     GapRow,
@@ -34,20 +25,32 @@ from noiseband.report.rows import (
     StackRow,
     VerdictRow,
 )
-from noiseband.report.sources import json_if_any
-from noiseband.report.tuning_rows import FinetuningRow, TuningNoiseRow, TwinRow
-from noiseband.report.view_answer import facts, groups, scatter_note, seed_note
-from noiseband.report.view_corpus import corpus
-from noiseband.report.view_costs import costs
-from noiseband.report.view_explorer import explorer
-from noiseband.report.view_questions import questions
-from noiseband.report.view_recipes import baseline_recipe, differences
-from noiseband.report.view_samples import checkpoints, last_samples, samples
-from noiseband.report.view_starts import starts
+from noiseband.analysis.sources import json_if_any
+from noiseband.analysis.tuning_rows import FinetuningRow, TuningNoiseRow, TwinRow
+from noiseband.errors import NotMadeError
+from noiseband.io.checksums import intact
+from noiseband.io.files import write_text
+from noiseband.io.tables import read_rows
+from noiseband.published.comparison import ReproducedRow, reproduced_view
+from noiseband.published.tables import tables as published_tables
+from noiseband.report import words
+from noiseband.report.figures.palette import GLYPHS, slug, variables
+from noiseband.report.packed import packed
+from noiseband.report.sanitize import plain, shown
+from noiseband.report.views.answer import facts, groups, scatter_note, seed_note
+from noiseband.report.views.corpus import corpus
+from noiseband.report.views.costs import costs
+from noiseband.report.views.explorer import explorer
+from noiseband.report.views.provenance import provenance
+from noiseband.report.views.questions import questions
+from noiseband.report.views.recipes import baseline_recipe, differences
+from noiseband.report.views.samples import checkpoints, last_samples, samples
+from noiseband.report.views.starts import starts
 from noiseband.stats.noise import equal_variances
+from noiseband.study.artefacts import FIGURES
 from noiseband.study.params import ReportParams
-from noiseband.table import read_rows
-from noiseband.workflow import FIGURES
+from noiseband.study.paths import Paths
+from noiseband.tracking.running import RunProgress
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPT = (
@@ -66,7 +69,7 @@ def write_report(params: ReportParams, results: Path, machines: Path, out: Path)
     named on the page, with what would fill them.
     """
     page = environment().get_template("page.html").render(context(params, results, machines))
-    write_text(out, page, summed=False)
+    write_text(out, page, checksum=False)
 
 
 def environment() -> Environment:
@@ -97,7 +100,7 @@ def environment() -> Environment:
 
 def context(params: ReportParams, results: Path, machines: Path) -> dict[str, Any]:
     """All that the templates show."""
-    tables = results / "tables"
+    tables = Paths(results).tables
     runs = read_rows(tables / "runs.csv", RunRow)
     verdicts = read_rows(tables / "verdicts.csv", VerdictRow)
     models = read_rows(tables / "finetuning.csv", FinetuningRow)
@@ -196,7 +199,7 @@ def _assets() -> dict[str, Any]:
 
 def _chart(results: Path, name: str) -> Markup:
     """A figure as part of the page. Its texts were escaped when it was drawn."""
-    path = results / "figures" / f"{name}.svg"
+    path = Paths(results).figure(name)
     try:
         text = intact(path).read_text(encoding="utf-8")
     except FileNotFoundError as error:
@@ -206,8 +209,8 @@ def _chart(results: Path, name: str) -> Markup:
 
 def _rerun(results: Path, run: str) -> Any:
     """The finding about a run that was trained twice; None where it is of other weights."""
-    found = json_if_any(results / "verify" / f"{run}.json")
+    found = json_if_any(Paths(results).verified(run))
     if found is None:
         return None
-    now = json_if_any(results / "runs" / found["original"] / "model.json") or {}
+    now = json_if_any(Paths(results).run(found["original"]) / "model.json") or {}
     return found if found["sha256"]["original"] == now.get("sha256") else None

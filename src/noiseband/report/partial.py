@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from noiseband.files import write_text
-from noiseband.report.figures import write_figures
+from noiseband.analysis.tables import write_tables
+from noiseband.io.files import write_text
+from noiseband.report.figures.write import write_figures
 from noiseband.report.page import context, environment, waiting
-from noiseband.report.progress import RunProgress, State, progress
-from noiseband.report.tables import write_tables
 from noiseband.study import Study
 from noiseband.study.params import ReportParams
+from noiseband.study.paths import Paths
 from noiseband.study.runs import BASELINE
+from noiseband.tracking.running import RunProgress, State, progress
 
 READ = ("corpus", "tokens", "init", "runs", "contamination", "judge", "verify")
 """Folders of a study that tables, figures and page read."""
@@ -38,7 +39,7 @@ def write_partial(
         write_figures(params, view)
         shown = {**context(params, view, machines), "partial": found}
     page = environment().get_template("page.html")
-    write_text(out, page.render({**shown, "refresh": refresh}), summed=False)
+    write_text(out, page.render({**shown, "refresh": refresh}), checksum=False)
     return found
 
 
@@ -57,9 +58,9 @@ def _finished_part(study: Study, found: Sequence[RunProgress]) -> ReportParams |
     counted = {
         name: [run for run in runs if run in done]
         for name, runs in whole.contamination.items()
-        if (study.results / "contamination" / f"{name}.json").exists()
+        if study.paths.contamination(name).exists()
     }
-    loss = {name: study.results / "runs" / name / "test_loss.json" for name in whole.pretrained}
+    loss = {name: study.paths.run(name) / "test_loss.json" for name in whole.pretrained}
     return whole.model_copy(
         update={
             "runs": done,
@@ -74,13 +75,13 @@ def _finished_part(study: Study, found: Sequence[RunProgress]) -> ReportParams |
 
 def _tuned(results: Path, model: str) -> bool:
     run, protocol, seed = model.split("/")
-    folder = results / "runs" / run / "ift" / protocol / seed
+    folder = Paths(results).finetuned(run, protocol, seed)
     return (folder / "epochs.json").exists() and (folder / "answers.jsonl").exists()
 
 
 def _view(results: Path) -> Path:
     """A results folder that reads the study's and has tables and figures of its own."""
-    view = results / "work" / "partial"
+    view = Paths(results).work / "partial"
     view.mkdir(parents=True, exist_ok=True)
     for name in READ:
         link = view / name

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from noiseband.analysis.rows import VerdictRow
 from noiseband.duration import duration
-from noiseband.report.rows import VerdictRow
 from noiseband.stats.verdicts import Call
 
 MINUS = "\N{MINUS SIGN}"

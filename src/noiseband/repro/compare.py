@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from noiseband.io.tensor_files import Entry, TensorFile
 from noiseband.repro.order import in_forward_order
-from noiseband.repro.tensor_file import Entry, TensorFile
 
 
 @dataclass(frozen=True)

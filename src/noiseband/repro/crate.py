@@ -20,7 +20,7 @@ from rocrate.model.entity import Entity
 from rocrate.rocrate import ROCrate
 
 from noiseband.errors import NotMadeError, UserError
-from noiseband.files import read_json, write_text
+from noiseband.io.files import read_json, write_text
 from noiseband.repro.manifest import artefact_digest
 from noiseband.study import Run, Study
 
@@ -133,7 +133,7 @@ class _Crate:
         software = self._software()
         for name, run in self.study.runs.items():
             names = [*RUN, WEIGHTS] if weights else RUN
-            files = [self._file(self.results / "runs" / name / file) for file in names]
+            files = [self._file(self.study.paths.run(name) / file) for file in names]
             everything += files
             self._action(
                 f"train-{name}", f"Training of {name}", software, self._inputs(run), files,
@@ -141,7 +141,7 @@ class _Crate:
             )  # fmt: skip
         own = [self._file(path) for path in _matching(self.results, STUDY)]
         own += [
-            self._file(self.results / "runs" / name / file)
+            self._file(self.study.paths.run(name) / file)
             for name in self.study.pretrained
             for file in PRETRAINED
         ]
@@ -175,7 +175,7 @@ class _Crate:
     def _readme(self, title: str) -> None:
         """What a person sees who opens the folder."""
         path = self.scratch / "README.md"
-        write_text(path, README.format(title=title), summed=False)
+        write_text(path, README.format(title=title), checksum=False)
         readme = self._file(path, "README.md")
         readme["about"] = self.crate.root_dataset
 
@@ -184,7 +184,7 @@ class _Crate:
         data = self.study.config.model_dump(mode="json")
         data["results"] = "results"  # the place on this disk says nothing to others
         path = self.scratch / "config.json"
-        write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n", summed=False)
+        write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n", checksum=False)
         config = self._file(path, "config.json")
         self._parameter(workflow, "input", "config", "The study's resolved config", config)
         return config
@@ -278,7 +278,7 @@ class _Crate:
         return self.crate.add_file(path, destination, properties=properties)
 
     def _span(self, run: Run) -> _Span:
-        path = self.results / "runs" / run.name / "timing.json"
+        path = self.study.paths.run(run.name) / "timing.json"
         if not path.is_file():
             raise NotMadeError(path)
         timing: dict[str, Any] = read_json(path)
@@ -287,7 +287,7 @@ class _Crate:
 
     def _versions(self) -> dict[str, str]:
         """Of the software that trained the baseline, by package."""
-        path = self.results / "runs" / self.study.config.baseline / "provenance.json"
+        path = self.study.paths.run(self.study.config.baseline) / "provenance.json"
         if not path.is_file():
             raise NotMadeError(path)
         versions: dict[str, str] = read_json(path)["software"]

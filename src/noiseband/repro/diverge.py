@@ -11,9 +11,9 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor
 
+from noiseband.io.traces import DifferentRow, Row, first_different_row, read_rows
 from noiseband.repro.compare import Comparison, Difference, compare_files
 from noiseband.repro.verify import described, differing_keys
-from noiseband.trace import DifferentRow, Row, first_different_row, read_rows
 from noiseband.train.checkpoint import State, numbered, read
 from noiseband.train.replay import Replay, by_name, replay
 from noiseband.train.trainer import Job

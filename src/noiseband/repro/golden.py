@@ -1,28 +1,13 @@
-"""Digests of the reference implementation's initial weights, and what to do without them.
-
-`golden_digests/<start>.json` are digest files of a model written plainly on PyTorch's layers (it is
-in tests/model/reference_model.py), for the starting points of the published series.
-"""
+"""Whether initial weights are the reference implementation's, and what to do where they are not."""
 
 from __future__ import annotations
 
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from noiseband.files import read_json
+from noiseband.published.golden import TORCH, golden_digests
 from noiseband.repro.compare import compare_digests
-
-TORCH = "2.13.0"
-"""The version that drew them; on x86-64 with AVX2 or AVX-512, with any number of threads."""
-
-
-def golden_digests(start: str) -> dict[str, Any] | None:
-    """The reference's digest file of a starting point; None where none is known."""
-    path = Path(str(resources.files(__package__) / "golden_digests" / f"{start}.json"))
-    return read_json(path) if path.is_file() else None
 
 
 def complaint(start: str, found: dict[str, Any]) -> str | None:

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from noiseband.errors import snakemake
-from noiseband.files import SUMS
+from noiseband.io.checksums import CHECKSUMS
+from noiseband.study.paths import Paths
 
 
-def summed_files(results: Path) -> list[Path]:
+def files_with_checksums(results: Path) -> list[Path]:
     """Files of the study in a folder of results that have a sum, sorted."""
     # A folder inside with runs of its own is another study's.
     others = [folder.parent for folder in results.glob("**/runs") if folder.parent != results]
-    paths = (place.parent.parent / place.name for place in results.rglob(f"{SUMS}/*"))
+    paths = (place.parent.parent / place.name for place in results.rglob(f"{CHECKSUMS}/*"))
     return sorted(
         path
         for path in paths
@@ -27,6 +28,6 @@ def summed_files(results: Path) -> list[Path]:
 def remedy(damaged: Sequence[Path], results: Path, config: Path | None) -> str:
     """The command that removes files and makes them again; `config` where it must be named."""
     # No rule makes what lies in `work`: a stage asks, or computes, again.
-    made = [path for path in damaged if not path.is_relative_to(results / "work")]
+    made = [path for path in damaged if not path.is_relative_to(Paths(results).work)]
     again = f" && {snakemake(*made, config=config)}" if made else ""
     return f"rm {shlex.join(map(str, damaged))}{again}"

@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from noiseband.files import file_sha256, intact, write_json
-from noiseband.repro.digest import file_digest
+from noiseband.io.checksums import file_sha256, intact
+from noiseband.io.digests import file_digest
+from noiseband.io.files import write_json
 
 
 def artefact_digest(path: Path) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from noiseband.files import write_json
+from noiseband.io.files import write_json
 from noiseband.processor import processor
 from noiseband.repro.manifest import artefact_digest
 from noiseband.source_code import code_digest
@@ -33,7 +33,7 @@ def write_provenance(
     inputs: Mapping[str, Path],
     device: torch.device,
     processes: int,
-    stretches: Sequence[Mapping[str, Any]],
+    segments: Sequence[Mapping[str, Any]],
 ) -> None:
     """Write `provenance.json` of a run.
 
@@ -43,7 +43,7 @@ def write_provenance(
         inputs: what it read (tokens, vocabulary, init), to be digested as in the manifest.
         device: of the first process.
         processes: how many trained.
-        stretches: what trained from which step on, where it was more than one machine too.
+        segments: what trained from which step on, where it was more than one machine too.
     """
     record = {
         "run": params.run,
@@ -55,7 +55,7 @@ def write_provenance(
         "outputs": {name: artefact_digest(out / name) for name in OUTPUTS},
         "software": software(),
         "processor": {**processor(device), "processes": processes},
-        "stretches": list(stretches),
+        "segments": list(segments),
     }
     write_json(out / "provenance.json", record)
 

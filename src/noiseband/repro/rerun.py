@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from noiseband.files import write_json
-from noiseband.repro.digest import file_digest
+from noiseband.io.digests import file_digest
+from noiseband.io.files import write_json
+from noiseband.io.traces import read_rows
 from noiseband.repro.diverge import diverge
-from noiseband.trace import read_rows
 from noiseband.train.replay import finished_job
 
 

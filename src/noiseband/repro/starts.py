@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from noiseband.errors import UserError
-from noiseband.files import read_json
+from noiseband.io.files import read_json
+from noiseband.io.tables import write_rows
+from noiseband.published.golden import golden_digests
 from noiseband.repro.compare import compare_digests
-from noiseband.repro.golden import complaint, golden_digests
+from noiseband.repro.golden import complaint
 from noiseband.study.params import StartsParams
-from noiseband.table import write_rows
 
 TRAINED = "run:"
 """Before the name of a run whose final weights are the starting point."""

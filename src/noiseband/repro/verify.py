@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from noiseband.errors import UserError
-from noiseband.files import read_json
+from noiseband.io.digests import file_digests
+from noiseband.io.files import read_json
+from noiseband.io.traces import first_different_row, read_rows
 from noiseband.repro.compare import Comparison, Difference, compare_digests, compare_files
-from noiseband.repro.digest import file_digests
 from noiseband.study.recipe import flatten, written
-from noiseband.trace import first_different_row, read_rows
 
 WEIGHTS = ("model.safetensors", "init.safetensors")
 """A folder's tensor file: of a run, or of a starting point."""

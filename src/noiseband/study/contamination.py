@@ -12,7 +12,7 @@ LONGEST_NAME = 150
 """Of a result, so that every file system takes it with what is put before and after."""
 
 
-class Stretch(Section):
+class Segment(Section):
     """Tokens of a training split."""
 
     corpus: str
@@ -36,8 +36,8 @@ class ContaminationParams(Section):
     """Without precision, which moves no window."""
     end_of_text: int
     """Id that ends a document."""
-    training: list[Stretch]
-    """In order; stretches of one corpus that touch are one."""
+    training: list[Segment]
+    """In order; segments of one corpus that touch are one."""
     not_compared: list[str]
     """Corpora that were trained on too and have another vocabulary, so that equal ids are not
     equal text."""
@@ -48,7 +48,7 @@ class ContaminationParams(Section):
         and a crate's addresses need not encode it. One that is too long for a file system ends in
         its SHA-256 instead."""
         window = f"{self.corpus}-{self.context}"
-        name = "~".join([window, *(stretch.name for stretch in self.training)])
+        name = "~".join([window, *(segment.name for segment in self.training)])
         if len(name) <= LONGEST_NAME:
             return name
         digest = hashlib.sha256(name.encode()).hexdigest()[:16]
@@ -58,14 +58,14 @@ class ContaminationParams(Section):
     def of(cls, study: Study, run: Run) -> ContaminationParams:
         corpora, name = study.config.corpora, study.measured_on(run)
         own = corpora[name]
-        read: list[Stretch] = []
+        read: list[Segment] = []
         others: set[str] = set()
         for one in trained_on(run, study.runs):
             data = one.recipe.data
             if corpora[data.corpus].same_ids(own):
                 corpus = name if corpora[data.corpus].same_tokens(own) else data.corpus
                 stop = one.recipe.last_token
-                read.append(Stretch(corpus=corpus, first=data.start_token, stop=stop))
+                read.append(Segment(corpus=corpus, first=data.start_token, stop=stop))
             else:
                 others.add(data.corpus)
         return cls(
@@ -80,10 +80,10 @@ class ContaminationParams(Section):
         )
 
 
-def merged(stretches: list[Stretch]) -> list[Stretch]:
+def merged(segments: list[Segment]) -> list[Segment]:
     """Sorted, those of one corpus that overlap or touch made one."""
-    found: list[Stretch] = []
-    for one in sorted(stretches, key=lambda s: (s.corpus, s.first, s.stop)):
+    found: list[Segment] = []
+    for one in sorted(segments, key=lambda s: (s.corpus, s.first, s.stop)):
         last = found[-1] if found else None
         if last is not None and last.corpus == one.corpus and one.first <= last.stop:
             found[-1] = last.model_copy(update={"stop": max(last.stop, one.stop)})

@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 import re
+from functools import cache
+from importlib.metadata import entry_points
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
+from noiseband.study.problems import nearest
 from noiseband.study.recipe import Positive, Section, Sha256
+
+READERS = "noiseband.readers"
+"""The group of entry points that readers are registered in."""
+
+
+@cache
+def _readers() -> frozenset[str]:
+    return frozenset(entry_points(group=READERS).names)
+
+
+def _registered(name: str) -> str:
+    if name not in _readers():
+        raise ValueError(f"no such reader; {nearest(name, sorted(_readers()))}")
+    return name
 
 
 class Source(Section):
@@ -17,8 +34,9 @@ class Source(Section):
     """Distribution name."""
     version: str
     """Exact version; another one installed is an error."""
-    reader: Literal["asv", "factbook"]
-    """Which reader turns the package's files into documents."""
+    reader: Annotated[str, AfterValidator(_registered)]
+    """Which reader turns the package's files into documents: `asv`, `factbook`, or one that an
+    installed package registers as an entry point of the group `noiseband.readers`."""
     sha256: Sha256
     """SHA-256 of the extracted documents, so that a changed package cannot pass unnoticed."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from noiseband.study.config import Changes, Place, StudyConfig
+from noiseband.study.paths import Paths
 from noiseband.study.pretrained import PretrainedModel
 from noiseband.study.recipe import BaselineRecipe, Model, Recipe
 from noiseband.study.seeds import SeedPair
@@ -73,6 +74,11 @@ class Study:
         return Path(self.config.results)
 
     @property
+    def paths(self) -> Paths:
+        """Where its files are."""
+        return Paths(self.results)
+
+    @property
     def distinct(self) -> list[Run]:
         """Runs that are not repeats of another."""
         return [run for run in self.runs.values() if run.repeat_of is None]
@@ -88,10 +94,10 @@ class Study:
         return {run.recipe.start: run.recipe for run in runs if run.continues is None}
 
     def start_file(self, run: Run) -> Path:
-        """The weights that a run starts from, below `results`."""
+        """The weights that a run starts from."""
         if run.continues is not None:
-            return Path("runs", run.continues, "model.safetensors")
-        return Path("init", f"{run.recipe.start}.safetensors")
+            return self.paths.run(run.continues) / "model.safetensors"
+        return self.paths.start(run.recipe.start)
 
     @property
     def pretrained(self) -> dict[str, PretrainedModel]:

@@ -27,10 +27,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from noiseband.dag.orphans import SECONDS_TO_SAVE
 from noiseband.errors import UserError
-from noiseband.files import atomic
-from noiseband.orphans import SECONDS_TO_SAVE
-from noiseband.repro.digest import digest
+from noiseband.io.digests import digest
+from noiseband.io.files import atomic
 
 LOCK_SECONDS = SECONDS_TO_SAVE + 2.0
 """How long a start waits for the folder: a job outlives a killed Snakemake while it saves."""
@@ -101,7 +101,7 @@ def save(
     }
     metadata[SUM] = _sum(metadata)
     try:
-        with atomic(folder / file_name(state.step), summed=False) as temporary:
+        with atomic(folder / file_name(state.step), checksum=False) as temporary:
             save_file(state.tensors, temporary, metadata=metadata)
     except (OSError, SafetensorError) as error:
         # safetensors reports a full disk as an error of its own.
@@ -193,7 +193,7 @@ class Journal:
         text = "".join(map(_line, self.rows))
         self.sum = hashlib.sha256(text.encode())
         """Of the rows."""
-        with atomic(path, summed=False) as temporary:
+        with atomic(path, checksum=False) as temporary:
             temporary.write_text(text, encoding="utf-8")
         self.file = open(path, "a", encoding="utf-8")  # noqa: SIM115 (closed by close)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from noiseband.determinism import pick_device
-from noiseband.train.processes import Processes
+from noiseband.train.launch.processes import Processes
 from noiseband.train.record import recording
 from noiseband.train.trainer import Job, Trainer
 

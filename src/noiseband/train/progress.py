@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from noiseband.duration import duration
-from noiseband.trace import Row
+from noiseband.io.traces import Row
 
 WINDOW = 20
 """Steps over which the shown rate is taken: recent enough to see a machine slow down."""

@@ -14,18 +14,18 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from noiseband.errors import UserError
-from noiseband.files import atomic, write_json, write_jsonl
+from noiseband.io.digests import digests
+from noiseband.io.files import atomic, write_json, write_jsonl
+from noiseband.io.traces import Row, write_trace
 from noiseband.processor import device_name
-from noiseband.repro.digest import digests
 from noiseband.study.config import Checkpoints
-from noiseband.trace import Row, write_trace
 from noiseband.train.checkpoint import Journal, State, load, locked, save
+from noiseband.train.launch.processes import Processes
 from noiseband.train.memory import peak_memory
-from noiseband.train.mirror import Mirror
 from noiseband.train.peak import flops_per_token, peak_flops
-from noiseband.train.processes import Processes
 from noiseband.train.progress import Progress
-from noiseband.train.stretches import stretch
+from noiseband.train.remote_checkpoints import Mirror
+from noiseband.train.segments import begin_segment
 from noiseband.train.trainer import Job, Trainer
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -92,7 +92,7 @@ class Record:
         self.stack.callback(self.trace.close)
         self.samples = Journal(self.job.work / "samples.jsonl", self.resumed_at)
         self.stack.callback(self.samples.close)
-        stretch(self.job.work, self.resumed_at, self.processes)
+        begin_segment(self.job.work, self.resumed_at, self.processes)
         self.started = time.perf_counter()
         return state
 

@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from noiseband.study.recipe import Recipe
 from noiseband.train.flat import FlatParameters
-from noiseband.train.processes import Processes, peers_alive
+from noiseband.train.launch.processes import Processes, peers_alive
 from noiseband.train.tree import Tree
 
 Backward = Callable[[int], None]

@@ -1,4 +1,4 @@
-"""A stretch of a finished run, trained anew: the state before a step, its gradient, its weights."""
+"""A segment of a finished run, trained anew: the state before a step, its gradient, its weights."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from torch import Tensor
 from noiseband.corpus.token_file import open_tokens
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.errors import DamagedError, NotMadeError, UserError
-from noiseband.files import read_json
+from noiseband.io.files import read_json
+from noiseband.io.traces import Row
 from noiseband.model.gpt import empty_model
 from noiseband.model.load import load_start
 from noiseband.study.config import Checkpoints, Samples
 from noiseband.study.params import TrainParams
+from noiseband.study.paths import Paths
 from noiseband.study.recipe import Recipe
-from noiseband.trace import Row
 from noiseband.train.checkpoint import State
 from noiseband.train.flat import FlatParameters
 from noiseband.train.trainer import Job, Trainer
@@ -89,7 +90,7 @@ def finished_job(folder: Path, results: Path) -> Job:
             raise UserError(f"{folder}: not the folder of a finished run, it has no {name}")
     params = _params(folder / "recipe.json")
     recipe = params.recipe
-    corpus = results / "tokens" / recipe.data.corpus
+    corpus = Paths(results).tokens(recipe.data.corpus)
     start = Path("init", f"{recipe.start}.safetensors")
     if params.continues is not None:
         start = Path("runs", params.continues, "model.safetensors")
@@ -122,4 +123,4 @@ def _params(path: Path) -> TrainParams:
 def _work(folder: Path, results: Path, run: str, recipe: Recipe) -> Path:
     """Where the run's checkpoints lie: beside it, or where the workflow keeps them."""
     own = folder / "work"
-    return own if own.is_dir() else results / "work" / f"{run}-{recipe.digest[:16]}"
+    return own if own.is_dir() else Paths(results).training(run, recipe)

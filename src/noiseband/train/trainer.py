@@ -14,19 +14,19 @@ from torch import Tensor, nn
 
 from noiseband.determinism import make_deterministic, pick_device, seed_everything
 from noiseband.errors import UserError
+from noiseband.io.traces import Row
 from noiseband.model.generate import generate
 from noiseband.model.gpt import empty_model
 from noiseband.model.load import load_start
 from noiseband.model.sampling import Sampling
 from noiseband.randomness import derived_seed
 from noiseband.study.params import TrainParams
-from noiseband.trace import Row
 from noiseband.train.checkpoint import State
 from noiseband.train.data import TokenWindow
 from noiseband.train.flat import FlatParameters
+from noiseband.train.launch.processes import Processes
 from noiseband.train.loss_scale import LossScale
 from noiseband.train.objective import Objective
-from noiseband.train.processes import Processes
 from noiseband.train.reduce import AllReduce, Ordered
 from noiseband.train.schedule import learning_rate
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Error, Page, Request
 
-from noiseband.files import read_jsonl, write_jsonl
+from noiseband.io.files import read_jsonl, write_jsonl
+from tests.fake_runs import BASELINES, NO_DROPOUT, SCHEDULE, FakeRun
+from tests.pages import Made, make
 from tests.report.chromium import CHROMIUM, chromium
-from tests.report.conftest import Made, make
-from tests.report.fake_runs import BASELINES, NO_DROPOUT, SCHEDULE, FakeRun
-from tests.report.small_study import write_study
+from tests.small_study import write_study
 
 Opens = Callable[..., Page]
 

@@ -8,10 +8,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from noiseband.report.view_samples import samples
+from noiseband.report.views.samples import samples
+from tests.pages import Made
 from tests.report.browser.conftest import Opens, page_of
 from tests.report.browser.test_hostile_pages import everything_opened
-from tests.report.conftest import Made
 
 
 def violations(page: Page) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 
 from playwright.sync_api import Page
 
+from tests.pages import Made
 from tests.report.browser.conftest import Opens, page_of
-from tests.report.conftest import Made
 
 CHARTS = ["loss", "gradient-norm", "learning-rate", "positions"]
 

@@ -8,10 +8,10 @@ from urllib.parse import parse_qs
 import pytest
 from playwright.sync_api import Page, expect
 
-from noiseband.files import read_jsonl
+from noiseband.io.files import read_jsonl
+from tests.pages import Made
 from tests.report.browser.conftest import Opens, page_of
-from tests.report.conftest import Made
-from tests.report.small_study import QUESTIONS
+from tests.small_study import QUESTIONS
 
 TWINS = ("baseline-42", "cloud-42")
 

@@ -8,10 +8,10 @@ from html import unescape
 import pytest
 from playwright.sync_api import Page
 
-from noiseband.report.hostile import plain, shown
+from noiseband.report.sanitize import plain, shown
+from tests.pages import Made
 from tests.report import hostile_text as hostile
 from tests.report.browser.conftest import Opens, page_of
-from tests.report.conftest import Made
 
 # `opens` itself sees to it that no page logs, asks, shows a dialog or has its title changed.
 

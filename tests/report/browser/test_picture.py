@@ -8,8 +8,8 @@ from pathlib import Path
 
 from matplotlib.image import imread
 
+from tests.pages import Made
 from tests.report.browser.conftest import page_of
-from tests.report.conftest import Made
 from tests.report.picture import HEIGHT, WIDTH
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from noiseband.report.view_samples import samples
+from noiseband.report.views.samples import samples
+from tests.pages import Made
 from tests.report.browser.conftest import Opens, page_of
-from tests.report.conftest import Made
 
 
 def test_the_slider_goes_through_the_checkpoints(opens: Opens, judged: Made) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.fake_runs import FakeRun
+from tests.pages import Made, make
 from tests.report.browser.conftest import Opens, page_of
-from tests.report.conftest import Made, make
-from tests.report.fake_runs import FakeRun
-from tests.report.small_study import write_study
+from tests.small_study import write_study
 
 RUNS, QUESTIONS, MODELS, PROTOCOLS, ROUNDS = 104, 110, 14, 4, 3
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
-from noiseband.report.rows import RunRow, VerdictRow
-from noiseband.table import read_rows
+from noiseband.analysis.rows import RunRow, VerdictRow
+from noiseband.io.tables import read_rows
+from tests.pages import Made
 from tests.report import hostile_text as hostile
 from tests.report.browser.conftest import Opens, page_of
-from tests.report.conftest import Made
-from tests.report.small_study import sha
+from tests.small_study import sha
 
 
 def caption(page: Page, name: str) -> Locator:

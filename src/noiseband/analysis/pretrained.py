@@ -1,0 +1,98 @@
+"""Models that others trained: rows to compare with, and how far the study's changes come near."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from noiseband.analysis.inference import usable
+from noiseband.analysis.rows import GapRow, PretrainedRow, RunRow, VerdictRow
+from noiseband.analysis.sources import json_file
+from noiseband.stats.gap import gap_closed
+from noiseband.stats.least_squares import BASELINE
+from noiseband.study.paths import Paths
+
+
+def pretrained_rows(
+    results: Path, names: Sequence[str], baseline: float | None
+) -> list[PretrainedRow]:
+    """One for each name, in that order. `baseline` is the loss that improvements count from."""
+    rows = []
+    for name in names:
+        folder = Paths(results).run(name)
+        card, evaluation = (
+            json_file(folder / "pretrained.json"),
+            json_file(folder / "test_loss.json"),
+        )
+        loss = evaluation["test_loss"]
+        rows.append(
+            PretrainedRow(
+                model=name,
+                repo=card["repo"],
+                revision=card["revision"],
+                file_sha256=card["sha256"],
+                weights_sha256=json_file(folder / "model.json")["sha256"],
+                parameters=card["parameters"],
+                context=card["context"],
+                test_loss=loss,
+                improvement=None if baseline is None else baseline - loss,
+                bits_per_byte=evaluation["bits_per_byte"],
+            )
+        )
+    return rows
+
+
+def gap_rows(
+    pretrained: Sequence[PretrainedRow], runs: Sequence[RunRow], verdicts: Sequence[VerdictRow]
+) -> list[GapRow]:
+    """The share of the way to each pretrained model, for each intervention with an effect.
+
+    From the mean of the baseline's runs by the effect that its verdict rests on; the interval is
+    that of the effect, the gap itself taken as known. A model that is no better than the baseline
+    has no rows.
+    """
+    losses = [row.test_loss for row in usable(runs) if row.intervention == BASELINE]
+    if not losses:
+        return []
+    mean = fmean(loss for loss in losses if loss is not None)
+    return [
+        GapRow(
+            reference=reference.model,
+            intervention=row.intervention,
+            baseline_loss=mean,
+            reference_loss=reference.test_loss,
+            share=gap_closed(mean, mean + row.effect, reference.test_loss),
+            low=_share(mean, row.high, reference.test_loss),
+            high=_share(mean, row.low, reference.test_loss),
+        )
+        for reference in pretrained
+        if reference.test_loss < mean
+        for row in verdicts
+        if row.effect is not None
+    ]
+
+
+def _share(baseline: float, effect: float | None, reference: float) -> float | None:
+    return None if effect is None else gap_closed(baseline, baseline + effect, reference)
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """The shares as a table: an intervention a row, a reference a column."""
+
+    references: list[tuple[str, float]]
+    """Names, and how far each is below the baseline in nats."""
+    rows: list[tuple[str, list[GapRow]]]
+    """The largest share of the first reference's gap first."""
+
+
+def gaps(rows: Sequence[GapRow]) -> Gaps:
+    """The rows of the table of gaps, sorted into one."""
+    references = {row.reference: row.baseline_loss - row.reference_loss for row in rows}
+    by_intervention: dict[str, list[GapRow]] = {}
+    for row in rows:
+        by_intervention.setdefault(row.intervention, []).append(row)
+    found = sorted(by_intervention.items(), key=lambda item: -item[1][0].share)
+    return Gaps(list(references.items()), found)

@@ -1,0 +1,143 @@
+"""The study's tables, from what the other stages left on disk."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from noiseband.analysis import inference
+from noiseband.analysis.answers import write_answers
+from noiseband.analysis.contamination import contamination_rows
+from noiseband.analysis.factorial import analysis, factorial_rows, interactions
+from noiseband.analysis.pretrained import gap_rows, pretrained_rows
+from noiseband.analysis.rows import (
+    ContaminationRow,
+    FactorialRow,
+    GapRow,
+    NoiseRow,
+    PositionRow,
+    PretrainedRow,
+    RunRow,
+    StackRow,
+    VerdictRow,
+)
+from noiseband.analysis.scores import epoch_rows, finetuning_rows
+from noiseband.analysis.sources import json_file, loss_file
+from noiseband.analysis.traces import final_loss, read_trace
+from noiseband.analysis.tuning import tuning_noise_rows, twin_rows
+from noiseband.analysis.tuning_rows import EpochRow, FinetuningRow, TuningNoiseRow, TwinRow
+from noiseband.errors import UserError, snakemake
+from noiseband.io.tables import write_rows
+from noiseband.published.comparison import ReproducedRow, reproduced_rows
+from noiseband.study.params import TablesParams
+from noiseband.study.paths import Paths
+
+
+def write_tables(params: TablesParams, results: Path) -> None:
+    """Write `tables/<name>.csv` for every name in `workflow.table_names`, and
+    `tables/answers.parquet`.
+
+    A pure function of the files that it reads under `results`: equal files give equal bytes.
+    Raises UserError for a file that is missing.
+    """
+    tables = Paths(results).tables
+    runs = run_rows(params, results)
+    counted = inference.exact(runs, params.approximate)
+    components = inference.noise(counted, params.noise, params.alpha)
+    losses = {row.run: row.test_loss for row in runs if inference.has_loss(row)}
+    pretrained = pretrained_rows(results, params.pretrained, losses.get(params.baseline))
+    losses |= {row.model: row.test_loss for row in pretrained}
+    write_rows(tables / "runs.csv", RunRow, runs)
+    write_rows(tables / "positions.csv", PositionRow, position_rows(params.runs, results))
+    seen = contamination_rows(results, params.contamination)
+    write_rows(tables / "contamination.csv", ContaminationRow, seen)
+    proposed = [row for row in counted if not inference.of_design(row, params.factors)]
+    write_rows(tables / "pretrained.csv", PretrainedRow, pretrained)
+    verdicts = inference.verdict_rows(proposed, params.alpha)
+    write_rows(tables / "verdicts.csv", VerdictRow, verdicts)
+    write_rows(tables / "gaps.csv", GapRow, gap_rows(pretrained, runs, verdicts))
+    write_rows(tables / "noise.csv", NoiseRow, inference.noise_rows(components, runs))
+    design = analysis(params, counted)
+    stacks = inference.stack_rows(counted, params.alpha, interactions(design))
+    write_rows(tables / "stacks.csv", StackRow, stacks)
+    write_rows(tables / "factorial.csv", FactorialRow, factorial_rows(design))
+    models = finetuning_rows(results, params.models, losses)
+    write_rows(tables / "finetuning.csv", FinetuningRow, models)
+    write_rows(tables / "epochs.csv", EpochRow, epoch_rows(results, params.models))
+    noise = tuning_noise_rows(models, runs, params.alpha)
+    write_rows(tables / "finetuning-noise.csv", TuningNoiseRow, noise)
+    write_rows(tables / "twins.csv", TwinRow, twin_rows(models, runs, params.alpha))
+    if params.published:
+        beside = reproduced_rows(params, results, runs, pretrained)
+        write_rows(tables / "reproduced.csv", ReproducedRow, beside)
+    write_answers(tables / "answers.parquet", results, params.models)
+
+
+def run_rows(params: TablesParams, results: Path) -> list[RunRow]:
+    """All runs in the order of the study, with improvements and residuals."""
+    recipes = params.recipes or [""] * len(params.runs)
+    rows = [
+        _run_row(Paths(results).run(run), recipe)
+        for run, recipe in zip(params.runs, recipes, strict=True)
+    ]
+    finite = {row.run: row.test_loss for row in rows if inference.has_loss(row)}
+    baseline = finite.get(params.baseline)
+    improved = [
+        row
+        if baseline is None or row.test_loss is None or not inference.has_loss(row)
+        else replace(row, improvement=baseline - row.test_loss)
+        for row in rows
+    ]
+    return inference.with_residuals(improved, params.factors, params.approximate)
+
+
+def _run_row(folder: Path, digest: str) -> RunRow:
+    card, evaluation = json_file(folder / "recipe.json"), loss_file(folder / "test_loss.json")
+    if not card["digest"].startswith(digest):
+        # Snakemake makes such a run anew, unless it has no record of it.
+        raise UserError(
+            f"{folder}: made by another recipe than the study's; make it again: "
+            f"{snakemake('--forcerun', folder / 'model.safetensors')}"
+        )
+    recipe, trace = card["recipe"], read_trace(folder / "trace.parquet")
+    tokens_per_step = recipe["batch"]["sequences"] * recipe["model"]["context"]
+    return RunRow(
+        run=card["run"],
+        intervention=card["intervention"],
+        interventions=tuple(card["interventions"]),
+        init_seed=recipe["init_seed"],
+        train_seed=recipe["train_seed"],
+        repeat_of=card["repeat_of"],
+        continues=card["continues"],
+        test_loss=evaluation["test_loss"],
+        improvement=None,
+        bits_per_byte=evaluation["bits_per_byte"],
+        final_train_loss=final_loss(trace),
+        steps=trace.steps,
+        tokens=trace.steps * tokens_per_step,
+        clipped_steps=int(trace.clipped.sum()),
+        skipped_steps=int(trace.skipped.sum()),
+        weights_sha256=json_file(folder / "model.json")["sha256"],
+        recipe_sha256=card["digest"],
+        changes=tuple(f"{key}={_text(new)}" for key, (_, new) in card["difference"].items()),
+        residual=None,
+    )
+
+
+def position_rows(runs: Sequence[str], results: Path) -> list[PositionRow]:
+    """Test loss along the context, of every run, where it is finite."""
+    return [
+        PositionRow(run, segment["first"], segment["last"], segment["loss"])
+        for run in runs
+        for segment in loss_file(Paths(results).run(run) / "test_loss.json")["by_position"]
+        if segment["loss"] is not None and math.isfinite(segment["loss"])
+    ]
+
+
+def _text(value: Any) -> str:
+    """A recipe's value as one would write it in the config."""
+    return value if isinstance(value, str) else json.dumps(value)

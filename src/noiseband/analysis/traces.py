@@ -1,0 +1,107 @@
+"""Training traces, and how thousands of steps become a few points without losing a spike."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from noiseband.errors import NotMadeError
+from noiseband.io.traces import read_table
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+SPIKE = 3.0
+"""How many times as far as usual makes a spike."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """The columns of a run's `trace.parquet` that are drawn; one entry a step, from step 0."""
+
+    loss: Floats
+    learning_rate: Floats
+    gradient_norm: Floats
+    clipped: Bools
+    skipped: Bools
+
+    @property
+    def steps(self) -> int:
+        return len(self.loss)
+
+
+def read_trace(path: Path) -> Trace:
+    """The trace of a run; UserError if it is not there, or is none."""
+    columns = [*Trace.__dataclass_fields__]
+    try:
+        table = read_table(path, columns)
+    except FileNotFoundError as error:
+        raise NotMadeError(path) from error
+    return Trace(**{name: table[name].to_numpy() for name in columns})
+
+
+def final_loss(trace: Trace) -> float:
+    """Mean training loss over the last 5% of the steps, at least one; NaN where one of them is not
+    finite."""
+    last = trace.loss[-max(1, round(trace.steps * 0.05)) :]
+    if not np.isfinite(last).all():
+        return math.nan
+    # fsum, because numpy's order of additions depends on the processor.
+    return math.fsum(last.tolist()) / len(last)
+
+
+@dataclass(frozen=True, eq=False)
+class Binned:
+    """A series in segments of equal length. Every extreme is in `low` or `high`."""
+
+    step: Floats
+    """Middle of each segment."""
+    mean: Floats
+    low: Floats
+    high: Floats
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+
+def edges(steps: int, bins: int) -> npt.NDArray[np.int64]:
+    """Where segments begin, and the end: at most `bins` of them, each with at least one step."""
+    return np.linspace(0, steps, min(steps, bins) + 1).round().astype(np.int64)
+
+
+def binned(values: Floats, bins: int) -> Binned:
+    """Cut a series; values that are not finite do not count, and a segment of them alone is NaN."""
+    cuts = edges(len(values), bins)
+    parts = [values[start:stop] for start, stop in pairwise(cuts)]
+    finite = [part[np.isfinite(part)] for part in parts]
+    return Binned(
+        step=(cuts[:-1] + cuts[1:] - 1) / 2,
+        mean=np.array([part.mean() if len(part) else np.nan for part in finite]),
+        low=np.array([part.min() if len(part) else np.nan for part in finite]),
+        high=np.array([part.max() if len(part) else np.nan for part in finite]),
+    )
+
+
+def spikes(series: Binned) -> Bools:
+    """Segments whose extremes lie more than `SPIKE` times as far from the mean as is usual."""
+    reach = np.fmax(series.high - series.mean, series.mean - series.low)
+    known = reach[np.isfinite(reach)]
+    return reach > SPIKE * np.median(known) if len(known) else np.isfinite(reach)
+
+
+def segments(marks: Bools, bins: int) -> list[tuple[float, float]]:
+    """(first step, length) of the segments with at least one mark, neighbours joined."""
+    cuts = edges(len(marks), bins)
+    found: list[tuple[float, float]] = []
+    for start, stop in pairwise(cuts.tolist()):
+        if not marks[start:stop].any():
+            continue
+        if found and sum(found[-1]) == start:
+            found[-1] = (found[-1][0], stop - found[-1][0])
+        else:
+            found.append((start, stop - start))
+    return found

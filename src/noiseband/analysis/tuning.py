@@ -1,0 +1,123 @@
+"""Fine-tuning noise in rows: what its seeds change, and how twins and repeats compare by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import fmean
+
+from noiseband.analysis.inference import shared_recipe
+from noiseband.analysis.rows import RunRow
+from noiseband.analysis.tuning_rows import FinetuningRow, TuningNoiseRow, TwinRow
+from noiseband.stats.simultaneous import Estimate
+from noiseband.stats.tuning import differences, tuning_noise
+
+MEASURES = {"judge score": "score", "validation loss": "validation_loss"}
+"""What is compared, and the column of a fine-tuned model that has it."""
+
+Values = dict[str, dict[int, float]]
+
+
+def tuning_noise_rows(
+    models: Sequence[FinetuningRow], runs: Sequence[RunRow], alpha: float
+) -> list[TuningNoiseRow]:
+    """A row for each protocol and measure. Runs of the same weights count once."""
+    rows = []
+    for protocol, measure, values in _measured(models):
+        noise = tuning_noise(_distinct(values, runs), alpha)
+        rows.append(TuningNoiseRow(protocol, measure, **vars(noise)))
+    return rows
+
+
+def twin_rows(
+    models: Sequence[FinetuningRow], runs: Sequence[RunRow], alpha: float
+) -> list[TwinRow]:
+    """A row for each protocol, measure and fine-tuned run whose recipe another one has.
+
+    Intervals hold for all pairs of one protocol and measure at once.
+    """
+    rows = []
+    for protocol, measure, values in _measured(models):
+        distinct = _distinct(values, runs)
+        pairs = _pairs([row for row in runs if row.run in values])
+        tested = [(one.run, two.run) for one, two in pairs if two.run in distinct]
+        found = differences(distinct, tested, alpha) if tested else []
+        estimate = dict(zip(tested, found, strict=True))
+        for one, two in pairs:
+            both = sorted(values[one.run].keys() & values[two.run].keys())
+            by_seed = [values[two.run][seed] - values[one.run][seed] for seed in both]
+            tests = estimate.get((one.run, two.run))
+            rows.append(_twin_row(protocol, measure, (one, two), by_seed, tests, alpha))
+    return rows
+
+
+def _twin_row(
+    protocol: str,
+    measure: str,
+    pair: tuple[RunRow, RunRow],
+    by_seed: Sequence[float],
+    estimate: Estimate | None,
+    alpha: float,
+) -> TwinRow:
+    one, two = pair
+    if not by_seed:
+        estimate, finding = Estimate(), "not enough seeds"
+    elif estimate is None:
+        estimate = Estimate(fmean(by_seed))
+        finding = "same weights, other outcome" if any(by_seed) else "identical"
+    elif estimate.p_value is None:
+        finding = "not enough seeds"
+    elif estimate.p_value < alpha:
+        finding = "more than fine-tuning noise"
+    else:
+        finding = "within fine-tuning noise"
+    return TwinRow(
+        protocol=protocol,
+        measure=measure,
+        run=two.run,
+        compared_with=one.run,
+        kind="repeat" if two.repeat_of else "twin",
+        seeds=len(by_seed),
+        difference=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        p_value=estimate.p_value,
+        finding=finding,
+    )
+
+
+def _measured(models: Sequence[FinetuningRow]) -> Iterator[tuple[str, str, Values]]:
+    """Protocol, measure, and its values that are there."""
+    for protocol in dict.fromkeys(row.protocol for row in models):
+        for measure, column in MEASURES.items():
+            values: Values = {}
+            for row in models:
+                value = getattr(row, column)
+                if row.protocol == protocol and value is not None:
+                    values.setdefault(row.run, {})[row.seed] = value
+            yield protocol, measure, values
+
+
+def _pairs(runs: Sequence[RunRow]) -> list[tuple[RunRow, RunRow]]:
+    """Every run whose recipe an earlier one has, with the first of those; with the first that has
+    its weights too, if one does."""
+    first: dict[object, RunRow] = {}
+    pairs = []
+    for row in runs:
+        recipe = shared_recipe(row)
+        of_recipe = first.setdefault(recipe, row)
+        of_weights = first.setdefault((recipe, row.weights_sha256), row)
+        original = of_recipe if of_weights is row else of_weights
+        if original is not row:
+            pairs.append((original, row))
+    return pairs
+
+
+def _distinct(values: Values, runs: Sequence[RunRow]) -> Values:
+    """The values without those of runs whose weights an earlier one has: their fine-tuning tells
+    nothing new."""
+    first: dict[str, str] = {}
+    for row in runs:
+        if row.run in values:
+            first.setdefault(row.weights_sha256, row.run)
+    again = {row.run for row in runs if first.get(row.weights_sha256, row.run) != row.run}
+    return {run: seeds for run, seeds in values.items() if run not in again}

@@ -1,0 +1,140 @@
+"""Token files that others made, checked and put where those of this study would be."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tiktoken
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+from tqdm import tqdm
+
+from noiseband.corpus.dataset_files import checked, dataset_files, where
+from noiseband.corpus.documents import SPLITS
+from noiseband.corpus.token_file import TENSOR, open_tokens
+from noiseband.corpus.tokens import check_pins, unigram_entropy
+from noiseband.corpus.vocabulary import load_encoding
+from noiseband.errors import DamagedError, UserError
+from noiseband.io.checksums import file_sha256
+from noiseband.io.files import atomic, write_json
+from noiseband.io.hub_files import put, reason
+from noiseband.study.corpora import Tokenised
+from noiseband.study.data_params import FetchTokensParams
+
+CHUNK = 2**22
+"""Tokens that are looked at together."""
+
+
+def fetch_tokens(params: FetchTokensParams, vocabulary: Path, out: Path) -> None:
+    """Write `train.safetensors`, `validation.safetensors`, `test.safetensors` and `card.json`.
+
+    They are the data set's own files: of the Hub, second names of those in the client's cache,
+    where the disk can do that; of a folder, copies, since their owner may change them in place. A
+    split without a file gets one with no tokens. `vocabulary` is the rank file of their ids.
+
+    Raises UserError for files that cannot be had, have another SHA-256 or number of tokens than
+    pinned, are not one 1-D uint16 tensor `tokens`, or hold an id that the vocabulary does not
+    have. Then nothing is written: files are put in place once all are checked, the card last.
+    """
+    source = params.tokenised
+    files = dataset_files(source, list(source.files.values()))
+    pins = checked(source, files)
+    encoding = load_encoding(vocabulary)
+    names = {split: f"{name} of {where(source)}" for split, name in source.files.items()}
+    tokens = {split: _opened(files[name], names[split]) for split, name in source.files.items()}
+    check_pins(params.tokens, {split: len(tokens.get(split, ())) for split in SPLITS})
+    empty = {"documents": 0, "bytes": 0, "tokens": 0}
+    sizes = {
+        split: measure(tokens[split], encoding, names[split]) if split in tokens else empty
+        for split in SPLITS
+    }
+    try:
+        for split in SPLITS:
+            file = files[source.files[split]] if split in tokens else None
+            _place(file, out / f"{split}.safetensors", copied=source.repo is None)
+    except OSError as error:
+        raise UserError(f"{out}: {reason(error)}") from error
+    card = {
+        "vocabulary": encoding.n_vocab,
+        "vocabulary_sha256": file_sha256(vocabulary),
+        "splits": sizes,
+        "test_unigram_nats": unigram_entropy(_chunks(tokens["test"])),
+        "sources": [_card(source, sizes, pins)],
+    }
+    write_json(out / "card.json", card)
+
+
+def measure(tokens: NDArray[np.uint16], encoding: tiktoken.Encoding, name: str) -> dict[str, int]:
+    """Documents (ends of text), bytes of text and tokens in a split, shape (n,), looked through
+    from end to end.
+
+    Raises UserError for an id beyond the vocabulary.
+    """
+    counts = np.zeros(2**16, dtype=np.int64)
+    with tqdm(
+        total=len(tokens),
+        desc=f"Checking {name}",
+        unit=" tokens",
+        unit_scale=True,
+        delay=2,
+        disable=None,
+    ) as bar:
+        for chunk in _chunks(tokens):
+            counts += np.bincount(chunk, minlength=2**16)
+            bar.update(len(chunk))
+    beyond = np.flatnonzero(counts[encoding.n_vocab :])
+    if len(beyond):
+        raise UserError(
+            f"{name}: holds token {encoding.n_vocab + beyond[-1]}, and the vocabulary has ids 0 to "
+            f"{encoding.n_vocab - 1}; it is of another vocabulary"
+        )
+    end = encoding.eot_token
+    lengths = [len(encoding.decode_single_token_bytes(id)) for id in range(end)]
+    return {
+        "documents": int(counts[end]),
+        "bytes": int(counts[:end] @ np.array(lengths)),
+        "tokens": len(tokens),
+    }
+
+
+def _chunks(tokens: NDArray[np.uint16]) -> Iterator[NDArray[np.uint16]]:
+    return (tokens[start : start + CHUNK] for start in range(0, len(tokens), CHUNK))
+
+
+def _opened(path: Path, name: str) -> NDArray[np.uint16]:
+    try:
+        return open_tokens(path)
+    except DamagedError:
+        raise
+    except UserError:
+        raise UserError(
+            f"{name}: not a safetensors file with one 1-D U16 tensor `{TENSOR}`; name another file"
+        ) from None
+
+
+def _place(file: Path | None, out: Path, *, copied: bool) -> None:
+    if file is None:
+        with atomic(out) as temporary:
+            save_file({TENSOR: np.empty(0, np.uint16)}, temporary)
+    elif copied:
+        with atomic(out) as temporary:
+            shutil.copyfile(file, temporary)
+    else:
+        put(file, out)
+
+
+def _card(
+    source: Tokenised, sizes: dict[str, dict[str, int]], sha256: dict[str, str]
+) -> dict[str, Any]:
+    # Not the folder: its place on a disk says nothing of what is in it.
+    return {
+        "repo": source.repo,
+        "revision": source.revision,
+        "splits": source.files,
+        "files": sha256,
+        "documents": sum(size["documents"] for size in sizes.values()),
+    }

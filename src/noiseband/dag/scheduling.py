@@ -1,0 +1,103 @@
+"""How Snakemake runs here: what jobs are told, GPUs, signals, outputs that studies share, sums."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from noiseband.errors import CONFIGFILES, configfiles
+from noiseband.gpus import visible
+from noiseband.io.checksums import CHECKSUMS, SWITCH, checksumming
+from noiseband.io.files import write_json
+
+
+def name_configs(files: Iterable[str]) -> None:
+    """Let jobs say which config a command must name to make a file again."""
+    os.environ[CONFIGFILES] = configfiles(files)
+
+
+def limit_gpus(workflow: Any) -> None:
+    """Start no more jobs on GPUs at once than this machine has: `--resources gpu=N`, where it is
+    not given and jobs run here. Jobs would wait for each other, but each would hold a core."""
+    here = workflow.nodes is None
+    if here and "gpu" not in workflow.global_resources and (devices := visible()):
+        workflow.register_resource("gpu", len(devices))
+
+
+def hear_sigterm() -> None:
+    """Have Snakemake end on SIGTERM at any moment, once its running jobs have.
+
+    Its own handler takes the lock of its scheduler. The code that a signal interrupts may hold that
+    lock, most of all while jobs are selected, and would then wait for itself for ever (seen in
+    9.27). So the handler goes to a thread of its own, which waits until the lock is free.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+    if callable(before):
+        handle = before
+        signal.signal(
+            signal.SIGTERM, lambda *given: threading.Thread(target=handle, args=given).start()
+        )
+
+
+SHARED = "SNAKEMAKE_OUTPUT_CACHE"
+DECIDING = ("numpy", "rustbpe", "safetensors", "tiktoken", "torch")
+"""Packages that decide a corpus, its tokens or initial weights."""
+
+
+def share_outputs(workflow: Any) -> None:
+    """Where `--cache` is given, find or make the folder through which studies share outputs.
+
+    It lies in `$SNAKEMAKE_OUTPUT_CACHE`, by default the user's cache, and is named after the
+    versions of the packages that decide what is shared: Snakemake's key has none of them.
+    """
+    if workflow.workflow_settings.cache is None:
+        return
+    versions = {name: metadata.version(name) for name in DECIDING}
+    name = hashlib.sha256(repr(sorted(versions.items())).encode()).hexdigest()[:16]
+    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    given = os.environ.get(SHARED) or f"{home}/noiseband"
+    if given.endswith(f"/{name}"):
+        return  # a Snakemake that this one started
+    if "://" not in given:
+        given = str(Path(given).expanduser().absolute())
+        folder = Path(given, name)
+        try:
+            write_json(folder / "versions.json", versions, checksum=False)
+        except OSError as error:
+            print(
+                f"{SHARED}: cannot write in {folder} ({error.strerror}); give another folder, or "
+                "leave out --cache",
+                file=sys.stderr,
+            )
+            sys.exit(2)
+    os.environ[SHARED] = f"{given}/{name}"
+
+
+def forget_shared_checksums(workflow: Any, results: Path) -> None:
+    """With `--cache`, remove the sums in the folders of the rules that share their outputs.
+
+    Snakemake may put another file in place there, without a command of ours that would know.
+    Called before the first job.
+    """
+    if not checksumming():
+        return
+    shared = workflow.workflow_settings.cache or []
+    outputs = [file for rule in workflow.rules if rule.name in shared for file in rule.output]
+    for name in {Path(str(file)).relative_to(results).parts[0] for file in outputs}:
+        for folder in list(Path(results, name).rglob(CHECKSUMS)):
+            shutil.rmtree(folder)
+
+
+def no_checksums_in_storage(workflow: Any) -> None:
+    """With results in a storage, have no command write sums or compare with them: only declared
+    files travel, so that what lies beside them here may be of others."""
+    if workflow.storage_settings.default_storage_provider is not None:
+        os.environ[SWITCH] = "none"

@@ -1,0 +1,119 @@
+"""The canonical digest of named tensors, independent of file format and of order in the file.
+
+SHA-256 over the tensors sorted by name. Each contributes, in this order: its name (UTF-8), a zero
+byte, its dtype as PyTorch prints it (`float32`), a zero byte, its shape in decimal joined by
+commas, a zero byte, and its elements as contiguous little-endian bytes in row-major order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from noiseband.io.tensor_files import TensorFile
+
+BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+"""Integer type of the same size as an element: what its bits are read as."""
+
+CHUNK = 1 << 20
+"""Bytes hashed at once: while two hashes run, they stay in the core's cache."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A tensor as the digest sees it."""
+
+    name: str
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    chunks: Callable[[], Iterator[memoryview]]
+    """Its bytes, piece by piece."""
+
+    @property
+    def kind(self) -> str:
+        """The type's name: `float32`."""
+        return str(self.dtype).removeprefix("torch.")
+
+    @property
+    def header(self) -> bytes:
+        """What is hashed before the elements."""
+        return f"{self.name}\0{self.kind}\0{','.join(map(str, self.shape))}\0".encode()
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """The digest of the whole, hexadecimal."""
+    return _whole(_named(tensors))
+
+
+def digests(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    """`{"sha256": whole, "tensors": {name: {dtype, shape, sha256}}}`, sorted by name.
+
+    A tensor's own digest is that of a set of tensors that has no other.
+    """
+    return _each(_named(tensors))
+
+
+def file_digest(path: Path) -> str:
+    """As `digest`, of a safetensors file. Raises UserError where it cannot be read."""
+    return _whole(_in_file(path))
+
+
+def file_digests(path: Path) -> dict[str, Any]:
+    """As `digests`, of a safetensors file. Raises UserError where it cannot be read."""
+    return _each(_in_file(path))
+
+
+def _whole(tensors: list[Named]) -> str:
+    hasher = hashlib.sha256()
+    for tensor in tensors:
+        hasher.update(tensor.header)
+        for chunk in tensor.chunks():
+            hasher.update(chunk)
+    return hasher.hexdigest()
+
+
+def _each(tensors: list[Named]) -> dict[str, Any]:
+    whole, each = hashlib.sha256(), {}
+    for tensor in tensors:
+        own = hashlib.sha256(tensor.header)
+        whole.update(tensor.header)
+        for chunk in tensor.chunks():
+            own.update(chunk)
+            whole.update(chunk)
+        each[tensor.name] = {
+            "dtype": tensor.kind,
+            "shape": list(tensor.shape),
+            "sha256": own.hexdigest(),
+        }
+    return {"sha256": whole.hexdigest(), "tensors": each}
+
+
+def _named(tensors: Mapping[str, Tensor]) -> list[Named]:
+    return [
+        Named(name, tensor.dtype, tuple(tensor.shape), partial(_chunks, tensor))
+        for name, tensor in sorted(tensors.items())
+    ]
+
+
+def _in_file(path: Path) -> list[Named]:
+    file = TensorFile(path)
+    return [
+        Named(name, entry.dtype, entry.shape, partial(file.chunks, name))
+        for name, entry in sorted(file.entries.items())
+    ]
+
+
+def _chunks(tensor: Tensor) -> Iterator[memoryview]:
+    elements = tensor.detach().cpu().contiguous().reshape(-1).view(BITS[tensor.element_size()])
+    data = elements.numpy()
+    # Pieces of a flat view, no second copy of a large tensor (where the machine is little-endian).
+    data = data.astype(data.dtype.newbyteorder("<"), copy=False).view("u1")
+    for begin in range(0, data.size, CHUNK):
+        yield data[begin : begin + CHUNK].data

@@ -1,0 +1,57 @@
+"""A small file at an address, known by its SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import httpx2
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+
+from noiseband.errors import UserError
+from noiseband.io.files import atomic
+
+TRIES = 3
+TIMEOUT = 60.0
+"""Seconds without an answer."""
+
+
+def download(url: str, sha256: str, out: Path, pause: float = 1.0) -> None:
+    """Write what lies at `url` to `out`. A broken connection or a server's error is tried again,
+    after `pause` seconds and then twice that.
+
+    Raises UserError: an address that gives no file, and another SHA-256.
+    """
+    tries = Retrying(
+        stop=stop_after_attempt(TRIES),
+        wait=wait_exponential(pause),
+        retry=retry_if_exception(_passing),
+        reraise=True,
+    )
+    try:
+        content: bytes = tries(_get, url)
+    except httpx2.HTTPStatusError as error:
+        raise UserError(
+            f"{url}: the server answered {error.response.status_code}; check the address"
+        ) from error
+    except httpx2.HTTPError as error:
+        raise UserError(
+            f"{url}: cannot be had ({type(error).__name__}); check the connection, then run again"
+        ) from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise UserError(f"{url} has SHA-256 {found}, not {sha256}; correct one of them")
+    with atomic(out, checksum=False) as temporary:
+        temporary.write_bytes(content)
+
+
+def _get(url: str) -> bytes:
+    answer = httpx2.get(url, follow_redirects=True, timeout=TIMEOUT)
+    return answer.raise_for_status().content
+
+
+def _passing(error: BaseException) -> bool:
+    """Whether another try may help."""
+    if isinstance(error, httpx2.HTTPStatusError):
+        return error.response.status_code >= 500
+    return isinstance(error, httpx2.TransportError)

@@ -1,0 +1,189 @@
+"""The published series beside the study: each run's loss, and whether machines explain the rest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+
+from scipy import stats
+
+from noiseband.analysis.inference import has_loss
+from noiseband.analysis.rows import PretrainedRow, RunRow
+from noiseband.analysis.sources import json_file, loss_file
+from noiseband.published import data
+from noiseband.published.losses import machine_noise
+from noiseband.report.words import counted, fixed, listed, signed
+from noiseband.stats.machines import between_machines
+from noiseband.stats.noise import NoiseComponent
+from noiseband.study.params import TablesParams
+from noiseband.study.paths import Paths
+
+MISSING = "missing"
+OTHER_SIZE = "another size, not compared"
+APPROXIMATE = "approximate recipe"
+PRETRAINED = "same weights, measured anew"
+WITHIN = "within what machines change"
+BEYOND = "more than machines change"
+
+
+@dataclass(frozen=True)
+class ReproducedRow:
+    """One run of the published series beside this study's of the same name. Losses in nats."""
+
+    run: str
+    machine: str
+    """That the series used; empty for a pretrained model."""
+    part: str
+    """Of the series."""
+    published_loss: float
+    test_loss: float | None
+    """This study's; None where it has no such run, or that one no finite loss."""
+    difference: float | None
+    """This study's less the published one; None where the two are not comparable."""
+    low: float | None
+    """Ends of what machines alone leave uncertain of it, for all runs at once."""
+    high: float | None
+    p_value: float | None
+    """Chance of a difference as large if nothing but machines differs, adjusted for all runs."""
+    finding: str
+
+
+def reproduced_rows(
+    params: TablesParams,
+    results: Path,
+    runs: Sequence[RunRow],
+    pretrained: Sequence[PretrainedRow],
+) -> list[ReproducedRow]:
+    """A row for each run of the series, in its order.
+
+    Twins of the series tell how far one recipe scatters over machines. A run and its published
+    namesake are two such draws. Runs whose recipe is approximate, and models that nobody trained
+    here, have a difference and no interval; those of another size than the series' have neither.
+    """
+    ours: dict[str, RunRow | PretrainedRow] = {row.run: row for row in runs if has_loss(row)}
+    ours |= {row.model: row for row in pretrained}
+    rows = [
+        _row(one, ours.get(one.run), params, Paths(results).run(one.run)) for one in data.runs()
+    ]
+    noise = _machine_noise()
+    compared = [row for row in rows if row.finding == WITHIN and row.difference is not None]
+    found = between_machines(
+        [row.difference for row in compared if row.difference is not None],
+        noise.sd or 0.0,
+        noise.degrees_of_freedom,
+        params.alpha,
+    )
+    tested = {
+        row.run: replace(
+            row,
+            low=one.low,
+            high=one.high,
+            p_value=one.p_value,
+            finding=BEYOND if one.p_value is not None and one.p_value < params.alpha else WITHIN,
+        )
+        for row, one in zip(compared, found, strict=True)
+    }
+    return [tested.get(row.run, row) for row in rows]
+
+
+def _machine_noise() -> NoiseComponent:
+    noise = machine_noise()
+    assert noise is not None  # the series has twins
+    return noise
+
+
+def _row(
+    one: data.PublishedRun,
+    own: RunRow | PretrainedRow | None,
+    params: TablesParams,
+    folder: Path,
+) -> ReproducedRow:
+    """The losses side by side; those that an interval can be given for are called `WITHIN`."""
+    finding = WITHIN
+    if own is None:
+        finding = MISSING
+    elif not _of_its_size(own, folder):
+        finding = OTHER_SIZE
+    elif isinstance(own, PretrainedRow):
+        finding = PRETRAINED
+    elif one.run in params.approximate:
+        finding = APPROXIMATE
+    loss = None if own is None else own.test_loss
+    comparable = loss is not None and finding != OTHER_SIZE
+    return ReproducedRow(
+        run=one.run,
+        machine=one.machine,
+        part=one.part,
+        published_loss=one.test_loss,
+        test_loss=loss,
+        difference=loss - one.test_loss if comparable and loss is not None else None,
+        low=None,
+        high=None,
+        p_value=None,
+        finding=finding,
+    )
+
+
+def _of_its_size(own: RunRow | PretrainedRow, folder: Path) -> bool:
+    """Whether model, training and test window are as large as the series'."""
+    if loss_file(folder / "test_loss.json").get("tokens") != data.TEST_TOKENS:
+        return False
+    if isinstance(own, PretrainedRow):
+        return own.context == data.MODEL["context"]
+    recipe = json_file(folder / "recipe.json")["recipe"]
+    model = {key: recipe["model"][key] for key in data.MODEL}
+    return model == data.MODEL and recipe["data"]["train_tokens"] == data.TRAIN_TOKENS
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """The same for the page."""
+
+    rows: list[ReproducedRow]
+    """Those that the study has, finished or of another size."""
+    missing: list[str]
+    sentences: list[str]
+
+
+def reproduced_view(rows: Sequence[ReproducedRow]) -> Reproduced:
+    """The table and what it says in all."""
+    there = [row for row in rows if row.finding != MISSING]
+    missing = [row.run for row in rows if row.finding == MISSING]
+    return Reproduced(there, missing, _sentences(rows, there))
+
+
+def _sentences(rows: Sequence[ReproducedRow], there: Sequence[ReproducedRow]) -> list[str]:
+    small = sum(row.finding == OTHER_SIZE for row in there)
+    tested = [row for row in there if row.finding in (WITHIN, BEYOND)]
+    found = [f"{len(there)} of the {len(rows)} published runs are in this study."]
+    if small:
+        found.append(
+            f"{counted(small, 'run')} of another size than the series’: same names, but a smaller "
+            "model, training or test window, whose losses say nothing about the published ones."
+        )
+    if not tested:
+        return found
+    noise = _machine_noise()
+    beyond = [row.run for row in tested if row.finding == BEYOND]
+    widest = max((row.high or 0.0) - (row.difference or 0.0) for row in tested)
+    found.append(
+        f"Twins of the series scatter over machines with an SD of {fixed(noise.sd, 4)} nats "
+        f"({noise.degrees_of_freedom} degrees of freedom), so that a run and its namesake may "
+        f"differ by {fixed(widest, 3)} from that alone, all {len(tested)} at once."
+    )
+    mean = fmean(row.difference for row in tested if row.difference is not None)
+    differ = "differ" if len(beyond) > 1 else "differs"
+    said = f"{listed(beyond) or 'No run'} {differ} by more"
+    found.append(f"{said}; on average this study’s losses differ by {signed(mean, 4)}.")
+    order = stats.kendalltau(
+        [row.published_loss for row in tested], [row.test_loss for row in tested]
+    )
+    if len(tested) > 2 and math.isfinite(order.statistic):
+        found.append(
+            f"Kendall’s tau between published and reproduced losses is {order.statistic:.2f} "
+            "(1: the same order)."
+        )
+    return found

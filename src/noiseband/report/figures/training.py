@@ -1,0 +1,125 @@
+"""The traces of a study, sorted into the baseline's and each intervention's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count, pairwise
+
+import numpy as np
+
+from noiseband.analysis.rows import RunRow, VerdictRow
+from noiseband.analysis.traces import Binned, Floats, Trace, binned
+from noiseband.report.figures.palette import colour
+from noiseband.stats.least_squares import BASELINE
+
+LEAST_BINS, MOST_BINS = 24, 160
+OTHER_TOKENS = ("continues=", "data.", "batch.sequences=", "model.context=")
+"""Changes after which a run's steps read other tokens than the baseline's."""
+OTHER_MICROBATCH = "batch.microbatch="
+POINTS = 6_000
+"""Points of all lines of a chart together: what keeps it small however many runs there are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A run's trace."""
+
+    number: int
+    """Its place among all lines, by which a chart names it."""
+    run: str
+    intervention: str
+    tint: str
+    """The colour of its verdict."""
+    trace: Trace
+    same_tokens: bool
+    """Whether it reads the baseline's tokens at every step."""
+    twin: bool
+    """Whether it has another microbatch than the baseline's runs."""
+
+    @property
+    def dash(self) -> str:
+        """Twins are dashed, to be told from the line that they should lie on."""
+        return "--" if self.twin else "-"
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """All runs of a study but repeats, which would lie exactly on their originals."""
+
+    groups: Mapping[str, tuple[Line, ...]]
+    """The baseline, then each intervention, the best first."""
+    verdicts: Mapping[str, str]
+
+    @property
+    def lines(self) -> list[Line]:
+        return [line for group in self.groups.values() for line in group]
+
+    @property
+    def baselines(self) -> tuple[Line, ...]:
+        return self.groups[BASELINE]
+
+    @property
+    def interventions(self) -> list[str]:
+        return [name for name in self.groups if name != BASELINE]
+
+    @property
+    def steps(self) -> int:
+        return max((line.trace.steps for line in self.lines), default=1)
+
+    def cut(self, column: str) -> dict[str, Binned]:
+        """A column of every run in segments: fewer where there are more runs."""
+        bins = max(LEAST_BINS, min(MOST_BINS, POINTS // max(1, 3 * len(self.lines))))
+        return {line.run: binned(getattr(line.trace, column), bins) for line in self.lines}
+
+
+def sort_traces(
+    runs: Sequence[RunRow], verdicts: Sequence[VerdictRow], traces: Mapping[str, Trace]
+) -> Training:
+    """The traces of all distinct runs; `traces` is by run."""
+    best_first = sorted(verdicts, key=lambda row: (row.effect is None, row.effect or 0.0))
+    calls = {row.intervention: row.verdict for row in verdicts}
+    numbers = count()
+    return Training(
+        {
+            name: tuple(
+                Line(
+                    next(numbers),
+                    run.run,
+                    name,
+                    colour(calls.get(name, BASELINE)),
+                    traces[run.run],
+                    not any(change.startswith(OTHER_TOKENS) for change in run.changes),
+                    any(change.startswith(OTHER_MICROBATCH) for change in run.changes),
+                )
+                for run in runs
+                if run.intervention == name and run.repeat_of is None
+            )
+            for name in (BASELINE, *(row.intervention for row in best_first))
+        },
+        calls,
+    )
+
+
+def mean_of(series: Sequence[Binned]) -> Floats:
+    """Mean of the series that are as long as the first; empty for none."""
+    same = [one.mean for one in series if len(one) == len(series[0])]
+    return np.mean(same, axis=0) if same else np.array([])
+
+
+def frame(reaches: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Ends of an axis that holds every (least, greatest), but for the few that would squash it.
+
+    From the farthest down, a pair that reaches more than twice as far as the next is left out, for
+    at most a quarter of them. The caller says where something lies outside.
+    """
+    far = sorted((max(abs(low), abs(high)) for low, high in reaches), reverse=True)
+    cut = float("inf")
+    for larger, smaller in pairwise(far[: len(far) // 4 + 1]):
+        if larger > 2 * smaller > 0:
+            cut = smaller
+    kept = [pair for pair in reaches if max(map(abs, pair)) <= cut]
+    low = min((low for low, _ in kept), default=0.0)
+    high = max((high for _, high in kept), default=0.0)
+    margin = 0.06 * (high - low) or 0.01
+    return low - margin, high + margin

@@ -1,0 +1,107 @@
+"""The study's charts, from its tables and traces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from noiseband.analysis.rows import FactorialRow, NoiseRow, PositionRow, RunRow, VerdictRow
+from noiseband.analysis.traces import read_trace
+from noiseband.analysis.tuning_rows import EpochRow, FinetuningRow
+from noiseband.io.files import write_text
+from noiseband.io.tables import read_rows
+from noiseband.report.figures.effects import draw_effects
+from noiseband.report.figures.finetuning import draw_finetuning
+from noiseband.report.figures.gradient_norm import draw_gradient_norm
+from noiseband.report.figures.learning_rate import draw_learning_rate
+from noiseband.report.figures.loss import draw_loss
+from noiseband.report.figures.noise import draw_noise
+from noiseband.report.figures.palette import LIGHT
+from noiseband.report.figures.pareto import draw_pareto
+from noiseband.report.figures.positions import draw_positions
+from noiseband.report.figures.svg import blank, drawing, render
+from noiseband.report.figures.training import Line, sort_traces
+from noiseband.report.words import summary
+from noiseband.study.params import TablesParams
+from noiseband.study.paths import Paths
+
+
+def write_figures(params: TablesParams, results: Path) -> None:
+    """Write `figures/<name>.svg` for every name in `workflow.FIGURES`.
+
+    A pure function of the tables and traces under `results`: equal files give equal bytes. Raises
+    UserError for a file that is missing.
+    """
+    tables = Paths(results).tables
+    runs = read_rows(tables / "runs.csv", RunRow)
+    verdicts = read_rows(tables / "verdicts.csv", VerdictRow)
+    noise = read_rows(tables / "noise.csv", NoiseRow)
+    effects = read_rows(tables / "factorial.csv", FactorialRow)
+    models = read_rows(tables / "finetuning.csv", FinetuningRow)
+    epochs = read_rows(tables / "epochs.csv", EpochRow)
+    positions = read_rows(tables / "positions.csv", PositionRow)
+    traces = {run.run: read_trace(Paths(results).run(run.run) / "trace.parquet") for run in runs}
+    study = sort_traces(runs, verdicts, traces)
+
+    def save(name: str, label: str, draw: Callable[[], Figure], lines: Sequence[Line] = ()) -> None:
+        names = [(line.run, line.intervention) for line in lines]
+        with drawing(name):
+            write_text(Paths(results).figure(name), render(draw(), name, label, names))
+
+    save(
+        "effects",
+        f"Effect of each intervention on the test loss with its interval. {summary(verdicts)}",
+        lambda: draw_effects(verdicts, runs, params.alpha),
+    )
+    save(
+        "noise",
+        "Test losses of the baseline's runs by the seeds that vary.",
+        lambda: draw_noise(noise, runs) if noise else _note("The study has no noise runs."),
+    )
+    save(
+        "pareto",
+        "Main effects and two-way interactions of the factorial design by size.",
+        lambda: draw_pareto(effects) if effects else _note("The study has no factorial design."),
+    )
+    save(
+        "loss",
+        "Training loss by step of all runs, and each intervention's difference from the baseline.",
+        lambda: draw_loss(study),
+        study.lines,
+    )
+    save(
+        "learning-rate",
+        "Learning rate by step.",
+        lambda: draw_learning_rate(study),
+        study.lines,
+    )
+    save(
+        "gradient-norm",
+        "Gradient norm by step of the baseline and each intervention.",
+        lambda: draw_gradient_norm(study),
+        study.lines,
+    )
+    save(
+        "positions",
+        "Test loss along the context: every run's difference from the baseline's mean.",
+        lambda: draw_positions(study, positions),
+        study.lines,
+    )
+    save(
+        "finetuning",
+        "Validation loss by epoch, and judge score against test loss, of every fine-tuned model.",
+        lambda: (
+            draw_finetuning(models, epochs, runs, verdicts)
+            if models
+            else _note("The study has no fine-tuned models.")
+        ),
+    )
+
+
+def _note(text: str) -> Figure:
+    """A chart of nothing, which says so."""
+    figure = blank(640, 60)
+    figure.text(0.5, 0.5, text, ha="center", va="center", color=LIGHT["muted"])
+    return figure

@@ -1,0 +1,84 @@
+"""The text that the models read, and what its words alone would give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from noiseband.analysis.sources import json_file, json_if_any
+from noiseband.study.paths import Paths
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where documents or tokens of a corpus come from."""
+
+    name: str
+    """Of a package, or a data set on the Hub."""
+    version: str
+    """Its version or revision."""
+    note: str
+    """On its licence, where that is known."""
+    documents: int
+    sha256: str | None
+    """Of its text; None for tokens."""
+    files: dict[str, str]
+    """File to its SHA-256."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus as its cards describe it."""
+
+    name: str
+    sources: list[Origin]
+    card: str
+    """Where they stand, under the results."""
+    splits: dict[str, dict[str, int]]
+    """Split to its documents, bytes and tokens."""
+    disjoint: bool
+    """Whether equal texts were left out, so that no two splits share one."""
+    vocabulary: int
+    unigram: float
+    """Cross-entropy of the test split under its own token frequencies, nats."""
+    gain: float | None
+    """How far below that the baseline run ends, nats; None if it reads another corpus."""
+
+
+def corpus(results: Path, name: str, baseline: str, loss: float | None) -> Corpus | None:
+    """A corpus of the study; None if its cards are not there."""
+    text, of_tokens = f"corpus/{name}/card.json", f"tokens/{name}/card.json"
+    tokens = json_if_any(results / of_tokens)
+    if tokens is None:
+        return None
+    # Tokens that others made have no card of their text: theirs names the sources.
+    path = of_tokens if "sources" in tokens else text
+    card = json_if_any(results / path)
+    if card is None:
+        return None
+    recipe = json_file(Paths(results).run(baseline) / "recipe.json")["recipe"]
+    unigram = tokens["test_unigram_nats"]
+    compared = loss is not None and recipe["data"]["corpus"] == name
+    return Corpus(
+        name=name,
+        sources=[_origin(source) for source in card["sources"]],
+        card=path,
+        splits=tokens["splits"],
+        disjoint=path == text and "order" not in card,
+        vocabulary=tokens["vocabulary"],
+        unigram=unigram,
+        gain=unigram - loss if compared and loss is not None else None,
+    )
+
+
+def _origin(source: dict[str, Any]) -> Origin:
+    package = "package" in source
+    return Origin(
+        name=source["package" if package else "repo"] or "files of one’s own",
+        version=source["version" if package else "revision"] or "",
+        note=source.get("licence", ""),
+        documents=source["documents"],
+        sha256=source.get("sha256"),
+        files=source.get("files", {}),
+    )

@@ -1,0 +1,148 @@
+"""What the study's runs cost, and what more of them would."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from noiseband.analysis.inference import usable
+from noiseband.analysis.rows import RunRow, VerdictRow
+from noiseband.analysis.sources import json_file, json_if_any
+from noiseband.duration import duration
+from noiseband.plan.estimate import Total, Work, combined, total, work
+from noiseband.report.words import counted
+from noiseband.stats.least_squares import BASELINE
+from noiseband.stats.repeats import enough_repeats, repeats
+from noiseband.study.machines import Machine, Machines, load_machines, machine_of
+from noiseband.study.params import ReportParams
+from noiseband.study.paths import Paths
+from noiseband.study.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Costs:
+    """The study on machines of the table, as `noiseband plan` counts."""
+
+    machine: str
+    """Or several."""
+    source: str
+    """Where the machine's figures come from."""
+    totals: list[tuple[str, Total]]
+    """What is counted, and what it takes."""
+    works: dict[str, Work]
+    """By run."""
+    prices: dict[str, float]
+    """US dollars by run, of those whose time and whose machine's price are known."""
+    measured: dict[str, float]
+    """Seconds that a run took from start to end, of those that were never interrupted."""
+    scaled: bool
+    """Whether some rate is of another model than the study's."""
+    advice: str | None
+    """What to buy where nothing was run twice."""
+
+
+def costs(
+    params: ReportParams,
+    results: Path,
+    table: Path,
+    runs: Sequence[RunRow],
+    verdicts: Sequence[VerdictRow],
+) -> Costs:
+    """Hours and money of every run, of another seed of everything, and of what verdicts lack.
+
+    Raises UserError for a machine that the table lacks.
+    """
+    machines = load_machines(table)
+    names = {row.run: params.machines.get(row.run, params.machine) for row in runs}
+    each = {run: machine_of(machines, name) for run, name in names.items()}
+    works = {row.run: _work(results, row, machines, each[row.run]) for row in runs}
+    fresh = [row for row in runs if row.continues is None and row.run not in params.approximate]
+    one_each = {row.intervention: row.run for row in reversed(fresh)}
+    baseline = works[params.baseline]
+    advice, more = _advice(params, runs, verdicts, baseline, each[params.baseline])
+    totals = [
+        ("all runs", _total(list(works.values()), names, machines)),
+        (
+            "another seed of everything",
+            _total([works[run] for run in one_each.values()], names, machines),
+        ),
+        *more,
+    ]
+    return Costs(
+        machine=" and ".join(dict.fromkeys(names.values())),
+        source="; ".join(dict.fromkeys(machine.source for machine in each.values())),
+        totals=totals,
+        works=works,
+        prices=_prices(works, each),
+        measured=_measured(results, runs),
+        scaled=any(one.scaled for one in works.values()),
+        advice=advice,
+    )
+
+
+def _work(results: Path, row: RunRow, machines: Machines, machine: Machine) -> Work:
+    """A recipe that this version cannot read has no price, and is no reason for no page."""
+    card = json_file(Paths(results).run(row.run) / "recipe.json")
+    try:
+        recipe = Recipe.model_validate(card["recipe"])
+    except ValidationError:
+        return Work(row.run, row.steps, row.tokens, None, scaled=False)
+    return work(row.run, recipe, machines, machine)
+
+
+def _total(works: Sequence[Work], names: Mapping[str, str], machines: Machines) -> Total:
+    """Of runs, each on its machine."""
+    groups: dict[str, list[Work]] = {}
+    for one in works:
+        groups.setdefault(names[one.run], []).append(one)
+    return combined([total(some, machines.machines[name]) for name, some in groups.items()])
+
+
+def _prices(works: Mapping[str, Work], machines: Mapping[str, Machine]) -> dict[str, float]:
+    each = {run: total([one], machines[run]).usd for run, one in works.items()}
+    return {run: usd for run, usd in each.items() if usd is not None}
+
+
+def _measured(results: Path, runs: Sequence[RunRow]) -> dict[str, float]:
+    found = {row.run: json_if_any(Paths(results).run(row.run) / "timing.json") for row in runs}
+    return {
+        row.run: float(timing["seconds"])
+        for row in runs
+        if (timing := found[row.run]) and timing["steps"] == row.steps
+    }
+
+
+def _advice(
+    params: ReportParams,
+    runs: Sequence[RunRow],
+    verdicts: Sequence[VerdictRow],
+    baseline: Work,
+    machine: Machine,
+) -> tuple[str | None, list[tuple[str, Total]]]:
+    """A sentence for a study without any repeated run, and what the runs that it asks for take."""
+    there = [row.intervention for row in usable(runs)]
+    arms = [row.runs for row in verdicts if row.runs]
+    if not there or not arms or any(row.degrees_of_freedom for row in verdicts):
+        return None, []
+    have = there.count(BASELINE)
+    least = repeats(arms, have + 1, params.alpha)
+    enough = enough_repeats(arms, params.alpha)
+    if enough.runs <= have:
+        enough = least
+    more = enough.runs - have
+    price = total([replace(baseline, run=str(number)) for number in range(more)], machine)
+    label = f"{counted(more, 'more seed')} of the baseline"
+    sentence = (
+        "Nothing was run twice, so nothing says how large the noise is. Train the baseline with "
+        f"{counted(more, 'more seed')} (seeds: {{baseline: […]}} in the config): each interval "
+        f"then reaches {enough.half_width:.1f} standard deviations of a single run to either side"
+    )
+    if more > 1:
+        sentence += f"; 1 more is the least, with {least.half_width:.1f}"
+    if price.seconds is not None:
+        money = "" if price.usd is None else f" and ${price.usd:,.2f}"
+        sentence += f". On {params.machine} that takes {duration(price.seconds)}{money}"
+    return f"{sentence}.", [(label, price)]

@@ -1,0 +1,133 @@
+"""Starting points: which runs share one, which intervention moves it, what two of them share."""
+
+from __future__ import annotations
+
+import string
+from dataclasses import dataclass
+from pathlib import Path
+
+from noiseband.io.tables import read_rows
+from noiseband.report.words import counted
+from noiseband.repro.starts import MOVED, TRAINED, RunStart, SharedTensors
+
+LARGEST_MATRIX = 16
+"""Starting points for which all pairs are shown; more do not fit a page."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A starting point and the runs that start there. Fields as in `RunStart`."""
+
+    letter: str
+    start: str
+    runs: list[str]
+    comparison: str | None
+    against: str
+    """Letter of the baseline's starting point of the same seed; empty where there is none."""
+    tensors: int | None
+    init_sha256: str | None
+    new: int | None
+    gone: int | None
+    moved: int | None
+    first_moved: str | None
+    reference: str | None
+
+    @property
+    def trained(self) -> bool:
+        """Whether it is another run's final weights."""
+        return self.start.startswith(TRAINED)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Two starting points."""
+
+    shared: int
+    """Tensors equal in both."""
+    shade: int
+    """0 where they share none, 4 where all, between them by thirds."""
+
+
+@dataclass(frozen=True)
+class Starts:
+    """All of a study's."""
+
+    points: list[Point]
+    letters: list[str]
+    """Of the points in the matrix; none where there would be too many."""
+    matrix: list[tuple[str, list[Cell]]]
+
+    @property
+    def any_reference(self) -> bool:
+        """Whether some point was compared with the reference's digests."""
+        return any(point.reference for point in self.points)
+
+    @property
+    def sentence(self) -> str:
+        """Which comparisons start from the same point, at a glance."""
+        drawn = [point for point in self.points if not point.trained]
+        moved = [run for point in drawn if point.comparison == MOVED for run in point.runs]
+        runs = sum(len(point.runs) for point in drawn)
+        places = f"{counted(runs, 'run')} start from {counted(len(drawn), 'point')}. "
+        if moved:
+            return places + (
+                f"Of {', '.join(moved)} the start is moved: their comparison with the baseline "
+                "mixes the change with other initial weights."
+            )
+        return places + (
+            "No intervention moves the start: wherever a run and the baseline run of its seed "
+            "have a tensor in common, its initial values are the same."
+        )
+
+
+def starts(tables: Path) -> Starts:
+    """From `init.csv` and `starts.csv`, as far as they are there."""
+    files = tables / "init.csv", tables / "starts.csv"
+    if not all(file.exists() for file in files):
+        return Starts([], [], [])
+    rows = read_rows(files[0], RunStart)
+    letters = {start: _letter(i) for i, start in enumerate(dict.fromkeys(r.start for r in rows))}
+    of_run = {row.run: letters[row.start] for row in rows}
+    points = [
+        _point(letter, [row for row in rows if row.start == start], of_run)
+        for start, letter in letters.items()
+    ]
+    pairs = {(pair.start, pair.other): pair for pair in read_rows(files[1], SharedTensors)}
+    drawn = [start for start in letters if not start.startswith(TRAINED)]
+    if len(drawn) > LARGEST_MATRIX:
+        return Starts(points, [], [])
+    matrix = [(letters[a], [_cell(pairs[a, b]) for b in drawn]) for a in drawn]
+    return Starts(points, [letters[start] for start in drawn], matrix)
+
+
+def _point(letter: str, rows: list[RunStart], of_run: dict[str, str]) -> Point:
+    first = rows[0]
+    return Point(
+        letter=letter,
+        start=first.start,
+        runs=[row.run for row in rows],
+        comparison=first.comparison,
+        against=of_run.get(first.compared_with or "", ""),
+        tensors=first.tensors,
+        init_sha256=first.init_sha256,
+        new=first.new,
+        gone=first.gone,
+        moved=first.moved,
+        first_moved=first.first_moved,
+        reference=first.reference,
+    )
+
+
+def _cell(pair: SharedTensors) -> Cell:
+    share = pair.shared / pair.tensors if pair.tensors else 0.0
+    return Cell(pair.shared, 0 if not pair.shared else 4 if share == 1 else 1 + int(3 * share))
+
+
+def _letter(number: int) -> str:
+    """A, B, …, Z, AA, AB, …"""
+    letters = ""
+    number += 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        letters = string.ascii_uppercase[rest] + letters
+    return letters

@@ -1,0 +1,130 @@
+"""The files that a study's stages leave, and which of them are equal across reruns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from noiseband.study.contamination import contaminations
+from noiseband.study.corpora import Corpus, TokenisedCorpus
+from noiseband.study.params import finetuned_models
+from noiseband.study.runs import Study
+
+SPLITS = ("train", "validation", "test")
+TABLES = (
+    "runs", "pretrained", "contamination", "verdicts", "gaps", "noise", "stacks", "factorial",
+    "finetuning", "epochs", "finetuning-noise", "twins", "positions",
+)  # fmt: skip
+FIGURES = (
+    "effects", "noise", "pareto", "loss", "learning-rate", "gradient-norm", "positions",
+    "finetuning",
+)  # fmt: skip
+
+
+def table_names(study: Study) -> list[str]:
+    """Names of the study's CSV tables."""
+    return [*TABLES, *(["published"] if study.config.published else [])]
+
+
+def run_files(study: Study, *names: str) -> list[Path]:
+    """The file `name` of every run, for every name."""
+    return [study.paths.run(run) / name for run in study.runs for name in names]
+
+
+def pretrained_files(study: Study, *names: str) -> list[Path]:
+    """The file `name` of every pretrained model, for every name."""
+    return [study.paths.run(model) / name for model in study.pretrained for name in names]
+
+
+def finetuned_files(study: Study, *names: str) -> list[Path]:
+    """The file `name` of every fine-tuned model, for every name."""
+    return [
+        study.paths.finetuned(*model) / name for model in finetuned_models(study) for name in names
+    ]
+
+
+def judged_files(study: Study) -> list[Path]:
+    """Every judging round of every protocol that some run is fine-tuned by."""
+    protocols = dict.fromkeys(protocol for _, protocol, _ in finetuned_models(study))
+    rounds = range(1, study.config.judge.rounds + 1)
+    return [study.paths.judged_round(name, number) for name in protocols for number in rounds]
+
+
+def corpora_made_of(study: Study, what: Literal["text", "tokens"]) -> list[str]:
+    """Names of the corpora that this study tokenises from text, or takes as tokens from others."""
+    kind = Corpus if what == "text" else TokenisedCorpus
+    return [name for name, one in study.config.corpora.items() if isinstance(one, kind)]
+
+
+def corpus_files(study: Study) -> list[Path]:
+    """Splits, cards and vocabularies of the corpora that the study's runs use."""
+    paths, from_text = study.paths, corpora_made_of(study, "text")
+    text = [
+        paths.corpus(corpus) / name
+        for corpus in study.corpora
+        if corpus in from_text
+        for name in (*(f"{split}.jsonl" for split in SPLITS), "card.json")
+    ]
+    tokens = [
+        file
+        for corpus in study.corpora
+        for file in (
+            *(paths.split(corpus, split) for split in SPLITS),
+            paths.tokens(corpus) / "card.json",
+        )
+    ]
+    return [*text, *tokens, *map(paths.vocabulary, study.corpora)]
+
+
+def contamination_files(study: Study) -> list[Path]:
+    """What was counted for every pair of a test window and training tokens."""
+    return [study.paths.contamination(name) for name in contaminations(study)]
+
+
+def table_inputs(study: Study) -> list[Path]:
+    """What the tables are made of."""
+    return [
+        *run_files(study, "recipe.json", "model.json", "trace.parquet", "test_loss.json"),
+        *pretrained_files(study, "pretrained.json", "model.json", "test_loss.json"),
+        *contamination_files(study),
+        *finetuned_files(study, "epochs.json", "answers.jsonl"),
+        *judged_files(study),
+    ]
+
+
+def judged_artefacts(study: Study) -> list[Path]:
+    """Files that hold what a judge said, where asking it again may give something else.
+
+    What it said once is stored, so these files are equal across reruns that keep the store.
+    """
+    if study.config.judge.repeatable or not finetuned_models(study):
+        return []
+    return [
+        *judged_files(study),
+        *map(study.paths.table, ("finetuning", "finetuning-noise", "twins")),
+        study.paths.tables / "answers.parquet",
+        study.paths.figure("finetuning"),
+    ]
+
+
+def deterministic_artefacts(study: Study) -> list[Path]:
+    """Every file whose bytes, or tensors, are equal across reruns."""
+    judged, paths = set(judged_artefacts(study)), study.paths
+    starts = [paths.start(start) for start in study.starts]
+    files = [
+        *corpus_files(study),
+        *starts,
+        *(start.with_suffix(".json") for start in starts),
+        *run_files(study, "recipe.json", "model.safetensors", "model.json"),
+        *run_files(study, "trace.parquet", "samples.jsonl", "test_loss.json"),
+        *pretrained_files(study, "pretrained.json", "model.safetensors", "model.json"),
+        *pretrained_files(study, "test_loss.json"),
+        *contamination_files(study),
+        *finetuned_files(study, "model.safetensors", "epochs.json", "answers.jsonl"),
+        *judged_files(study),
+        *(paths.verified(run.name) for run in study.repeats),
+        *map(paths.table, (*table_names(study), "init", "starts")),
+        paths.tables / "answers.parquet",
+        *map(paths.figure, FIGURES),
+    ]
+    return [file for file in files if file not in judged]

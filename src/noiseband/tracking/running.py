@@ -1,0 +1,100 @@
+"""How far the runs of a study have come, from what they left on disk so far."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from noiseband.io.files import read_json
+from noiseband.study import Run, Study
+
+FILES = ("recipe.json", "model.json", "trace.parquet", "test_loss.json")
+"""What a run has once it can stand in the tables."""
+TAIL = 4096
+"""Bytes at the end of a trace that surely hold its last whole row."""
+
+
+class State(StrEnum):
+    """Where a run stands."""
+
+    WAITING = "waiting"
+    TRAINING = "training"
+    STOPPED = "stopped"
+    """Begun, and nobody is at it: the next start goes on from its newest checkpoint."""
+    TRAINED = "trained, not yet tested"
+    FINISHED = "finished"
+
+
+@dataclass(frozen=True)
+class RunProgress:
+    """One run."""
+
+    run: str
+    state: State
+    steps_done: int
+    steps: int
+    loss: float | None
+    """Training loss of the last step, nats."""
+
+
+def progress(study: Study) -> list[RunProgress]:
+    """All runs in the order of the study."""
+    return [_progress(study, run) for run in study.runs.values()]
+
+
+def _progress(study: Study, run: Run) -> RunProgress:
+    folder, steps = study.paths.run(run.name), run.recipe.steps
+    if made_by(folder, run):
+        tested = all((folder / name).exists() for name in FILES)
+        return RunProgress(
+            run.name, State.FINISHED if tested else State.TRAINED, steps, steps, None
+        )
+    work = study.paths.training(run.name, run.recipe)
+    row = last_row(work / "trace.jsonl")
+    if row is None:
+        state = State.TRAINING if _held(work / "lock") else State.WAITING
+        return RunProgress(run.name, state, 0, steps, None)
+    state = State.TRAINING if _held(work / "lock") else State.STOPPED
+    return RunProgress(run.name, state, row["step"] + 1, steps, row["loss"])
+
+
+def made_by(folder: Path, run: Run) -> bool:
+    """Whether the folder holds a model of the run's recipe, not of an earlier one."""
+    try:
+        made = read_json(folder / "recipe.json")["digest"]
+    except (OSError, ValueError, KeyError):
+        return False
+    return bool(made == run.recipe.digest) and (folder / "model.safetensors").exists()
+
+
+def last_row(trace: Path) -> dict[str, Any] | None:
+    """The last whole row of a trace that may be growing; None if there is none."""
+    try:
+        with open(trace, "rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - TAIL))
+            whole, _, _ = file.read().rpartition(b"\n")
+    except OSError:
+        return None
+    try:
+        row: dict[str, Any] = json.loads(whole.rpartition(b"\n")[2])
+    except (ValueError, RecursionError):
+        return None
+    # A damaged line may be JSON all the same.
+    return row if isinstance(row, dict) and {"step", "loss"} <= row.keys() else None
+
+
+def _held(lock: Path) -> bool:
+    """Whether a process trains in this work folder."""
+    try:
+        with open(lock, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False

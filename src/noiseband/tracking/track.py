@@ -1,0 +1,91 @@
+"""Traces of a study's runs in a tracker, finished or still growing.
+
+It reads what the runs leave on disk, so that training knows nothing of trackers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+from noiseband.errors import UserError
+from noiseband.io.files import write_json
+from noiseband.io.traces import Row, read_rows
+from noiseband.study import Run, Study
+from noiseband.study.recipe import flatten
+from noiseband.tracking.running import last_row, made_by
+
+SHOWN = ("loss", "learning_rate", "gradient_norm", "clipped", "skipped")
+"""Columns of a trace that are sent; 1 and 0 for yes and no."""
+
+Log = Callable[[int, dict[str, float]], None]
+"""Takes a step, counted from 0, and its values."""
+
+
+class Tracker(Protocol):
+    """An adapter to one tracker."""
+
+    def __call__(
+        self, study: str, run: str, recipe: dict[str, Any], folder: Path
+    ) -> AbstractContextManager[Log]:
+        """Open a run, or go on with it, until the context ends.
+
+        `recipe` is flat. `folder` is the tracker's own, for what it keeps on this machine.
+        """
+
+
+def track(study: Study, tracker: Tracker, folder: Path) -> dict[str, int]:
+    """Send what has not been sent before; return the number of new steps of each run.
+
+    Runs are called `<run>-<8 digits of the recipe's digest>`. Since a run that goes on after a kill
+    makes the same steps again, the number of steps that were sent is all there is to remember: it
+    lies in `sent.json`. Without `folder` everything is sent again.
+    """
+    memory = folder / "sent.json"
+    try:
+        sent: dict[str, int] = json.loads(memory.read_bytes()) if memory.exists() else {}
+    except ValueError as error:
+        raise UserError(f"{memory}: not JSON ({error}); remove it: all is sent again") from error
+    new: dict[str, int] = {}
+    for run in study.runs.values():
+        name = f"{run.name}-{run.recipe.digest[:8]}"
+        before = sent.get(name, 0)
+        rows = list(islice(_rows(study, run), before, None))
+        if not rows:
+            continue
+        with tracker(study.config.study, name, flatten(run.recipe.model_dump()), folder) as log:
+            for row in rows:
+                log(row.step, _shown(row))
+        new[run.name] = len(rows)
+        sent[name] = before + len(rows)
+        write_json(memory, sent, checksum=False)
+    return new
+
+
+def _shown(row: Row) -> dict[str, float]:
+    return {column: float(getattr(row, column)) for column in SHOWN}
+
+
+def _rows(study: Study, run: Run) -> Iterator[Row]:
+    """The steps of a run by now, from its trace or from the one that grows in its work folder."""
+    folder = study.paths.run(run.name)
+    if made_by(folder, run) and (folder / "trace.parquet").exists():
+        yield from read_rows(folder / "trace.parquet")
+        return
+    growing = study.paths.training(run.name, run.recipe) / "trace.jsonl"
+    last = last_row(growing)
+    if last is None:
+        return
+    with open(growing, "rb") as file:
+        # Not beyond the last whole row.
+        for line in islice(file, last["step"] + 1):
+            try:
+                row = Row(**json.loads(line))
+                _shown(row)
+            except (ValueError, TypeError, RecursionError):
+                return  # a damaged row, and those after it: a later start makes them again
+            yield row

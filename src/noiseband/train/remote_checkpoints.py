@@ -1,0 +1,136 @@
+"""A copy of the work folder on object storage, so that a run goes on wherever it lands.
+
+The work folder stays what it is: written first, and read where it has the newest checkpoint. The
+copy follows each checkpoint, journals before it, so that a checkpoint which is there has all rows
+that it relies on. Nothing locks an object store; two processes that train the same run by mistake
+write the same bits, since a recipe decides them.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from noiseband.errors import UserError
+from noiseband.io.files import atomic
+from noiseband.train.checkpoint import (
+    State,
+    check_journals,
+    file_name,
+    numbered,
+    read,
+    step_of,
+    superseded,
+)
+from noiseband.train.segments import SEGMENTS
+
+VARIABLE = "NOISEBAND_CHECKPOINTS"
+"""Environment variable with a URI under which every work folder has its copy."""
+
+JOURNALS = ("trace.jsonl", "samples.jsonl", SEGMENTS)
+
+
+def uri_of(work: Path) -> str | None:
+    """Where the environment has a work folder copied to: the folder's path, under its URI."""
+    base = os.environ.get(VARIABLE)
+    return f"{base.rstrip('/')}/{work.as_posix().lstrip('/')}" if base else None
+
+
+class Mirror:
+    """The copy of one run's work folder."""
+
+    def __init__(self, uri: str) -> None:
+        """Raises UserError for a URI that holds a password or that no installed package reads."""
+        if "@" in uri.partition("://")[2].partition("/")[0]:
+            raise UserError(
+                "--checkpoints: the URI holds a user or a password, which would end up in logs; "
+                "give them as the store's own client wants them (S3: AWS_ACCESS_KEY_ID, "
+                "AWS_SECRET_ACCESS_KEY or ~/.aws)"
+            )
+        import fsspec  # 40 ms that a run without a copy need not wait
+
+        self.uri = uri.rstrip("/")
+        try:
+            self.store, self.root = fsspec.url_to_fs(self.uri)
+        except (ImportError, ValueError) as error:
+            raise UserError(
+                f"--checkpoints {uri}: {error}; for s3:// install 'noiseband[s3]'"
+            ) from error
+
+    def newest(self, work: Path, after: int) -> tuple[State | None, list[str]]:
+        """Fetch the newest intact checkpoint of more than `after` steps, with its journals, into
+        the work folder; a complaint for each damaged one passed over.
+
+        Raises UserError where the store cannot be used.
+        """
+        complaints: list[str] = []
+        with _speaking(f"cannot keep checkpoints at {self.uri}"):
+            self.store.makedirs(self.root, exist_ok=True)
+            for step in sorted(self._steps(), reverse=True):
+                if step <= after:
+                    break
+                try:
+                    return self._fetched(work, step), complaints
+                except ValueError as error:
+                    complaints.append(f"{self.uri}/{file_name(step)} is damaged ({error})")
+        return None, complaints
+
+    def _steps(self) -> list[int]:
+        self.store.invalidate_cache()
+        try:
+            found = self.store.ls(self.root, False)
+        except FileNotFoundError:  # an object store has no empty folders
+            return []
+        names = (path.rstrip("/").rpartition("/")[2] for path in found)
+        return [step for name in names if (step := step_of(name)) is not None]
+
+    def _fetched(self, work: Path, step: int) -> State:
+        """Raises ValueError where checkpoint or trace is damaged; the work folder has neither."""
+        path = work / file_name(step)
+        self._get(path)
+        try:
+            state = read(path)
+            with tempfile.TemporaryDirectory(dir=work) as scratch:
+                for name in JOURNALS:
+                    self.store.get_file(f"{self.root}/{name}", f"{scratch}/{name}")
+                check_journals(Path(scratch), state)
+                for name in JOURNALS:
+                    os.replace(Path(scratch, name), work / name)
+        except (ValueError, FileNotFoundError) as error:
+            path.unlink(missing_ok=True)
+            raise ValueError(str(error)) from error
+        return state
+
+    def _get(self, path: Path) -> None:
+        with atomic(path, checksum=False) as temporary:
+            self.store.get_file(f"{self.root}/{path.name}", str(temporary))
+
+    def save(self, work: Path, last: int, keeps: Callable[[int], bool]) -> str | None:
+        """Copy the journals and the newest checkpoint; remove those that it supersedes.
+
+        Returns:
+            A complaint where the store did not take it: training goes on, and copies the next one.
+        """
+        try:
+            with _speaking(f"cannot copy the checkpoint to {self.uri}"):
+                _, newest = numbered(work)[0]
+                for path in (*(work / name for name in JOURNALS), newest):
+                    self.store.put_file(str(path), f"{self.root}/{path.name}")
+                for step in superseded(self._steps(), last, keeps):
+                    self.store.rm_file(f"{self.root}/{file_name(step)}")
+        except UserError as error:
+            return f"{error}; training goes on, and the next one is tried"
+        return None
+
+
+@contextmanager
+def _speaking(what: str) -> Iterator[None]:
+    """Have any failure of a store say `what` could not be done."""
+    try:
+        yield
+    except Exception as error:  # each store's client has its own kinds
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{what} ({type(error).__name__}: {reason})") from error

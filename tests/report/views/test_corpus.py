@@ -1,0 +1,72 @@
+"""Corpora of every kind on the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from noiseband.io.files import write_json
+from noiseband.report.page import environment
+from noiseband.report.views.corpus import corpus
+from tests.report.test_page import words_of
+from tests.small_study import sha
+
+SIZE = {"documents": 7, "bytes": 900, "tokens": 200}
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+FILES = {"a/0.parquet": sha("0"), "a/1.parquet": sha("1")}
+
+
+def shown(results: Path, card: dict[str, Any] | None, tokens: dict[str, Any]) -> str:
+    """The words of the page's section."""
+    recipe = {"recipe": {"data": {"corpus": "text"}}}
+    write_json(results / "runs/b/recipe.json", recipe)
+    if card is not None:
+        write_json(results / "corpus/text/card.json", card)
+    splits = dict.fromkeys(("train", "validation", "test"), SIZE)
+    basis = {"vocabulary": 50257, "splits": splits, "test_unigram_nats": 7.25}
+    write_json(results / "tokens/text/card.json", {**basis, **tokens})
+    found = corpus(results, "text", "b", 5.0)
+    assert found is not None
+    page = environment().get_template("corpus.html").render(
+        corpora=[found],
+        contamination=[],
+        params=SimpleNamespace(baseline="b"),
+        baseline=SimpleNamespace(test_loss=5.0),
+        provenance=SimpleNamespace(artefacts={}, judged={}),
+    )  # fmt: skip
+    return words_of(f"<main>{page}")
+
+
+def test_files_of_the_hub(tmp_path: Path) -> None:
+    source = {"repo": "some/text", "revision": COMMIT, "files": FILES, "documents": 21,
+              "sha256": sha("text")}  # fmt: skip
+    text = shown(tmp_path, {"sources": [source]}, {})
+    assert f"some/text {COMMIT}21{sha('text')}2 filesa/0.parquet {sha('0')}a/1" in text
+    assert "Sources. From corpus/text/card.json" in text
+    assert "Splits, which share no document. From tokens/text/card.json" in text
+    assert "reach 7.250000 nats on the test split" in text
+
+
+def test_files_of_ones_own_as_read(tmp_path: Path) -> None:
+    source = {"repo": None, "revision": None, "files": FILES, "documents": 21,
+              "sha256": sha("text")}  # fmt: skip
+    text = shown(tmp_path, {"order": "as-read", "sources": [source]}, {})
+    assert "files of one’s own" in text
+    assert "share no document" not in text  # nobody looked
+
+
+@pytest.mark.parametrize("old", [None, {"sources": []}])
+def test_tokens_that_others_made(tmp_path: Path, old: dict[str, Any] | None) -> None:
+    source = {"repo": "some/tokens", "revision": "main", "files": FILES, "documents": 21}
+    text = shown(tmp_path, old, {"sources": [source]})
+    assert "some/tokens main212 filesa/0.parquet" in text
+    assert "Sources. From tokens/text/card.json" in text
+    assert "share no document" not in text
+
+
+def test_a_card_that_is_not_there(tmp_path: Path) -> None:
+    write_json(tmp_path / "tokens/text/card.json", {"splits": {}})
+    assert corpus(tmp_path, "text", "b", None) is None
