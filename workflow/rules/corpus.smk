@@ -10,7 +10,7 @@ SHARDS = PATHS.work / "tokens"
 
 rule corpus:
     input:
-        code=code("corpus.build", "corpus.embedded"),
+        code=code("corpus.build", "corpus.embedded.readers"),
         files=lambda w: local(local_files(study, w.corpus)),
     output:
         train=PATHS.corpus("{corpus}") / "train.jsonl",
