@@ -10,10 +10,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
+from noiseband.dag.code import PACKAGE
 from noiseband.errors import UserError
 from noiseband.files import is_sum
 from noiseband.plan.machines import load_machines, machine_of
-from noiseband.source_code import PACKAGE
 from noiseband.study import Study, parse_study, read_yaml
 from noiseband.study.contamination import contaminations
 from noiseband.study.corpora import Corpus, FileSource, TokenisedCorpus

@@ -6,7 +6,6 @@
 
 rule corpus:
     input:
-        code=code("corpus.build"),
         files=lambda w: local(local_files(study, w.corpus)),
     output:
         train=f"{RESULTS}/corpus/{{corpus}}/train.jsonl",
@@ -18,6 +17,7 @@ rule corpus:
     wildcard_constraints:
         corpus=one_of(corpora_made_of(study, "text")),
     params:
+        code=code("corpus.build"),
         text=lambda w: CorpusParams.of(study, w.corpus).text,
     message:
         "Reading corpus {wildcards.corpus}"
@@ -33,13 +33,13 @@ def vocabulary_text(wildcards):
 
 rule vocabulary:
     input:
-        code=code("corpus.vocabulary"),
         text=vocabulary_text,
     output:
         f"{RESULTS}/tokens/{{corpus}}/vocabulary.tiktoken",
     log:
         f"{RESULTS}/logs/vocabulary/{{corpus}}.log",
     params:
+        code=code("corpus.vocabulary"),
         text=lambda w: VocabularyParams.of(study, w.corpus).text,
     message:
         "Vocabulary of {wildcards.corpus}"
@@ -49,7 +49,6 @@ rule vocabulary:
 
 rule tokenize:
     input:
-        code=code("corpus.tokens"),
         train=rules.corpus.output.train,
         validation=rules.corpus.output.validation,
         test=rules.corpus.output.test,
@@ -66,6 +65,7 @@ rule tokenize:
     # As many as there are, up to these: Snakemake lowers them to --cores.
     threads: 16
     params:
+        code=code("corpus.tokens"),
         text=lambda w: TokenizeParams.of(study, w.corpus).text,
     message:
         "Tokenizing {wildcards.corpus}"
@@ -79,7 +79,6 @@ rule tokenize:
 
 rule fetch_tokens:
     input:
-        code=code("hub.tokens"),
         files=lambda w: local(local_files(study, w.corpus)),
         vocabulary=rules.vocabulary.output[0],
     output:
@@ -94,6 +93,7 @@ rule fetch_tokens:
     wildcard_constraints:
         corpus=one_of(corpora_made_of(study, "tokens")),
     params:
+        code=code("hub.tokens"),
         text=lambda w: FetchTokensParams.of(study, w.corpus).text,
         out=subpath(output.card, parent=True),
     message:
@@ -111,13 +111,13 @@ def instruction_file(wildcards):
 
 rule instructions:
     input:
-        code=code("corpus.instructions"),
         file=instruction_file,
     output:
         f"{RESULTS}/instructions/{{instructions}}/rows.jsonl",
     log:
         f"{RESULTS}/logs/instructions/{{instructions}}.log",
     params:
+        code=code("corpus.instructions"),
         text=lambda w: InstructionsParams.of(study, w.instructions).text,
         out=subpath(output[0], parent=True),
     message:

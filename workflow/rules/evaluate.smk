@@ -9,7 +9,6 @@ MODEL = f"{RESULTS}/runs/{{run}}/model.safetensors"
 
 rule evaluate:
     input:
-        code=code("evaluate.loss"),
         model=MODEL,
         tokens=lambda w: f"{RESULTS}/tokens/{study.measured_on(study.models[w.run])}/{study.config.evaluation.split}.safetensors",
         vocabulary=lambda w: f"{RESULTS}/tokens/{study.measured_on(study.models[w.run])}/vocabulary.tiktoken",
@@ -22,6 +21,7 @@ rule evaluate:
     resources:
         gpu=gpus(lambda model: 1),
     params:
+        code=code("evaluate.loss"),
         text=lambda w: EvaluateParams.of(study, study.models[w.run]).text,
     message:
         "Test loss of {wildcards.run}"
@@ -32,7 +32,6 @@ rule evaluate:
 
 rule contamination:
     input:
-        code=code("evaluate.contamination"),
         tokens=lambda w: f"{RESULTS}/tokens/{CONTAMINATION[w.window].corpus}/{study.config.evaluation.split}.safetensors",
         training=lambda w: [
             f"{RESULTS}/tokens/{stretch.corpus}/train.safetensors"
@@ -47,6 +46,7 @@ rule contamination:
     wildcard_constraints:
         window=one_of(CONTAMINATION),
     params:
+        code=code("evaluate.contamination"),
         text=lambda w: CONTAMINATION[w.window].text,
     message:
         "Contamination of {wildcards.window}"

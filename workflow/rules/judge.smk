@@ -11,7 +11,6 @@ def answers_of(wildcards):
 
 rule judge:
     input:
-        code=code("judge"),
         answers=answers_of,
     output:
         f"{RESULTS}/judge/{{protocol}}/round-{{round}}.jsonl",
@@ -20,6 +19,7 @@ rule judge:
     benchmark:
         f"{RESULTS}/benchmarks/judge/{{protocol}}/round-{{round}}.tsv"
     params:
+        code=code("judge.judge"),
         text=JudgeParams.of(study).text,
         # Undeclared, so that Snakemake leaves it alone: what was asked once is never paid twice.
         store=f"{RESULTS}/work/judge",

@@ -3,14 +3,13 @@
 
 
 rule init:
-    input:
-        code=code("model.init", "repro.digest"),
     output:
         weights=f"{RESULTS}/init/{{start}}.safetensors",
         digests=f"{RESULTS}/init/{{start}}.json",
     log:
         f"{RESULTS}/logs/init/{{start}}.log",
     params:
+        code=code("model.init", "repro.digest"),
         text=lambda w: InitParams.of(study.starts[w.start]).text,
     message:
         "Initial weights {wildcards.start}"
@@ -21,7 +20,6 @@ rule init:
 
 rule verify_init:
     input:
-        code=code("repro.starts"),
         digests=[f"{RESULTS}/init/{start}.json" for start in study.starts],
     output:
         runs=f"{RESULTS}/tables/init.csv",
@@ -29,6 +27,7 @@ rule verify_init:
     log:
         f"{RESULTS}/logs/verify_init.log",
     params:
+        code=code("repro.starts"),
         text=StartsParams.of(study).text,
     message:
         "Comparing initial weights"

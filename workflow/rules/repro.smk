@@ -26,6 +26,7 @@ use rule train as rerun with:
     benchmark:
         f"{RESULTS}/benchmarks/rerun/{{run}}.tsv"
     params:
+        code=rules.train.params.code,
         text=rules.train.params.text,
         processes=rules.train.params.processes,
         work=f"{RESULTS}/reruns/{{run}}/work",
@@ -36,7 +37,6 @@ use rule train as rerun with:
 
 rule verify_rerun:
     input:
-        code=code("repro.rerun"),
         rerun=lambda w: f"{rerun_of(w)}/model.safetensors",
         rerun_trace=lambda w: f"{rerun_of(w)}/trace.parquet",
         original=lambda w: f"{original_of(w)}/model.safetensors",
@@ -59,6 +59,7 @@ rule verify_rerun:
     resources:
         gpu=gpus(lambda model: 1),
     params:
+        code=code("repro.rerun"),
         original=subpath(input.original, parent=True),
         rerun=subpath(input.rerun, parent=True),
         results=subpath(output[0], ancestor=2),
@@ -71,7 +72,6 @@ rule verify_rerun:
 
 rule manifest:
     input:
-        code=code("repro.manifest"),
         artefacts=deterministic_artefacts(study),
         judged=judged_artefacts(study),
     output:
@@ -83,6 +83,7 @@ rule manifest:
     log:
         f"{RESULTS}/logs/manifest.log",
     params:
+        code=code("repro.manifest"),
         results=subpath(output[0], parent=True),
         judged=lambda w, input: [p for file in input.judged for p in ("--judged", file)],
     message:

@@ -5,7 +5,6 @@
 
 rule train:
     input:
-        code=code("train"),
         tokens=lambda w: f"{RESULTS}/tokens/{study.runs[w.run].recipe.data.corpus}/train.safetensors",
         vocabulary=lambda w: f"{RESULTS}/tokens/{study.runs[w.run].recipe.data.corpus}/vocabulary.tiktoken",
         init=lambda w: f"{RESULTS}/{study.start_file(study.runs[w.run])}",
@@ -40,6 +39,7 @@ rule train:
         processes=lambda w: study.processes(study.runs[w.run]),
         gpu=gpus(lambda run: study.processes(study.runs[run])),
     params:
+        code=code("train.loop"),
         text=lambda w: TrainParams.of(study, study.runs[w.run]).text,
         processes=lambda w: (
             study.processes(study.runs[w.run])

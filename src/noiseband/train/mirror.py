@@ -17,6 +17,7 @@ from pathlib import Path
 from noiseband.errors import UserError
 from noiseband.files import atomic
 from noiseband.train.checkpoint import (
+    STRETCHES,
     State,
     check_journals,
     file_name,
@@ -25,7 +26,6 @@ from noiseband.train.checkpoint import (
     step_of,
     superseded,
 )
-from noiseband.train.stretches import STRETCHES
 
 VARIABLE = "NOISEBAND_CHECKPOINTS"
 """Environment variable with a URI under which every work folder has its copy."""

@@ -11,10 +11,8 @@ from typing import Any
 
 from noiseband.files import read_jsonl
 from noiseband.processor import processor
-from noiseband.train.checkpoint import Journal
+from noiseband.train.checkpoint import STRETCHES, Journal
 from noiseband.train.processes import Processes
-
-STRETCHES = "stretches.jsonl"
 
 
 def stretch(work: Path, step: int, processes: Processes) -> None:
