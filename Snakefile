@@ -11,6 +11,7 @@ from pathlib import Path
 
 from snakemake.io import sourcecache_entry
 
+from noiseband.dag.code import code_digest as code
 from noiseband.plan.jobs import gpu_resource, training_resources
 from noiseband.study.contamination import contaminations
 from noiseband.study.data_params import (
@@ -38,11 +39,11 @@ from noiseband.dag.scheduling import (
     forget_shared_checksums,
     hear_sigterm,
     limit_gpus,
+    look_when_jobs_end,
     name_configs,
     no_checksums_in_storage,
     share_outputs,
 )
-from noiseband.source_code import source_files
 from noiseband.dag.workflow import (
     beside,
     check_folders,
@@ -90,11 +91,6 @@ def everywhere(files):
     return [sourcecache_entry(file, file) for file in files]
 
 
-def code(*stages):
-    """Source files that decide a stage's result."""
-    return everywhere(source_files(*stages))
-
-
 def elsewhere():
     """Whether jobs are sent to other computers, or this is one of those computers."""
     return not workflow.local_exec
@@ -115,6 +111,7 @@ wildcard_constraints:
 # One `onstart:` only: Snakemake runs the last of several.
 onstart:
     hear_sigterm()
+    look_when_jobs_end(workflow)
     forget_shared_checksums(workflow, study.results)
 
 

@@ -26,11 +26,12 @@ from benchmarks.profile_step import STEPS as PROFILED
 from benchmarks.profile_step import where_time_goes
 from benchmarks.side_by_side import Contender, Measured, measure, ratios, table
 from noiseband.errors import UserError
+from noiseband.model.flops import flops_per_token
 from noiseband.study import Study, load_study
 from noiseband.study.params import TrainParams
 from noiseband.study.recipe import Recipe
 from noiseband.study.runs import apply
-from noiseband.train.peak import flops_per_token, peak_flops
+from noiseband.train.peak import peak_flops
 
 GPT2_SMALL = {
     "model.vocabulary": 50257,

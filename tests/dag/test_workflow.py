@@ -1,4 +1,4 @@
-"""Which source files decide a rule's result."""
+"""The study and its files, as the rule files have them."""
 
 from __future__ import annotations
 
@@ -8,48 +8,8 @@ from typing import Any
 import pytest
 
 from noiseband.dag.workflow import check_folders, study_of
-from noiseband.source_code import source_files
 from noiseband.study import parse_study
 from noiseband.study.artefacts import deterministic_artefacts
-
-
-def names(*stages: str) -> set[str]:
-    return {
-        str(Path(file).resolve().relative_to(Path("src/noiseband").resolve()))
-        for file in source_files(*stages)
-    }
-
-
-def test_training_depends_on_what_it_imports() -> None:
-    found = names("train")
-    assert {
-        "train/loop.py",
-        "train/tree.py",
-        "model/gpt.py",
-        "io/files.py",
-        "io/digests.py",
-    } <= found
-
-
-def test_no_rule_depends_on_the_study_or_the_command_line() -> None:
-    for stage in ("corpus", "model", "train", "evaluate", "finetune", "judge", "repro", "report"):
-        assert not any(name.startswith(("study/", "cli/", "dag/")) for name in names(stage))
-
-
-def test_training_does_not_depend_on_later_stages() -> None:
-    later = ("report/", "stats/", "judge/", "evaluate/", "finetune/")
-    assert not any(name.startswith(later) for name in names("train"))
-    assert not any(name.startswith(("train/", "model/", "report/")) for name in names("stats"))
-
-
-def test_counting_contamination_differently_measures_no_loss_again() -> None:
-    counting = {"evaluate/contamination.py", "evaluate/spans.py"}
-    assert counting < names("evaluate.contamination")
-    assert names("evaluate.loss").isdisjoint(counting)
-
-
-def test_the_order_is_fixed() -> None:
-    assert source_files("train") == sorted(source_files("train"))
 
 
 def test_a_run_that_continues_another_is_digested_like_any_and_has_no_init(

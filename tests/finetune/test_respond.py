@@ -13,6 +13,7 @@ import torch
 from noiseband.errors import UserError
 from noiseband.finetune.data import encode_prompt
 from noiseband.finetune.loop import finetune
+from noiseband.finetune.progress import AnswerProgress
 from noiseband.finetune.respond import respond, respond_file
 from noiseband.finetune.rows import Row
 from noiseband.io.files import read_jsonl
@@ -158,7 +159,8 @@ def test_a_terminal_shows_how_far_answers_are(
     changed = protocol.model_copy(update={"answers": Answers(rows=8)})
 
     def ask() -> list[str]:
-        respond(tuned, config, "explicit", questions(config), encoding, changed)
+        asked, shown = questions(config), AnswerProgress(str(tuned))
+        respond(tuned, config, "explicit", asked, encoding, changed, shown)
         return capsys.readouterr().err.splitlines()
 
     assert ask() == []

@@ -10,19 +10,18 @@ import tiktoken
 import torch
 
 from noiseband.finetune.data import encode_example
-from noiseband.finetune.progress import Progress
 from noiseband.finetune.rows import Row
 from noiseband.finetune.tuner import Tuner
+from noiseband.finetune.watcher import Watcher
 from noiseband.model.load import load_model
 from noiseband.study.config import Protocol
 from noiseband.study.recipe import Model
 
 
-class Losses(Progress):
+class Losses(Watcher):
     """Keeps each step's loss."""
 
     def __init__(self) -> None:
-        super().__init__("test", 1)
         self.seen: list[float] = []
 
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:

@@ -23,6 +23,7 @@ from noiseband.repro.provenance import write_provenance
 from noiseband.study import Run, Study
 from noiseband.study.load import parse_study
 from noiseband.study.params import EvaluateParams, InitParams, TablesParams, TrainParams
+from noiseband.train.account import Account
 from noiseband.train.loop import train
 from noiseband.train.segments import segments_of
 from noiseband.train.trainer import Job
@@ -98,7 +99,8 @@ def _train(study: Study, run: Run) -> None:
             init=init,
             work=out / "work",
             out=out,
-        )
+        ),
+        watch=Account,
     )
     inputs = {"tokens": tokens / "train.safetensors", "vocabulary": vocabulary, "init": init}
     segments = segments_of(out / "work", params.recipe.steps)

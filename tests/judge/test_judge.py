@@ -196,9 +196,9 @@ class Terminal(io.StringIO):
 def test_progress_is_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "PAUSE", 0.0)
     for stream in (Terminal(), io.StringIO()):
-        shown = progress.Progress("round 2", 110, stream)
-        for _ in range(11):
-            shown.done("12 requests  1 retries")
+        shown = progress.Progress("round 2", stream)
+        for done in range(1, 12):
+            shown(done, 110, "12 requests  1 retries")
         lines = stream.getvalue().splitlines()
         assert len(lines) == (11 if stream.isatty() else 0)
         if lines:

@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+from noiseband.train.account import Account
 from noiseband.train.loop import train
 from noiseband.train.trainer import Job
 from tests.train.conftest import MakeJob, train_command
@@ -149,7 +150,7 @@ def test_a_run_that_starts_on_four_is_killed_and_ends_on_one(make_job: MakeJob) 
     wait_until(lambda: not workers_of(cut), 5)
     assert any(cut.work.glob("step-*.safetensors"))
     assert not (cut.out / "model.json").exists(), "it was not killed in time"
-    train(cut)
+    train(cut, watch=Account)
     assert artefacts(cut) == artefacts(whole)
     assert "going on after step" in (cut.work / "train.log").read_text()
 

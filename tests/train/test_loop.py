@@ -23,6 +23,7 @@ from noiseband.io.files import atomic, read_json, read_jsonl
 from noiseband.io.traces import Row, read_rows
 from noiseband.model.gpt import empty_model
 from noiseband.train import objective
+from noiseband.train.account import Account
 from noiseband.train.flat import FlatParameters
 from noiseband.train.loop import train
 from noiseband.train.loss import head_loss
@@ -262,7 +263,7 @@ def test_weights_that_are_not_finite_skip_every_step_and_stay(make_job: MakeJob)
     start["out_head.weight"][0, 0] = math.nan
     with atomic(job.init) as temporary:
         save_file(start, temporary)
-    train(job)
+    train(job, watch=Account)
     assert (
         "diverged: its final weights are not finite (out_head"
         in (job.work / "train.log").read_text()

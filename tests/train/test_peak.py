@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from noiseband.model.flops import flops_per_token
 from noiseband.study.recipe import Model, Precision
-from noiseband.train.peak import PEAKS, flops_per_token, peak_flops
+from noiseband.train.peak import PEAKS, peak_flops
 
 
 def test_operations_of_the_163m_model() -> None:

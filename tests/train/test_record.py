@@ -19,6 +19,7 @@ import pytest
 from noiseband.io.digests import digests
 from noiseband.study.config import Checkpoints, Samples
 from noiseband.train import record
+from noiseband.train.account import Account
 from noiseband.train.checkpoint import load
 from noiseband.train.loop import train
 from noiseband.train.record import sample_steps
@@ -128,7 +129,7 @@ def test_a_full_disk_is_a_clear_error_that_loses_nothing(
     """Of logs (100 bytes) or of checkpoints; a limit on files stands in for the disk."""
     whole, cut = make_job("whole"), make_job("cut")
     train(whole)
-    train(cut)
+    train(cut, watch=Account)
     newest = max(cut.work.glob("step-*.safetensors"))
     newest.unlink()
     shutil.rmtree(cut.out)
@@ -151,7 +152,7 @@ def test_a_full_disk_is_a_clear_error_that_loses_nothing(
 
 def test_timing_holds_what_is_volatile(make_job: MakeJob) -> None:
     job = make_job()
-    train(job)
+    train(job, watch=Account)
     timing = json.loads((job.out / "timing.json").read_text())
     assert timing["processes"] == 1
     assert timing["share_of_peak"] is None, "no CPU is in the table of devices"

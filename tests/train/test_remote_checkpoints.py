@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from noiseband.errors import UserError
+from noiseband.train.account import Account
 from noiseband.train.checkpoint import file_name, numbered, read
 from noiseband.train.loop import train
 from noiseband.train.remote_checkpoints import Mirror, uri_of
@@ -82,7 +83,7 @@ def copied(job: Job, folder: Path) -> Job:
 
 def test_the_copy_keeps_what_the_work_folder_keeps(make_job: MakeJob, tmp_path: Path) -> None:
     job = copied(make_job(every=1), tmp_path / "copy")
-    train(job)
+    train(job, watch=Account)
     there = {path.name: path.read_bytes() for path in (tmp_path / "copy").iterdir()}
     here = {path.name: path.read_bytes() for path in job.work.iterdir()}
     assert there == {name: here[name] for name in here if name not in ("lock", "train.log")}
@@ -91,7 +92,7 @@ def test_the_copy_keeps_what_the_work_folder_keeps(make_job: MakeJob, tmp_path: 
 
 def test_a_damaged_copy_is_passed_over(make_job: MakeJob, tmp_path: Path) -> None:
     job = copied(make_job(every=1), tmp_path / "copy")
-    train(job)
+    train(job, watch=Account)
     (_, newest), (before, _) = numbered(tmp_path / "copy")
     newest.write_bytes(newest.read_bytes()[:-1])
     state, complaints = Mirror(job.copy or "").newest(tmp_path / "elsewhere", 0)
@@ -103,7 +104,7 @@ def test_a_damaged_copy_is_passed_over(make_job: MakeJob, tmp_path: Path) -> Non
 
 def test_a_checkpoint_without_its_trace_is_passed_over(make_job: MakeJob, tmp_path: Path) -> None:
     job = copied(make_job(every=1), tmp_path / "copy")
-    train(job)
+    train(job, watch=Account)
     journal = tmp_path / "copy" / "trace.jsonl"
     journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:-1]))
     state, complaints = Mirror(job.copy or "").newest(tmp_path / "elsewhere", 0)
@@ -113,7 +114,7 @@ def test_a_checkpoint_without_its_trace_is_passed_over(make_job: MakeJob, tmp_pa
 
 def test_the_newer_of_copy_and_work_folder_is_taken(make_job: MakeJob, tmp_path: Path) -> None:
     job = copied(make_job(every=1), tmp_path / "copy")
-    train(job)
+    train(job, watch=Account)
     mirror = Mirror(job.copy or "")
     assert mirror.newest(job.work, job.params.recipe.steps) == (None, [])
     assert mirror.newest(tmp_path / "elsewhere", job.params.recipe.steps - 1)[0] is not None
@@ -126,10 +127,10 @@ def test_training_goes_on_where_the_store_does_not_take_a_copy(
     (tmp_path / "copy").write_text("a file where the folder should be")
     train(plain)
     with pytest.raises(UserError, match="cannot keep checkpoints at file:"):
-        train(job)
+        train(job, watch=Account)
     (tmp_path / "copy").unlink()
     (tmp_path / "copy" / "trace.jsonl").mkdir(parents=True)
-    train(job)
+    train(job, watch=Account)
     assert "cannot copy the checkpoint" in (job.work / "train.log").read_text()
     assert artefacts_but_provenance(job) == artefacts_but_provenance(plain)
 

@@ -9,6 +9,7 @@ import re
 import shutil
 import socket
 import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -120,10 +121,9 @@ def test_nothing_is_left_to_do(project: Project) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("src/noiseband/report/figures/write.py", "\n\n\n", "\n\n# another line\n"),
-        ("src/noiseband/report/page.py", "\n\n\n", "\n\n# another line\n"),
+        ("src/noiseband/report/figures/write.py", "return figure", "return (figure,)"),
         ("src/noiseband/report/templates/style.css", "{", " {"),
-        ("src/noiseband/stats/verdicts.py", "\n\n\n", "\n\n# another line\n"),
+        ("src/noiseband/stats/verdicts.py", "if low > 0", "if low >= 0"),
     ],
 )
 def test_editing_the_report_retrains_nothing(
@@ -135,14 +135,76 @@ def test_editing_the_report_retrains_nothing(
     assert planned.keys() <= {"tables", "figures", "manifest", "report"}
 
 
-def test_editing_the_command_line_the_study_or_the_readme_reruns_nothing(project: Project) -> None:
-    line = "\n\n\n", "\n\n# another line\n"
-    with (
-        project.edited("src/noiseband/cli/people.py", *line),
-        project.edited("src/noiseband/study/load.py", *line),
-        project.edited("README.md", "# noiseband", "# Noiseband"),
-    ):
+@pytest.mark.parametrize(
+    "edits",
+    [
+        [
+            ("train/loop.py", "        trainer = T", "        # One.\n        trainer = T"),
+            ("train/trainer.py", '"""One optimiser step over all slots.', '"""A step.'),
+            ("train/trainer.py", "make the initial weights again", "draw them anew"),
+            ("model/gpt.py", "import torch\n", "import torch\n\n# A model.\n"),
+            ("evaluate/loss.py", "import math\n", "import math  # of one number\n"),
+            ("errors.py", "is damaged", "is not whole"),
+        ],
+        [
+            ("train/peak.py", '    "T4": ', '    "T5": Peak(1, 2, 3),\n    "T4": '),
+            ("train/progress.py", "tokens/s", "tokens a second"),
+            ("train/account.py", "round(seconds, 3)", "round(seconds, 4)"),
+            ("finetune/progress.py", "of the epoch", "of this epoch"),
+            ("judge/progress.py", "question", "number"),
+        ],
+        [
+            ("cli/people.py", "no such run in", "no run of that name in"),
+            ("study/load.py", "def load_study", "WORDS = 1\n\n\ndef load_study"),
+            ("../../README.md", "# noiseband", "# Noiseband"),
+        ],
+    ],
+    ids=["comments, docstrings, errors", "devices, progress", "command line, study, readme"],
+)
+def test_editing_what_decides_no_result_reruns_nothing(
+    project: Project, edits: list[tuple[str, str, str]]
+) -> None:
+    with ExitStack() as stack:
+        for file, old, new in edits:
+            stack.enter_context(project.edited(f"src/noiseband/{file}", old, new))
         assert project.planned() == {}
+
+
+FROM_TRAINING = {
+    "train", "evaluate", "finetune", "respond", "judge", "verify_rerun", "tables", "figures",
+    "manifest", "report",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "rules"),
+    [
+        ("train/schedule.py", "* progress)) / 2.0", "* progress)) / 2.5", FROM_TRAINING),
+        (
+            "model/attention.py", "1.0 / math.sqrt(", "2.0 / math.sqrt(",
+            FROM_TRAINING | {"init", "verify_init"},
+        ),
+        (
+            "evaluate/loss.py", "nats / count", "nats / (count + 1)",
+            {"evaluate", "tables", "figures", "manifest", "report"},
+        ),
+        (
+            "evaluate/spans.py", "top >> 3", "top >> 4",
+            {"contamination", "tables", "figures", "manifest", "report"},
+        ),
+        (
+            "finetune/tuner.py", "total / count", "total / (count + 1)",
+            {"finetune", "respond", "judge", "tables", "figures", "manifest", "report"},
+        ),
+    ],
+)  # fmt: skip
+def test_editing_one_expression_reruns_what_it_decides(
+    project: Project, file: str, old: str, new: str, rules: set[str]
+) -> None:
+    with project.edited(f"src/noiseband/{file}", old, new):
+        planned = project.planned()
+    assert planned.keys() == rules
+    assert planned.get("train", RUNS) == RUNS
 
 
 @pytest.mark.parametrize(
@@ -165,17 +227,9 @@ def test_editing_the_config_retrains_exactly_the_runs_it_concerns(
     assert "report" in planned
 
 
-def test_editing_training_code_retrains_every_run(project: Project) -> None:
-    with project.edited("src/noiseband/train/loop.py", "\n\n\n", "\n\n# another line\n"):
-        planned = project.planned()
-    assert planned["train"] == RUNS
-    assert planned.keys().isdisjoint({"corpus", "tokenize", "init"})
-
-
 def test_editing_a_readers_code_reads_the_corpus_again(project: Project) -> None:
-    with project.edited(
-        "src/noiseband/corpus/embedded/readers/asv.py", "\n\n\n", "\n\n# another line\n"
-    ):
+    reader = "src/noiseband/corpus/embedded/readers/asv.py"
+    with project.edited(reader, ".strip()", ".rstrip()"):
         planned = project.planned()
     assert {"corpus", "tokenize", "train"} <= planned.keys()
 

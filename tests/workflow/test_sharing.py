@@ -99,12 +99,36 @@ def test_another_corpus_never_hits(first: Path, second: Sharing) -> None:
     assert not shared(*(one / "corpus/pocket/train.jsonl" for one in (first, found)))
 
 
-def test_other_code_never_hits(first: Path, second: Sharing) -> None:
-    with second.edited("src/noiseband/model/keyed.py", "\n\n\n", "\n\n# another line\n"):
-        found, made = second.make(f"{START}.json", results="edited")
-    assert made == {"init"}
-    assert not shared(first / TARGETS[0], found / TARGETS[0])
-    assert verify(first / TARGETS[0], found / TARGETS[0]).identical
+@pytest.mark.parametrize(
+    ("module", "old", "target", "again"),
+    [
+        ("corpus/shuffle", "\n\n\n", "corpus/pocket/train.jsonl", {"corpus"}),
+        ("corpus/vocabulary", "\n\n\n", "tokens/pocket/vocabulary.tiktoken", {"tokens"}),
+        ("corpus/tokens", "\n\n\n", "tokens/pocket/train.safetensors", {"tokens"}),
+        ("model/keyed", "\n\n\n", TARGETS[0], {"init"}),
+    ],
+)
+def test_other_code_never_hits(
+    first: Path, second: Sharing, module: str, old: str, target: str, again: set[str]
+) -> None:
+    """Code that does the same, so that only its digest tells a made file from a shared one."""
+    results = f"edited-{Path(module).name}"
+    with second.edited(f"src/noiseband/{module}.py", old, "\n\nOTHER = 1\n\n\n"):
+        found, made = second.make(target, results=results)
+    assert made == again
+    assert not shared(first / target, found / target)
+    assert (first / target).read_bytes() == (found / target).read_bytes()
+
+
+def test_a_comment_is_no_other_code(first: Path, second: Sharing) -> None:
+    line = "\n\n\n", "\n\n\n# another line\n"
+    with (
+        second.edited("src/noiseband/corpus/tokens.py", *line),
+        second.edited("src/noiseband/model/keyed.py", *line),
+    ):
+        found, made = second.make(*TARGETS, results="commented")
+    assert made == set()
+    assert all(shared(first / name, found / name) for name in TARGETS)
 
 
 def test_a_cache_that_cannot_be_written_is_told_at_once(

@@ -11,7 +11,6 @@ SHARDS = PATHS.work / "tokens"
 
 rule corpus:
     input:
-        code=code("corpus.build", "corpus.embedded.readers"),
         files=lambda w: local(local_files(study, w.corpus)),
     output:
         train=PATHS.corpus("{corpus}") / "train.jsonl",
@@ -23,6 +22,7 @@ rule corpus:
     wildcard_constraints:
         corpus=one_of(corpora_made_of(study, "text")),
     params:
+        code=code("corpus.build", "corpus.embedded.readers"),
         text=lambda w: CorpusParams.of(study, w.corpus).text,
     message:
         "Reading corpus {wildcards.corpus}"
@@ -38,13 +38,13 @@ def vocabulary_text(wildcards):
 
 rule vocabulary:
     input:
-        code=code("corpus.vocabulary"),
         text=vocabulary_text,
     output:
         PATHS.vocabulary("{corpus}"),
     log:
         PATHS.log("vocabulary", "{corpus}"),
     params:
+        code=code("corpus.vocabulary"),
         text=lambda w: VocabularyParams.of(study, w.corpus).text,
     message:
         "Vocabulary of {wildcards.corpus}"
@@ -54,7 +54,6 @@ rule vocabulary:
 
 rule tokenize:
     input:
-        code=code("corpus.tokens"),
         train=rules.corpus.output.train,
         validation=rules.corpus.output.validation,
         test=rules.corpus.output.test,
@@ -71,6 +70,7 @@ rule tokenize:
     # At most: Snakemake lowers it to --cores.
     threads: 16
     params:
+        code=code("corpus.tokens"),
         text=lambda w: TokenizeParams.of(study, w.corpus).text,
     message:
         "Tokenizing {wildcards.corpus}"
@@ -83,7 +83,6 @@ rule tokenize:
 
 rule fetch_tokens:
     input:
-        code=code("corpus.fetched_tokens"),
         files=lambda w: local(local_files(study, w.corpus)),
         vocabulary=rules.vocabulary.output[0],
     output:
@@ -98,6 +97,7 @@ rule fetch_tokens:
     wildcard_constraints:
         corpus=one_of(corpora_made_of(study, "tokens")),
     params:
+        code=code("corpus.fetched_tokens"),
         text=lambda w: FetchTokensParams.of(study, w.corpus).text,
         out=subpath(output.card, parent=True),
     message:
@@ -115,13 +115,13 @@ def instruction_file(wildcards):
 
 rule instructions:
     input:
-        code=code("corpus.instructions"),
         file=instruction_file,
     output:
         PATHS.instructions("{instructions}") / "rows.jsonl",
     log:
         PATHS.log("instructions", "{instructions}"),
     params:
+        code=code("corpus.instructions"),
         text=lambda w: InstructionsParams.of(study, w.instructions).text,
         out=subpath(output[0], parent=True),
     message:

@@ -10,7 +10,6 @@ MODEL = PATHS.run("{run}") / "model.safetensors"
 
 rule evaluate:
     input:
-        code=code("evaluate.loss"),
         model=MODEL,
         tokens=lambda w: PATHS.split(study.measured_on(study.models[w.run]), SPLIT),
         vocabulary=lambda w: PATHS.vocabulary(study.measured_on(study.models[w.run])),
@@ -23,6 +22,7 @@ rule evaluate:
     resources:
         gpu=gpus(lambda model: 1),
     params:
+        code=code("evaluate.loss"),
         text=lambda w: EvaluateParams.of(study, study.models[w.run]).text,
     message:
         "Test loss of {wildcards.run}"
@@ -33,7 +33,6 @@ rule evaluate:
 
 rule contamination:
     input:
-        code=code("evaluate.contamination"),
         tokens=lambda w: PATHS.split(CONTAMINATION[w.window].corpus, SPLIT),
         training=lambda w: [
             PATHS.split(segment.corpus, "train")
@@ -48,6 +47,7 @@ rule contamination:
     wildcard_constraints:
         window=one_of(CONTAMINATION),
     params:
+        code=code("evaluate.contamination"),
         text=lambda w: CONTAMINATION[w.window].text,
     message:
         "Contamination of {wildcards.window}"

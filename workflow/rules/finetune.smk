@@ -10,7 +10,6 @@ def rows_of(wildcards):
 
 rule finetune:
     input:
-        code=code("finetune.loop"),
         model=MODEL,
         vocabulary=rules.evaluate.input.vocabulary,
         rows=rows_of,
@@ -24,6 +23,7 @@ rule finetune:
     resources:
         gpu=gpus(lambda model: 1),
     params:
+        code=code("finetune.loop"),
         text=lambda w: FinetuneParams.of(study, study.models[w.run], w.protocol).text,
         out=subpath(output.model, parent=True),
     message:
@@ -35,7 +35,6 @@ rule finetune:
 
 rule respond:
     input:
-        code=code("finetune.respond"),
         model=rules.finetune.output.model,
         vocabulary=rules.evaluate.input.vocabulary,
         rows=rows_of,
@@ -48,6 +47,7 @@ rule respond:
     resources:
         gpu=gpus(lambda model: 1),
     params:
+        code=code("finetune.respond"),
         text=lambda w: RespondParams.of(study, study.models[w.run], w.protocol).text,
     message:
         "Answers of {wildcards.run} ({wildcards.protocol}, seed {wildcards.seed})"

@@ -11,7 +11,6 @@ def answers_of(wildcards):
 
 rule judge:
     input:
-        code=code("judge"),
         answers=answers_of,
     output:
         PATHS.judged_round("{protocol}", "{round}"),
@@ -20,6 +19,7 @@ rule judge:
     benchmark:
         PATHS.benchmark("judge", "{protocol}/round-{round}")
     params:
+        code=code("judge.judge"),
         text=JudgeParams.of(study).text,
         # No rule declares it, so Snakemake keeps it, and no question is paid for twice.
         store=str(PATHS.work / "judge"),

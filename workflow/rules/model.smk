@@ -3,14 +3,13 @@
 
 
 rule init:
-    input:
-        code=code("model.init", "io.digests"),
     output:
         weights=PATHS.start("{start}"),
         digests=PATHS.start("{start}").with_suffix(".json"),
     log:
         PATHS.log("init", "{start}"),
     params:
+        code=code("model.init", "io.digests"),
         text=lambda w: InitParams.of(study.starts[w.start]).text,
     message:
         "Initial weights {wildcards.start}"
@@ -21,7 +20,6 @@ rule init:
 
 rule verify_init:
     input:
-        code=code("repro.starts"),
         digests=[PATHS.start(start).with_suffix(".json") for start in study.starts],
     output:
         runs=PATHS.table("init"),
@@ -29,6 +27,7 @@ rule verify_init:
     log:
         PATHS.log("verify_init"),
     params:
+        code=code("repro.starts"),
         text=StartsParams.of(study).text,
     message:
         "Comparing initial weights"

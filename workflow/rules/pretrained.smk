@@ -12,7 +12,6 @@ def pretrained_files_of(wildcards):
 
 rule pretrained:
     input:
-        code=code("hub.pretrained"),
         files=pretrained_files_of,
     output:
         model=PATHS.run("{run}") / "model.safetensors",
@@ -25,6 +24,7 @@ rule pretrained:
     wildcard_constraints:
         run=one_of(study.pretrained),
     params:
+        code=code("hub.pretrained"),
         text=lambda w: PretrainedParams.of(study.pretrained[w.run]).text,
         out=subpath(output.model, parent=True),
     message:

@@ -5,7 +5,6 @@
 
 rule tables:
     input:
-        code=code("analysis.tables"),
         results=table_inputs(study),
     output:
         report(
@@ -19,6 +18,7 @@ rule tables:
     benchmark:
         PATHS.benchmark("tables")
     params:
+        code=code("analysis.tables"),
         text=TablesParams.of(study).text,
         results=subpath(output.answers, ancestor=2),
     message:
@@ -29,7 +29,6 @@ rule tables:
 
 rule figures:
     input:
-        code=code("report.figures"),
         tables=rules.tables.output,
         traces=lambda w: run_files(study, "trace.parquet"),
     output:
@@ -43,6 +42,7 @@ rule figures:
     benchmark:
         PATHS.benchmark("figures")
     params:
+        code=code("report.figures"),
         text=TablesParams.of(study).text,
         results=subpath(output[0], ancestor=2),
     message:
@@ -53,7 +53,6 @@ rule figures:
 
 rule report:
     input:
-        code=code("report"),
         assets=everywhere(report_assets()),
         machines=everywhere([MACHINES]),
         tables=rules.tables.output,
@@ -71,6 +70,7 @@ rule report:
     benchmark:
         PATHS.benchmark("report")
     params:
+        code=code("report.page"),
         text=ReportParams.of(study).text,
         results=subpath(output[0], parent=True),
     message:

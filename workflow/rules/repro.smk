@@ -27,6 +27,7 @@ use rule train as rerun with:
     benchmark:
         PATHS.benchmark("rerun", "{run}")
     params:
+        code=rules.train.params.code,
         text=rules.train.params.text,
         processes=rules.train.params.processes,
         work=str(PATHS.rerun("{run}") / "work"),
@@ -37,7 +38,6 @@ use rule train as rerun with:
 
 rule verify_rerun:
     input:
-        code=code("repro.rerun"),
         rerun=lambda w: rerun_of(w) / "model.safetensors",
         rerun_trace=lambda w: rerun_of(w) / "trace.parquet",
         original=lambda w: original_of(w) / "model.safetensors",
@@ -60,6 +60,7 @@ rule verify_rerun:
     resources:
         gpu=gpus(lambda model: 1),
     params:
+        code=code("repro.rerun"),
         original=subpath(input.original, parent=True),
         rerun=subpath(input.rerun, parent=True),
         results=subpath(output[0], ancestor=2),
@@ -72,7 +73,6 @@ rule verify_rerun:
 
 rule manifest:
     input:
-        code=code("repro.manifest"),
         artefacts=deterministic_artefacts(study),
         judged=judged_artefacts(study),
     output:
@@ -84,6 +84,7 @@ rule manifest:
     log:
         PATHS.log("manifest"),
     params:
+        code=code("repro.manifest"),
         results=subpath(output[0], parent=True),
         judged=lambda w, input: [p for file in input.judged for p in ("--judged", file)],
     message:

@@ -5,7 +5,6 @@
 
 rule train:
     input:
-        code=code("train"),
         tokens=lambda w: PATHS.split(study.runs[w.run].corpus, "train"),
         vocabulary=lambda w: PATHS.vocabulary(study.runs[w.run].corpus),
         init=lambda w: study.start_file(study.runs[w.run]),
@@ -40,6 +39,7 @@ rule train:
         processes=lambda w: study.processes(study.runs[w.run]),
         gpu=gpus(lambda run: study.processes(study.runs[run])),
     params:
+        code=code("train.loop"),
         text=lambda w: TrainParams.of(study, study.runs[w.run]).text,
         processes=lambda w: (
             study.processes(study.runs[w.run])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -142,27 +141,17 @@ def train(
         reserve(processes, f"train {given.run}")
         if processes > 1:
             sys.exit(launch(processes, sys.argv[1:]))
-    from noiseband.corpus.token_file import open_tokens
-    from noiseband.corpus.vocabulary import load_encoding
     from noiseband.repro.provenance import write_provenance
+    from noiseband.train.account import Account
     from noiseband.train.loop import Interrupted, train
     from noiseband.train.remote_checkpoints import uri_of
     from noiseband.train.segments import segments_of
     from noiseband.train.trainer import Job
 
-    job = Job(
-        params=given,
-        # One comparison is enough, and one line where it fails.
-        tokens=open_tokens(tokens, compare=os.environ.get("RANK", "0") == "0"),
-        encoding=load_encoding(vocabulary),
-        init=init,
-        work=work,
-        out=out,
-        copy=checkpoints or uri_of(work),
-    )
+    job = Job.read(given, tokens, vocabulary, init, work, out, checkpoints or uri_of(work))
     try:
         with joined() as group:
-            train(job, group)
+            train(job, group, Account)
             if group.first:
                 inputs = {"tokens": tokens, "vocabulary": vocabulary, "init": init}
                 segments = segments_of(work, given.recipe.steps)

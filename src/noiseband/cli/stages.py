@@ -177,8 +177,13 @@ def finetune(
     given = parse(params.FinetuneParams, params_text)
     reserve(1, f"finetune {out}")
     from noiseband.finetune.loop import finetune_file
+    from noiseband.finetune.progress import Progress
 
-    finetune_file(given.model, given.attention, given.protocol, seed, model, vocabulary, rows, out)
+    protocol = given.protocol
+    watcher = Progress(f"{model}  seed {seed}", protocol.epochs)
+    finetune_file(
+        given.model, given.attention, protocol, seed, model, vocabulary, rows, out, watcher
+    )
 
 
 @app.command(rich_help_panel=PANEL)
@@ -186,9 +191,11 @@ def respond(params_text: ParamsText, model: File, vocabulary: File, rows: File, 
     """Answer the test questions with a fine-tuned model."""
     given = parse(params.RespondParams, params_text)
     reserve(1, f"respond {out}")
+    from noiseband.finetune.progress import AnswerProgress
     from noiseband.finetune.respond import respond_file
 
-    respond_file(given.model, given.attention, given.protocol, model, vocabulary, rows, out)
+    report = AnswerProgress(str(model))
+    respond_file(given.model, given.attention, given.protocol, model, vocabulary, rows, out, report)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -211,9 +218,10 @@ def judge(
     no network, a budget spent: exit 2), the same command goes on.
     """
     from noiseband.judge.judge import judge_files
+    from noiseband.judge.progress import Progress
 
     given = parse(params.JudgeParams, params_text)
-    judge_files(given.judge, round, answers, store, out)
+    judge_files(given.judge, round, answers, store, out, Progress(f"round {round}"))
 
 
 @app.command(rich_help_panel=PANEL)

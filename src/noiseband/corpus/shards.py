@@ -31,10 +31,10 @@ from tqdm import tqdm
 
 from noiseband.corpus.documents import bad_line, parse_document
 from noiseband.corpus.encode import encode
+from noiseband.dag.code import code_digest
 from noiseband.errors import UserError
 from noiseband.io.checksums import is_intact
 from noiseband.io.files import atomic
-from noiseband.source_code import code_digest
 
 SHARD = 2**22
 """Bytes of a split file in a shard; its last line may go on beyond."""

@@ -1,0 +1,1 @@
+"""What the rule files need, beside the study itself."""

@@ -32,6 +32,20 @@ def limit_gpus(workflow: Any) -> None:
         workflow.register_resource("gpu", len(devices))
 
 
+def look_when_jobs_end(workflow: Any) -> None:
+    """Have Snakemake choose the next jobs when one has ended, and not by the clock as well.
+
+    By itself it starts at most 100 jobs a second, and so looks again a second after each choice.
+    But each look asks for another, and so does each job that ends: after 100 jobs it looks 100
+    times a second at everything that is ready (seen in 9.27). `--cores` and `--jobs` are limit
+    enough; a rate that somebody asked for is left alone. Called when the scheduler is there.
+    """
+    scheduler = workflow.scheduler
+    rate = getattr(scheduler, "job_rate_limiter", None)
+    if rate is not None and (rate.max_jobs, rate.timespan) == (100, 1):
+        scheduler.job_rate_limiter = None
+
+
 def hear_sigterm() -> None:
     """Have Snakemake end on SIGTERM at any moment, once its running jobs have.
 

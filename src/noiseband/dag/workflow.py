@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from noiseband.dag.code import PACKAGE
 from noiseband.errors import UserError
 from noiseband.io.checksums import is_checksum
 from noiseband.study import Study, parse_study, read_yaml
@@ -17,8 +18,6 @@ from noiseband.study.corpora import FileSource, TokenisedCorpus
 from noiseband.study.extend import EXTENDS, extended
 from noiseband.study.machines import load_machines, machine_of
 from noiseband.terminal import on_a_terminal
-
-PACKAGE = Path(__file__).parents[1]
 
 
 def one_of(names: Iterable[str]) -> str:

@@ -14,9 +14,9 @@ from noiseband.corpus.vocabulary import load_encoding
 from noiseband.determinism import make_deterministic, pick_device
 from noiseband.errors import UserError
 from noiseband.finetune.data import encode_example
-from noiseband.finetune.progress import Progress
 from noiseband.finetune.rows import Row, read_rows
 from noiseband.finetune.tuner import Tuner
+from noiseband.finetune.watcher import Watcher
 from noiseband.io.files import atomic, write_json
 from noiseband.model.gpt import AttentionKind
 from noiseband.model.load import load_model
@@ -45,10 +45,11 @@ def finetune_file(
     vocabulary: Path,
     rows: Path,
     out: Path,
+    watcher: Watcher | None = None,
 ) -> None:
     """`finetune` with rows and encoding read from their files; `out` is a folder."""
     encoding = load_encoding(vocabulary)
-    finetune(model, config, attention, read_rows(rows), encoding, protocol, seed, out)
+    finetune(model, config, attention, read_rows(rows), encoding, protocol, seed, out, watcher)
 
 
 def finetune(
@@ -60,6 +61,7 @@ def finetune(
     protocol: Protocol,
     seed: int,
     out: Path,
+    watcher: Watcher | None = None,
 ) -> None:
     """Train a model on the `train` rows; write `model.safetensors` and `epochs.json` into `out`.
 
@@ -86,7 +88,7 @@ def finetune(
     config = config.model_copy(update={"dropout": protocol.dropout})
     model = load_model(model_file, config, attention, pick_device())
     tuner = Tuner(model, protocol, seed, pad=encoding.eot_token)
-    progress = Progress(f"{model_file}  seed {seed}", protocol.epochs)
+    watcher = watcher or Watcher()
 
     epochs = [Epoch(0, None, tuner.loss(validation))]
     _check_finite(epochs[0], model_file, protocol)
@@ -94,11 +96,11 @@ def finetune(
     for number in range(1, protocol.epochs + 1):
         if protocol.patience is not None and best == number - 1:
             tuner.keep()
-        train_loss = tuner.epoch(number, train, progress)
+        train_loss = tuner.epoch(number, train, watcher)
         epoch = Epoch(number, train_loss, tuner.loss(validation))
         epochs.append(epoch)
         _check_finite(epoch, model_file, protocol)
-        progress.epoch(number, train_loss, epoch.validation_loss)
+        watcher.epoch(number, train_loss, epoch.validation_loss)
         if epoch.validation_loss < epochs[best].validation_loss:
             best = number
         elif protocol.patience is not None and number - best >= protocol.patience:

@@ -1,4 +1,4 @@
-"""What a person sees of a fine-tuning."""
+"""What a person sees of a fine-tuning and of its answers."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import time
 from typing import TextIO
 
 from noiseband.duration import duration
+from noiseband.finetune.watcher import Watcher
 
 INTERVAL = 2.0
 """Seconds between two lines of one epoch."""
 
 
-class Progress:
+class Progress(Watcher):
     """Lines on a terminal: some while an epoch runs, and one at its end. Nothing elsewhere."""
 
     def __init__(
@@ -47,3 +48,18 @@ class Progress:
     def _say(self, text: str) -> None:
         if self.terminal:
             print(f"{self.what}  {text}", file=self.stream, flush=True)
+
+
+class AnswerProgress:
+    """A line on a terminal for each batch of answers. Nothing elsewhere."""
+
+    def __init__(self, what: str, stream: TextIO = sys.stderr) -> None:
+        self.what, self.stream = what, stream
+        self.began = time.perf_counter()
+
+    def __call__(self, done: int, questions: int) -> None:
+        """So many of the questions are answered."""
+        if self.stream.isatty():
+            left = (time.perf_counter() - self.began) * (questions - done) / done
+            text = f"{self.what}  answer {done}/{questions}  {duration(left)} left"
+            print(text, file=self.stream)

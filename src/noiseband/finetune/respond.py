@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,6 @@ import tiktoken
 
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.determinism import make_deterministic, pick_device
-from noiseband.duration import duration
 from noiseband.finetune.data import encode_prompt
 from noiseband.finetune.rows import Row, read_rows
 from noiseband.io.files import write_jsonl
@@ -24,6 +21,9 @@ from noiseband.randomness import derived_seed
 from noiseband.study.config import Protocol
 from noiseband.study.recipe import Model
 
+Report = Callable[[int, int], None]
+"""Told how many of how many questions are answered."""
+
 
 def respond_file(
     config: Model,
@@ -33,10 +33,12 @@ def respond_file(
     vocabulary: Path,
     rows: Path,
     out: Path,
+    report: Report = lambda done, questions: None,
 ) -> None:
     """`respond` with rows and encoding read from their files, written to `out` as JSONL."""
     encoding = load_encoding(vocabulary)
-    write_jsonl(out, respond(model, config, attention, read_rows(rows), encoding, protocol))
+    asked = read_rows(rows)
+    write_jsonl(out, respond(model, config, attention, asked, encoding, protocol, report))
 
 
 def respond(
@@ -46,6 +48,7 @@ def respond(
     rows: Sequence[Row],
     encoding: tiktoken.Encoding,
     protocol: Protocol,
+    report: Report = lambda done, questions: None,
 ) -> list[dict[str, Any]]:
     """Answers to the `test` rows, in their order.
 
@@ -61,7 +64,7 @@ def respond(
     asked = [row for row in rows if row.split == "test"]
     prompts = [encode_prompt(row, encoding, protocol.template, config.context) for row in asked]
     model = for_few_rows(load_model(model_file, config, attention, pick_device()))
-    options, started = protocol.answers, time.perf_counter()
+    options = protocol.answers
     given = generate(
         model,
         prompts,
@@ -71,7 +74,7 @@ def respond(
         seeds=[derived_seed("respond", options.seed, row.number) for row in asked],
         stop=encoding.eot_token,
         slide=False,
-        report=lambda done: _report(model_file, done, len(asked), started),
+        report=lambda done: report(done, len(asked)),
     )
     answers = []
     for row, prompt, tokens in zip(asked, prompts, given, strict=True):
@@ -87,10 +90,3 @@ def respond(
             }
         )
     return answers
-
-
-def _report(model: Path, done: int, questions: int, started: float) -> None:
-    """A line for each batch of answers, if anybody watches."""
-    if sys.stderr.isatty():
-        left = (time.perf_counter() - started) * (questions - done) / done
-        print(f"{model}  answer {done}/{questions}  {duration(left)} left", file=sys.stderr)

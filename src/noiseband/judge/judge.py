@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +12,6 @@ from noiseband.errors import UserError
 from noiseband.io.files import read_jsonl, write_jsonl
 from noiseband.judge.interface import Judge, Question
 from noiseband.judge.kinds import judge_of
-from noiseband.judge.progress import Progress
 from noiseband.judge.prompt import sound
 from noiseband.randomness import derived_seed
 from noiseband.study.judges import Judge as JudgeConfig
@@ -20,9 +19,17 @@ from noiseband.study.judges import Judge as JudgeConfig
 Answers = Mapping[str, list[dict[str, Any]]]
 """Model, as `<run>/<seed>`, to the rows of its `answers.jsonl`."""
 
+Report = Callable[[int, int, str], None]
+"""Told how many of how many questions are judged, and what the judge says of itself."""
+
 
 def judge_files(
-    config: JudgeConfig, round: int, files: Sequence[Path], store: Path | None, out: Path
+    config: JudgeConfig,
+    round: int,
+    files: Sequence[Path],
+    store: Path | None,
+    out: Path,
+    report: Report = lambda done, questions, status: None,
 ) -> None:
     """Judge files of answers, each at `<run>/ift/<protocol>/<seed>/answers.jsonl`, once.
 
@@ -42,7 +49,7 @@ def judge_files(
         by_model[model] = file
     answers = read_answers(by_model)
     with judge_of(config, round, store) as judge:
-        write_jsonl(out, judge_round(answers, judge, round))
+        write_jsonl(out, judge_round(answers, judge, round, report))
 
 
 def model_of(file: Path) -> str:
@@ -76,7 +83,12 @@ def read_answers(files: Mapping[str, Path]) -> dict[str, list[dict[str, Any]]]:
     return answers
 
 
-def judge_round(answers: Answers, judge: Judge, round: int) -> list[dict[str, Any]]:
+def judge_round(
+    answers: Answers,
+    judge: Judge,
+    round: int,
+    report: Report = lambda done, questions, status: None,
+) -> list[dict[str, Any]]:
     """One row for each question, ready to be written as JSONL.
 
     A row has `round`, `question` (index from 0), `instruction`, `input`, `reference`, `order` (the
@@ -84,13 +96,12 @@ def judge_round(answers: Answers, judge: Judge, round: int) -> list[dict[str, An
     missing, and `reason`; in the order of `answers`) and `raw` (the judge's own reply).
     """
     questions = range(len(next(iter(answers.values()))))
-    progress = Progress(f"round {round}", len(questions))
     with ThreadPoolExecutor(judge.at_once) as pool:
         try:
             rows = [pool.submit(_row, answers, judge, round, question) for question in questions]
-            for row in as_completed(rows):
+            for done, row in enumerate(as_completed(rows), start=1):
                 row.result()
-                progress.done(judge.status)
+                report(done, len(questions), judge.status)
         except BaseException:
             judge.halt()
             pool.shutdown(cancel_futures=True)

@@ -13,23 +13,19 @@ PAUSE = 1.0
 
 
 class Progress:
-    """Counts questions, in the order in which they are done."""
+    """Shows how far a round is."""
 
-    def __init__(self, name: str, questions: int, stream: TextIO = sys.stderr) -> None:
+    def __init__(self, name: str, stream: TextIO = sys.stderr) -> None:
         self.name = name
-        self.questions = questions
-        self.count = 0
         self.stream = stream
         self.start = self.shown = time.perf_counter()
 
-    def done(self, status: str) -> None:
-        """One question more; `status` is what the judge says of itself."""
-        self.count += 1
+    def __call__(self, done: int, questions: int, status: str) -> None:
+        """So many questions are judged; `status` is what the judge says of itself."""
         now = time.perf_counter()
         if not self.stream.isatty() or now - self.shown < PAUSE:
             return
         self.shown = now
-        left = (now - self.start) / self.count * (self.questions - self.count)
-        width = len(str(self.questions))
-        line = f"{self.name}  question {self.count:>{width}}/{self.questions}  {status}"
+        left = (now - self.start) / done * (questions - done)
+        line = f"{self.name}  question {done:>{len(str(questions))}}/{questions}  {status}"
         print(f"{line.rstrip()}  {duration(left)} left", file=self.stream)

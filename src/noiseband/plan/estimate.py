@@ -8,11 +8,11 @@ from functools import cache
 from pathlib import Path
 
 from noiseband.io.files import read_json
+from noiseband.model.flops import flops_per_token
 from noiseband.plan.memory import GIB, Memory, memory, parameter_count
 from noiseband.study import Run, Study
 from noiseband.study.machines import Machine, Machines, machine_of
 from noiseband.study.recipe import Model, Recipe, valid_processes
-from noiseband.train.peak import flops_per_token
 
 NEAR = 0.1
 """A model whose arithmetic per token is within this share of another's has the same rate."""

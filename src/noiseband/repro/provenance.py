@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
+from noiseband.dag.code import code_digest
 from noiseband.io.files import write_json
 from noiseband.processor import processor
 from noiseband.repro.manifest import artefact_digest
-from noiseband.source_code import code_digest
 from noiseband.study.params import TrainParams
 
 PACKAGES = ("noiseband", "torch", "numpy", "safetensors", "tiktoken", "pyarrow", "snakemake")
@@ -50,7 +50,7 @@ def write_provenance(
         "params": params.model_dump(),
         "recipe_sha256": params.recipe.digest,
         "command": command(params),
-        "code_sha256": code_digest("train"),
+        "code_sha256": code_digest("train.loop"),
         "inputs": {name: artefact_digest(path) for name, path in inputs.items()},
         "outputs": {name: artefact_digest(out / name) for name in OUTPUTS},
         "software": software(),

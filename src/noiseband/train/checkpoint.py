@@ -4,6 +4,7 @@ A work folder belongs to one run and one recipe digest. It holds
 
 * `step-<n>.safetensors`: the state after n optimiser steps, its digest in the file's metadata;
 * `trace.jsonl` and `samples.jsonl`: what the run has recorded so far, appended as it goes;
+* `segments.jsonl`: what trained from which step on (`segments.py`);
 * `lock`: held while a process trains.
 
 No file holds generator state: randomness is a function of (train_seed, step, slot).
@@ -34,6 +35,7 @@ from noiseband.io.files import atomic
 
 LOCK_SECONDS = SECONDS_TO_SAVE + 2.0
 """How long a start waits for the folder: a job outlives a killed Snakemake while it saves."""
+SEGMENTS = "segments.jsonl"
 SUM = "metadata_sha256"
 """Key of a checkpoint's metadata: SHA-256 of the others."""
 

@@ -10,6 +10,7 @@ from noiseband.determinism import pick_device
 from noiseband.train.launch.processes import Processes
 from noiseband.train.record import recording
 from noiseband.train.trainer import Job, Trainer
+from noiseband.train.watcher import Watch, Watcher
 
 
 class Interrupted(Exception):
@@ -20,11 +21,11 @@ class Interrupted(Exception):
         self.signal = received
 
 
-def train(job: Job, processes: Processes | None = None) -> None:
+def train(job: Job, processes: Processes | None = None, watch: Watch = Watcher) -> None:
     """Train one run, going on from the newest intact checkpoint in its work folder.
 
     All processes of a run call this alike; the first one alone reads and writes files beside the
-    tokens and the initial weights.
+    tokens and the initial weights, and makes a watcher to tell how it goes.
 
     Raises:
         Interrupted: after SIGTERM or SIGINT to any process, with the step reached saved.
@@ -34,7 +35,7 @@ def train(job: Job, processes: Processes | None = None) -> None:
     """
     processes = processes or Processes(0, 1, pick_device())
     recipe, checkpoints = job.params.recipe, job.params.checkpoints
-    with _stop_requests() as stop, recording(job, processes) as record:
+    with _stop_requests() as stop, recording(job, processes, watch) as record:
         trainer = Trainer(job, processes)
         trainer.restore(record.checkpoint() if record else None)
         while trainer.done < recipe.steps:

@@ -17,6 +17,7 @@ from pathlib import Path
 from noiseband.errors import UserError
 from noiseband.io.files import atomic
 from noiseband.train.checkpoint import (
+    SEGMENTS,
     State,
     check_journals,
     file_name,
@@ -25,7 +26,6 @@ from noiseband.train.checkpoint import (
     step_of,
     superseded,
 )
-from noiseband.train.segments import SEGMENTS
 
 VARIABLE = "NOISEBAND_CHECKPOINTS"
 """Environment variable with a URI under which every work folder has its copy."""

@@ -9,8 +9,6 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from noiseband.corpus.token_file import open_tokens
-from noiseband.corpus.vocabulary import load_encoding
 from noiseband.errors import DamagedError, NotMadeError, UserError
 from noiseband.io.files import read_json
 from noiseband.io.traces import Row
@@ -99,14 +97,8 @@ def finished_job(folder: Path, results: Path) -> Job:
         if not path.is_file():
             raise NotMadeError(path)
     tokens, vocabulary, init = needed
-    return Job(
-        params=params,
-        tokens=open_tokens(tokens),
-        encoding=load_encoding(vocabulary),
-        init=init,
-        work=_work(folder, results, params.run, recipe),
-        out=folder,
-    )
+    work = _work(folder, results, params.run, recipe)
+    return Job.read(params, tokens, vocabulary, init, work, folder)
 
 
 def _params(path: Path) -> TrainParams:

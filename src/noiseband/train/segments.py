@@ -11,10 +11,8 @@ from typing import Any
 
 from noiseband.io.files import read_jsonl
 from noiseband.processor import processor
-from noiseband.train.checkpoint import Journal
+from noiseband.train.checkpoint import SEGMENTS, Journal
 from noiseband.train.launch.processes import Processes
-
-SEGMENTS = "segments.jsonl"
 
 
 def begin_segment(work: Path, step: int, processes: Processes) -> None:

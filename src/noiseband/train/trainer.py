@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from tiktoken import Encoding
 from torch import Tensor, nn
 
+from noiseband.corpus.token_file import open_tokens
+from noiseband.corpus.vocabulary import load_encoding
 from noiseband.determinism import make_deterministic, pick_device, seed_everything
 from noiseband.errors import UserError
 from noiseband.io.traces import Row
@@ -47,6 +50,29 @@ class Job:
     """Folder for `model.safetensors`, `trace.parquet`, `samples.jsonl` and `timing.json`."""
     copy: str | None = None
     """URI of a folder on object storage that `work` is copied to, and fetched from."""
+
+    @classmethod
+    def read(
+        cls,
+        params: TrainParams,
+        tokens: Path,
+        vocabulary: Path,
+        init: Path,
+        work: Path,
+        out: Path,
+        copy: str | None = None,
+    ) -> Job:
+        """The job with tokens and encoding read from their files."""
+        return cls(
+            params=params,
+            # One process's comparison is enough, and one line where it fails.
+            tokens=open_tokens(tokens, compare=os.environ.get("RANK", "0") == "0"),
+            encoding=load_encoding(vocabulary),
+            init=init,
+            work=work,
+            out=out,
+            copy=copy,
+        )
 
 
 class Trainer:

@@ -1,0 +1,149 @@
+"""One digest of the code that decides a stage's result.
+
+It covers the stage's modules and every module of the package that they import, also inside their
+functions. Of each it takes the syntax tree, without what only people read: formatting, comments,
+docstrings and the words of errors. So an edit of those makes nothing again.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+
+OUTSIDE = ("noiseband.study", "noiseband.cli", "noiseband.dag", "noiseband.errors")
+"""What no digest covers. The effect of the first three is in a job's params and its command, and
+`errors` says why there is no result."""
+
+
+@cache
+def code_digest(*stages: str) -> str:
+    """The SHA-256 of the code that decides a result.
+
+    Args:
+        stages: modules or packages, without `noiseband.`: `train.loop`.
+    """
+    whole = hashlib.sha256()
+    for name in covered(*stages):
+        whole.update(f"{name} {_module(name).sha256}\n".encode())
+    return whole.hexdigest()
+
+
+def covered(*stages: str) -> list[str]:
+    """Names of the modules whose code decides the stages' result, sorted."""
+    found: set[str] = set()
+    queue = [name for stage in stages for name in _inside(f"noiseband.{stage}")]
+    while queue:
+        name = queue.pop()
+        if name not in found and not _outside(name):
+            found.add(name)
+            queue += (one for one in _module(name).imports if _ours(one))
+    return sorted(found)
+
+
+def _inside(name: str) -> Iterator[str]:
+    """A module, or a package with every module in it."""
+    yield name
+    file = _file(name)
+    if file.name == "__init__.py":
+        yield from (f"{name}.{path.stem}" for path in file.parent.glob("[!_]*.py"))
+
+
+def _outside(name: str) -> bool:
+    return any(f"{name}.".startswith(f"{one}.") for one in OUTSIDE)
+
+
+@cache
+def _ours(name: str) -> bool:
+    """Whether a name that is imported is a module of this package, not what is in one."""
+    return name.startswith("noiseband.") and _file(name).exists()
+
+
+def _file(name: str) -> Path:
+    path = PACKAGE.joinpath(*name.split(".")[1:])
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+@dataclass(frozen=True)
+class Module:
+    """What of a module's source can change a result."""
+
+    sha256: str
+    """Of what it does."""
+    imports: list[str]
+    """Modules that it imports, or what is in them, by full name."""
+
+
+@cache
+def _module(name: str) -> Module:
+    return read_module(_file(name).read_text(encoding="utf-8"))
+
+
+def read_module(source: str) -> Module:
+    """Read a module's source."""
+    text = _Text()
+    text.add(ast.parse(source))
+    sha256 = hashlib.sha256("".join(text.parts).encode("utf-8", "surrogatepass")).hexdigest()
+    return Module(sha256, text.imports)
+
+
+class _Text:
+    """A syntax tree written as text, and the imports met on the way.
+
+    Places are left out, and so is what is None or empty: a newer Python adds fields, and they are
+    empty in code that an older one can run.
+    """
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.imports: list[str] = []
+
+    def add(self, value: object, wordless: bool = False) -> None:
+        """Write a node, a list of nodes or a plain value; without any string if `wordless`."""
+        if isinstance(value, list):
+            self.parts.append("[")
+            for one in value:
+                self.add(one, wordless)
+            self.parts.append("]")
+        elif not isinstance(value, ast.AST):
+            self.parts.append(f"{value!r},")
+        elif isinstance(value, ast.Expr) and _is_string(value.value):
+            return  # a docstring, also below an attribute
+        elif isinstance(value, ast.If) and _last_name(value.test) == "TYPE_CHECKING":
+            self.add(value.orelse)
+        elif not (wordless and (_is_string(value) or isinstance(value, ast.JoinedStr))):
+            self._add_node(value, wordless)
+
+    def _add_node(self, node: ast.AST, wordless: bool) -> None:
+        if isinstance(node, ast.ImportFrom):
+            self.imports.append(str(node.module))
+            self.imports += [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            self.imports += [alias.name for alias in node.names]
+        elif isinstance(node, ast.Call) and _last_name(node.func).endswith("Error"):
+            # Not in other exceptions: what `judge.reading.Unusable` says is a score's reason.
+            wordless = True
+        self.parts.append(f"{type(node).__name__}(")
+        for name in node._fields:
+            inner = getattr(node, name, None)
+            if inner is not None and inner != []:
+                self.parts.append(f"{name}=")
+                self.add(inner, wordless)
+        self.parts.append(")")
+
+
+def _is_string(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def _last_name(node: ast.AST) -> str:
+    """`c` of the expression `a.b.c`; empty where it is no name."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return ""
