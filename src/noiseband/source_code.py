@@ -1,4 +1,4 @@
-"""Which source files decide a result: those of its stage, and of everything that they import."""
+"""The source files that decide a result: those of its stage, and everything that they import."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 
-# Their effect reaches a rule through its params and its command, so they are not inputs: editing
-# a message on the command line must not retrain a model.
+# These modules affect a rule only through its params and its command, so they are not part of its
+# code: editing a message of the command line must not retrain a model.
 OUTSIDE = ("noiseband.study", "noiseband.cli", "noiseband.dag.workflow", "noiseband.source_code")
 
 
 def source_files(*stages: str) -> list[str]:
-    """Source files of the stages (`train`, or `corpus.tokens` for one module) and of everything
-    of this package that they import, sorted."""
+    """Return the sorted source files of the stages (such as `train`, or `corpus.tokens` for one
+    module) and of everything that they import from this package."""
     found: set[str] = set()
     queue = [module for stage in stages for module in _modules(f"noiseband.{stage}")]
     while queue:
@@ -25,13 +25,13 @@ def source_files(*stages: str) -> list[str]:
         if module not in found and not module.startswith(OUTSIDE):
             found.add(module)
             queue += _imports(module)
-    # Relative, so that a checkout can move without its results looking out of date.
+    # The paths are relative, so that results stay up to date when a checkout is moved.
     return sorted(os.path.relpath(_file(module)) for module in found)
 
 
 def code_digest(*stages: str) -> str:
-    """SHA-256 over the source files of the stages, as `source_files` finds them: name, a zero byte,
-    the SHA-256 of the content, a zero byte; names relative to the package."""
+    """SHA-256 over the source files of the stages, as `source_files` finds them. Each contributes
+    its name relative to the package, a zero byte, its content's SHA-256 and a zero byte."""
     whole = hashlib.sha256()
     for file in source_files(*stages):
         path = Path(file)
@@ -57,7 +57,7 @@ def _modules(package: str) -> tuple[str, ...]:
 
 @cache
 def _imports(module: str) -> tuple[str, ...]:
-    """Modules of this package that a module imports, also inside its functions."""
+    """Modules of this package that a module imports, including imports inside functions."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(_file(module).read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:

@@ -1,4 +1,4 @@
-"""Models that others trained: what a config may say, and what follows from it."""
+"""Pretrained models in a config: valid entries, their models and params, and errors."""
 
 from __future__ import annotations
 
@@ -104,8 +104,8 @@ def test_published_shapes(study_data: Data) -> None:
     [
         ({**HUB, "revision": "main"}, "", "revision=main may move; give the commit's 40 hex"),
         ({**HUB, "revision": None}, "", "`revision` goes with `repo`"),
-        ({**HUB, "path": "x"}, "", "give one of `repo` (with `revision`) and `path`"),
-        ({"model": SHAPE}, "", "give one of `repo`"),
+        ({**HUB, "path": "x"}, "", "give either `repo` with `revision`, or `path`"),
+        ({"model": SHAPE}, "", "give either `repo` with"),
         ({**LOCAL, "revision": COMMIT}, "", "`revision` goes with `repo`"),
         ({**HUB, "repo": "gpt2"}, ".repo", "owner/name"),
         ({**HUB, "model": "gpt3"}, ".model", "no such model; did you mean gpt2?"),

@@ -1,7 +1,7 @@
-"""Readers of text that installed Python packages carry, found by their name in the config.
+"""Readers of text in installed Python packages, which a config chooses by name.
 
-A reader is registered as an entry point of the group `noiseband.readers`: this package's own are in
-`corpus/embedded/`, and any other installed package may add some.
+A reader is registered as an entry point in the group `noiseband.readers`. This package's own
+readers are in `corpus/embedded/`, and any other installed package may add more.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from noiseband.study.corpora import READERS
 
 @dataclass(frozen=True)
 class Reader:
-    """What an entry point of the group is."""
+    """A reader of a package's text, to which an entry point refers."""
 
     read: Callable[[Mapping[str, Path]], Iterator[Document]]
-    """Takes a package's files by their names (`packages.package_files`) and yields its documents,
-    in an order of their own."""
+    """Takes a package's files by name (`packages.package_files`) and yields its documents, always
+    in the same order."""
     licence: str
     """A note on the licence of the text, for the corpus's card."""
 
 
 def find_reader(name: str) -> Reader:
-    """The reader of that name, which a study's config has been checked for."""
+    """Return the reader called `name`, which exists because the config has been checked."""
     (found,) = entry_points(group=READERS, name=name)
     reader: Reader = found.load()
     return reader
