@@ -158,7 +158,7 @@ def test_training_is_told_what_it_continues(study_data: Data) -> None:
         (
             {"continues": "again"},
             "runs.1.continues",
-            "a repeat of baseline-42, with the same",
+            "is a repeat, with the weights of base",
         ),
         ({"seed": 1, "start_token": 0}, "runs.1", "start_token needs `continues`; name the run"),
         ({"seed": 1, "train_tokens": 5}, "runs.1", "train_tokens needs `continues`; name the"),
@@ -184,7 +184,7 @@ def test_training_is_told_what_it_continues(study_data: Data) -> None:
         (
             {"continues": "tied-42"},
             "runs.1.continues",
-            "model.tied is false here and true there; apply the interventions that change it to b",
+            "model.tied is false here and true there; apply the interventions that change this to",
         ),
         (
             {"continues": "baseline-42", "interventions": ["drawn"]},

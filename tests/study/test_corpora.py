@@ -58,10 +58,14 @@ def test_each_kind_is_read_as_itself(study_data: Data) -> None:
     [
         ({"revision": "main"}, "", "revision=main may move; give the commit's 40 hex digits"),
         ({"revision": COMMIT[:7]}, "", "may move"),
-        ({"revision": None}, "", "`revision` goes with `repo`"),
+        ({"revision": None}, "", "give `repo` and `revision` together"),
         ({"path": "here"}, "", "give either `repo` with `revision`, or `path`"),
         ({"repo": None, "revision": None}, "", "give either `repo` with"),
-        ({"repo": None, "revision": None, "path": "x", "unpinned": True}, "", "belongs to `repo`"),
+        (
+            {"repo": None, "revision": None, "path": "x", "unpinned": True},
+            "",
+            "unpinned=True: it needs `repo`",
+        ),
         ({"repo": "nobody"}, ".repo", "owner/name"),
         ({"files": []}, ".files", "at least 1"),
         ({"files": ["a.csv"]}, "", "files=a.csv: no such format; valid: .parquet, .jsonl"),

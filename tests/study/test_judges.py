@@ -47,8 +47,14 @@ def test_kinds_are_told_apart(study_data: dict[str, Any]) -> None:
         ({**OPENAI, "base_url": "https://me:sk@x/v1"}, "must not contain a user, key or query"),
         ({**OPENAI, "base_url": "https://x/v1?key=1"}, "must not contain a user, key or query"),
         ({**OPENAI, "base_url": "x/v1"}, "not a URL; write one such as https://api.openai.com/v1"),
-        ({**OPENAI, "options": {"api_key": "sk"}}, "judge.options: api_key does not belong here"),
-        ({**OPENAI, "options": {"messages": []}}, "judge.options: messages does not belong here"),
+        (
+            {**OPENAI, "options": {"api_key": "sk"}},
+            "judge.options: api_key is not allowed in options",
+        ),
+        (
+            {**OPENAI, "options": {"messages": []}},
+            "judge.options: messages is not allowed in options",
+        ),
         ({"kind": "openai", "model": "m"}, "judge.base_url: missing; this section needs it"),
         ({**LOCAL, "sha256": "1"}, 'judge.sha256: "1": should be a SHA-256'),
         ({**LOCAL, "base_url": "x"}, 'judge.base_url: "x": unknown key'),

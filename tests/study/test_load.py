@@ -113,7 +113,12 @@ def test_steps_round_training_tokens_up(study_data: Data) -> None:
         ("interventions/clip", {"model.heads": 3}, "interventions.clip.model", "does not divide"),
         ("interventions/both", ["clip", "x"], "interventions.both.1", "no such name"),
         ("interventions/both", ["clip"], "interventions.both", "two or more"),
-        ("interventions/baseline", {"threads": 2}, "interventions.baseline", "name is taken"),
+        (
+            "interventions/baseline",
+            {"threads": 2},
+            "interventions.baseline",
+            "noiseband uses this name",
+        ),
         ("runs/0/repeat_of", "baseline-41", "runs.0.repeat_of", "did you mean baseline-42?"),
         ("runs/0/name", "clip-42", "runs", "2 runs have this name"),
         (
@@ -139,10 +144,20 @@ def test_steps_round_training_tokens_up(study_data: Data) -> None:
         ("study", "my study", "study", "should consist of letters, digits"),
         ("recipe/optimizer", None, "recipe.optimizer", "is empty; it should be keys"),
         ("recipe/optimizer", 1, "recipe.optimizer", "1: should be keys with values"),
-        ("recipe/optimizer/clip_norm", "None", "recipe.optimizer.clip_norm", "none is null"),
+        (
+            "recipe/optimizer/clip_norm",
+            "None",
+            "recipe.optimizer.clip_norm",
+            "write null if you mean none",
+        ),
         ("recipe/model/tied", 0, "recipe.model.tied", "true or false"),
         ("seeds/clip", 42, "seeds.clip", "should be a list of seeds, such as [42, 22]"),
-        ("seeds/clip", [42, -1], "seeds.clip", "a seed is a number from 0 on, or [init_seed"),
+        (
+            "seeds/clip",
+            [42, -1],
+            "seeds.clip",
+            "a seed is a whole number of at least 0, or [init_seed",
+        ),
         ("seeds/clip", [[42]], "seeds.clip", "should be a list of seeds, such as [42, 22]"),
         ("seeds/clip", [42, [42, 42]], "seeds.clip", "a seed appears twice"),
         (
