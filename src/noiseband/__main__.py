@@ -1,4 +1,4 @@
-"""`python -m noiseband`, which is how torchrun starts the processes of a run."""
+"""The entry point of `python -m noiseband`, with which torchrun starts the processes of a run."""
 
 from noiseband.cli import main
 

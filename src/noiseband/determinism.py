@@ -1,4 +1,4 @@
-"""Every switch that decides which arithmetic runs."""
+"""All switches that decide which arithmetic runs."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from noiseband.study.recipe import Precision
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """What a precision's name stands for."""
+    """The arithmetic that a precision's name stands for."""
 
     tf32: bool
     """Whether CUDA may multiply float32 matrices in TF32. CPUs never do."""
     autocast: torch.dtype | None
-    """Type of the products of the forward pass; None leaves them in the weights' own."""
+    """Type of the forward pass's products; None means the type of the weights."""
 
     @property
     def scales_loss(self) -> bool:
-        """float16 alone: its smallest number is so large that gradients vanish."""
+        """Whether the loss is scaled: only for float16, in which small gradients would become 0."""
         return self.autocast is torch.float16
 
 
@@ -37,15 +37,15 @@ ARITHMETIC: dict[Precision, Arithmetic] = {
 
 
 def make_deterministic(threads: int, precision: Precision) -> None:
-    """Set the process up so that equal inputs give equal bits.
+    """Configure the process so that equal inputs give equal bits.
 
-    Deterministic algorithms only, a fixed cuBLAS workspace, no autotuning, TF32 exactly where the
-    precision asks for it, `threads` CPU threads.
+    This allows deterministic algorithms only, fixes the cuBLAS workspace, turns autotuning off,
+    uses TF32 only if the precision asks for it, and sets the number of CPU threads.
     """
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
-    # As use_deterministic_algorithms(True), without its import of the whole compiler (1 to 3 s).
+    # Like use_deterministic_algorithms(True), but without importing the compiler (1 to 3 s).
     torch.set_deterministic_debug_mode("error")
-    # Filling every new tensor is for catching reads of uninitialised memory, and costs time.
+    # Filling every new tensor only helps to find reads of uninitialised memory, and takes time.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     tf32 = ARITHMETIC[precision].tf32
@@ -68,7 +68,8 @@ def pick_device() -> torch.device:
 def seed_everything(seed: int, device: torch.device) -> None:
     """Seed the default generators of the CPU and of `device`.
 
-    As torch.manual_seed, without its tour of all backends, which costs a small model a percent.
+    Like torch.manual_seed, but without visiting all backends, which takes 1% of a small model's
+    training time.
     """
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":

@@ -1,10 +1,10 @@
-"""Seconds as people read them."""
+"""Durations in a readable form."""
 
 from __future__ import annotations
 
 
 def duration(seconds: float) -> str:
-    """`25 s`, `12 min 05 s`, `3 h 24 min`."""
+    """Return a duration as text, such as `25 s`, `12 min 05 s` or `3 h 24 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

@@ -6,36 +6,36 @@ from collections.abc import Iterable
 from pathlib import Path
 
 CONFIGFILES = "NOISEBAND_CONFIGFILES"
-"""Environment variable: `--configfile ...`, in a job of a study that is not the default one. The
-command that makes a file again must say it."""
+"""Environment variable with the option `--configfile ...`, set in the jobs of a study that is not
+the default one. The command that makes a file again needs this option."""
 
 
 def snakemake(*words: Path | str, config: Path | None = None) -> str:
-    """The command that makes files: of the study of `config`, or of the one whose job this is."""
+    """Return the command that makes files of the study of `config`, or of this job's study."""
     command = shlex.join(["snakemake", *map(str, words)])
     option = os.environ.get(CONFIGFILES, "") if config is None else configfiles([config])
     return f"{command} {option}".rstrip()
 
 
 def configfiles(files: Iterable[Path | str]) -> str:
-    """The option by which a command of Snakemake's names its config. It comes last, for it takes
-    all words that follow."""
+    """Return the option that names a Snakemake command's config files. It must come last, because
+    it takes all words that follow."""
     return f"--configfile {shlex.join(map(str, files))}"
 
 
 class UserError(Exception):
-    """A mistake that its reader can mend: names the key or file, the value and the remedy."""
+    """A mistake that the user can correct. The message names key or file, value and remedy."""
 
 
 class NotMadeError(UserError):
-    """A file that a rule of the workflow has yet to make."""
+    """A file does not exist yet because its rule has not run."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"{path} is not there yet; make it: {snakemake(path)}")
 
 
 class DamagedError(UserError, ValueError):
-    """A file that is not what a stage wrote there, or cannot be read as what it should be."""
+    """A file cannot be read in its format, or is not what a stage wrote."""
 
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(

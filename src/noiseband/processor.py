@@ -1,4 +1,4 @@
-"""What processors are called, and what of them decides bits."""
+"""Names of processors, and their properties that decide bits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def cpu_name() -> str:
 
 
 def processor(device: torch.device) -> dict[str, Any]:
-    """What decides which kernels run, and so the last bits."""
+    """The properties that decide which kernels run, and so the last bits of results."""
     known: dict[str, Any] = {
         "cpu": cpu_name(),
         "architecture": platform.machine(),

@@ -1,4 +1,4 @@
-"""Seeds as a function of where one stands, so that there is no generator state to save."""
+"""Seeds as a function of the position in training, so that no generator state has to be saved."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 
 
 def derived_seed(*parts: int | str) -> int:
-    """A seed in [0, 2**63) from the parts: SHA-256 of them joined by `/`.
+    """Return a seed in [0, 2**63): the first 63 bits of the SHA-256 of the parts joined by `/`.
 
     `derived_seed(train_seed, step, slot)` seeds the dropout of one microbatch.
     """

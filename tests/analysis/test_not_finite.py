@@ -73,7 +73,7 @@ def test_what_noiseband_never_writes_is_told(study: tuple[ReportParams, Path], n
     try:
         for text in poisoned:
             write_text(path, text)
-            with pytest.raises(UserError, match=r"is no finite number.*make it again") as caught:
+            with pytest.raises(UserError, match=r"is not a finite number.*make it again") as caught:
                 write_tables(params, results)
             assert str(path) in str(caught.value)
     finally:

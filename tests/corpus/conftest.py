@@ -50,13 +50,13 @@ def entries(factbook_files: dict[str, Path]) -> list[Document]:
 
 @pytest.fixture(scope="session")
 def pocket() -> Corpus:
-    """The pocket study's corpus, as its config has it."""
+    """The pocket study's corpus as its config defines it."""
     return Corpus(sources=[ASV, FACTBOOK], tokenizer=Tokenizer(kind="bpe", vocabulary=4096))
 
 
 @pytest.fixture(scope="session")
 def corpus(pocket: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with the pocket corpus's splits and card."""
+    """The folder with the pocket corpus's splits and card."""
     folder = tmp_path_factory.mktemp("corpus")
     build_corpus(pocket, folder)
     return folder
@@ -64,7 +64,7 @@ def corpus(pocket: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def bpe(pocket: Corpus, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Rank file of 4,096 ids trained on the pocket corpus."""
+    """A rank file of 4,096 ids, trained on the pocket corpus."""
     path = tmp_path_factory.mktemp("bpe") / "vocabulary.tiktoken"
     build_vocabulary(pocket.tokenizer, corpus / "train.jsonl", path)
     return path

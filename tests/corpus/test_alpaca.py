@@ -1,4 +1,4 @@
-"""Rows as people share them: both formats, and bad rows by number and reason."""
+"""Rows in Alpaca's format: both kinds of file, and bad rows reported by number and reason."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def complaint(folder: Path, text: str | bytes, sha256: str | None = None) -> str
 @pytest.mark.parametrize("written", [as_list, as_lines])
 def test_a_list_and_lines_are_the_same_rows(tmp_path: Path, written: Any) -> None:
     assert read(tmp_path, written(ROWS)) == READ
-    assert read(tmp_path, b"\xef\xbb\xbf" + written(ROWS).encode()) == READ  # as Windows saves it
+    assert read(tmp_path, b"\xef\xbb\xbf" + written(ROWS).encode()) == READ  # as saved on Windows
 
 
 def test_blank_lines_are_no_rows_but_count_as_lines(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_blank_lines_are_no_rows_but_count_as_lines(tmp_path: Path) -> None:
 def test_a_bad_row_is_named_by_number_and_reason(tmp_path: Path, row: Any, reason: str) -> None:
     found = complaint(tmp_path, as_list([ROWS[0], row, ROWS[1]]))
     assert found.startswith(reason)
-    assert "; mend or remove it" in found
+    assert "; correct or remove it" in found
 
 
 def test_a_line_that_is_no_json_is_a_bad_row(tmp_path: Path) -> None:
@@ -95,18 +95,18 @@ def test_a_handful_of_bad_rows_come_in_one_message(tmp_path: Path) -> None:
     assert complaint(tmp_path, as_list(rows)) == (
         "row 2: output is 0, not text; row 3: output is 1, not text; row 4: output is 2, not text; "
         "row 5: output is 3, not text; row 6: output is 4, not text; and 2 more; "
-        "mend or remove them"
+        "correct or remove them"
     )
 
 
 def test_rows_without_an_answer_are_a_mistake_or_left_out(tmp_path: Path) -> None:
     text = as_list([ROWS[0], {"instruction": "a", "output": ""}, *ROWS[1:]])
     assert complaint(tmp_path, text) == (
-        "row 2: output is empty; mend or remove it, or leave rows without an answer out with "
+        "row 2: output is empty; correct or remove it, or drop rows without an answer with "
         "`without_answer: drop`"
     )
     assert read(tmp_path, text, without_answer="drop") == READ
-    # Other faults of such a row stay mistakes.
+    # Other faults of such a row are still errors.
     with pytest.raises(UserError, match="row 1: instruction is empty"):
         read(tmp_path, as_list([{"instruction": "", "output": ""}]), without_answer="drop")
 
@@ -114,7 +114,7 @@ def test_rows_without_an_answer_are_a_mistake_or_left_out(tmp_path: Path) -> Non
 def test_the_digest_is_checked_when_given(tmp_path: Path) -> None:
     digest = hashlib.sha256(as_list(ROWS).encode()).hexdigest()
     assert read(tmp_path, as_list(ROWS), sha256=digest) == READ
-    with pytest.raises(UserError, match=rf"SHA-256 [0-9a-f]{{64}}, sha256 says {digest}; get the"):
+    with pytest.raises(UserError, match=rf"SHA-256 [0-9a-f]{{64}}, but sha256 is {digest}; get"):
         read(tmp_path, as_list(ROWS) + " ", sha256=digest)
 
 
@@ -163,7 +163,7 @@ def test_any_json_is_rows_or_told(
         assert bad or without_answer == "error"
         assert "\n" not in str(error)
     else:
-        # A line that is a list reads as a list of rows, where it is the only one.
+        # If the only line of a file is a list, it is read as a list of rows.
         assert not bad or lines
         assert all(row["instruction"].strip() and row["output"].strip() for row in rows)
         assert [list(row) for row in rows] == [["instruction", "input", "output"]] * len(rows)
@@ -186,8 +186,8 @@ DEEP = "[" * 400 + "]" * 400
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (NESTED, "JSON nested too deep; mend it"),
-        (f'{{"instruction": {NESTED}', "row 1: JSON nested too deep; mend or remove it"),
+        (NESTED, "JSON nested too deeply; correct it"),
+        (f'{{"instruction": {NESTED}', "row 1: JSON nested too deeply; correct or remove it"),
         (f'{{"instruction": {DEEP}, "output": "a"}}', "row 1: instruction is [["),
         (f'[{{"instruction": "a", "output": {"9" * 5000}}}]', "not JSON (Exceeds the limit"),
         ('{"instruction": "a", "output": 1e999}', "row 1: output is Infinity, not text"),

@@ -25,7 +25,7 @@ def numbered(count: int) -> list[Document]:
 
 
 def split(documents: list[Document], validation: float, test: float) -> dict[str, list[Document]]:
-    """Each split's documents, of a corpus in hashed order."""
+    """The documents of each split of a corpus in hashed order."""
     config = Documents(sources=[ASV], validation=validation, test=test)
     with tempfile.TemporaryDirectory() as folder:
         shuffled = Shuffled(documents, Path(folder) / "order")
@@ -54,7 +54,7 @@ def test_no_text_lies_in_two_splits(texts: list[str]) -> None:
     splits = split(documents, 0.3, 0.3)
     kept = [document for part in splits.values() for document in part]
     assert sorted(d.text for d in kept) == sorted({*texts, "0", "1", "2", "3"})
-    # Of equal texts the first document is the one that stays.
+    # Of documents with equal texts, the first is kept.
     assert all(d == next(other for other in documents if other.text == d.text) for d in kept)
 
 
@@ -77,9 +77,9 @@ def test_as_read_holds_out_the_end() -> None:
 
 
 def test_an_empty_split_is_an_error() -> None:
-    with pytest.raises(UserError, match=r"test=0\.1: of 9 documents none is left for validation"):
+    with pytest.raises(UserError, match=r"test=0\.1: of 9 documents, none is left for validation"):
         split(numbered(9), 0.01, 0.1)
-    with pytest.raises(UserError, match="of 1 documents none is left for test"):
+    with pytest.raises(UserError, match="of 1 documents, none is left for test"):
         split(numbered(1), 0, 0.1)
     assert split(numbered(9), 0, 0.1)["validation"] == []
 

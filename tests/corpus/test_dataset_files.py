@@ -1,4 +1,4 @@
-"""A data set's files through the real client, from a local Hub and from a folder."""
+"""Files of a data set, fetched by the real client from a local Hub, and read from a folder."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def data(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client remembers lists of files for as long as a process lives."""
+    """Clear the lists of files, which the client remembers for the life of a process."""
     monkeypatch.setattr("huggingface_hub._tree_cache._IN_MEMORY_TREE_CACHE", {})
 
 
@@ -47,7 +47,7 @@ def refused(call: Callable[[], object]) -> str:
 
 
 def gets(hub: Hub) -> list[str]:
-    """Files that were asked for."""
+    """The files that were requested."""
     return sorted(path for method, path, _ in hub.requests if method == "GET" and "/res" in path)
 
 
@@ -62,7 +62,7 @@ def test_the_files_that_match_in_the_order_of_their_names(hub: Hub, source: File
     }
     asked = len(hub.requests)
     assert dataset_files(source, PATTERNS) == found
-    assert len(hub.requests) == asked + (source is MAIN)  # which commit it is by now
+    assert len(hub.requests) == asked + (source is MAIN)  # one request for a branch's commit
 
 
 def test_all_files_are_of_the_commit_that_the_branch_is_now(
@@ -72,7 +72,7 @@ def test_all_files_are_of_the_commit_that_the_branch_is_now(
         hub.add(REPO, name, b"new", revision=OTHER)
     dataset_files(MAIN, PATTERNS)
     assert capsys.readouterr().err == (
-        f"some/text at main is commit {COMMIT}; to pin it, write so\n"
+        f"some/text at main is commit {COMMIT}; write this to pin it\n"
     )
     dataset_files(PINNED, PATTERNS)
     assert capsys.readouterr().err == ""
@@ -184,12 +184,12 @@ def test_offline_takes_a_cache_that_is_complete_and_asks_nothing(
     asked = len(hub.requests)
     offline(True)
     assert dataset_files(MAIN, PATTERNS) == found
-    # The list of a commit tells whether all of it is there.
+    # The list of a commit's files shows whether all of them are in the cache.
     missing = found["sample/b.parquet"]
     missing.unlink()
     assert "HF_HUB_OFFLINE is set" in refused(lambda: dataset_files(MAIN, PATTERNS))
     assert dataset_files(MAIN, ["sample/[ac].parquet"])
-    # Without that list, only files that are named one by one.
+    # Without that list, only files that are named one by one can be found.
     shutil.rmtree(next(tmp_path.rglob("trees")))
     monkeypatch.setattr("huggingface_hub._tree_cache._IN_MEMORY_TREE_CACHE", {})
     assert "no list of all" in refused(lambda: dataset_files(MAIN, PATTERNS))
@@ -202,4 +202,4 @@ def test_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
     dataset_files(PINNED, ["README.md"])
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     assert "the Hub cannot be reached" in refused(lambda: dataset_files(MAIN, PATTERNS))
-    assert dataset_files(PINNED, ["README.md"])  # the cache has it
+    assert dataset_files(PINNED, ["README.md"])  # It is in the cache.

@@ -30,7 +30,7 @@ def test_digest_sees_order_and_boundaries() -> None:
 
 
 def test_documents_survive_a_file(tmp_path: Path) -> None:
-    # U+2028 ends a line for str.splitlines, though not for JSON.
+    # U+2028 ends a line for str.splitlines, but not in JSON.
     documents = [Document("a", "one\ntwo\u2028three"), Document("b", "\r\n\0")]
     write_jsonl(tmp_path / "x.jsonl", ({"id": d.id, "text": d.text} for d in documents))
     assert list(read_documents(tmp_path / "x.jsonl")) == documents
@@ -44,7 +44,7 @@ def test_other_keys_and_line_ends_are_left_alone(tmp_path: Path) -> None:
 def test_what_is_not_utf8_becomes_the_replacement_character() -> None:
     assert parse_document(b'{"id": "a", "text": "\xc3\xa9"}') == Document("a", "é")
     assert parse_document(b'{"id": "a", "text": "\xff"}') == Document("a", "\ufffd", repaired=True)
-    # A whole pair of surrogates is one character, half of one is none.
+    # A pair of surrogates is one character, but half a pair is not a character.
     assert parse_document(rb'{"id": "a", "text": "\ud83d\ude00"}') == Document("a", "😀")
     torn = parse_document(rb'{"id": "a", "text": "x\ud83dy"}')
     assert torn == Document("a", "x\ufffdy", repaired=True)

@@ -1,4 +1,4 @@
-"""Every way of cutting a text gives the tokens of tiktoken's own functions."""
+"""However a text is cut, the tokens are those of tiktoken's own functions."""
 
 from __future__ import annotations
 
@@ -76,11 +76,11 @@ def test_end_of_text_in_a_text_is_ordinary_unless_allowed(
 
 
 def test_what_tiktoken_gives_up_on_is_encoded(encodings: list[tiktoken.Encoding]) -> None:
-    """A million blanks before a letter overflow the stack of its regular expressions."""
+    """A million blanks before a letter overflow the stack of tiktoken's regular expressions."""
     text = " " * 1_100_000 + "x"
     with pytest.raises(ValueError, match="Regex error"):
         encodings[1].encode_to_numpy(text)
-    # In GPT-2's vocabulary blanks do not merge; the last one goes with the letter.
+    # In GPT-2's vocabulary, blanks do not merge; the last one belongs to the letter's token.
     expected = [220] * 1_099_999 + encodings[1].encode_ordinary(" x") + [50256]
     assert ids(encodings[1], [text]) == expected
 

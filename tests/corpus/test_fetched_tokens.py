@@ -1,4 +1,4 @@
-"""Token files that others made, from the Hub and from a folder."""
+"""Ready-made token files, from the Hub and from a folder."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ TEXTS = {
 
 @pytest.fixture
 def made(tmp_path: Path, vocabulary: Path) -> Path:
-    """Folder of token files as this package makes them; the vocabulary is that of bytes."""
+    """A folder of token files as this package writes them, with a vocabulary of bytes."""
     for split, texts in TEXTS.items():
         rows = ({"id": str(i), "text": text} for i, text in enumerate(texts))
         write_jsonl(tmp_path / f"text/{split}.jsonl", rows)
     tokenize(tmp_path / "text", vocabulary, None, tmp_path / "made")
-    shutil.rmtree(tmp_path / "made" / CHECKSUMS)  # others have none
+    shutil.rmtree(tmp_path / "made" / CHECKSUMS)  # Token files of others have none.
     return tmp_path / "made"
 
 
@@ -61,7 +61,7 @@ def from_hub(tokens: SplitTokens | None = None, **source: Any) -> FetchTokensPar
 
 
 def refused(out: Path, call: Callable[[], object]) -> str:
-    """The message of a fetch that leaves nothing behind."""
+    """The message of a fetch that fails and leaves no files."""
     with pytest.raises(UserError) as error:
         call()
     assert not [*out.glob("*")]
@@ -78,7 +78,7 @@ def test_they_are_what_tokenizing_would_have_made(
     for split in SPLITS:
         name = f"{split}.safetensors"
         assert (out / name).read_bytes() == (made / name).read_bytes()
-        # A second name for what the client keeps, with no more room on the disk.
+        # A hard link to the client's file, which takes no space on the disk.
         assert (out / name).stat().st_nlink == 2
         assert not (out / name).is_symlink()
     card, theirs = read_json(out / "card.json"), read_json(made / "card.json")
@@ -142,7 +142,7 @@ def test_other_token_counts_than_pinned(made: Path, tmp_path: Path, vocabulary: 
         ({"ids": np.zeros(9, np.uint16)}, "not a safetensors file with one 1-D U16 tensor"),
         (
             {"tokens": np.array([1, 256, 257, 3, 1000, 256], np.uint16)},
-            "holds token 1000, and the vocabulary has ids 0 to 256; it is of another vocabulary",
+            "contains id 1000, but the vocabulary has ids 0 to 256; use a file with this",
         ),
     ],
     ids=["type", "shape", "name", "id"],
@@ -171,7 +171,7 @@ def test_an_id_far_into_the_file_is_seen(
     tokens[-1] = 257
     save_file({"tokens": tokens}, made / "train.safetensors")
     message = refused(tmp_path / "out", lambda: fetch_tokens(given, vocabulary, tmp_path / "out"))
-    assert "holds token 257" in message
+    assert "contains id 257" in message
 
 
 def test_a_file_that_is_not_there(published: Hub, tmp_path: Path, vocabulary: Path) -> None:

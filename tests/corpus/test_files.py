@@ -1,4 +1,4 @@
-"""A corpus of files: the same from the Hub and from a folder, in either order, and its card."""
+"""Corpora of files: equal from the Hub and from a folder, in both orders, with their card."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NAMES = [f"data/{part}.parquet" for part in range(3)]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """Three files of 40 texts, of which the last of each are equal."""
+    """Three files of 40 texts each. The last text is equal in all of them."""
     (tmp_path / "mine/data").mkdir(parents=True)
     for part, name in enumerate(NAMES):
         texts = [f"text {part * ROWS + row} é" for row in range(ROWS - 1)] + ["the same"]

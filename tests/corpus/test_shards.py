@@ -1,4 +1,4 @@
-"""Tokenising with many workers, killed, with other leftovers, over bad lines, on a full disk."""
+"""Tokenising with many workers, after a kill, with leftovers, of bad lines, and on a full disk."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NAMES = [*(f"{split}.safetensors" for split in SPLITS), "card.json"]
 
 @pytest.fixture(scope="module")
 def whole(corpus: Path, bpe: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The pocket corpus's files, by one worker."""
+    """The pocket corpus's token files, made by one worker."""
     out = tmp_path_factory.mktemp("whole")
     tokenize(corpus, bpe, None, out)
     return contents(out)
@@ -39,7 +39,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def small(folder: Path, *lines: bytes) -> Path:
-    """A corpus whose training split has these lines; the others have one document."""
+    """A corpus with these lines in its training split, and one document in each other split."""
     folder.mkdir()
     for split in SPLITS[1:]:
         write_jsonl(folder / f"{split}.jsonl", [{"id": split, "text": "a"}])
@@ -57,7 +57,7 @@ def test_neither_workers_nor_shards_change_a_byte(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "SHARD", shard)
-    monkeypatch.setattr(os, "fsync", lambda _: None)  # hundreds of files
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # There are hundreds of files.
     tokenize(corpus, bpe, None, tmp_path, workers=3)
     assert contents(tmp_path) == whole
     assert not (tmp_path / "work").exists()
@@ -85,11 +85,11 @@ def test_killed_it_goes_on_from_the_shards_that_are_there(
     assert process.wait() == -signal.SIGKILL
     assert not (tmp_path / "card.json").exists()
     left = {file: file.stat().st_mtime_ns for file in work.glob("*.tokens")}
-    # The next start fails at the pins, so that its work folder stays to be looked at.
+    # The next start fails at the pins, so that its work folder is kept and can be examined.
     found = subprocess.run([*command, "pins"], capture_output=True, text=True, check=False)
     assert found.returncode == 1
     assert "tokens.train: pinned 1, found 1898883" in found.stderr
-    assert f"{len(left)} of 79 shards were there from an earlier start" in found.stderr
+    assert f"{len(left)} of 79 shards are reused from an earlier start" in found.stderr
     assert {file: file.stat().st_mtime_ns for file in left} == left
     subprocess.run(command, check=True)
     assert contents(tmp_path) == whole
@@ -107,14 +107,14 @@ def test_leftovers_of_something_else_are_not_used(
     first = small(tmp_path / "1", b'{"id": "1", "text": "one <|endoftext|>"}')
     second = small(tmp_path / "2", b'{"id": "1", "text": "two <|endoftext|>"}')
     out = tmp_path / "out"
-    with pytest.raises(UserError, match="pinned 7"):  # keeps its shards
+    with pytest.raises(UserError, match="pinned 7"):  # A failure keeps the shards.
         tokenize(first, bpe, SplitTokens(train=7, validation=7, test=7), out)
     assert len(list((out / "work").glob("train-*.tokens"))) == 1
     changed = {"corpus": (second, bpe), "vocabulary": (first, gpt2), "allow_special": (first, bpe)}
     corpus, vocabulary = changed[other]
     capsys.readouterr()
     tokenize(corpus, vocabulary, None, out, allow_special=other == "allow_special")
-    # Of another corpus, the two other splits are the same.
+    # The other corpus has the same two other splits.
     assert ("2 of 3 shards" in capsys.readouterr().err) == (other == "corpus")
     fresh = tmp_path / "fresh"
     tokenize(corpus, vocabulary, None, fresh, allow_special=other == "allow_special")
@@ -152,7 +152,7 @@ def test_text_that_is_not_utf8_is_repaired_and_counted(
         b'{"id": "3", "text": "\\ud83d\\ude00 \\ud800"}',
     )
     tokenize(broken, bpe, None, tmp_path / "out")
-    assert "train: 2 of 3 documents hold text that is not valid UTF-8" in capsys.readouterr().err
+    assert "train: 2 of 3 documents contain text that is not valid UTF-8" in capsys.readouterr().err
     mended = small(
         tmp_path / "mended",
         *(json.dumps({"id": "1", "text": text}).encode() for text in ("a��z", "", "😀 �")),
@@ -200,7 +200,7 @@ def test_one_tokenisation_at_a_time_in_a_folder(bpe: Path, tmp_path: Path) -> No
 def test_a_full_disk_is_one_line_and_the_shards_stay(
     corpus: Path, bpe: Path, tmp_path: Path
 ) -> None:
-    """A limit on the size of files stands for the disk: shards fit, the joined file does not."""
+    """A limit on the size of files acts as a full disk: shards fit, the joined file does not."""
     code = (
         "import resource, signal, sys\nfrom noiseband.cli import main\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"

@@ -1,4 +1,4 @@
-"""Texts of files in each format, and what is said of files that hold none."""
+"""Texts of files in each format, and errors about files without texts."""
 
 from __future__ import annotations
 
@@ -91,9 +91,9 @@ def test_what_is_no_utf8_is_mended_alike_in_every_format(tmp_path: Path) -> None
         (
             "a.jsonl.gz",
             gzip.compress(b'{"text": "a"}\n' * 9, mtime=0)[:-9],
-            "not a whole gzip file",
+            "not a complete gzip file",
         ),
-        ("a.json.gz", b'{"text": "a"}', "not a whole gzip file"),
+        ("a.json.gz", b'{"text": "a"}', "not a complete gzip file"),
     ],
 )
 def test_files_that_hold_something_else(

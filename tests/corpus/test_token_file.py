@@ -15,7 +15,7 @@ from noiseband.errors import UserError
 
 
 def test_opening_reads_no_tokens(tmp_path: Path) -> None:
-    """A file of 8 GiB, all hole, opens at once: the tokens are mapped."""
+    """A sparse file of 8 GiB opens at once, because the tokens are mapped."""
     count = 2**32
     header = json.dumps(
         {"tokens": {"dtype": "U16", "shape": [count], "data_offsets": [0, 2 * count]}}
@@ -63,7 +63,7 @@ def test_another_tensor_is_an_error(tensors: dict[str, np.ndarray], tmp_path: Pa
 def test_a_damaged_file_is_an_error(
     tmp_path_factory: pytest.TempPathFactory, damage: bytes | int
 ) -> None:
-    """Any few bytes, or a token file that was cut short."""
+    """A few arbitrary bytes, or a truncated token file."""
     whole = token_header(200) + bytes(400)
     path = tmp_path_factory.mktemp("damaged") / "x.safetensors"
     path.write_bytes(whole)

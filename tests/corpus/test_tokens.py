@@ -97,6 +97,6 @@ def test_unigram_entropy_is_the_textbook_sum(values: list[int]) -> None:
 
 
 def test_unigram_entropy_of_equal_shares_is_the_logarithm_of_their_number() -> None:
-    # Other tokens in each chunk.
+    # Each chunk has other tokens.
     ids = np.repeat(np.arange(8, dtype=np.uint16), 2**18)
     assert unigram_entropy(np.split(ids, 4)) == round(math.log(8), 6)

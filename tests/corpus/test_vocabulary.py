@@ -68,12 +68,13 @@ def test_bpe_has_the_size_asked_for_and_end_of_text_last(bpe: Path) -> None:
     encoding = load_encoding(bpe)
     assert (encoding.n_vocab, encoding.eot_token) == (4096, 4095)
     assert encoding.decode([4095]) == "<|endoftext|>"
-    # Trained on this text, so its commonest words are single tokens.
+    # The vocabulary was trained on this text, so its most common words are single tokens.
     assert len(encoding.encode_ordinary(" Jehovah government")) == 2
 
 
 def test_every_trained_token_can_be_used(encodings: dict[str, tiktoken.Encoding]) -> None:
-    # A token that the pattern cuts in two, as one trained with another pattern may be, cannot.
+    # A token that the pattern cuts in two cannot be used. Training with another pattern could
+    # give such tokens.
     encoding = encodings["bpe"]
     for rank in range(encoding.eot_token):
         token = encoding.decode_single_token_bytes(rank)
@@ -119,7 +120,7 @@ def test_training_gives_the_same_bytes_with_any_number_of_threads(
 
 def test_too_little_text_is_an_error(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "train.jsonl", [{"id": "1", "text": "abc abc"}])
-    with pytest.raises(UserError, match=r"tokenizer.vocabulary: 300 ids are wanted.* at most 260;"):
+    with pytest.raises(UserError, match=r"tokenizer.vocabulary: 300 ids are .* at most 260;"):
         build_vocabulary(
             Tokenizer(kind="bpe", vocabulary=300), tmp_path / "train.jsonl", tmp_path / "out"
         )

@@ -234,5 +234,5 @@ def test_tokens_of_another_vocabulary_are_named(
 ) -> None:
     tokens = tokens.copy()
     tokens[50] = 257
-    with pytest.raises(UserError, match="token 50 of the test split is 257, and the model knows"):
+    with pytest.raises(UserError, match="token 50 of the test split is 257, but the model has ids"):
         evaluate(model_file, config, "explicit", tokens, PROTOCOL, encoding)

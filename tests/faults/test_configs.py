@@ -27,14 +27,14 @@ def test_mutated_configs_are_studies_or_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("study: &a [*a]", "an alias (*) stands inside what it stands for"),
-        ("a: " + "[" * 5000, "nested too deep"),
+        ("study: &a [*a]", "an alias (*) refers to a value that contains it"),
+        ("a: " + "[" * 5000, "nested too deeply"),
         ("? [a]\n: b", ":1: not YAML: a list or a mapping cannot be a key"),
         ("x: 2001-13-45", ":1: not YAML: '2001-13-45' is no timestamp; put it in quotes"),
         ("x: !!int abc", "'abc' is no int"),
         ("x: " + "9" * 5000, "is no int"),
-        ("study: a\nstudy: b", ":2: not YAML: the key 'study' is there twice; merge"),
-        ("c:\n  d: 1\n e: 2", "give keys of one level the same number of blanks"),
+        ("study: a\nstudy: b", ":2: not YAML: the key 'study' appears twice; merge"),
+        ("c:\n  d: 1\n e: 2", "indent keys of one level equally"),
         ('"a\\nb": 1', "a[U+000A]b: 1: unknown key"),
         ('"\\u202ea": 1', "[U+202E]a: 1: unknown key"),
     ],

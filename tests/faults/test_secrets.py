@@ -95,10 +95,10 @@ def test_no_file_and_no_message_holds_a_key(
             said += [complaint(call) for call in calls]
         monkeypatch.setenv("HF_ENDPOINT", hub.url.replace("//", f"//me:{SENTINEL}@"))
         said += [complaint(call) for call in [*calls, lambda: import_model("some/model", None)]]
-        assert "HF_ENDPOINT: the address holds" in said[-1]
+        assert "HF_ENDPOINT: the URL contains" in said[-1]
         monkeypatch.setenv("HF_ENDPOINT", f"http://[me:{SENTINEL}@host")
         said += [complaint(call) for call in [*calls, lambda: import_model("some/model", None)]]
-        assert "HF_ENDPOINT: not an address; write https://host" in said[-1]
+        assert "HF_ENDPOINT: not a URL; write https://host" in said[-1]
     with judges.running() as endpoint:
         config = OpenAIJudge(kind="openai", base_url=endpoint.base_url, model="m", attempts=2)
         answers = write_answers(tmp_path / "results", {"clip-42/1": ["I say 1."]})

@@ -220,8 +220,8 @@ def test_a_tensor_s_name_cannot_write_to_a_terminal(tmp_path: Path) -> None:
 SENTINEL = "s3ntinel0f4secret"
 URL = {"kind": "url", "sha256": "0" * 64}
 OPENAI = {"kind": "openai", "base_url": "https://x.org/v1", "model": "m"}
-LOGS = "in an address would end up in logs; get the file yourself"
-PLAIN = "judge.base_url: no user, key or query belongs here"
+LOGS = "in a URL would end up in logs; download the file yourself"
+PLAIN = "judge.base_url: must not contain a user, key or query"
 
 
 def rows_at(url: str) -> dict[str, Any]:
@@ -245,13 +245,13 @@ WRITTEN: dict[str, tuple[dict[str, Any], str]] = {
     "a password in an address": (
         rows_at(f"https://me:{SENTINEL}@x.org/a.json"), f"a password {LOGS}"),
     "a password in what is no address": (
-        rows_at(f"http://[me:{SENTINEL}@x/a.json"), "not an address; write https://host/path"),
+        rows_at(f"http://[me:{SENTINEL}@x/a.json"), "not a URL; write https://host/path"),
     "a password in what is no address of a judge": (
         {"judge": {**OPENAI, "base_url": f"https://[a:{SENTINEL}@x/v1"}},
-        "judge.base_url: not an address; write https://host/path"),
+        "judge.base_url: not a URL; write https://host/path"),
     "a password in another address of a judge": (
         {"judge": {**OPENAI, "base_url": f"a:{SENTINEL}@x/v1"}},
-        "judge.base_url: not an address such as"),
+        "judge.base_url: not a URL; write one such as"),
     "a signed address": (
         rows_at(f"https://x.org/a.json?X-Amz-Signature={SENTINEL}"), f"Amz-Signature {LOGS}"),
 }  # fmt: skip

@@ -42,9 +42,9 @@ def test_a_template_of_one_s_own_may_hold_braces() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "complaint"),
     [
-        ("instruction", "Say", "instruction='Say' holds {} 0 times; it must be there once"),
-        ("input", "{}{}", "input='{}{}' holds {} 2 times; it must be there once"),
-        ("answer", "{}", "answer='{}' holds {} 1 times; it must be there nowhere"),
+        ("instruction", "Say", "instruction='Say' contains {} 0 times; write it once"),
+        ("input", "{}{}", "input='{}{}' contains {} 2 times; write it once"),
+        ("answer", "{}", "answer='{}' contains {} 1 times; write it nowhere"),
     ],
 )
 def test_a_template_says_where_its_texts_go(name: str, text: str, complaint: str) -> None:

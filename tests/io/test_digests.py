@@ -1,4 +1,4 @@
-"""The canonical digest: its definition, and what it does not depend on."""
+"""The canonical digest follows its definition and does not depend on format or order."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ print(file_digests(file)["sha256"])
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory")
 def test_a_large_file_needs_little_memory(tmp_path: Path) -> None:
-    size = 700 * 2**20  # of zeros, which take no room on the disk
+    size = 700 * 2**20  # bytes, all zero, which take no space on the disk
     file = tmp_path / "large.safetensors"
     entry = {"w": {"dtype": "F32", "shape": [size // 4], "data_offsets": [0, size]}}
     header = json.dumps(entry).encode().ljust(96)

@@ -71,7 +71,7 @@ def test_what_grows_or_is_given_away_has_no_sum(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_reported_with_the_files_name(tmp_path: Path) -> None:
-    """Also where the library that writes has an error of its own for it."""
+    """This includes an error that a library reports in its own way."""
     path = tmp_path / "model.safetensors"
     with pytest.raises(OSError, match="No space left") as caught, atomic(path):
         raise SafetensorError("I/O error: No space left on device (os error 28)")
@@ -83,15 +83,16 @@ def test_a_full_disk_is_reported_with_the_files_name(tmp_path: Path) -> None:
 
 
 class Killed(BaseException):
-    """SIGKILL at this moment."""
+    """Stands for a SIGKILL at this moment."""
 
 
 MOMENTS = 12
-"""More than there are between the first and the last change of `atomic`."""
+"""A number of changes that is larger than the number that `atomic` makes."""
 
 
 def killed_after(changes: int, real: Callable[..., Any], made: list[int]) -> Callable[..., Any]:
-    """`real`, until so many changes of names on the disk are made by all that share `made`."""
+    """Wrap `real` so that it raises after a number of changes of names on the disk. All functions
+    with the same `made` count together."""
 
     def call(*given: Any, **more: Any) -> Any:
         made[0] += 1
@@ -116,7 +117,7 @@ def test_a_kill_at_any_moment_accuses_neither_the_old_file_nor_the_new(
             write_json(path, "new")
         assert is_intact(path)
         stands.add((path.read_text(), (path.parent / CHECKSUMS / path.name).exists()))
-    # Killed before all changes, between file and sum in all ways, and after all.
+    # Kills happened before all changes, in every state of file and checksum, and after all.
     assert stands == {('"old"\n', True), ('"old"\n', False), ('"new"\n', False), ('"new"\n', True)}
 
 
@@ -131,7 +132,7 @@ def test_a_file_that_is_replaced_while_it_is_compared(
     def slow(hashed: Path) -> str:
         if not calls:
             calls.append(hashed)
-            write_json(path, "new")  # after the sum was read, before the file is
+            write_json(path, "new")  # after the checksum is read, before the file is
         return real(hashed)
 
     monkeypatch.setattr(checksums, "file_sha256", slow)
@@ -140,7 +141,7 @@ def test_a_file_that_is_replaced_while_it_is_compared(
 
 
 def test_a_link_to_a_shared_file_is_not_compared(tmp_path: Path) -> None:
-    """Snakemake's cache puts it in the place of a file that had a sum."""
+    """Snakemake's cache puts a link in the place of a file that had a checksum."""
     path, shared = tmp_path / "study" / "a.json", tmp_path / "cache"
     write_json(path, "own")
     path.unlink()
@@ -189,7 +190,7 @@ def test_the_same_bytes_again_keep_their_sum(tmp_path: Path) -> None:
 def test_a_disk_that_may_not_be_written_is_reported_with_the_files_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There the system refuses to look for the half-written file, too."""
+    """In this case, the system also refuses to look for the temporary file."""
 
     def refuse(path: Path, *given: Any, **more: Any) -> None:
         raise OSError(errno.EROFS, "Read-only file system", str(path))

@@ -1,4 +1,4 @@
-"""The real client against a local Hub: right files, and every way in which one cannot be had."""
+"""The real client with a local Hub: correct files, and every way in which a download can fail."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def fetch(out: Path, revision: str = COMMIT, **options: object) -> None:
 
 
 def refused(out: Path, call: Callable[[], None]) -> str:
-    """The message of a fetch that leaves nothing behind."""
+    """The message of a fetch that fails and leaves no files."""
     with pytest.raises(UserError) as error:
         call()
     assert not out.exists()
@@ -69,7 +69,7 @@ def test_a_branch_is_refused_unless_asked_for(hub: Hub, tmp_path: Path) -> None:
 def test_another_digest(tmp_path: Path) -> None:
     message = refused(tmp_path / "m", lambda: fetch(tmp_path / "m", sha256="0" * 64))
     assert f"has SHA-256 {SHA256}, not {'0' * 64}" in message
-    # The remedy is one: it names a file, without which the next fetch downloads it again.
+    # The remedy works: after the named file is deleted, the next fetch downloads it again.
     blob = Path(message.rpartition("rm ")[2])
     blob.unlink()
     fetch(tmp_path / "m", sha256=SHA256)
@@ -181,7 +181,7 @@ def test_a_file_that_was_downloaded_long_ago_is_made_now(tmp_path: Path) -> None
     fetch(tmp_path / "m")
     os.utime(tmp_path / "m", (1, 1))
     fetch(tmp_path / "n")
-    # Snakemake would take it for older than what it is made from.
+    # Otherwise Snakemake could take the file for older than the rule's inputs.
     assert (tmp_path / "n").stat().st_mtime > 1e9
 
 

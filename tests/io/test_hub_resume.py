@@ -1,4 +1,4 @@
-"""A large file goes on where its download was killed, through the real client."""
+"""The download of a large file, through the real client, resumes after it was killed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def fetched() -> bytes:
 
 @pytest.fixture
 def part(tmp_path: Path) -> Iterator[Path]:
-    """Where the beginning of the file is kept."""
+    """Path of the part of the file that has been downloaded."""
     digest = hashlib.sha256(CONTENT).hexdigest()
     yield tmp_path / f"hf/hub/datasets--some--tokens/blobs/{digest}.part"
 
@@ -72,7 +72,7 @@ def test_a_download_that_was_killed_goes_on(hub: Hub, part: Path) -> None:
 
 
 def test_a_connection_that_breaks_many_times_gets_there(hub: Hub, part: Path) -> None:
-    fault = Fault("GET", times=12, path="/resolve/")  # each sends half of what is left
+    fault = Fault("GET", times=12, path="/resolve/")  # Each sends half of what is left.
     hub.faults.append(fault)
     assert fetched() == CONTENT
     assert fault.times == 0

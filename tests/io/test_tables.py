@@ -1,4 +1,4 @@
-"""Tables on disk: what is written is what is read, to the bit."""
+"""Tables on disk are read back exactly as they were written."""
 
 from __future__ import annotations
 
@@ -81,5 +81,5 @@ def test_text_comes_back_and_is_no_formula(
     stack, cell, *_ = read_cells(path)[1]
     assert not stack.startswith(tuple("=+-@\t\r"))
     assert not cell.startswith(tuple("=+-@\t\r"))
-    # Numbers stay numbers, those below zero too.
+    # Numbers are still numbers, including negative ones.
     assert read_cells(path)[1][3] == ("" if number is None else repr(number))

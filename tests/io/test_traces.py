@@ -1,4 +1,4 @@
-"""A trace file holds every step to the bit, or is none."""
+"""A trace file contains every step to the bit, or is reported as damaged."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_what_is_no_trace_is_named(tmp_path: Path, content: bytes | pa.Table) ->
 def test_a_disk_that_fails_says_nothing_of_the_trace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`rm` would be the wrong remedy: what is in the file may be well."""
+    """`rm` would be the wrong remedy, because the content of the file may be intact."""
 
     def fail(*_: object, **__: object) -> None:
         raise OSError(errno.EIO, "Input/output error", "trace.parquet")
@@ -100,8 +100,8 @@ def test_a_disk_that_fails_says_nothing_of_the_trace(
 def test_a_damaged_trace_is_named_or_says_the_same(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    """A byte changed or the end cut off: without a checksum some values can change unnoticed, but
-    what comes back is a trace."""
+    """A byte is changed or the end is cut off. Without a checksum, some values can change
+    unnoticed, but the result is always a valid trace."""
     path = tmp_path_factory.getbasetemp() / "damaged.parquet"
     write_trace(path, GOOD)
     content = bytearray(path.read_bytes())

@@ -1,4 +1,4 @@
-"""Which runs share a count of contamination, and what it is of."""
+"""The contamination jobs of a study: which runs share one, and which tokens it compares."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_runs_of_one_window_and_the_same_tokens_share_a_job(study_data: Data) ->
     study_data["interventions"]["long"] = {"model.context": 32}
     study_data["interventions"]["more"] = {"data.train_tokens": 2000}
     study = parse_study(study_data)
-    # Steps of 8 x 16 tokens: 1,000 are rounded up to 1,024; of 8 x 32: the same.
+    # 1,000 tokens are rounded up to 1,024, both with steps of 8 x 16 tokens and of 8 x 32.
     runs = contaminated_runs(study)
     assert runs.keys() == contaminations(study).keys()
     assert {name: len(which) for name, which in runs.items()} == {
@@ -48,12 +48,14 @@ def test_precision_moves_no_window(study_data: Data) -> None:
 def test_a_continued_run_has_seen_what_the_other_read(study_data: Data) -> None:
     study_data["runs"] += [EXTENDED, {**EXTENDED, "name": "later", "start_token": 9000}]
     runs = contaminated_runs(parse_study(study_data))
-    assert runs["text-16~text-0-2049"] == ["extended"]  # the segments share a token: one segment
+    assert runs["text-16~text-0-2049"] == [
+        "extended"
+    ]  # The segments share a token, so they are merged.
     assert runs["text-16~text-0-1025~text-9000-10025"] == ["later"]
 
 
 def test_names_fit_every_file_system_and_stay_apart(study_data: Data) -> None:
-    corpus = "c" * 100  # as long as a corpus may be called
+    corpus = "c" * 100  # the longest possible name of a corpus
     study_data["corpora"] = {corpus: study_data["corpora"]["text"]}
     study_data["recipe"]["data"]["corpus"] = corpus
     study_data["runs"] += [EXTENDED | {"name": f"from-{n}", "start_token": n} for n in (8000, 9000)]
@@ -73,9 +75,9 @@ def test_corpora_are_compared_where_their_ids_mean_the_same(study_data: Data) ->
     ]
     study = parse_study(study_data)
     of = {name: ContaminationParams.of(study, run) for name, run in study.runs.items()}
-    # One corpus under two names: the same tokens, read twice.
+    # One corpus with two names has the same tokens, which are read twice.
     assert of["extended"].training == [Segment(corpus="same", first=0, stop=1025)]
-    # A vocabulary trained on other documents: id 300 is another word there.
+    # In a vocabulary that was trained on other documents, id 300 is another word.
     assert of["other"].training == [Segment(corpus="cut", first=0, stop=1025)]
     assert (of["extended"].not_compared, of["other"].not_compared) == ([], ["text"])
     for corpus in study_data["corpora"].values():

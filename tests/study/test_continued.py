@@ -82,7 +82,7 @@ def test_the_order_of_entries_does_not_matter(study_data: Data, turned: bool) ->
     again = runs["end-again"]
     assert (again.repeat_of, again.continues) == ("end", "middle")
     assert again.recipe == runs["end"].recipe
-    # Runs are shown in the order of the file, repeats last.
+    # Runs are shown in the order of the file, with repeats last.
     named = [name for name in runs if name in ("start", "middle", "end")]
     assert named == [e["name"] for e in entries if "repeat_of" not in e]
 
@@ -158,15 +158,15 @@ def test_training_is_told_what_it_continues(study_data: Data) -> None:
         (
             {"continues": "again"},
             "runs.1.continues",
-            "a repeat of baseline-42, with the same",
+            "is a repeat, with the weights of base",
         ),
-        ({"seed": 1, "start_token": 0}, "runs.1", "start_token belongs to `continues`; name the"),
-        ({"seed": 1, "train_tokens": 5}, "runs.1", "train_tokens belongs to `continues`; name"),
-        ({}, "runs.1", "a run needs a seed (or repeat_of, or continues)"),
+        ({"seed": 1, "start_token": 0}, "runs.1", "start_token needs `continues`; name the run"),
+        ({"seed": 1, "train_tokens": 5}, "runs.1", "train_tokens needs `continues`; name the"),
+        ({}, "runs.1", "a run needs one of the keys seed, repeat_of and continues"),
         (
             {"continues": "baseline-42", "repeat_of": "baseline-42"},
             "runs.1",
-            "repeat_of takes the whole recipe: remove the other keys",
+            "repeat_of takes the whole recipe; remove the other keys",
         ),
         ({"repeat_of": "baseline-42", "seed": 0}, "runs.1", "remove the other keys"),
         ({"repeat_of": "baseline-42", "train_tokens": 1}, "runs.1", "remove the other keys"),
@@ -184,7 +184,7 @@ def test_training_is_told_what_it_continues(study_data: Data) -> None:
         (
             {"continues": "tied-42"},
             "runs.1.continues",
-            "model.tied is false here and true there; apply the interventions that change it to b",
+            "model.tied is false here and true there; apply the interventions that change this to",
         ),
         (
             {"continues": "baseline-42", "interventions": ["drawn"]},
@@ -194,7 +194,8 @@ def test_training_is_told_what_it_continues(study_data: Data) -> None:
         (
             {"continues": "baseline-42", "seed": [5, 7]},
             "runs.1.seed",
-            "[5, 7]: weights go on from those of baseline-42, whose init_seed is 42; write [42, 7]",
+            "[5, 7]: the run starts from the weights of baseline-42, which has init_seed 42; write "
+            "[42, 7]",
         ),
         ({"continues": "baseline-42", "microbatch": 3}, "runs.batch", "microbatch=3 does not div"),
     ],
@@ -230,7 +231,7 @@ def test_two_runs_that_continue_one_alike_are_a_repeat(study_data: Data) -> None
 
 def test_the_name_of_the_label_is_taken(study_data: Data) -> None:
     study_data["interventions"]["continued"] = {"threads": 2}
-    assert "the name is taken" in problems(study_data)["interventions.continued"]
+    assert "noiseband uses this name itself" in problems(study_data)["interventions.continued"]
 
 
 def test_it_must_not_read_past_the_corpus(study_data: Data) -> None:
@@ -241,6 +242,6 @@ def test_it_must_not_read_past_the_corpus(study_data: Data) -> None:
         "runs.1.train_tokens": "runs.1.train_tokens: 1000: run extended reads to token 2,049 but "
         "the training split of corpus text has 2,048; lower it, or start_token (1,024)"
     }
-    # Where its start reads too far already, that is the mistake.
+    # If the run that it continues already reads too far, that run is the mistake.
     tokens["train"] = 1024
     assert problems(study_data).keys() == {"recipe.data.train_tokens"}

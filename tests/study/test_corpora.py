@@ -1,4 +1,4 @@
-"""Where a corpus may come from, and what is said of one that cannot be."""
+"""The sources that a corpus may have, and the errors about those that it may not have."""
 
 from __future__ import annotations
 
@@ -58,10 +58,14 @@ def test_each_kind_is_read_as_itself(study_data: Data) -> None:
     [
         ({"revision": "main"}, "", "revision=main may move; give the commit's 40 hex digits"),
         ({"revision": COMMIT[:7]}, "", "may move"),
-        ({"revision": None}, "", "`revision` goes with `repo`"),
-        ({"path": "here"}, "", "give one of `repo` (with `revision`) and `path`"),
-        ({"repo": None, "revision": None}, "", "give one of `repo`"),
-        ({"repo": None, "revision": None, "path": "x", "unpinned": True}, "", "belongs to `repo`"),
+        ({"revision": None}, "", "give `repo` and `revision` together"),
+        ({"path": "here"}, "", "give either `repo` with `revision`, or `path`"),
+        ({"repo": None, "revision": None}, "", "give either `repo` with"),
+        (
+            {"repo": None, "revision": None, "path": "x", "unpinned": True},
+            "",
+            "unpinned=True: it needs `repo`",
+        ),
         ({"repo": "nobody"}, ".repo", "owner/name"),
         ({"files": []}, ".files", "at least 1"),
         ({"files": ["a.csv"]}, "", "files=a.csv: no such format; valid: .parquet, .jsonl"),
@@ -81,8 +85,8 @@ def test_a_source_that_cannot_be(study_data: Data, change: Data, key: str, said:
     [
         ({"unpinned": False}, "", "or set unpinned: true"),
         ({"train": "train.parquet"}, ".train", "match pattern"),
-        ({"validation": "held-out.safetensors"}, "", "one stands for two splits"),
-        ({"sha256": {"x.safetensors": "0" * 64}}, "", "sha256=x.safetensors: no file of a split"),
+        ({"validation": "held-out.safetensors"}, "", "two splits share one"),
+        ({"sha256": {"x.safetensors": "0" * 64}}, "", "sha256=x.safetensors: not a split's file"),
         ({"files": ["x"]}, ".files", "unknown key"),
     ],
 )

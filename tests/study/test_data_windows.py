@@ -1,4 +1,4 @@
-"""Which tokens the published series read: its arithmetic, from a study that says what it did."""
+"""The tokens that the published series read, checked against a study that describes its runs."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def series() -> Study:
 
 
 def split(tokens: int) -> np.ndarray[Any, np.dtype[np.uint16]]:
-    """So many tokens, in the room of one."""
+    """An array of many tokens that takes the memory of one."""
     return np.broadcast_to(np.uint16(7), (tokens,))
 
 

@@ -1,4 +1,4 @@
-"""A factorial design in a config: the runs it makes, and what it refuses."""
+"""Factorial designs in a config: their runs, and the errors about invalid designs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_every_set_of_factors_is_a_run(study_data: Data) -> None:
         "optimizer.clip_norm": [None, 0.5],
         "optimizer.weight_decay": [0.1, 0.01],
     }
-    # The stack of the config is the set it names, and is run as the study's other stacks are too.
+    # If the config has a stack of the same interventions, that stack is the run of the design.
     assert study.runs["both-42"].interventions == ("clip", "no-dropout")
     assert "both-7" in study.runs
     assert "clip-7" not in study.runs

@@ -1,4 +1,4 @@
-"""The config reference is what the models say."""
+"""The config reference agrees with the config models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A config file that changes another."""
+"""Config files that extend another."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_keys_change_one_by_one_and_all_else_is_the_others(base: Path) -> None:
     assert after.runs["clip-42"].recipe.optimizer.clip_norm == 0.25
     assert after.runs["tied-42"].recipe.model.tied
     assert "no-dropout-42" in after.runs
-    assert "baseline-22" not in after.runs  # a list is replaced whole
+    assert "baseline-22" not in after.runs  # Lists are replaced, not merged.
     again = write(base.parent / "again.yaml", "extends: more/small.yaml\nstudy: smallest\n")
     assert load_study(again).runs == after.runs
 
@@ -69,7 +69,7 @@ def test_a_mistake_is_reported_for_the_file_that_was_given(base: Path) -> None:
         ("extends: a.yaml\n", r"a\.yaml extends .*a\.yaml: a circle"),
         (
             "extends: nothing.yaml\n",
-            r"a\.yaml: extends: 'nothing.yaml': no such file; the path starts",
+            r"a\.yaml: extends: 'nothing.yaml': no such file; give its path",
         ),
         ("extends: 3\n", r"a\.yaml: extends: 3: give the path of a config file"),
     ],
@@ -81,7 +81,7 @@ def test_what_cannot_be_extended(tmp_path: Path, text: str, said: str) -> None:
 
 def test_the_workflow_reads_it_alike(base: Path) -> None:
     small = write(base.parent / "small.yaml", "extends: base.yaml\nbaseline: clip-42\n")
-    # As Snakemake merges the file with what the command line says.
+    # Snakemake merges the file with the command line in this way.
     config = {**yaml.safe_load(small.read_text()), "results": "elsewhere"}
     found = study_of(config, [str(small)], "config/machines.yaml")
     assert (found.config.baseline, found.config.results) == ("clip-42", "elsewhere")
@@ -103,5 +103,5 @@ def test_yaml_that_merges_a_mapping_is_no_key_twice(tmp_path: Path) -> None:
     file = write(tmp_path / "a.yaml", "a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}\n")
     assert read_config(file)["b"] == {"x": 3, "y": 2}
     twice = write(tmp_path / "b.yaml", "a: &a {x: 1}\nb: {<<: *a, x: 3, x: 4}\n")
-    with pytest.raises(UserError, match="the key 'x' is there twice"):
+    with pytest.raises(UserError, match="the key 'x' appears twice"):
         read_config(twice)

@@ -1,4 +1,4 @@
-"""The fine-tuning section of a config: what it must say, and what it may not."""
+"""The fine-tuning section of a config: its required keys, defaults and errors."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ epochs-7: {instructions: rows, epochs: 7, patience: null, dropout: 0.0, loss_on:
     assert [(p.epochs, p.patience, p.dropout) for p in protocols.values()] == [
         (100, 1, 0.0), (4, None, 0.1), (7, None, 0.0),
     ]  # fmt: skip
-    # What the series used where nothing else is said.
+    # The defaults are what the published series used.
     usual = {(p.learning_rate, p.weight_decay, p.batch, p.template) for p in protocols.values()}
     assert usual == {(5e-5, 0.1, 8, "alpaca")}
     models = [model for model in finetuned_models(made) if model[0] == "baseline-42"]
@@ -109,7 +109,7 @@ def test_a_template_is_a_name_or_three_strings(study_data: dict[str, Any]) -> No
     assert FinetuneParams.model_validate_json(params.text) == params
     assert params.protocol.model_dump()["template"] == own
     assert problems(study(study_data, template=own | {"answer": "{}"})) == [
-        "protocols.way.template: answer='{}' holds {} 1 times; it must be there nowhere"
+        "protocols.way.template: answer='{}' contains {} 1 times; write it nowhere"
     ]
     assert problems(study(study_data, template={"instruction": "{}", "answer": ":"})) == [
         "protocols.way.template.input: missing; this section needs it"
@@ -121,7 +121,7 @@ def test_a_template_is_a_name_or_three_strings(study_data: dict[str, Any]) -> No
 
 def test_no_seed_is_there_twice(study_data: dict[str, Any]) -> None:
     (found,) = problems(study(study_data, seeds=[42, 22, 42]))
-    assert "protocols.way: seeds=[42, 22, 42]: one is there twice; remove it" in found
+    assert "protocols.way: seeds=[42, 22, 42]: a seed appears twice; remove it" in found
 
 
 def test_lora_and_its_adapters_go_together(study_data: dict[str, Any]) -> None:

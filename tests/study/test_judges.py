@@ -1,4 +1,4 @@
-"""The `judge` section: three kinds, each with its own keys, mistakes told in the file's words."""
+"""The `judge` section: three kinds with their own keys, and errors that name keys and values."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_kinds_are_told_apart(study_data: dict[str, Any]) -> None:
     [
         ({"rounds": 1}, "judge.kind: missing; valid: reference, openai, local"),
         ({"kind": "opnai"}, 'judge.kind: "opnai": no such kind; valid: reference, openai, local'),
-        ({"kind": "reference", "rounds": 3}, "judge: rounds=3: the reference judge says the same"),
+        ({"kind": "reference", "rounds": 3}, "judge: rounds=3: the reference judge gives the"),
         ({**OPENAI, "budgt": 1}, "judge.budgt: 1: unknown key; did you mean budget?"),
         (
             {**OPENAI, "budget": {"request": 1}},
@@ -44,11 +44,17 @@ def test_kinds_are_told_apart(study_data: dict[str, Any]) -> None:
         ),
         ({**OPENAI, "budget": {"money": 1}}, "judge.budget: money needs input_price and output_"),
         ({**OPENAI, "budget": {"input_price": 1}}, "judge.budget: money needs input_price and ou"),
-        ({**OPENAI, "base_url": "https://me:sk@x/v1"}, "no user, key or query belongs here"),
-        ({**OPENAI, "base_url": "https://x/v1?key=1"}, "no user, key or query belongs here"),
-        ({**OPENAI, "base_url": "x/v1"}, "not an address such as https://api.openai.com/v1"),
-        ({**OPENAI, "options": {"api_key": "sk"}}, "judge.options: api_key does not belong here"),
-        ({**OPENAI, "options": {"messages": []}}, "judge.options: messages does not belong here"),
+        ({**OPENAI, "base_url": "https://me:sk@x/v1"}, "must not contain a user, key or query"),
+        ({**OPENAI, "base_url": "https://x/v1?key=1"}, "must not contain a user, key or query"),
+        ({**OPENAI, "base_url": "x/v1"}, "not a URL; write one such as https://api.openai.com/v1"),
+        (
+            {**OPENAI, "options": {"api_key": "sk"}},
+            "judge.options: api_key is not allowed in options",
+        ),
+        (
+            {**OPENAI, "options": {"messages": []}},
+            "judge.options: messages is not allowed in options",
+        ),
         ({"kind": "openai", "model": "m"}, "judge.base_url: missing; this section needs it"),
         ({**LOCAL, "sha256": "1"}, 'judge.sha256: "1": should be a SHA-256'),
         ({**LOCAL, "base_url": "x"}, 'judge.base_url: "x": unknown key'),
@@ -71,7 +77,7 @@ def test_params_are_a_job_s_and_hold_no_secret(
         JudgeParams.of(parse_study({**study_data, "judge": {**OPENAI, "rounds": rounds}}))
         for rounds in (1, 3)
     )
-    assert one == three  # a round more judges no other again
+    assert one == three  # A further round does not rerun the others.
     assert JudgeParams.model_validate_json(one.text) == one
     assert "sk-secret" not in one.text
     assert '"api_key_env":"OPENAI_API_KEY"' in one.text

@@ -1,4 +1,4 @@
-"""Reading a config: what it makes, and that every mistake is named with its remedy."""
+"""Loading of a config: the study that it gives, and every mistake reported with its remedy."""
 
 from __future__ import annotations
 
@@ -113,7 +113,12 @@ def test_steps_round_training_tokens_up(study_data: Data) -> None:
         ("interventions/clip", {"model.heads": 3}, "interventions.clip.model", "does not divide"),
         ("interventions/both", ["clip", "x"], "interventions.both.1", "no such name"),
         ("interventions/both", ["clip"], "interventions.both", "two or more"),
-        ("interventions/baseline", {"threads": 2}, "interventions.baseline", "name is taken"),
+        (
+            "interventions/baseline",
+            {"threads": 2},
+            "interventions.baseline",
+            "noiseband uses this name",
+        ),
         ("runs/0/repeat_of", "baseline-41", "runs.0.repeat_of", "did you mean baseline-42?"),
         ("runs/0/name", "clip-42", "runs", "2 runs have this name"),
         (
@@ -126,30 +131,40 @@ def test_steps_round_training_tokens_up(study_data: Data) -> None:
             "processes",
             3,
             "processes",
-            "3: run baseline-42 has 4 slots; processes are a power",
+            "3: run baseline-42 has 4 slots; choose a power",
         ),
         ("processes", 8, "processes", "that divides them: 1, 2, 4"),
         ("processes", 0, "processes", "greater than 0"),
-        ("checkpoints", {"keep": [0, 8]}, "checkpoints.keep.1", "8: no run takes this step; they"),
+        ("checkpoints", {"keep": [0, 8]}, "checkpoints.keep.1", "8: no run has this step; steps"),
         ("checkpoints", {"keep": [-1]}, "checkpoints.keep.0", "greater than or equal to 0"),
         ("checkpoints", {"keep": 2}, "checkpoints.keep", "valid list"),
         ("corpora/text/tokenizer/kind", "gpt2", "corpora.text.tokenizer", "remove it"),
         ("corpora/text/sources/0/sha256", "zz", "corpora.text.sources.0.sha256", "64 hexa"),
         ("corpora/text/sources/0/version", 2, "corpora.text.sources.0.version", 'quotes, "2"'),
-        ("study", "my study", "study", "should be letters, digits"),
-        ("recipe/optimizer", None, "recipe.optimizer", "nothing stands there; it should be keys"),
+        ("study", "my study", "study", "should consist of letters, digits"),
+        ("recipe/optimizer", None, "recipe.optimizer", "is empty; it should be keys"),
         ("recipe/optimizer", 1, "recipe.optimizer", "1: should be keys with values"),
-        ("recipe/optimizer/clip_norm", "None", "recipe.optimizer.clip_norm", "none is null"),
+        (
+            "recipe/optimizer/clip_norm",
+            "None",
+            "recipe.optimizer.clip_norm",
+            "write null if you mean none",
+        ),
         ("recipe/model/tied", 0, "recipe.model.tied", "true or false"),
         ("seeds/clip", 42, "seeds.clip", "should be a list of seeds, such as [42, 22]"),
-        ("seeds/clip", [42, -1], "seeds.clip", "a seed is a number from 0 on, or [init_seed"),
+        (
+            "seeds/clip",
+            [42, -1],
+            "seeds.clip",
+            "a seed is a whole number of at least 0, or [init_seed",
+        ),
         ("seeds/clip", [[42]], "seeds.clip", "should be a list of seeds, such as [42, 22]"),
-        ("seeds/clip", [42, [42, 42]], "seeds.clip", "a seed is there twice"),
+        ("seeds/clip", [42, [42, 42]], "seeds.clip", "a seed appears twice"),
         (
             "interventions/clip",
             {"optimizer": {"clip_norm": 0.5}},
             "interventions.clip.optimizer",
-            "with dots, as in optimizer.learning_rate",
+            "is a section of the recipe; name a key in it, such as optimizer.learning_rate",
         ),
     ],
 )
@@ -189,9 +204,9 @@ def test_processes_must_divide_the_slots_of_every_run(study_data: Data) -> None:
     set_at(study_data, "processes", 2)
     set_at(study_data, "checkpoints", {"keep": []})
     assert parse_study(study_data).runs["twin"].recipe.batch.slots == 6
-    set_at(study_data, "processes", 4)  # divides the 12 slots of all others
+    set_at(study_data, "processes", 4)  # divides the 12 slots of all other runs
     assert problems(study_data)["processes"] == (
-        "processes: 4: run twin has 6 slots; processes are a power of two that divides them: 1, 2"
+        "processes: 4: run twin has 6 slots; choose a power of two that divides them: 1, 2"
     )
 
 
@@ -221,7 +236,7 @@ def test_yaml_exponents_are_numbers_and_doubled_keys_errors(
     file.write_text(text.replace("learning_rate: 0.01", "learning_rate: 1e-2"))
     assert load_study(file).config.recipe.optimizer.learning_rate == 0.01
     file.write_text(text + "baseline: x\n")
-    with pytest.raises(UserError, match=r"study.yaml:\d+: .*'baseline' is there twice"):
+    with pytest.raises(UserError, match=r"study.yaml:\d+: .*'baseline' appears twice"):
         load_study(file)
 
 

@@ -1,4 +1,4 @@
-"""Runs under names of their own: those that noise asks for, where they run, what they stand for."""
+"""Runs with names of their own: as noise runs, on other machines, and on other corpora."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def problems(data: Data) -> dict[str, str]:
 
 @pytest.fixture
 def named(study_data: Data) -> Data:
-    """The small study, whose baseline of seed 42 is called `first`."""
+    """The small study with the baseline run of seed 42 named `first`."""
     study_data["runs"] = [{"name": "first", "seed": 42}, {"name": "again", "repeat_of": "first"}]
     study_data["baseline"] = "first"
     return study_data
@@ -33,14 +33,14 @@ def test_a_plain_run_is_the_one_that_noise_asks_for(study_data: Data, named: Dat
     assert "baseline-42" not in study.runs
     assert study.runs["first"].intervention == "baseline"
     assert study.runs["again"].recipe == study.runs["first"].recipe
-    named["runs"][0]["microbatch"] = 2  # the baseline's own
+    named["runs"][0]["microbatch"] = 2  # the baseline's microbatch
     assert list(parse_study(named).runs) == list(study.runs)
 
 
 def test_only_a_plain_one_is(named: Data) -> None:
     named["baseline"] = "baseline-42"
     assert "no such name; did you mean baseline-22?" in problems(named)["baseline"]
-    named["runs"][0]["microbatch"] = 4  # a twin of it
+    named["runs"][0]["microbatch"] = 4  # a twin of the baseline
     assert {"first", "baseline-42"} <= parse_study(named).runs.keys()
     named["runs"][0] = {"name": "first", "seed": 42, "interventions": ["clip"]}
     assert "has the recipe of clip-42" in problems(named)["runs"]
@@ -103,7 +103,7 @@ def test_approximate_runs_are_told_to_the_tables(named: Data) -> None:
 
 @pytest.fixture
 def two_corpora(named: Data) -> Data:
-    """A run that reads another corpus than the baseline; both have GPT-2's token ids."""
+    """A study with a run that reads another corpus than the baseline, with GPT-2's ids in both."""
     tokenizer = {"kind": "gpt2"}
     source = {"package": "q", "version": "1.0", "reader": "asv", "sha256": "0" * 64}
     named["corpora"]["text"]["tokenizer"] = tokenizer
@@ -121,7 +121,7 @@ def test_all_runs_may_be_measured_on_one_corpus(two_corpora: Data) -> None:
     study = parse_study(two_corpora)
     assert {study.measured_on(model) for model in study.models.values()} == {"text"}
     assert study.corpora == ["text", "other"]
-    # The tokens are another input; nothing else of a job changes, and the baseline's not at all.
+    # The job's only change is its input of tokens, and the baseline's jobs do not change.
     assert EvaluateParams.of(study, run) == EvaluateParams.of(apart, run)
     window = ContaminationParams.of(study, study.runs["elsewhere-42"])
     assert (window.corpus, [one.corpus for one in window.training]) == ("text", ["other"])
@@ -142,7 +142,7 @@ def test_the_corpus_to_measure_on_must_be_one_that_all_can_read(two_corpora: Dat
 
 
 def test_a_window_of_training_tokens_is_of_the_corpus_measured_on(two_corpora: Data) -> None:
-    """The window is of one corpus, and only what runs read of that one counts."""
+    """The window is in one corpus, and only tokens that runs read from this corpus count."""
     two_corpora["evaluation"] = {
         "corpus": "other",
         "split": "train",

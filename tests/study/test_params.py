@@ -1,4 +1,4 @@
-"""What a rule passes and what a person's command makes of the same config are one thing."""
+"""A rule and a person's command get the same params from the same config."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ALL: list[Section] = [
 
 @pytest.mark.parametrize("params", ALL, ids=lambda p: type(p).__name__)
 def test_params_survive_the_command_line_in_order(params: Section) -> None:
-    # Order too: files that stages write keep the order of the mappings that they are given.
+    # The order matters too, since stages write mappings in the order in which they get them.
     arrived = type(params).model_validate_json(params.text)
     assert json.dumps(arrived.model_dump()) == json.dumps(params.model_dump())
 
@@ -46,7 +46,7 @@ def test_params_carry_what_the_stage_depends_on_and_no_more() -> None:
     dry, wet = (
         EvaluateParams.of(STUDY, STUDY.runs[r]) for r in ("remove-dropout-42", "baseline-42")
     )
-    assert dry == wet  # the same shape, evaluated the same way
+    assert dry == wet  # Both have the same model and evaluation.
     biased = EvaluateParams.of(STUDY, STUDY.runs["qkv-bias-42"])
     assert biased != wet
     starts = {InitParams.of(STUDY.runs[r].recipe).text for r in ("baseline-42", "baseline-42-23")}

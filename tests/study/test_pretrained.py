@@ -1,4 +1,4 @@
-"""Models that others trained: what a config may say, and what follows from it."""
+"""Pretrained models in a config: valid entries, their models and params, and errors."""
 
 from __future__ import annotations
 
@@ -103,10 +103,10 @@ def test_published_shapes(study_data: Data) -> None:
     ("row", "key", "said"),
     [
         ({**HUB, "revision": "main"}, "", "revision=main may move; give the commit's 40 hex"),
-        ({**HUB, "revision": None}, "", "`revision` goes with `repo`"),
-        ({**HUB, "path": "x"}, "", "give one of `repo` (with `revision`) and `path`"),
-        ({"model": SHAPE}, "", "give one of `repo`"),
-        ({**LOCAL, "revision": COMMIT}, "", "`revision` goes with `repo`"),
+        ({**HUB, "revision": None}, "", "give `repo` and `revision` together"),
+        ({**HUB, "path": "x"}, "", "give either `repo` with `revision`, or `path`"),
+        ({"model": SHAPE}, "", "give either `repo` with"),
+        ({**LOCAL, "revision": COMMIT}, "", "give `repo` and `revision` together"),
         ({**HUB, "repo": "gpt2"}, ".repo", "owner/name"),
         ({**HUB, "model": "gpt3"}, ".model", "no such model; did you mean gpt2?"),
         ({**LOCAL, "model": {**SHAPE, "widht": 8}}, ".model.widht", "did you mean width?"),

@@ -1,6 +1,6 @@
-"""The published series as a study: every run, and what each is said to have been.
+"""The published series as a study: every run is compared with its published description.
 
-The facts stand here as they were published; nothing is computed from our own output.
+The facts are written here as they were published; none is computed from noiseband's output.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ CHANGES: dict[str, Difference] = {
     "weight-tying": {"model.tied": [False, True]},
     "full-float32": {"precision": ["float16-amp", "float32"]},
 }
-"""What each published intervention changed."""
+"""The recipe keys that each published intervention changed."""
 SMALL_MICROBATCH: Difference = {"batch.microbatch": [12, 6]}
 BATCH_6: Difference = {"batch.sequences": [96, 6], **SMALL_MICROBATCH}
 FIRST_GENERATION: dict[str, Difference] = {
@@ -151,7 +151,7 @@ def test_the_windows(study: Study) -> None:
     assert test.tokens == 3_200 * 6 * 1024 == 19_660_800
     assert test.precision == "float16-amp"
     assert {study.measured_on(model) for model in study.models.values()} == {"fineweb"}
-    # Published: 55 by the rule of one in 617, the first, and the last.
+    # The series had 55 checkpoints every 617 steps, plus the first and the last step.
     due = study.config.checkpoints.due
     assert sum(due(step) or step == recipe.steps - 1 for step in range(recipe.steps)) == 55
 
@@ -205,7 +205,7 @@ def test_initial_weights_have_the_published_digests(study: Study) -> None:
         assert golden["sha256"] == published[seed]
         shapes = {name: tuple(t["shape"]) for name, t in golden["tensors"].items()}
         assert shapes == parameter_shapes(study.runs[run].model)
-    # Whatever does not change parameters starts where the baseline of its seed does.
+    # Runs with the baseline's parameters start from the weights of the baseline with their seed.
     moved = {
         run.name for run in study.distinct
         if run.continues is None and run.seeds[0] == 42

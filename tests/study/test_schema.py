@@ -1,4 +1,4 @@
-"""The schema that editors use is the one that the models make."""
+"""The schema file for editors agrees with the config models."""
 
 from __future__ import annotations
 

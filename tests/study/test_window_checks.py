@@ -1,4 +1,4 @@
-"""No run is tested on what it, or a run that it goes on from, was trained on."""
+"""No run is tested on tokens that it, or a run that it continues, was trained on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from noiseband.study import StudyError, parse_study
 
 Data = dict[str, Any]
 EXTENDED = {"name": "extended", "continues": "baseline-42"}
-# Runs of the small study read tokens 0 to 1,025; a window takes whole batches of 4 x 16 tokens.
+# Runs of the small study read tokens 0 to 1,025. A window has whole batches of 4 x 16 tokens.
 WINDOW = {"split": "train", "batch": 4, "tokens": 130}
 
 
@@ -49,7 +49,7 @@ def test_a_window_of_the_training_split_lies_beyond_what_was_read(
 def test_a_window_before_what_was_read_is_rounded_down_to_batches(
     study_data: Data, start: int, clash: bool
 ) -> None:
-    # 130 tokens are two batches of 64, and one token more for the last target: 201 is not touched.
+    # 130 tokens are two batches of 64 and one token for the last target, so 201 is not read.
     study_data["recipe"]["data"]["start_token"] = 200
     study_data["evaluation"] = {**WINDOW, "start_token": start}
     assert bool(problems(study_data)) == clash
@@ -65,7 +65,7 @@ def test_the_window_of_a_run_that_it_goes_on_from_counts(study_data: Data) -> No
         "run extended reads tokens 5,000 to 6,025"
         in (problems(study_data)["evaluation.start_token"])
     )
-    # A run on tokens of its own, from one that read the window: no run's own tokens tell.
+    # This run's own tokens do not overlap the window, but those of the run that it continues do.
     study_data["recipe"]["data"]["start_token"] = 8000
     study_data["interventions"]["early"] = {"data.start_token": 0}
     study_data["seeds"]["early"] = []
@@ -127,7 +127,7 @@ def test_another_corpus_of_the_same_source_must_hold_out_as_much(
     assert found.keys() == ({"corpora.text.test"} if clash else set())
     if clash:
         assert (
-            "run baseline-42, which extended goes on from, trains on "
+            "run baseline-42, which extended continues, trains on "
             f"{sum(shares.values()):.2f} to 1 of the documents of p, and the {split} split of "
             f"corpus more is {'0 to 0.05' if split == 'test' else '0.05 to 0.08'} of them; give"
         ) in found["corpora.text.test"]

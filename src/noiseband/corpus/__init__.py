@@ -1,1 +1,1 @@
-"""The reader of text: sources, splits, vocabulary, tokens."""
+"""Corpora: sources of text, splits, vocabularies and tokens."""

@@ -1,4 +1,4 @@
-"""Instruction rows in Alpaca's format, as people share them, checked row by row."""
+"""Reading of instruction rows in Alpaca's format, with a check of each row."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from noiseband.errors import UserError
 
 FIELDS = ("instruction", "input", "output")
 SHOWN = 5
-"""Bad rows named in a message; the others are counted."""
+"""Number of bad rows that a message names; the others are only counted."""
 NO_ANSWER = "output is empty"
 
 
 def read_alpaca(
     file: Path, key: str, sha256: str | None, without_answer: Literal["error", "drop"]
 ) -> list[dict[str, str]]:
-    """The rows of a JSON list or of JSON lines, in their order: `instruction`, `input`, `output`.
+    """Return the rows of a JSON list or JSON lines, in order, as `instruction`, `input`, `output`.
 
-    Rows are counted from 1, those of JSON lines as the file's lines. Other keys are left out, and
-    so are rows without an answer where `without_answer` says `drop`.
+    Other keys are left out, and so are rows without an answer if `without_answer` is `drop`.
 
-    Raises UserError, which begins with the config's `key`, for a file that is not there, has
-    another SHA-256 or is no JSON in UTF-8, and for bad rows: the first five by number and reason.
+    Raises UserError, which begins with the config's `key`, if the file does not exist, has another
+    SHA-256 or is not JSON in UTF-8, or if rows are bad. It gives the number and the fault of the
+    first five bad rows; numbers start at 1 and, in JSON lines, are line numbers.
     """
     rows: list[dict[str, str]] = []
     bad: list[str] = []
@@ -37,15 +37,15 @@ def read_alpaca(
             bad.append(f"row {number}: {reason}")
     if bad:
         more = f"; and {len(bad) - SHOWN:,} more" if len(bad) > SHOWN else ""
-        remedy = f"mend or remove {'them' if len(bad) > 1 else 'it'}"
+        remedy = f"correct or remove {'them' if len(bad) > 1 else 'it'}"
         if any(reason.endswith(NO_ANSWER) for reason in bad):
-            remedy += ", or leave rows without an answer out with `without_answer: drop`"
+            remedy += ", or drop rows without an answer with `without_answer: drop`"
         raise UserError(f"{key}: {file}: {'; '.join(bad[:SHOWN])}{more}; {remedy}")
     return rows
 
 
 def fault(value: Any) -> str | None:
-    """Why a value is no question with an answer; None if it is one."""
+    """Return why a value is not a question with an answer, or None if it is one."""
     if not isinstance(value, dict):
         return f"not a JSON object but {_short(value)}"
     for field in FIELDS:
@@ -57,7 +57,7 @@ def fault(value: Any) -> str | None:
         if field == "instruction" and not text.strip():
             return "instruction is empty"
         if not _is_unicode(text):
-            return f"{field} has half a surrogate pair, which is no character"
+            return f"{field} has half a surrogate pair, which is not a character"
     return None if value["output"].strip() else NO_ANSWER
 
 
@@ -73,7 +73,7 @@ def _short(value: Any) -> str:
     try:
         text = json.dumps(value)
     except RecursionError:
-        return "nested too deep"
+        return "a value that is nested too deeply"
     return text if len(text) <= 40 else text[:37] + "..."
 
 
@@ -85,8 +85,8 @@ def _text(file: Path, key: str, sha256: str | None) -> str:
     found = hashlib.sha256(content).hexdigest()
     if sha256 not in (None, found):
         raise UserError(
-            f"{key}: {file} has SHA-256 {found}, sha256 says {sha256}; get the file that is meant, "
-            "or correct the digest"
+            f"{key}: {file} has SHA-256 {found}, but sha256 is {sha256}; get the right file, or "
+            "correct sha256"
         )
     try:
         return content.decode("utf-8-sig")
@@ -97,17 +97,17 @@ def _text(file: Path, key: str, sha256: str | None) -> str:
 
 
 def _values(file: Path, text: str, key: str) -> Iterator[tuple[int, Any, str | None]]:
-    """Each row's number, its value, and why that could not be read: of a list, or line by line."""
+    """Yield the number of each row or line, its value, and the reason if it could not be read."""
     if text.lstrip().startswith("["):
         try:
             values = json.loads(text)
         except ValueError as error:
-            raise UserError(f"{key}: {file}: not JSON ({error}); mend it") from error
+            raise UserError(f"{key}: {file}: not JSON ({error}); correct it") from error
         except RecursionError:
-            raise UserError(f"{key}: {file}: JSON nested too deep; mend it") from None
+            raise UserError(f"{key}: {file}: JSON nested too deeply; correct it") from None
         yield from ((number, value, None) for number, value in enumerate(values, start=1))
         return
-    # Not splitlines(): text may contain characters that it takes for line ends (U+2028).
+    # Not splitlines(), which also splits at characters such as U+2028 that text may contain.
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
@@ -115,4 +115,4 @@ def _values(file: Path, text: str, key: str) -> Iterator[tuple[int, Any, str | N
             except ValueError as error:
                 yield number, None, f"not JSON ({error})"
             except RecursionError:
-                yield number, None, "JSON nested too deep"
+                yield number, None, "JSON nested too deeply"

@@ -1,4 +1,4 @@
-"""From sources to splits: read, verify, put in order, divide, and write with a card."""
+"""Building of a corpus: read and verify the sources, order the documents, and write the splits."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from noiseband.study.corpora import Documents
 def build_corpus(config: Documents, out: Path) -> None:
     """Write `train.jsonl`, `validation.jsonl`, `test.jsonl` and `card.json` into the folder `out`.
 
-    A row is `{"id", "text"}`. The files are a function of the config alone, and of files that it
-    does not pin. No more than a few documents are in memory at a time, but those of packages.
-    Raises UserError for sources that cannot be had, for content that does not match its pin, for a
-    split that would hold no document, and for a full disk.
+    A row is `{"id", "text"}`. The files depend only on the config and on files that it does not
+    pin. Only a few documents are in memory at a time, except those of packages.
+    Raises UserError if a source cannot be read, if content does not match its pin, if a split would
+    be empty, or if the disk is full.
     """
     scratch = out / ".order"
     try:
@@ -51,7 +51,7 @@ def _build(config: Documents, out: Path, scratch: Path) -> None:
         duplicates, sizes = 0, split_sizes(count, config)
         ordered = iter(bar(documents, desc="Writing", total=count))
     tallies = {split: _write(out / f"{split}.jsonl", ordered, n) for split, n in sizes.items()}
-    if next(ordered, None) is not None:  # also the end of the last source, which its card is about
+    if next(ordered, None) is not None:  # This also finishes the last source, as its card needs.
         raise UserError(f"{out}: a source has grown while it was read; run again")
     card = {
         **({} if config.order == "hashed" else {"order": config.order}),
@@ -63,18 +63,18 @@ def _build(config: Documents, out: Path, scratch: Path) -> None:
 
 
 def split_sizes(documents: int, config: Documents) -> dict[str, int]:
-    """How many documents go to each split, in the order in which the splits are filled.
+    """Return the number of documents in each split, in the order in which the splits are filled.
 
-    `round(test * n)` and `round(validation * n)` are held out, the rest is for training: of
-    `hashed` documents the first are the test split, the next validation; of those `as-read` the
-    last and those before them. Raises UserError if a split would be empty that should not be.
+    `round(test * n)` and `round(validation * n)` documents are held out, and the rest are for
+    training. The order of the splits is test, validation, training for `hashed` documents, and the
+    reverse for those `as-read`. Raises UserError if a split that should not be empty would be.
     """
     tests, validations = (round(part * documents) for part in (config.test, config.validation))
     sizes = {"train": documents - tests - validations, "validation": validations, "test": tests}
     for split, size in sizes.items():
         if size <= 0 and not (split == "validation" and config.validation == 0):
             raise UserError(
-                f"validation={config.validation}, test={config.test}: of {documents} documents "
+                f"validation={config.validation}, test={config.test}: of {documents} documents, "
                 f"none is left for {split}; change the shares or add a source"
             )
     order = ("test", "validation", "train") if config.order == "hashed" else SPLITS
@@ -82,7 +82,7 @@ def split_sizes(documents: int, config: Documents) -> dict[str, int]:
 
 
 def _write(path: Path, ordered: Iterable[Document], count: int) -> Tally:
-    """Write the next documents as a split file; what went into it."""
+    """Write the next documents as a split file, and return their tally."""
     tally = Tally()
     part = tally.count(islice(ordered, count))
     write_jsonl(path, ({"id": document.id, "text": document.text} for document in part))

@@ -1,4 +1,4 @@
-"""Files of a data set: on the Hub, all of one commit, or in a folder."""
+"""Files of a data set: from one commit on the Hub, or from a folder."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from noiseband.io.hub_resume import resume
 from noiseband.study.corpora import Files
 
 PATTERN = re.compile(r"[*?\[]")
-"""What makes a name one that may match several files."""
+"""Characters that make a name a pattern, which may match several files."""
 
 
 def dataset_files(source: Files, patterns: Sequence[str]) -> dict[str, Path]:
-    """Files whose names match a pattern: their names in the data set, sorted, to where they lie.
+    """Return the files that match a pattern: names in the data set, sorted, to paths on the disk.
 
-    What is on the Hub is downloaded into the client's cache, several files at a time, and read
-    there. A pattern's `*` stands for `/` too, as it does for the client. Where the Hub cannot be
-    reached, or HF_HUB_OFFLINE is set, the cache will do if it holds all of them.
-    Raises UserError: files that cannot be had or whose names leave their folder, and patterns that
-    match none.
+    Files on the Hub are downloaded into the client's cache, several at a time, and read there. A
+    pattern's `*` also matches `/`, as in the client. If the Hub cannot be reached or HF_HUB_OFFLINE
+    is set, the cache is enough if it contains all of the files.
+    Raises UserError if files cannot be fetched, if a name points outside its folder, or if a
+    pattern matches no file.
     """
     if source.repo is None:
         folder = Path(str(source.path))
@@ -43,12 +43,12 @@ def dataset_files(source: Files, patterns: Sequence[str]) -> dict[str, Path]:
 
 
 def where(source: Files) -> str:
-    """The data set, for messages."""
+    """Return a name for the data set, for messages."""
     return str(source.path) if source.repo is None else f"{source.repo} at {source.revision}"
 
 
 def checked(source: Files, files: dict[str, Path]) -> dict[str, str]:
-    """The SHA-256 of each file. Raises UserError where one is another than pinned."""
+    """Return the SHA-256 of each file. Raises UserError if a file does not match its pin."""
     if unknown := sorted(source.sha256.keys() - files.keys()):
         raise UserError(
             f"{where(source)}: sha256 pins {unknown[0]}, which is not among the files; remove the "
@@ -61,16 +61,16 @@ def checked(source: Files, files: dict[str, Path]) -> dict[str, str]:
 
 
 def matching(names: Iterable[str], patterns: Sequence[str], place: str) -> list[str]:
-    """The names that match any of the patterns, sorted. Sums of files are no files of it.
+    """Return the names that match any of the patterns, sorted, without noiseband's checksums.
 
-    Raises UserError for a pattern that matches none.
+    Raises UserError if a pattern matches no name.
     """
     names = sorted(name for name in names if not is_checksum(PurePosixPath(name)))
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):
             some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
             raise UserError(
-                f"{place}: no file matches {pattern}; it has {some or 'none'}; correct `files`"
+                f"{place}: no file matches {pattern}; files: {some or 'none'}; correct `files`"
             )
     return [name for name in names if any(fnmatchcase(name, p) for p in patterns)]
 
@@ -87,14 +87,14 @@ def _checked(source: Files, name: str, path: Path) -> str:
 
 def _names(folder: Path) -> list[str]:
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; `path` names the folder of the files")
+        raise UserError(f"{folder}: no such folder; write the folder of the files in `path`")
     found = (path for path in folder.rglob("*") if path.is_file())
     return [path.relative_to(folder).as_posix() for path in found]
 
 
 def _snapshot(source: Files, patterns: Sequence[str]) -> tuple[Path, list[str]]:
-    """The folder of a commit in the client's cache, the matching files in it, and the names of all
-    files that the data set has."""
+    """Download the matching files of a commit. Return the commit's folder in the client's cache,
+    and the names of all files in the data set."""
     from huggingface_hub import get_cached_repo_tree, snapshot_download
     from huggingface_hub.errors import CachedRepoTreeNotFoundError
     from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
@@ -119,15 +119,16 @@ def _snapshot(source: Files, patterns: Sequence[str]) -> tuple[Path, list[str]]:
     except OSError as error:
         raise UserError(f"{where(source)}: {reason(error)}") from error
     if folder.name != source.revision:
-        print(f"{where(source)} is commit {folder.name}; to pin it, write so", file=sys.stderr)
+        print(f"{where(source)} is commit {folder.name}; write this to pin it", file=sys.stderr)
     try:
-        # The commit by which the client names its folder, which a branch stood for just now.
+        # The client names the folder after the commit to which a branch currently points.
         tree = get_cached_repo_tree(source.repo, repo_type="dataset", revision=folder.name)
     except CachedRepoTreeNotFoundError:
-        # Filled file by file, and the Hub is out of reach: only whole names can be looked for.
+        # The cache was filled file by file and the Hub cannot be reached, so patterns would miss
+        # files that are not in the cache.
         if any(PATTERN.search(pattern) for pattern in patterns):
             raise UserError(
-                f"{where(source)}: the cache has some of its files and no list of all; go online "
+                f"{where(source)}: the cache has some files but no list of all; go online "
                 "once, or name the files one by one"
             ) from None
         return folder, _names(folder)

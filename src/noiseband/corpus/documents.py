@@ -1,4 +1,4 @@
-"""The unit of a corpus: a named text, never cut or joined until it becomes tokens."""
+"""Documents, the unit of a corpus: named texts that are never split or joined before tokenising."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Document:
-    """A text with a name that is unique in its corpus, such as `asv/Genesis/1`."""
+    """A text with an id that is unique in its corpus, such as `asv/Genesis/1`."""
 
     id: str
     text: str
     repaired: bool = False
-    """Whether U+FFFD stands in the text for something that was not valid UTF-8."""
+    """Whether U+FFFD in the text replaces something that was not valid UTF-8."""
 
 
 def digest(documents: Iterable[Document]) -> str:
-    """SHA-256 (hex) of documents in the order given: each id, NUL, text, NUL, in UTF-8."""
+    """Return the SHA-256 (hex) of documents in order: id, NUL, text, NUL of each, in UTF-8."""
     sha = hashlib.sha256()
     for document in documents:
         sha.update(f"{document.id}\0{document.text}\0".encode())
@@ -33,9 +33,9 @@ def digest(documents: Iterable[Document]) -> str:
 
 
 def read_documents(path: Path) -> Iterator[Document]:
-    """Documents of a split file (`{"id", "text"}` a line), one at a time.
+    """Yield the documents of a split file, which has `{"id", "text"}` on each line.
 
-    Raises UserError for a damaged file, and for a line that is no document.
+    Raises UserError if the file is damaged or a line is not a document.
     """
     with open(intact(path), "rb") as file:
         for number, line in enumerate(file, 1):
@@ -46,10 +46,10 @@ def read_documents(path: Path) -> Iterator[Document]:
 
 
 def parse_document(line: bytes) -> Document:
-    """The document of a line: JSON with strings `id` and `text`; other keys are left alone.
+    """Return the document of a line of JSON with strings `id` and `text`. Other keys are ignored.
 
-    The one rule for text that is not valid UTF-8: see `valid_text`. Raises ValueError, saying why,
-    for a line that is no document.
+    Text that is not valid UTF-8 is repaired as in `valid_text`. Raises ValueError with the reason
+    if the line is not a document.
     """
     text, broken = valid_text(line)
     try:
@@ -57,7 +57,7 @@ def parse_document(line: bytes) -> Document:
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON ({error.msg}, character {error.pos + 1})") from None
     except RecursionError:
-        raise ValueError("JSON nested too deep") from None
+        raise ValueError("JSON nested too deeply") from None
     if not (isinstance(row, dict) and all(isinstance(row.get(k), str) for k in ("id", "text"))):
         raise ValueError('not {"id": "...", "text": "..."}')
     text, torn = valid_text(row["text"])
@@ -65,10 +65,10 @@ def parse_document(line: bytes) -> Document:
 
 
 def valid_text(text: bytes | str) -> tuple[str, bool]:
-    """Text that UTF-8 can write, and whether it had to be repaired.
+    """Return text that UTF-8 can encode, and whether it had to be repaired.
 
-    U+FFFD stands for each longest part of a malformed sequence, as Unicode recommends and
-    `bytes.decode` has it, and for each half of a surrogate pair, as tiktoken has it.
+    U+FFFD replaces each maximal subpart of a malformed sequence, as Unicode recommends and
+    `bytes.decode` does, and each unpaired surrogate, as tiktoken does.
     """
     try:
         if isinstance(text, bytes):
@@ -82,5 +82,5 @@ def valid_text(text: bytes | str) -> tuple[str, bool]:
 
 
 def bad_line(path: Path, number: int, why: ValueError) -> UserError:
-    """The error for line `number` of a split file, counted from 1."""
-    return UserError(f"{path}: line {number}: {why}; mend it or build the corpus again")
+    """Return the error for line `number` of a split file, counted from 1."""
+    return UserError(f"{path}: line {number}: {why}; correct it or build the corpus again")

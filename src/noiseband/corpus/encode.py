@@ -1,13 +1,13 @@
-"""Texts to token ids, of any length, as tiktoken encodes them but in bounded memory.
+"""Encoding of texts of any length, with the same token ids as tiktoken but in bounded memory.
 
-tiktoken takes some 40 bytes of memory for each byte of a text without spaces, and gives up on a
-run of a million blanks. So a long text is encoded in parts, cut where no token can cross:
+tiktoken takes about 40 bytes of memory for each byte of a text without spaces, and fails on a
+million consecutive blanks. So a long text is encoded in parts, cut where no token can cross:
 
-1. Where GPT-2's pattern ends a piece whatever comes before and after, see `BOUNDARY`. Pieces are
-   matched from left to right and never look back, so the parts' tokens are the text's.
+1. A cut is made where GPT-2's pattern ends a piece in any context (see `BOUNDARY`). Pieces are
+   matched from left to right and never look back, so the tokens of the parts are those of the text.
 2. A segment of more than `PART` characters without such a place (a megabyte of one letter, of
-   blanks, of Thai) is cut into its pieces first, and a piece that is itself that long is encoded
-   by `_encode_piece`.
+   blanks, of Thai) is first cut into pieces, and a piece that is itself that long is encoded by
+   `_encode_piece`.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ from noiseband.corpus.vocabulary import END_OF_TEXT, PATTERN
 Ids = npt.NDArray[np.uint16]
 
 PART = 2**19
-"""Longest text that tiktoken is given, in characters, and longest part of a piece, in bytes."""
+"""Longest text that is passed to tiktoken, in characters, and longest part of a piece, in bytes."""
 
 BATCH = 2**16
-"""Characters of short texts that are encoded by one call, in which Python is free to do more."""
+"""Characters of short texts that one call encodes. Other threads run during the call."""
 
 BOUNDARY = re.compile(
-    r"(?<=[^\W_])(?=[\0-/:-@\[-`{-\x7f、。，！？])"  # a letter or digit, then surely neither
-    r"|(?<=\S)(?=[ \n])"  # only the first character of a piece follows a different class
+    r"(?<=[^\W_])(?=[\0-/:-@\[-`{-\x7f、。，！？])"  # a letter or digit, then certainly neither
+    r"|(?<=\S)(?=[ \n])"  # a blank after something else, which always starts a piece
 )
 """Places where a piece of `PATTERN` ends in any text.
 
-After a letter, a piece goes on with letters alone (a contraction too), after a digit with digits,
-and only a piece's first character is a blank that something else follows. Python's classes are
-those of an older Unicode than tiktoken's, so what follows a letter is named character by
-character; what Python calls a letter or digit will stay one.
+After a letter, a piece continues only with letters (also in a contraction), and after a digit only
+with digits; a blank that is followed by another class is the first character of a piece. Python's
+classes are from an older Unicode version than tiktoken's, so the characters that may follow a
+letter are listed; whatever Python calls a letter or digit remains one in later versions.
 """
 
 
 def encode(
     encoding: tiktoken.Encoding, texts: Iterable[str], allow_special: bool = False
 ) -> Iterator[Ids]:
-    """Token ids of texts in order, end-of-text after each, in arrays of shape (n,).
+    """Yield the token ids of texts in order, with end-of-text after each, in arrays of shape (n,).
 
-    Texts must be valid UTF-8. "<|endoftext|>" in a text is ordinary text, or end-of-text where
-    `allow_special`. The concatenation equals `encode_ordinary` of each text, or
-    `encode(allowed_special="all")`, and the end-of-text token.
+    Texts must be valid UTF-8. "<|endoftext|>" in a text is ordinary text, or end-of-text if
+    `allow_special` is true. The ids of a text equal those of `encode_ordinary`, or of
+    `encode(allowed_special="all")`, followed by the end-of-text token.
     """
     batch: list[str] = []
     size = 0
@@ -72,7 +72,8 @@ def encode(
 
 
 def _encode_batch(encoding: tiktoken.Encoding, texts: list[str]) -> Ids:
-    """In one call, during which other threads run: text between special tokens is encoded alone."""
+    """Encode texts in one call, during which other threads can run. This gives the same ids,
+    because text between special tokens is encoded separately."""
     joined = END_OF_TEXT.join([*texts, ""])
     return encoding.encode_to_numpy(joined, allowed_special={END_OF_TEXT}).astype("<u2")
 
@@ -92,7 +93,7 @@ def _encode_single(encoding: tiktoken.Encoding, text: str, allow_special: bool) 
 
 
 def _cut(text: str, start: int) -> int:
-    """Where the part that begins at `start` ends: within `PART` characters, if that is possible."""
+    """Return the end of the part that begins at `start`, within `PART` characters if possible."""
     if len(text) - start <= PART:
         return len(text)
     found = BOUNDARY.search(text, start + PART // 2)
@@ -100,12 +101,12 @@ def _cut(text: str, start: int) -> int:
 
 
 def _ordinary(encoding: tiktoken.Encoding, text: str) -> Ids:
-    # Not encode_ordinary: making a list of Python's integers takes a tenth of the time.
+    # Not encode_ordinary, which spends a tenth of the time on making a list of Python integers.
     return encoding.encode_to_numpy(text, disallowed_special=()).astype("<u2")
 
 
 def _encode_segment(encoding: tiktoken.Encoding, text: str) -> Iterator[Ids]:
-    """A segment without a `BOUNDARY`, piece by piece."""
+    """Encode a segment without a `BOUNDARY`, piece by piece."""
     ids: list[int] = []
     for found in _pattern().finditer(text):
         for part in _encode_piece(encoding, found[0].encode()):
@@ -118,19 +119,20 @@ def _encode_segment(encoding: tiktoken.Encoding, text: str) -> Iterator[Ids]:
 
 @cache
 def _pattern() -> Any:
-    import regex  # as tiktoken's own Python version; `re` knows no \p
+    import regex  # `re` does not support \p; tiktoken's own Python version uses `regex` too.
 
     return regex.compile(PATTERN)
 
 
 def _encode_piece(encoding: tiktoken.Encoding, piece: bytes) -> Iterator[list[int]]:
-    """Byte-pair encoding of a piece, `PART` bytes at a time, and exact.
+    """Yield the exact byte-pair encoding of a piece, `PART` bytes at a time.
 
-    Merges are done by rank, then from the left, so what happens within two neighbouring tokens
-    does not depend on what stands around them until a merge crosses their outer edges. Hence ids
-    are the encoding of their bytes if and only if each two neighbours are that of theirs. A part's
-    last ids may change with what follows. So they are encoded anew with the next part, from some
-    id of this one on: if that id comes out again, its left neighbour stands as well.
+    Merges are done by rank, and from the left within a rank. So the merges within two neighbouring
+    tokens do not depend on the bytes around them, unless a merge crosses their outer edges. Hence
+    a sequence of ids is the encoding of its bytes if and only if each pair of neighbours is the
+    encoding of its own bytes. The last ids of a part may depend on the bytes that follow, so they
+    are encoded again with the next part, starting from one of this part's ids. If the new encoding
+    starts with the same id, its left neighbour is valid too.
     """
     encode_piece = encoding._encode_single_piece
     start = 0
@@ -139,7 +141,7 @@ def _encode_piece(encoding: tiktoken.Encoding, piece: bytes) -> Iterator[list[in
         keep = len(ids) - len(ids) // 8
         while True:
             keep -= 1
-            if keep < 1:  # no id stands: nothing has been shown for such ranks, but it is exact
+            if keep < 1:  # No id was confirmed. Encoding the whole rest is exact for any ranks.
                 yield encode_piece(piece[start:])
                 return
             stop = start + len(encoding.decode_bytes(ids[:keep]))

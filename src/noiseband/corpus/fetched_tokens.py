@@ -1,4 +1,4 @@
-"""Token files that others made, checked and put where those of this study would be."""
+"""Ready-made token files, checked and put where a study's own token files would be."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from noiseband.study.corpora import Tokenised
 from noiseband.study.data_params import FetchTokensParams
 
 CHUNK = 2**22
-"""Tokens that are looked at together."""
+"""Number of tokens that are checked at once."""
 
 
 def fetch_tokens(params: FetchTokensParams, vocabulary: Path, out: Path) -> None:
     """Write `train.safetensors`, `validation.safetensors`, `test.safetensors` and `card.json`.
 
-    They are the data set's own files: of the Hub, second names of those in the client's cache,
-    where the disk can do that; of a folder, copies, since their owner may change them in place. A
-    split without a file gets one with no tokens. `vocabulary` is the rank file of their ids.
+    They are the data set's own files. Files from the Hub are hard links to the client's cache if
+    the disk allows it; files from a folder are copies, since their owner may change them in place.
+    A split without a file gets one without tokens. `vocabulary` is the rank file of their ids.
 
-    Raises UserError for files that cannot be had, have another SHA-256 or number of tokens than
-    pinned, are not one 1-D uint16 tensor `tokens`, or hold an id that the vocabulary does not
-    have. Then nothing is written: files are put in place once all are checked, the card last.
+    Raises UserError if a file cannot be fetched, has another SHA-256 or number of tokens than
+    pinned, is not one 1-D uint16 tensor `tokens`, or contains an id outside the vocabulary. Then
+    nothing is written: files are put in place after all checks, and the card comes last.
     """
     source = params.tokenised
     files = dataset_files(source, list(source.files.values()))
@@ -69,10 +69,9 @@ def fetch_tokens(params: FetchTokensParams, vocabulary: Path, out: Path) -> None
 
 
 def measure(tokens: NDArray[np.uint16], encoding: tiktoken.Encoding, name: str) -> dict[str, int]:
-    """Documents (ends of text), bytes of text and tokens in a split, shape (n,), looked through
-    from end to end.
+    """Count the documents (end-of-text tokens), bytes of text and tokens of a split, shape (n,).
 
-    Raises UserError for an id beyond the vocabulary.
+    Raises UserError if any token's id is outside the vocabulary.
     """
     counts = np.zeros(2**16, dtype=np.int64)
     with tqdm(
@@ -89,8 +88,8 @@ def measure(tokens: NDArray[np.uint16], encoding: tiktoken.Encoding, name: str) 
     beyond = np.flatnonzero(counts[encoding.n_vocab :])
     if len(beyond):
         raise UserError(
-            f"{name}: holds token {encoding.n_vocab + beyond[-1]}, and the vocabulary has ids 0 to "
-            f"{encoding.n_vocab - 1}; it is of another vocabulary"
+            f"{name}: contains id {encoding.n_vocab + beyond[-1]}, but the vocabulary has ids 0 to "
+            f"{encoding.n_vocab - 1}; use a file with this vocabulary"
         )
     end = encoding.eot_token
     lengths = [len(encoding.decode_single_token_bytes(id)) for id in range(end)]
@@ -130,7 +129,7 @@ def _place(file: Path | None, out: Path, *, copied: bool) -> None:
 def _card(
     source: Tokenised, sizes: dict[str, dict[str, int]], sha256: dict[str, str]
 ) -> dict[str, Any]:
-    # Not the folder: its place on a disk says nothing of what is in it.
+    # The folder is left out, since its place on a disk says nothing about its content.
     return {
         "repo": source.repo,
         "revision": source.revision,

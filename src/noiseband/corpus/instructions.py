@@ -1,4 +1,4 @@
-"""Instruction rows for fine-tuning, from wherever the study has them, split by position."""
+"""Instruction rows for fine-tuning, from any of the kinds of source, split by position."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from noiseband.study.instructions import (
 
 
 def build_instructions(config: Instructions, out: Path) -> None:
-    """Write `rows.jsonl` into the folder `out`: `instruction_rows`, one a line."""
+    """Write the `instruction_rows` as `rows.jsonl` into the folder `out`, one on each line."""
     write_jsonl(out / "rows.jsonl", instruction_rows(config))
 
 
 def instruction_rows(config: Instructions) -> list[dict[str, Any]]:
-    """Rows with `instruction`, `input` (may be empty), `output` and `split`, in their order.
+    """Return rows with `instruction`, `input` (may be empty), `output` and `split`, in order.
 
-    `split` goes by position: `train`, then `test`, then `validation`; a share is rounded to whole
-    rows. Raises UserError for rows that cannot be had, for bad ones, and for a split without any.
+    `split` depends on the position: `train`, then `test`, then `validation`. A share is rounded to
+    whole rows. Raises UserError if rows cannot be read or are bad, or if a split has no rows.
     """
     rows = _rows(config)
     splits = split_names(config, len(rows))
@@ -66,7 +66,7 @@ def _package_file(config: PackageRows) -> Path:
 
 
 def _hub_rows(config: HubRows) -> Sequence[dict[str, Any]]:
-    # Here, because other rows need no Hub, and its client takes long to import.
+    # Imported here because other rows need no Hub, and its client imports slowly.
     from noiseband.io.hub_files import fetch_file
 
     with TemporaryDirectory() as folder:
@@ -79,12 +79,12 @@ def _hub_rows(config: HubRows) -> Sequence[dict[str, Any]]:
             repo_type="dataset",
             sha256=config.sha256,
         )
-        # The fetched bytes are checked already.
+        # The SHA-256 is None because fetch_file has already checked it.
         return read_alpaca(out, "instructions.file", None, config.without_answer)
 
 
 def _url_rows(config: UrlRows) -> Sequence[dict[str, Any]]:
-    from noiseband.io.downloads import download  # as above
+    from noiseband.io.downloads import download  # Imported here for the same reason.
 
     with TemporaryDirectory() as folder:
         out = Path(folder, "rows" + Path(config.url).suffix)
@@ -93,9 +93,9 @@ def _url_rows(config: UrlRows) -> Sequence[dict[str, Any]]:
 
 
 def split_names(config: Rows, rows: int) -> list[str]:
-    """The split of each row by position, at most `rows` of them.
+    """Return the split of each row by position, for at most `rows` rows.
 
-    Raises UserError if a split has no row, or if more rows are asked for than there are.
+    Raises UserError if a split has no rows, or if the splits need more rows than there are.
     """
 
     def number(part: Part) -> int:
@@ -110,7 +110,7 @@ def split_names(config: Rows, rows: int) -> list[str]:
     )
     if sum(counts.values()) > rows:
         raise UserError(
-            f"instructions: {asked} are {sum(counts.values())} rows, there are {rows}; ask for less"
+            f"instructions: {asked} need {sum(counts.values())} rows of {rows}; ask for fewer"
         )
     for name, count in counts.items():
         if count < 1:

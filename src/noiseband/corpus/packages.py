@@ -1,4 +1,4 @@
-"""Installed Python packages as folders of files: found, checked by version, never imported."""
+"""Files of installed Python packages. Versions are checked, and nothing is imported."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from noiseband.errors import UserError
 
 
 def package_files(name: str, version: str, key: str) -> dict[str, Path]:
-    """Files of an installed distribution: path inside site-packages to path on disk.
+    """Return the files of an installed distribution: path inside site-packages to path on disk.
 
-    `key` is the config section that asks for the package, named in the error when the
-    distribution is not installed or has another version (UserError).
+    Raises UserError if the distribution is not installed or has another version. `key` is the
+    config section that asks for the package, for the message.
     """
     remedy = f"run `pip install {name}=={version}`"
     try:
         distribution = metadata.distribution(name)
     except metadata.PackageNotFoundError:
         raise UserError(
-            f"{key}.package: {name} {version} is wanted, found none installed; {remedy}"
+            f"{key}.package: {name} {version} is needed but not installed; {remedy}"
         ) from None
     if distribution.version != version:
         raise UserError(
-            f"{key}.version: {name} {version} is wanted, "
-            f"found {distribution.version} installed; {remedy}"
+            f"{key}.version: {name} {version} is needed, "
+            f"but {distribution.version} is installed; {remedy}"
         )
     return {file.as_posix(): Path(str(file.locate())) for file in distribution.files or []}

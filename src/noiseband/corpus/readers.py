@@ -1,4 +1,4 @@
-"""Readers of text that installed Python packages carry, found by their name in the config.
+"""Readers of text in installed Python packages, which a config chooses by name.
 
 A reader is a module with a `READER`: one of `corpus/embedded/readers/` by its short name, or any
 other module that can be imported by its dotted name.

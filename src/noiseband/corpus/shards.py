@@ -1,11 +1,12 @@
-"""Split files in shards: encoded by several threads, each into a file that a later start finds.
+"""Encoding of split files in shards, by several threads. A later start reuses finished shards.
 
-A shard is the lines that begin within `SHARD` bytes of a split file, so shards depend on neither
-workers nor machine. Its file is named by all that decides its content, and is used again by that
-name alone: leftovers of another text, vocabulary or program are never looked at.
+A shard consists of the lines that begin within `SHARD` bytes of a split file, so shards depend
+neither on the number of workers nor on the machine. The file name of a shard contains a digest of
+everything that decides its content, so a leftover of another text, vocabulary or program is never
+used.
 
-Threads do, for tiktoken works without Python's lock; and where a process a worker would each hold
-a vocabulary and an interpreter, threads share them.
+Threads are enough, because tiktoken releases Python's lock, and they share the vocabulary and the
+interpreter. Each process would need its own.
 """
 
 from __future__ import annotations
@@ -37,31 +38,33 @@ from noiseband.io.checksums import is_intact
 from noiseband.io.files import atomic
 
 SHARD = 2**22
-"""Bytes of a split file in a shard; its last line may go on beyond."""
+"""Bytes of a split file in a shard. The shard's last line may end after them."""
 
 CHUNK = 2**18
-"""Bytes read at once where lines do not matter."""
+"""Bytes read at once when lines do not matter."""
 
 LINES_MEMORY = 512 * 2**20
-"""Bytes of memory for the lines that are encoded at one time; a longer line is alone."""
+"""Bytes of memory for the lines that are encoded at the same time. A line that needs more is
+encoded alone."""
 
 COPIES = 10
-"""Bytes of memory for a line's byte at most: itself, and its text twice, 4 bytes a character."""
+"""Largest number of bytes in memory for each byte of a line: the byte itself, and its text twice
+with 4 bytes a character."""
 
 HEAD = 128
-"""Length in bytes of a shard file's first line: its `Size` as JSON. The tokens follow."""
+"""Length in bytes of a shard file's first line, its `Size` as JSON. The tokens follow it."""
 
 
 @dataclass
 class Size:
-    """What a shard holds, or a split."""
+    """The size of a shard or a split."""
 
     documents: int = 0
     bytes: int = 0
-    """Of the documents' texts in UTF-8."""
+    """Number of bytes of the documents' texts in UTF-8."""
     tokens: int = 0
     not_utf8: int = 0
-    """Documents in which U+FFFD stands for something that was not valid UTF-8."""
+    """Number of documents in which U+FFFD replaces something that was not valid UTF-8."""
 
     def __add__(self, other: Size) -> Size:
         return Size(**{name: value + vars(other)[name] for name, value in vars(self).items()})
@@ -69,12 +72,12 @@ class Size:
 
 @dataclass
 class Shard:
-    """An encoded shard in its file."""
+    """An encoded shard and its file."""
 
     path: Path
     size: Size
     found: bool
-    """Whether an earlier start left it."""
+    """Whether the file is from an earlier start."""
 
 
 class Shards:
@@ -82,9 +85,9 @@ class Shards:
 
     Args:
         encoding: the vocabulary.
-        identity: whatever beside the text decides the tokens.
+        identity: text that identifies the vocabulary.
         allow_special: whether "<|endoftext|>" in a text is end-of-text.
-        folder: where shard files go.
+        folder: folder for the shard files.
     """
 
     def __init__(
@@ -99,9 +102,9 @@ class Shards:
         self.stop = threading.Event()
 
     def encode(self, splits: list[Path], workers: int) -> list[list[Shard]]:
-        """Encode all shards of the split files; those of each file in order.
+        """Encode all shards of the split files, and return those of each file in order.
 
-        Raises UserError for a line that is no document, and OSError as it comes.
+        Raises UserError if a line is not a document, and OSError.
         """
         parts = [
             (split, begin) for split in splits for begin in range(0, split.stat().st_size, SHARD)
@@ -122,12 +125,12 @@ class Shards:
                 raise
         found = sum(shard.found for shard in done.values())
         if found:
-            said = f"{found} of {len(parts)} shards were there from an earlier start"
+            said = f"{found} of {len(parts)} shards are reused from an earlier start"
             print(said, file=sys.stderr)
         return [[shard for part, shard in sorted(done.items()) if part[0] == s] for s in splits]
 
     def _shard(self, split: Path, offset: int) -> Shard:
-        """The shard of the lines that begin from `offset` on."""
+        """Encode the shard of the lines that begin at or after `offset`, or find its file."""
         with open(split, "rb") as file:
             begin, end = _line_start(file, offset), _line_start(file, offset + SHARD)
             key, longest = self._survey(file, begin, end)
@@ -141,7 +144,7 @@ class Shards:
         return Shard(path, size, found=False)
 
     def _survey(self, file: BinaryIO, begin: int, end: int) -> tuple[str, int]:
-        """Key of a shard's content, and a bound on the length of its longest line in bytes."""
+        """Return a shard's key, and an upper bound on the length of its longest line in bytes."""
         sha = self.base.copy()
         longest = run = CHUNK
         file.seek(begin)
@@ -153,7 +156,7 @@ class Shards:
         return sha.hexdigest()[:32], min(longest, end - begin)
 
     def _write(self, file: BinaryIO, end: int, split: Path, out: Path) -> Size:
-        """Encode the lines from where `file` stands up to `end`."""
+        """Encode the lines from the current position of `file` up to `end`."""
         size = Size()
 
         def texts() -> Iterator[str]:
@@ -184,11 +187,12 @@ class Shards:
 
 
 class Stopped(Exception):
-    """Another shard failed, or the user wants to stop."""
+    """Another shard failed, or the user interrupted the program."""
 
 
 class Budget:
-    """Memory shared by threads: who wants more than is left waits; who wants too much is alone."""
+    """Memory shared by threads. A thread that needs more than is left waits, and a thread that
+    needs more than the total waits until it is alone."""
 
     def __init__(self, total: int) -> None:
         self.total, self.used = total, 0
@@ -196,7 +200,7 @@ class Budget:
 
     @contextmanager
     def of(self, wanted: int) -> Iterator[None]:
-        """Hold `wanted` bytes."""
+        """Reserve `wanted` bytes for the duration of a block."""
         with self.changed:
             self.changed.wait_for(lambda: not self.used or self.used + wanted <= self.total)
             self.used += wanted
@@ -209,8 +213,8 @@ class Budget:
 
 
 def read_size(path: Path) -> Size | None:
-    """What a shard file says that it holds; None where there is none, or it does not hold that, or
-    is damaged."""
+    """Return the size in the head of a shard file, or None if the file does not exist, has another
+    size or is damaged."""
     try:
         with open(path, "rb") as file:
             size = Size(**json.loads(file.read(HEAD)))
@@ -222,9 +226,9 @@ def read_size(path: Path) -> Size | None:
 
 @contextmanager
 def work_folder(folder: Path) -> Iterator[None]:
-    """Hold the folder of shards, which goes with everything in it when all went well.
+    """Lock the folder of shards for a block, and remove it after the block has succeeded.
 
-    Raises UserError where another process holds it, and where the disk is full.
+    Raises UserError if another process has locked it, or if the disk is full.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -236,20 +240,20 @@ def work_folder(folder: Path) -> Iterator[None]:
                     f"{folder}: another process is tokenising; wait for it or end it"
                 ) from None
             for leftover in folder.glob(".*.tmp"):
-                leftover.unlink()  # half a file, of a process that was killed while it wrote
+                leftover.unlink()  # An incomplete file of a process that was killed.
             yield
             shutil.rmtree(folder)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         raise UserError(
-            f"{error.filename or folder}: {error.strerror}; free some space and start again: "
-            "tokenising goes on from the shards that are there"
+            f"{error.filename or folder}: {error.strerror}; free some space and start again; "
+            "finished shards are reused"
         ) from error
 
 
 def _line_start(file: BinaryIO, offset: int) -> int:
-    """Where the first line starts that begins at or after `offset`; the file's end if none does."""
+    """Return the start of the first line at or after `offset`, or else the file's end."""
     if offset == 0:
         return 0
     at = offset - 1
@@ -263,7 +267,7 @@ def _line_start(file: BinaryIO, offset: int) -> int:
 
 
 def _line_number(path: Path, offset: int) -> int:
-    """Number, from 1, of the line that starts at `offset`."""
+    """Return the number, counted from 1, of the line that starts at `offset`."""
     number = 1
     with open(path, "rb") as file:
         for at in range(0, offset, CHUNK):
@@ -272,6 +276,6 @@ def _line_number(path: Path, offset: int) -> int:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
-    # macOS cannot say which.
+    """Return the number of cores that this process may use."""
+    # macOS does not report this, so all cores are counted there.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

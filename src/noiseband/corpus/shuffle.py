@@ -1,4 +1,4 @@
-"""Documents in the order of a hash of their ids, whatever their number, in bounded memory."""
+"""Shuffling of any number of documents by a hash of their ids, in bounded memory."""
 
 from __future__ import annotations
 
@@ -18,29 +18,30 @@ from numpy.typing import NDArray
 from noiseband.corpus.documents import Document
 
 BUCKETS = 64
-"""Files that documents are dealt out to by their hash: each is put in order by itself, with its
-texts left on the disk. All are open at once, which every system allows."""
+"""Number of files to which documents are distributed by their hash. Each file is sorted separately
+while its texts stay on the disk. All are open at once, which every system allows."""
 HEADER = struct.Struct("<32sQQ")
-"""Before each document: SHA-256 of its id, its number, length of what follows."""
+"""Header of each document: the SHA-256 of its id, its number, and the length of the rest."""
 
 
 class Shuffled:
-    """Documents in the order of the SHA-256 of their ids; of those with one text, the first.
+    """Documents in the order of the SHA-256 of their ids. Of documents with equal texts, only the
+    first that was read is kept.
 
-    That order is the shuffle: no generator, and the same on every machine. It takes 16 bytes of
-    memory a document (a little more while equal texts are found), and room in `folder` for all of
-    them, until `close`.
+    The order needs no generator and is the same on every machine. It takes 16 bytes of memory a
+    document (a little more while equal texts are found), and space for all documents in `folder`
+    until `close`.
     """
 
     def __init__(self, documents: Iterable[Document], folder: Path) -> None:
         self.folder = folder
-        shutil.rmtree(folder, ignore_errors=True)  # left by one that was killed
+        shutil.rmtree(folder, ignore_errors=True)  # A killed process may have left it.
         folder.mkdir(parents=True)
         self._kept = self._deal(documents)
         self.count = int(np.count_nonzero(self._kept))
-        """Documents that are left."""
+        """Number of documents that are kept."""
         self.duplicates = len(self._kept) - self.count
-        """Documents whose text an earlier one has."""
+        """Number of documents with the text of an earlier document."""
 
     def __iter__(self) -> Iterator[Document]:
         for bucket in range(BUCKETS):
@@ -54,7 +55,7 @@ class Shuffled:
         shutil.rmtree(self.folder)
 
     def _deal(self, documents: Iterable[Document]) -> NDArray[np.bool_]:
-        """Write every document to its bucket; whether each is the first with its text, (n,)."""
+        """Write every document to its bucket. Return which are the first with their text, (n,)."""
         texts = array("Q")
         with ExitStack() as stack:
             files = [
@@ -69,7 +70,7 @@ class Shuffled:
         return _first(np.frombuffer(texts, dtype=np.uint64).reshape(-1, 2))
 
     def _places(self, file: BinaryIO) -> Iterator[tuple[bytes, int, int, int]]:
-        """Key, number, offset and length of each document of a bucket that is kept."""
+        """Yield key, number, offset and length of each document of a bucket that is kept."""
         while header := file.read(HEADER.size):
             key, number, length = HEADER.unpack(header)
             if self._kept[number]:
@@ -81,9 +82,9 @@ class Shuffled:
 
 
 def _first(digests: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Whether each row of (n, 2) is the first of those equal to it, (n,)."""
+    """Whether each row of (n, 2) is the first of the rows that are equal to it, (n,)."""
     first = np.ones(len(digests), dtype=np.bool_)
-    order = np.lexsort(digests.T)  # stable, so that of equal ones the first comes first
+    order = np.lexsort(digests.T)  # The sort is stable, so the first of equal rows stays first.
     one, other = order[:-1], order[1:]
     first[other[(digests[one] == digests[other]).all(axis=1)]] = False
     return first

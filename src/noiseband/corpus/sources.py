@@ -1,4 +1,4 @@
-"""What a corpus is made of: each source's documents, how many, and what the card says of them."""
+"""The sources of a corpus: their documents, the number of these, and their part of the card."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from noiseband.study.corpora import AnySource, FileSource, Source
 
 
 class Tally:
-    """What has gone by, counted as it goes."""
+    """Counts of documents, characters and bytes, made while documents are read."""
 
     def __init__(self) -> None:
         self.documents = self.characters = self.bytes = 0
 
     def count(self, documents: Iterator[Document]) -> Iterator[Document]:
-        """The same documents."""
+        """Yield the same documents, and count them."""
         for document in documents:
             self.documents += 1
             self.characters += len(document.text)
@@ -31,22 +31,22 @@ class Tally:
 
 
 class Read(Protocol):
-    """A source whose documents can be had, in its own order."""
+    """A source whose documents can be read, in its own order."""
 
     def __len__(self) -> int: ...
 
     def __iter__(self) -> Iterator[Document]: ...
 
     def card(self) -> dict[str, Any]:
-        """What the corpus's card says of it, once all of its documents have been read."""
+        """Return the source's entry in the corpus's card, after all documents have been read."""
         ...
 
 
 def open_sources(sources: list[AnySource]) -> list[Read]:
-    """Each source, checked against its pins; files of the Hub are downloaded.
+    """Open each source and check it against its pins. Files on the Hub are downloaded.
 
-    Raises UserError for a package that is missing or has another version, files that cannot be
-    had, and content with another SHA-256 than pinned.
+    Raises UserError if a package is missing or has another version, if files cannot be fetched, or
+    if content has another SHA-256 than pinned.
     """
     several = sum(isinstance(source, FileSource) for source in sources) > 1
     return [
@@ -58,7 +58,7 @@ def open_sources(sources: list[AnySource]) -> list[Read]:
 
 
 class PackageDocuments:
-    """Documents that an installed package carries: few enough to be held in memory."""
+    """Documents in an installed package. They are few enough to be kept in memory."""
 
     def __init__(self, source: Source, key: str) -> None:
         self.source, self.documents = source, read_source(source, key)
@@ -83,9 +83,9 @@ class PackageDocuments:
 class FileDocuments:
     """Documents of a data set's files, read from the disk each time.
 
-    A document's id is its file's name and its row, counted from 0. So the same files give the same
-    documents from the Hub and from a folder, wherever that is. With several such sources in a
-    corpus, the number of the source comes first.
+    A document's id consists of its file's name and its row, counted from 0, so the same files give
+    the same documents from the Hub and from any folder. If a corpus has several such sources, the
+    id begins with the number of the source.
     """
 
     def __init__(self, source: FileSource, prefix: str) -> None:
@@ -108,12 +108,12 @@ class FileDocuments:
     def _documents(self) -> Iterator[Document]:
         for name, path in self.files.items():
             for row, (text, repaired) in enumerate(read_texts(path, self.source.column)):
-                # Mended and counted: one such document in millions should not stop a study.
+                # Repaired and counted, since one such document in millions must not stop a study.
                 self.repaired += repaired
                 yield Document(f"{self.prefix}{name}/{row}", text)
 
     def card(self) -> dict[str, Any]:
-        # Not the folder: its place on a disk says nothing of what is in it.
+        # The folder is left out, since its place on a disk says nothing about its content.
         return {
             "repo": self.source.repo,
             "revision": self.source.revision,
@@ -127,9 +127,9 @@ class FileDocuments:
 
 
 def read_source(source: Source, key: str) -> list[Document]:
-    """All documents of a package in its reader's order, checked against the pinned SHA-256.
+    """Return all documents of a package in its reader's order, checked against the pinned SHA-256.
 
-    `key` is the source's place in the config, for errors. The hash is `documents.digest`.
+    `key` is the source's key in the config, for errors. The hash is `documents.digest`.
     """
     read = find_reader(source.reader).read
     documents = list(read(package_files(source.package, source.version, key)))
@@ -138,6 +138,6 @@ def read_source(source: Source, key: str) -> list[Document]:
         raise UserError(
             f"{key}.sha256: expected {source.sha256}, found {found}: reader {source.reader} "
             f"takes other text from {source.package} {source.version} than the config pins; "
-            "reinstall the package, or pin what was found if the reader changed on purpose"
+            "reinstall the package, or pin this SHA-256 if the reader was changed on purpose"
         )
     return documents

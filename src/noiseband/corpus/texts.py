@@ -1,8 +1,8 @@
-"""Texts in a file, one at a time: rows of Parquet, lines of JSON, or all of a text file.
+"""Reading of the texts in a file, one at a time: rows of Parquet, lines of JSON, or a text file.
 
-Read with pyarrow and the standard library rather than with `datasets`: the files lie on this disk
-already, with their SHA-256 checked, and `datasets` would write all of them a second time as Arrow
-files, or stream them through this same pyarrow.
+This uses pyarrow and the standard library rather than `datasets`. The files are already on the
+disk, with their SHA-256 checked, and `datasets` would either write all of them again as Arrow files
+or stream them through pyarrow too.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from noiseband.corpus.documents import valid_text
 from noiseband.errors import UserError
 
 ROWS = 1000
-"""Rows of a Parquet file in memory at a time, if its pages are no larger."""
+"""Number of rows of a Parquet file in memory at a time, unless its pages are larger."""
 
 
 def count_texts(path: Path) -> int:
-    """How many texts the file holds; of Parquet, without reading any."""
+    """Return the number of texts in a file. For Parquet, no text is read."""
     if path.suffix == ".parquet":
         return int(_parquet(path).metadata.num_rows)
     return 1 if path.suffix == ".txt" else sum(1 for _ in _lines(path))
 
 
 def read_texts(path: Path, column: str) -> Iterator[tuple[str, bool]]:
-    """The texts of a file in their order, each with whether it had to be repaired: `valid_text`.
+    """Return the texts of a file in order, each with whether it was repaired (see `valid_text`).
 
     Args:
-        path: ends in .parquet, .txt, or something else for lines of JSON (.gz: compressed).
-        column: the column, or key of each line's object, that holds the text.
+        path: a file ending in .parquet or .txt, or else a file of JSON lines (.gz if compressed).
+        column: the column, or key of each line's object, that contains the text.
 
-    Raises UserError, naming file and row (from 1), for what is no such file and no text.
+    Raises UserError with file and row, counted from 1, if the file or a text cannot be read.
     """
     if path.suffix == ".parquet":
         return _rows(path, column)
@@ -60,7 +60,7 @@ def _rows(path: Path, column: str) -> Iterator[tuple[str, bool]]:
     number = 0
     try:
         for batch in file.iter_batches(ROWS, columns=[column], use_threads=False):
-            # As bytes: text that is not UTF-8 could not be had otherwise.
+            # Read as bytes, because text that is not UTF-8 could not be read otherwise.
             for value in batch.column(0).cast(pa.large_binary()).to_pylist():
                 number += 1
                 if value is None:
@@ -78,15 +78,15 @@ def _objects(path: Path, column: str) -> Iterator[tuple[str, bool]]:
         try:
             row = json.loads(written)
         except (ValueError, RecursionError) as error:
-            raise UserError(f"{path}: row {number}: not JSON ({error}); mend it") from None
+            raise UserError(f"{path}: row {number}: not JSON ({error}); correct it") from None
         if not isinstance(row, dict) or not isinstance(row.get(column), str):
-            raise UserError(f"{path}: row {number}: no object with a text {column}; mend it")
+            raise UserError(f"{path}: row {number}: no object with a text {column}; correct it")
         text, torn = valid_text(row[column])
         yield text, broken or torn
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Lines that are not blank, with their numbers."""
+    """Yield the lines that are not blank, with their numbers."""
     read = gzip.open if path.suffix == ".gz" else open
     try:
         with read(path, "rb") as file:
@@ -94,7 +94,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
                 if not line.isspace():
                     yield number, line
     except (gzip.BadGzipFile, EOFError) as error:
-        raise UserError(f"{path}: not a whole gzip file ({error}); get it again") from None
+        raise UserError(f"{path}: not a complete gzip file ({error}); get it again") from None
 
 
 def _line(error: Exception) -> str:

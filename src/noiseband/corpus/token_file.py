@@ -1,4 +1,4 @@
-"""Token files: one 16-bit tensor each, mapped into memory and never read whole."""
+"""Token files with one 16-bit tensor each, which are mapped into memory and never read whole."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from noiseband.io.checksums import intact
 
 TENSOR = "tokens"
 HEADER_BYTES = 128
-"""Length of a token file's header: enough for any shape, and the data starts aligned."""
+"""Length of a token file's header in bytes: enough for any shape, so that the data is aligned."""
 
 LONGEST_HEADER = 2**20
-"""Longer headers than this are not read: a file that starts so is none of ours."""
+"""Longest header that is read, in bytes. A file with a longer one is not a token file."""
 
 
 def open_tokens(path: Path, *, compare: bool = True) -> npt.NDArray[np.uint16]:
-    """The tokens of a file, shape (n,), mapped read-only.
+    """Return the tokens of a file, shape (n,), mapped read-only.
 
-    Nothing but the header is read, unless the file has a sum to `compare` with.
+    Only the header is read, unless `compare` is true and the file has a checksum to compare with.
 
-    Raises UserError for anything but a file with one 1-D uint16 tensor called `tokens`, and for a
-    damaged one.
+    Raises UserError if the file is damaged or does not contain exactly one 1-D uint16 tensor called
+    `tokens`.
     """
     if compare:
         intact(path)
@@ -51,31 +51,36 @@ def open_tokens(path: Path, *, compare: bool = True) -> npt.NDArray[np.uint16]:
 def check_tokens(
     window: npt.NDArray[np.integer[Any]], begin: int, vocabulary: int, split: str
 ) -> None:
-    """Raises UserError where a segment of a split, shape (n,), from token `begin` on, holds an id
-    that a model of so many ids does not know."""
+    """Raise UserError if a window of a split, shape (n,), contains an id outside the vocabulary.
+
+    `begin` is the window's first token, and `vocabulary` the number of ids, for the message.
+    """
     largest = window.max(initial=0)
     if largest >= vocabulary:
         place = begin + int(window.argmax())
         raise UserError(
-            f"token {place:,} of the {split} split is {largest:,}, and the model knows ids below "
-            f"{vocabulary:,}: the tokens are of another vocabulary; tokenise the corpus again"
+            f"token {place:,} of the {split} split is {largest:,}, but the model has ids below "
+            f"{vocabulary:,}, so the vocabulary differs; tokenise the corpus again"
         )
 
 
 def token_header(tokens: int) -> bytes:
-    """Header of a safetensors file: length (u64, little-endian) and JSON, padded with blanks."""
+    """Return a safetensors header: the length (u64, little-endian) and JSON padded with blanks."""
     tensor = {"dtype": "U16", "shape": [tokens], "data_offsets": [0, 2 * tokens]}
     text = json.dumps({TENSOR: tensor}).encode().ljust(HEADER_BYTES - 8)
     return struct.pack("<Q", len(text)) + text
 
 
 def _read_header(path: Path) -> tuple[int, dict[str, Any]]:
-    """Length of the JSON in bytes, and its tensors; ValueError or TypeError for anything else."""
+    """Return the length of the header's JSON in bytes, and its tensors.
+
+    Raises ValueError or TypeError if it is not a safetensors header.
+    """
     with open(path, "rb") as file:
         (length,) = struct.unpack("<Q", file.read(8).ljust(8, b"\xff"))
         if length > LONGEST_HEADER:
-            raise ValueError(f"a header of {length} bytes")
+            raise ValueError(f"the header has {length} bytes")
         header = json.loads(file.read(length))
     if not isinstance(header, dict):
-        raise TypeError("a header that is no object")
+        raise TypeError("the header is not an object")
     return length, {name: tensor for name, tensor in header.items() if name != "__metadata__"}

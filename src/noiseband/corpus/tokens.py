@@ -1,4 +1,4 @@
-"""From splits to token files: encode in shards, join, count, write a card."""
+"""Tokenising of a corpus: encode the splits in shards, join these, count, and write a card."""
 
 from __future__ import annotations
 
@@ -35,31 +35,30 @@ def tokenize(
 ) -> None:
     """Write `train.safetensors`, `validation.safetensors`, `test.safetensors` and `card.json`.
 
-    The files hold one 1-D uint16 tensor, `tokens`: the documents in order, end-of-text after
-    each. They do not depend on `workers`. Text that is not valid UTF-8 is repaired, see
-    `documents.valid_text`, and counted on the card. Memory is bounded: some 100 MB, 5 MB for
-    each worker, and less than 10 bytes for each byte of the longest document. The next start of
-    one that was killed goes on from the shards in `work`, which takes as much room as the token
-    files while this runs.
+    Each file contains one 1-D uint16 tensor, `tokens`: the documents in order, with end-of-text
+    after each. The files do not depend on `workers`. Text that is not valid UTF-8 is repaired (see
+    `documents.valid_text`) and counted on the card. Memory is bounded by about 100 MB, 5 MB for
+    each worker, and 10 bytes for each byte of the longest document. After a kill, the next start
+    reuses the shards in `work`, which takes as much space as the token files while this runs.
 
     Args:
         corpus_folder: the splits, as `build_corpus` writes them.
         vocabulary: a rank file.
-        pinned: tokens that the splits must have.
+        pinned: numbers of tokens that the splits must have.
         out: folder of the files.
         allow_special: whether "<|endoftext|>" in a text is end-of-text, not those 13 characters.
-        workers: threads.
-        work: folder of shards, kept only where this fails; `out`/work by default.
+        workers: number of threads.
+        work: folder of shards, which is kept only if this fails; by default `out`/work.
 
-    Raises UserError for a line that is no document, for a full disk, and if a split has another
-    number of tokens than `pinned` says; then no card is written, for it comes last.
+    Raises UserError if a line is not a document, if the disk is full, or if a split has another
+    number of tokens than pinned. Then no card is written, because the card comes last.
     """
     encoding = load_encoding(vocabulary)
     identity = file_sha256(vocabulary)
     work = work or out / "work"
     with work_folder(work):
         for leftover in out.glob(".*.safetensors.*.tmp"):
-            leftover.unlink()  # of a process that was killed while it joined shards
+            leftover.unlink()  # An incomplete file of a process that was killed.
         shards = Shards(encoding, identity, allow_special, work)
         files = [intact(corpus_folder / f"{split}.jsonl") for split in SPLITS]
         encoded = dict(zip(SPLITS, shards.encode(files, workers), strict=True))
@@ -75,11 +74,10 @@ def tokenize(
 
 
 def unigram_entropy(chunks: Iterable[npt.NDArray[np.uint16]]) -> float:
-    """Empirical entropy of tokens in nats per token, rounded to 6 decimals.
+    """Return the empirical entropy of tokens in nats per token, rounded to 6 decimals.
 
-    That is the cross-entropy of these very tokens under their own frequencies: what the best
-    model that knows frequencies and no context would reach on them. The tokens come in arrays of
-    shape (n,).
+    It is the cross-entropy of the tokens under their own frequencies, which is the lowest loss of a
+    model that knows the frequencies but no context. The tokens come in arrays of shape (n,).
     """
     none = np.zeros(2**16, dtype=np.int64)
     counts = reduce(add, (np.bincount(chunk, minlength=2**16) for chunk in chunks), none)
@@ -89,7 +87,7 @@ def unigram_entropy(chunks: Iterable[npt.NDArray[np.uint16]]) -> float:
 
 
 def _join(shards: list[Shard], out: Path) -> Size:
-    """Write a split's token file from its shards, in order."""
+    """Write a split's token file from its shards in order, and return its size."""
     size = sum((shard.size for shard in shards), Size())
     with atomic(out) as temporary, open(temporary, "wb") as file:
         file.write(token_header(size.tokens))
@@ -101,7 +99,7 @@ def _join(shards: list[Shard], out: Path) -> Size:
 
 
 def _chunks(path: Path) -> Iterator[npt.NDArray[np.uint16]]:
-    """The tokens of a file that was just written, read rather than mapped: memory stays small."""
+    """Yield the tokens of a file that was just written. Reading takes less memory than mapping."""
     with open(path, "rb") as file:
         file.seek(HEADER_BYTES)
         while data := file.read(2**21):
@@ -112,17 +110,17 @@ def _size_card(split: str, size: Size) -> dict[str, int]:
     card = dict(vars(size))
     if size.not_utf8:
         print(
-            f"{split}: {size.not_utf8} of {size.documents} documents hold text that is not valid "
-            "UTF-8; U+FFFD stands for it",
+            f"{split}: {size.not_utf8} of {size.documents} documents contain text that is not "
+            "valid UTF-8; U+FFFD replaces it",
             file=sys.stderr,
         )
     else:
-        del card["not_utf8"]  # out of the ordinary, so not on every card
+        del card["not_utf8"]  # The usual number is 0, which is not shown on the card.
     return card
 
 
 def check_pins(pinned: SplitTokens | None, found: dict[str, int]) -> None:
-    """Raises UserError where a split has another number of tokens than pinned."""
+    """Raise UserError if a split has another number of tokens than pinned."""
     wanted: dict[str, Any] = pinned.model_dump() if pinned else found
     wrong = [
         f"tokens.{split}: pinned {wanted[split]}, found {found[split]}"
@@ -131,5 +129,5 @@ def check_pins(pinned: SplitTokens | None, found: dict[str, int]) -> None:
     ]
     if wrong:
         raise UserError(
-            "; ".join(wrong) + "; corpus or vocabulary changed: restore them, or pin what was found"
+            "; ".join(wrong) + "; restore the corpus and vocabulary, or pin the numbers found"
         )

@@ -1,7 +1,8 @@
 """Vocabularies: byte-level BPE rank files in tiktoken's format, trained or published.
 
-A rank file has `base64(token) rank` a line, ranks from 0. Both kinds split text with GPT-2's
-pattern before merging and have one special token, end-of-text, whose id follows the last rank.
+Each line of a rank file is `base64(token) rank`, with ranks from 0. Both kinds of vocabulary split
+text with GPT-2's pattern before merging, and have one special token, end-of-text, whose id follows
+the last rank.
 """
 
 from __future__ import annotations
@@ -24,23 +25,23 @@ from noiseband.study.corpora import Tokenizer
 END_OF_TEXT = "<|endoftext|>"
 
 PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
-"""How text is cut before merging: GPT-2's pattern as tiktoken's `r50k_base` writes it."""
+"""GPT-2's pattern, which splits text before merging, as it is in tiktoken's `r50k_base`."""
 
 GPT2_SHA256 = "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930"
-"""SHA-256 of `gpt2.tiktoken`, which tiktoken pins for `r50k_base.tiktoken`."""
+"""SHA-256 of `gpt2.tiktoken`. It is the one that tiktoken pins for `r50k_base.tiktoken`."""
 
 
 def build_vocabulary(tokenizer: Tokenizer, text: Path | None, out: Path) -> None:
-    """Write the rank file `out`: trained on the documents of `text`, or GPT-2's, for which none are
-    needed.
+    """Write the rank file `out`, either trained on the documents of `text` or GPT-2's, which needs
+    no text.
 
-    Training is deterministic, whatever the number of threads. Raises UserError if the training
-    text has too few different pairs for the vocabulary asked for.
+    Training is deterministic for any number of threads. Raises UserError if the training text has
+    too few different pairs for the size of the vocabulary.
     """
     if tokenizer.kind == "gpt2":
         ranks = gpt2_ranks()
     elif text is None:
-        raise UserError("tokenizer.kind=bpe: is trained on a corpus, and none is given; name it")
+        raise UserError("tokenizer.kind=bpe: it is trained on a corpus; name the training split")
     else:
         ranks = _trained(tokenizer.size, text)
     with atomic(out) as temporary:
@@ -48,25 +49,25 @@ def build_vocabulary(tokenizer: Tokenizer, text: Path | None, out: Path) -> None
 
 
 def gpt2_ranks() -> bytes:
-    """The published GPT-2 vocabulary as a rank file, its hash checked."""
+    """Return the published GPT-2 vocabulary as a rank file, after checking its hash."""
     ranks = resources.files("noiseband.corpus").joinpath("gpt2.tiktoken").read_bytes()
     found = hashlib.sha256(ranks).hexdigest()
     if found != GPT2_SHA256:
         raise UserError(
             f"noiseband/corpus/gpt2.tiktoken: expected SHA-256 {GPT2_SHA256}, found {found}; "
-            "the installation is damaged: install noiseband again"
+            "the installation is damaged; install noiseband again"
         )
     return ranks
 
 
 def load_encoding(path: Path) -> tiktoken.Encoding:
-    """The encoding of a rank file, with end-of-text (`eot_token`) as its last id.
+    """Return the encoding of a rank file, with end-of-text (`eot_token`) as its last id.
 
-    Use `encode_ordinary`: a document that quotes "<|endoftext|>" then gets the tokens of those
-    thirteen characters, never the special one. Raises UserError for a file that is no rank file.
+    Use `encode_ordinary`, so that a document that quotes "<|endoftext|>" gets the tokens of those
+    thirteen characters and not the special token. Raises UserError if it is not a rank file.
     """
     intact(path)
-    # Not tiktoken.load: it keeps a copy keyed by path and would serve a stale one.
+    # Not tiktoken.load, which caches files by path and could return an old one.
     try:
         pairs = [line.split() for line in path.read_bytes().splitlines()]
         ranks = {base64.b64decode(token, validate=True): int(rank) for token, rank in pairs}
@@ -76,7 +77,7 @@ def load_encoding(path: Path) -> tiktoken.Encoding:
     complete = all(bytes([byte]) in ranks for byte in range(256))
     if not complete or list(ranks.values()) != list(range(size)):
         raise UserError(
-            f"{path}: its {size} ranks are not 0 to {size - 1} over all 256 bytes; "
+            f"{path}: its {size} ranks are not 0 to {size - 1} with all 256 bytes among them; "
             "remove it and rebuild the vocabulary"
         )
     return tiktoken.Encoding(
@@ -95,7 +96,7 @@ def _trained(size: int, text: Path) -> bytes:
     ranks = bpe.get_mergeable_ranks()
     if len(ranks) < size - 1:
         raise UserError(
-            f"tokenizer.vocabulary: {size} ids are wanted, the training split yields at most "
+            f"tokenizer.vocabulary: {size} ids are requested, but the training split gives at most "
             f"{len(ranks) + 1}; lower it or add a source"
         )
     lines = (base64.b64encode(bytes(token)) + b" %d\n" % rank for token, rank in ranks)

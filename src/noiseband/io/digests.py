@@ -1,8 +1,9 @@
-"""The canonical digest of named tensors, independent of file format and of order in the file.
+"""The canonical digest of named tensors, independent of the file format and the order in the file.
 
-SHA-256 over the tensors sorted by name. Each contributes, in this order: its name (UTF-8), a zero
-byte, its dtype as PyTorch prints it (`float32`), a zero byte, its shape in decimal joined by
-commas, a zero byte, and its elements as contiguous little-endian bytes in row-major order.
+It is the SHA-256 over the tensors sorted by name. Each contributes, in this order: its name
+(UTF-8), a zero byte, its dtype as PyTorch prints it (`float32`), a zero byte, its shape in decimal
+joined by commas, a zero byte, and its elements as contiguous little-endian bytes in row-major
+order.
 """
 
 from __future__ import annotations
@@ -20,53 +21,53 @@ from torch import Tensor
 from noiseband.io.tensor_files import TensorFile
 
 BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-"""Integer type of the same size as an element: what its bits are read as."""
+"""Element size in bytes to the integer type as which the element's bits are read."""
 
 CHUNK = 1 << 20
-"""Bytes hashed at once: while two hashes run, they stay in the core's cache."""
+"""Bytes hashed at once. They stay in the core's cache while two hashes are computed."""
 
 
 @dataclass(frozen=True)
 class Named:
-    """A tensor as the digest sees it."""
+    """The parts of a tensor that the digest covers."""
 
     name: str
     dtype: torch.dtype
     shape: tuple[int, ...]
     chunks: Callable[[], Iterator[memoryview]]
-    """Its bytes, piece by piece."""
+    """Returns the tensor's bytes, piece by piece."""
 
     @property
     def kind(self) -> str:
-        """The type's name: `float32`."""
+        """The dtype's name, such as `float32`."""
         return str(self.dtype).removeprefix("torch.")
 
     @property
     def header(self) -> bytes:
-        """What is hashed before the elements."""
+        """The bytes that are hashed before the elements."""
         return f"{self.name}\0{self.kind}\0{','.join(map(str, self.shape))}\0".encode()
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
-    """The digest of the whole, hexadecimal."""
+    """Return the digest of all tensors together, in hexadecimal."""
     return _whole(_named(tensors))
 
 
 def digests(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    """`{"sha256": whole, "tensors": {name: {dtype, shape, sha256}}}`, sorted by name.
+    """Return `{"sha256": whole, "tensors": {name: {dtype, shape, sha256}}}`, sorted by name.
 
-    A tensor's own digest is that of a set of tensors that has no other.
+    A tensor's own digest is the digest of the set that contains only this tensor.
     """
     return _each(_named(tensors))
 
 
 def file_digest(path: Path) -> str:
-    """As `digest`, of a safetensors file. Raises UserError where it cannot be read."""
+    """The same as `digest`, for a safetensors file. Raises UserError if it cannot be read."""
     return _whole(_in_file(path))
 
 
 def file_digests(path: Path) -> dict[str, Any]:
-    """As `digests`, of a safetensors file. Raises UserError where it cannot be read."""
+    """The same as `digests`, for a safetensors file. Raises UserError if it cannot be read."""
     return _each(_in_file(path))
 
 
@@ -113,7 +114,7 @@ def _in_file(path: Path) -> list[Named]:
 def _chunks(tensor: Tensor) -> Iterator[memoryview]:
     elements = tensor.detach().cpu().contiguous().reshape(-1).view(BITS[tensor.element_size()])
     data = elements.numpy()
-    # Pieces of a flat view, no second copy of a large tensor (where the machine is little-endian).
+    # Pieces of a flat view, so that a large tensor is not copied on a little-endian machine.
     data = data.astype(data.dtype.newbyteorder("<"), copy=False).view("u1")
     for begin in range(0, data.size, CHUNK):
         yield data[begin : begin + CHUNK].data

@@ -1,4 +1,4 @@
-"""A small file at an address, known by its SHA-256."""
+"""Download of a small file, which is checked against its SHA-256."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from noiseband.io.files import atomic
 
 TRIES = 3
 TIMEOUT = 60.0
-"""Seconds without an answer."""
+"""Seconds to wait for an answer."""
 
 
 def download(url: str, sha256: str, out: Path, pause: float = 1.0) -> None:
-    """Write what lies at `url` to `out`. A broken connection or a server's error is tried again,
-    after `pause` seconds and then twice that.
+    """Download the file at `url` to `out`. A broken connection or a server error is retried, first
+    after `pause` seconds and then after twice that.
 
-    Raises UserError: an address that gives no file, and another SHA-256.
+    Raises UserError if the download fails or the file has another SHA-256.
     """
     tries = Retrying(
         stop=stop_after_attempt(TRIES),
@@ -32,11 +32,11 @@ def download(url: str, sha256: str, out: Path, pause: float = 1.0) -> None:
         content: bytes = tries(_get, url)
     except httpx2.HTTPStatusError as error:
         raise UserError(
-            f"{url}: the server answered {error.response.status_code}; check the address"
+            f"{url}: the server answered {error.response.status_code}; check the URL"
         ) from error
     except httpx2.HTTPError as error:
         raise UserError(
-            f"{url}: cannot be had ({type(error).__name__}); check the connection, then run again"
+            f"{url}: download failed ({type(error).__name__}); check the connection and run again"
         ) from error
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
@@ -51,7 +51,7 @@ def _get(url: str) -> bytes:
 
 
 def _passing(error: BaseException) -> bool:
-    """Whether another try may help."""
+    """Whether a retry may help."""
     if isinstance(error, httpx2.HTTPStatusError):
         return error.response.status_code >= 500
     return isinstance(error, httpx2.TransportError)

@@ -1,4 +1,4 @@
-"""One file from the Hugging Face Hub, at a pinned revision."""
+"""Download of one file from the Hugging Face Hub, at a pinned revision."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 TRIES = 3
-"""Downloads of a file whose body breaks off or is refused by a busy server. The client itself
-resumes broken connections, and waits and asks again where the first request is refused."""
+"""Attempts to download a file if its transfer breaks off or a busy server refuses it. The client
+itself resumes broken connections, and waits and retries if the first request is refused."""
 
 RepoType = Literal["model", "dataset"]
 Got = TypeVar("Got")
@@ -39,13 +39,13 @@ def fetch_file(
     sha256: str | None = None,
     unpinned: bool = False,
 ) -> None:
-    """Write the `file` of a Hub repository to `out`, by way of the client's cache, with which it
-    shares its place on the disk if it can.
+    """Write the `file` of a Hub repository to `out`, through the client's cache. If possible, the
+    two share one copy on the disk.
 
-    `revision` is a commit of 40 hex digits; with `unpinned` also a branch or tag. A token is
-    taken from HF_TOKEN and from nowhere else; HF_ENDPOINT, HF_HOME, HF_HUB_OFFLINE and the
-    client's other variables mean what they always do.
-    Raises UserError: a revision that may move, a file that cannot be had, another SHA-256.
+    `revision` is a commit of 40 hex digits; with `unpinned`, also a branch or tag. A token is
+    only taken from HF_TOKEN. HF_ENDPOINT, HF_HOME, HF_HUB_OFFLINE and the client's other variables
+    have their usual meaning.
+    Raises UserError if the revision may move, the file cannot be fetched or has another SHA-256.
     """
     check_revision(repo, revision, unpinned)
     place = f"{file} of {repo} at {revision}"
@@ -58,22 +58,22 @@ def fetch_file(
 
 
 def check_revision(repo: str, revision: str, unpinned: bool) -> None:
-    """Raises UserError for a branch or tag that nobody asked for."""
+    """Raise UserError for a branch or tag, unless `unpinned` allows them."""
     if not unpinned and COMMIT.fullmatch(revision) is None:
         raise UserError(
-            f"{repo}: revision {revision!r} may move; give the commit's 40 hex digits (on the "
-            "Hub's page of the repository, under History)"
+            f"{repo}: revision {revision!r} may move; give the commit's 40 hex digits (under "
+            "History on the repository's page on the Hub)"
         )
 
 
 def check_file(cached: Path, place: str, sha256: str | None) -> str:
-    """The SHA-256 of a file in the client's cache.
+    """Return the SHA-256 of a file in the client's cache.
 
-    Raises UserError where it is not the one that is pinned, or not the one under which the Hub
-    keeps the file: the client compares sizes alone.
+    Raises UserError if it differs from the pinned SHA-256, or from the one under which the Hub
+    stores the file, since the client only compares sizes.
     """
     found = file_sha256(cached)
-    # The cache names a large file's content by its SHA-256; a small one's by git's SHA-1.
+    # The cache names a large file's content by its SHA-256, and a small file's by git's SHA-1.
     name = cached.readlink().name if cached.is_symlink() else ""
     stored = name if re.fullmatch("[0-9a-f]{64}", name) else None
     if sha256 not in (None, found):
@@ -83,28 +83,28 @@ def check_file(cached: Path, place: str, sha256: str | None) -> str:
         )
     if stored not in (None, found):
         raise UserError(
-            f"{place} has SHA-256 {found}, the Hub's is {stored}; delete the damaged copy and run "
-            f"again: rm {cached.resolve()}"
+            f"{place} has SHA-256 {found}, but the Hub has {stored}; delete the damaged copy and "
+            f"run again: rm {cached.resolve()}"
         )
     return found
 
 
 def put(source: Path, out: Path, *, checksum: bool = True) -> None:
-    """Make `out` a file with the content of `source`: a second name for it, or else a copy.
+    """Make `out` a file with the content of `source`: a hard link if possible, or else a copy.
 
-    The second name costs no room and outlives the first. Raises OSError.
+    A hard link takes no space and survives when `source` is deleted. Raises OSError.
     """
     with atomic(out, checksum=checksum) as temporary:
         real = source.resolve()
         if not _linked(real, temporary):
             shutil.copyfile(real, temporary)
-        # Made now, for those who compare times: the download may be older than what asks for it.
+        # Snakemake compares times, and the download may be older than the rule's other inputs.
         os.utime(temporary)
 
 
 def _linked(file: Path, name: Path) -> bool:
-    """Whether `name` now stands for the file too: not on another file system, nor for what others
-    own, who may change it."""
+    """Try to make `name` a hard link to the file, and return whether that succeeded. It is not
+    possible on another file system, or for another owner's files, which may change."""
     if not os.access(file, os.W_OK):
         return False
     try:
@@ -115,11 +115,11 @@ def _linked(file: Path, name: Path) -> bool:
 
 
 def tried(call: Callable[[], Got]) -> Got:
-    """What the client gives, tried again where that may help.
+    """Return the result of a call of the client, retried if that may help.
 
-    Raises OSError, as all of the client's errors are or become.
+    Raises OSError for all of the client's errors.
     """
-    # Here, because no other command needs them and they take long to import.
+    # Imported here because no other command needs them, and they import slowly.
     from httpx2 import TransportError
     from huggingface_hub.errors import HFValidationError
 
@@ -127,12 +127,12 @@ def tried(call: Callable[[], Got]) -> Got:
         try:
             return call()
         except HFValidationError as error:
-            raise OSError("that is no repository; write it as owner/name") from error
+            raise OSError("not a repository; write it as owner/name") from error
         except ValueError as error:
-            # A name that leaves the cache, or a list that is none.
+            # For example, a name outside the cache or a malformed list.
             raise OSError(f"the Hub's answer cannot be used ({error})") from error
         except (TransportError, RuntimeError) as error:
-            # By its kind alone: texts of the client's own transports may quote what was sent.
+            # Only its type is shown, because the transport's message may quote what was sent.
             problem: OSError = ConnectionError(f"the download broke off ({type(error).__name__})")
         except OSError as error:
             problem = error
@@ -142,7 +142,7 @@ def tried(call: Callable[[], Got]) -> Got:
 
 
 def _download(repo: str, revision: str, file: str, repo_type: RepoType) -> Path:
-    """Path of the file in the client's cache. Raises OSError."""
+    """Download the file, and return its path in the client's cache. Raises OSError."""
     from huggingface_hub import hf_hub_download
 
     get = partial(hf_hub_download, repo, file, repo_type=repo_type, revision=revision, **access())
@@ -150,39 +150,41 @@ def _download(repo: str, revision: str, file: str, repo_type: RepoType) -> Path:
 
 
 class Access(TypedDict):
-    """How the Hub is asked."""
+    """The client's arguments that say where the Hub is and who asks."""
 
     token: str | bool
     endpoint: str | None
 
 
 def access() -> Access:
-    """The Hub's address and the token for it, from the environment alone."""
+    """Return the Hub's URL and the token for it, both only from the environment."""
     guard()
     return {
-        "token": os.environ.get("HF_TOKEN") or False,  # False: none from a file either
+        "token": os.environ.get("HF_TOKEN") or False,  # False: do not read one from a file
         "endpoint": endpoint(),
     }
 
 
 def endpoint() -> str | None:
-    """The Hub's address from HF_ENDPOINT; None for the client's own. Raises UserError for one with
-    a password, which the client would write into its log."""
+    """Return the Hub's URL from HF_ENDPOINT, or None for the client's default.
+
+    Raises UserError if the URL contains a password, which the client would write into its log.
+    """
     address = os.environ.get("HF_ENDPOINT") or None
     try:
         place = urlsplit(address or "").netloc
     except ValueError:
-        raise UserError("HF_ENDPOINT: not an address; write https://host") from None
+        raise UserError("HF_ENDPOINT: not a URL; write https://host") from None
     if "@" in place:
         raise UserError(
-            "HF_ENDPOINT: the address holds a user or a password, which would end up in logs; "
-            "leave them out, and put them into ~/.netrc"
+            "HF_ENDPOINT: the URL contains a user or a password, which would end up in logs; "
+            "remove them, and put them into ~/.netrc"
         )
     return address
 
 
 def _passing(error: OSError) -> bool:
-    """Whether another try may help."""
+    """Whether a retry may help."""
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     answer = error.__cause__ if isinstance(error, LocalEntryNotFoundError) else error
@@ -192,7 +194,7 @@ def _passing(error: OSError) -> bool:
 
 
 def reason(error: OSError) -> str:
-    """What went wrong and what to do, in one line that holds nothing which was sent."""
+    """Return what went wrong and the remedy, in one line without anything that was sent."""
     from huggingface_hub.constants import is_offline_mode
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
@@ -205,14 +207,14 @@ def reason(error: OSError) -> str:
             return _answered(error.__cause__)
         return "the Hub cannot be reached; check the connection and HF_ENDPOINT, then run again"
     if error.errno == errno.ENOSPC:
-        return "no space left on the disk; free some, or point HF_HOME to another one"
+        return "no space left on the disk; free some, or point HF_HOME to another disk"
     if error.errno is not None:
         return f"{error.strerror}: {error.filename}"
     return f"{str(error).splitlines()[0]}; run again"
 
 
 def _answered(error: HfHubHTTPError) -> str:
-    """The same, of a server's answer."""
+    """Return what went wrong and the remedy, for an error answer of the Hub."""
     from huggingface_hub.errors import (
         EntryNotFoundError,
         GatedRepoError,
@@ -230,7 +232,7 @@ def _answered(error: HfHubHTTPError) -> str:
         case RepositoryNotFoundError():
             return "no such repository, or a private one; check its name, or set HF_TOKEN"
         case RevisionNotFoundError():
-            return "no such revision; check it on the Hub's page of the repository"
+            return "no such revision; check it on the repository's page on the Hub"
         case EntryNotFoundError():
             return "no such file at that revision; check its name"
     if status in (401, 403):

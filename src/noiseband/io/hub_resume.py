@@ -1,7 +1,7 @@
-"""A large file into the client's cache, going on where an earlier download of it was killed.
+"""Download of a large file into the client's cache, resumed if an earlier download was killed.
 
-The client goes on by itself where a connection breaks; what a process that ends has half
-downloaded, it throws away. Twenty gigabytes are too many for that.
+The client itself resumes a broken connection, but deletes what a killed process has downloaded.
+Twenty gigabytes are too much to download again.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from tqdm import tqdm
 from noiseband.io.hub_files import RepoType, access, tried
 
 LARGE = 2**26
-"""Bytes from which on a file is worth it."""
+"""Size in bytes from which a download is worth resuming."""
 
 
 def resume(repo: str, revision: str, file: str, repo_type: RepoType) -> None:
-    """Bring a large file into the cache, under the name by which the client will look for it.
+    """Download a large file into the cache, under the name that the client will look for.
 
-    Does nothing for a file that is there, that is small, that cannot be asked about now (then the
-    client says why, or does without), or that the Hub keeps in its Xet storage: from there the
-    client has a faster way, which HF_HUB_DISABLE_XET=1 turns off. Raises OSError.
+    Does nothing if the file is in the cache or small, if the Hub cannot be asked about it now (then
+    the client reports why, or works offline), or if it is in the Hub's Xet storage, from which the
+    client downloads faster (HF_HUB_DISABLE_XET=1 turns that off). Raises OSError.
     """
     from httpx2 import HTTPError
     from huggingface_hub import (
@@ -61,7 +61,7 @@ def resume(repo: str, revision: str, file: str, repo_type: RepoType) -> None:
             tried(download)
             break
         except OSError as error:
-            # As long as it gets on; not where the disk is what fails.
+            # Retry as long as there is progress, but not if the disk fails.
             if error.errno is not None or _size(part) <= have:
                 raise
 
@@ -71,9 +71,9 @@ def _size(part: Path) -> int:
 
 
 def _download(url: str, blob: Path, part: Path, size: int, token: str | bool, name: str) -> None:
-    """Fill up `part`; its last byte makes it the blob."""
+    """Download the rest of `part`, and rename it to `blob` once it is complete."""
     with open(part, "ab") as target:
-        fcntl.flock(target, fcntl.LOCK_EX)  # another study may want the same file
+        fcntl.flock(target, fcntl.LOCK_EX)  # Another study may be downloading the same file.
         if blob.exists():
             part.unlink(missing_ok=True)
             return
@@ -87,7 +87,7 @@ def _download(url: str, blob: Path, part: Path, size: int, token: str | bool, na
 
 def _empty(target: IO[bytes]) -> None:
     target.truncate(0)
-    target.seek(0)  # a file to append to stays where it was
+    target.seek(0)  # Truncating does not move the position of a file opened for appending.
 
 
 def _append(url: str, target: IO[bytes], size: int, token: str | bool, name: str) -> None:
@@ -97,7 +97,7 @@ def _append(url: str, target: IO[bytes], size: int, token: str | bool, name: str
         http_stream_backoff,
     )
 
-    # A redirect to another host goes without the token: the client drops it there.
+    # The client does not send the token to another host after a redirect.
     headers = {
         **build_hf_headers(token=token),
         "Accept-Encoding": "identity",
@@ -105,7 +105,7 @@ def _append(url: str, target: IO[bytes], size: int, token: str | bool, name: str
     }
     with http_stream_backoff("GET", url, headers=headers, retry_on_exceptions=()) as answer:
         hf_raise_for_status(answer)
-        if answer.status_code != 206:  # all of it, whatever was asked for
+        if answer.status_code != 206:  # The server sends the whole file instead of the range.
             _empty(target)
         with tqdm(
             desc=name, total=size, initial=target.tell(), unit="B", unit_scale=True, disable=None
@@ -114,4 +114,4 @@ def _append(url: str, target: IO[bytes], size: int, token: str | bool, name: str
                 target.write(block)
                 bar.update(len(block))
     if target.tell() != size:
-        raise ConnectionError(f"{target.tell():,} bytes came instead of {size:,}")
+        raise ConnectionError(f"received {target.tell():,} bytes instead of {size:,}")

@@ -1,8 +1,8 @@
-"""CSV files of dataclasses, that keep every value to the bit.
+"""CSV files of dataclasses, which keep every value to the bit.
 
-A dataclass for each table: its fields are the columns, in order. Written with `repr`, a float comes
-back as the same float; what is not known is an empty cell. Text that a spreadsheet would run as a
-formula begins with an apostrophe, which is what people write there to say that it is text.
+Each table has a dataclass whose fields are the columns, in order. Floats are written with `repr`,
+so they are read back exactly, and None is an empty cell. Text that a spreadsheet would run as a
+formula gets an apostrophe in front, with which spreadsheets mark text.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 ACTING = tuple("=+-@\t\r'")
-"""What text must not begin with in a spreadsheet; and the apostrophe itself, to be told apart."""
+"""First characters that make a spreadsheet run a text, and the apostrophe that marks text."""
 
 Row = TypeVar("Row", bound="DataclassInstance")
 
 
 def write_rows(path: Path, kind: type[Row], rows: Iterable[Row]) -> None:
-    """Write a table as CSV with a header; equal rows give equal bytes."""
+    """Write a table as CSV with a header. Equal rows give equal bytes."""
     columns = [field.name for field in fields(kind)]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -37,13 +37,16 @@ def write_rows(path: Path, kind: type[Row], rows: Iterable[Row]) -> None:
     whole = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
     for row in rows:
         cells = [_cell(getattr(row, column)) for column in columns]
-        # A lone carriage return is a line end to readers, and none to this writer.
+        # Readers take a lone carriage return for a line end, but this writer does not quote it.
         (whole if any("\r" in cell for cell in cells) else writer).writerow(cells)
     write_text(path, text.getvalue())
 
 
 def read_rows(path: Path, kind: type[Row]) -> list[Row]:
-    """Read a table that `write_rows` wrote; UserError if it is not there or is another table."""
+    """Read a table that `write_rows` wrote.
+
+    Raises UserError if the file does not exist or is another table.
+    """
     hints = get_type_hints(kind)
     cells = read_cells(path)
     if cells[:1] != [list(hints)]:
@@ -60,7 +63,10 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
 
 
 def read_cells(path: Path) -> list[list[str]]:
-    """Any CSV file as text, its header first; UserError if it is not there."""
+    """Return the cells of any CSV file as text, header first.
+
+    Raises UserError if the file does not exist.
+    """
     try:
         text = intact(path).read_bytes().decode()
     except FileNotFoundError as error:

@@ -1,4 +1,4 @@
-"""Safetensors files of any size, read a megabyte at a time."""
+"""Reading of safetensors files of any size, one megabyte at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from noiseband.errors import UserError
 from noiseband.io.checksums import intact
 
 CHUNK = 1 << 20
-"""Bytes read at once: small enough to stay in a core's cache while they are hashed or compared."""
+"""Bytes read at once, few enough to stay in a core's cache while they are hashed or compared."""
 
 DTYPES = {
     "BOOL": torch.bool, "U8": torch.uint8, "I8": torch.int8, "U16": torch.uint16,
@@ -23,12 +23,12 @@ DTYPES = {
     "F64": torch.float64, "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2,
     "C64": torch.complex64,
 }  # fmt: skip
-"""Safetensors' names of the types whose elements are whole bytes."""
+"""Safetensors' names for dtypes whose elements are whole bytes."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a tensor lies in a file. Elements are little-endian and in row-major order."""
+    """The place of a tensor in a file. Elements are little-endian and in row-major order."""
 
     dtype: torch.dtype
     shape: tuple[int, ...]
@@ -37,20 +37,20 @@ class Entry:
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Size of the tensor in bytes."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 
 class TensorFile:
-    """The tensors of a safetensors file; memory for one chunk, whatever its size."""
+    """The tensors of a safetensors file. Reading takes memory for one chunk only."""
 
     def __init__(self, path: Path) -> None:
-        """Raises UserError where it is no safetensors file, or damaged, or of an unknown type."""
+        """Raise UserError if the file is damaged, not safetensors, or has an unknown dtype."""
         self.path = path
         self.entries: dict[str, Entry] = {}
-        """By name, in the file's order."""
+        """The tensors' places by name, in the order of the file."""
         try:
-            # The library checks the header: tensors one after another, without a gap or an overlap.
+            # The library checks that the tensors follow one another without gaps or overlaps.
             with safe_open(intact(path), framework="numpy") as file:
                 self.metadata: dict[str, str] = file.metadata() or {}
                 headers = [(name, file.get_slice(name)) for name in file.offset_keys()]
@@ -61,14 +61,14 @@ class TensorFile:
             raise UserError(f"{path}: not a readable safetensors file ({error})") from error
         for name, kind, shape in kinds:
             if kind not in DTYPES:
-                raise UserError(f"{path}: tensor {name} is of type {kind}, which is not supported")
+                raise UserError(f"{path}: tensor {name} has type {kind}, which is not supported")
             self.entries[name] = Entry(DTYPES[kind], shape, begin)
             begin += self.entries[name].size
 
     def chunks(self, name: str) -> Iterator[memoryview]:
-        """A tensor's bytes in order. Each piece is valid until the next one is asked for.
+        """Yield a tensor's bytes in order. Each piece is valid until the next one is requested.
 
-        Raises UserError where the file ends early.
+        Raises UserError if the file ends early.
         """
         entry = self.entries[name]
         buffer = memoryview(bytearray(min(CHUNK, entry.size)))

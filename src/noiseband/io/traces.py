@@ -19,16 +19,16 @@ class Row:
     """One optimiser step."""
 
     step: int
-    """Counted from 0."""
+    """Number of the step, counted from 0."""
     loss: float
-    """Mean training loss over the slots, nats, before the step."""
+    """Mean training loss over the slots before the step, in nats."""
     learning_rate: float
-    """The rate that the step used."""
+    """Learning rate of the step."""
     gradient_norm: float
-    """Global norm before clipping."""
+    """Global norm of the gradient before clipping."""
     clipped: bool
     skipped: bool
-    """Whether the gradient was not finite, so that the weights stayed as they were."""
+    """Whether the weights were left unchanged because the gradient was not finite."""
     weights_checksum: int
     """Wrap-around sum of the weights' bits after the step."""
 
@@ -38,37 +38,37 @@ SCHEMA = pa.schema([(field.name, _TYPES[str(field.type)]) for field in fields(Ro
 
 
 def table(rows: list[Row]) -> pa.Table:
-    """Rows as an Arrow table with the schema of the trace file."""
+    """Return the rows as an Arrow table with the schema of a trace file."""
     return pa.Table.from_pylist([asdict(row) for row in rows], schema=SCHEMA)
 
 
 def write_trace(path: Path, rows: list[Row]) -> None:
-    """Write `trace.parquet`; equal rows give equal bytes."""
+    """Write `trace.parquet`. Equal rows give equal bytes."""
     with atomic(path) as temporary:
         pq.write_table(table(rows), temporary, compression="zstd")
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """A trace file, or some of its columns.
+    """Read a trace file, or some of its columns.
 
-    Raises FileNotFoundError, and DamagedError for a file that is no trace.
+    Raises FileNotFoundError, or DamagedError if the file is not a trace.
     """
     try:
         found = pq.read_table(intact(path), columns=columns, use_threads=False)
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, FileNotFoundError) or getattr(error, "errno", None) is not None:
-            raise  # not there, or not to be read: no word about what is in it
+            raise  # The file is missing or unreadable, which says nothing about its content.
         raise DamagedError(path, f"not a trace: {str(error).splitlines()[0]}") from None
     wanted = SCHEMA if columns is None else pa.schema([SCHEMA.field(name) for name in columns])
     if not found.schema.equals(wanted) or any(column.null_count for column in found.columns):
         raise DamagedError(path, "not a trace: it has other columns, or gaps in them")
     if not found.num_rows:
-        raise DamagedError(path, "a trace without any step")
+        raise DamagedError(path, "a trace without steps")
     return found
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a trace file. Raises as `read_table` does."""
+    """Read the rows of a trace file. Raises the same errors as `read_table`."""
     records: list[dict[str, Any]] = read_table(path).to_pylist()
     return [Row(**record) for record in records]
 
@@ -79,16 +79,16 @@ class DifferentRow:
 
     step: int
     columns: list[str]
-    """Those that differ, in the order of a row; `step` where one trace is shorter."""
+    """Columns that differ, in the order of a row; `step` if one trace is shorter."""
 
 
 def first_different_row(a: list[Row], b: list[Row]) -> DifferentRow | None:
-    """The first step whose records differ, or None. Floats are compared by their bits."""
+    """The first step at which two traces differ, or None. Floats are compared by their bits."""
     for one, other in zip(a, b, strict=False):
         columns = [
             name
             for name, value in asdict(one).items()
-            if repr(value) != repr(getattr(other, name))  # NaN is itself, 0.0 is not -0.0
+            if repr(value) != repr(getattr(other, name))  # NaN equals NaN, 0.0 differs from -0.0
         ]
         if columns:
             return DifferentRow(one.step, columns)

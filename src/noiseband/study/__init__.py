@@ -1,4 +1,4 @@
-"""Config file to typed, validated Study and Run objects: the only reader of YAML."""
+"""Turns a config file into typed, validated Study and Run objects. Nothing else reads YAML."""
 
 from noiseband.study.config import StudyConfig
 from noiseband.study.load import load_study, parse_study

@@ -1,4 +1,4 @@
-"""The files that a study's stages leave, and which of them are equal across reruns."""
+"""The files that a study's stages write, and which of them are equal across reruns."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def finetuned_files(study: Study, *names: str) -> list[Path]:
 
 
 def judged_files(study: Study) -> list[Path]:
-    """Every judging round of every protocol that some run is fine-tuned by."""
+    """Every judging round of every protocol that at least one run is fine-tuned with."""
     protocols = dict.fromkeys(protocol for _, protocol, _ in finetuned_models(study))
     rounds = range(1, study.config.judge.rounds + 1)
     return [study.paths.judged_round(name, number) for name in protocols for number in rounds]
 
 
 def corpora_made_of(study: Study, what: Literal["text", "tokens"]) -> list[str]:
-    """Names of the corpora that this study tokenises from text, or takes as tokens from others."""
+    """Names of the corpora that this study tokenises from text, or takes as ready-made tokens."""
     kind = Corpus if what == "text" else TokenisedCorpus
     return [name for name, one in study.config.corpora.items() if isinstance(one, kind)]
 
@@ -77,12 +77,12 @@ def corpus_files(study: Study) -> list[Path]:
 
 
 def contamination_files(study: Study) -> list[Path]:
-    """What was counted for every pair of a test window and training tokens."""
+    """The contamination counts of every pair of a test window and training tokens."""
     return [study.paths.contamination(name) for name in contaminations(study)]
 
 
 def table_inputs(study: Study) -> list[Path]:
-    """What the tables are made of."""
+    """The files that the tables are made from."""
     return [
         *run_files(study, "recipe.json", "model.json", "trace.parquet", "test_loss.json"),
         *pretrained_files(study, "pretrained.json", "model.json", "test_loss.json"),
@@ -93,9 +93,9 @@ def table_inputs(study: Study) -> list[Path]:
 
 
 def judged_artefacts(study: Study) -> list[Path]:
-    """Files that hold what a judge said, where asking it again may give something else.
+    """Files that depend on a judge's replies, if asking it again may give other replies.
 
-    What it said once is stored, so these files are equal across reruns that keep the store.
+    Replies are stored, so these files are equal across reruns that keep the store.
     """
     if study.config.judge.repeatable or not finetuned_models(study):
         return []

@@ -1,6 +1,6 @@
-"""Checks that no single section can make: names that must exist, changes that must change.
+"""Checks across sections: names must exist, and interventions must change something.
 
-Those of runs are in `run_checks`.
+The checks of runs are in `run_checks`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from noiseband.study.run_checks import check_runs
 from noiseband.study.runs import BASELINE, CONTINUED, apply
 
 LONGEST_SET = 200
-"""Characters of a run's interventions in its name, which is a folder's."""
+"""Most characters for the interventions in a run's name, which is also a folder's name."""
 
 
 def check(valid: dict[str, Any]) -> list[Problem]:
-    """Problems across sections, as far as the sections that parsed allow.
+    """Return the problems across sections, checking only the sections that parsed.
 
     Args:
         valid: section name to its parsed value, without the sections that did not parse.
@@ -32,7 +32,7 @@ def check(valid: dict[str, Any]) -> list[Problem]:
     if "recipe" in valid and corpora:
         problems += _corpus(valid["recipe"], corpora, "recipe")
         if problems:
-            corpora = {}  # said once: every intervention inherits the mistake
+            corpora = {}  # Every intervention inherits the mistake; report it once.
         else:
             corpus = corpora[valid["recipe"].data.corpus]
             problems += check_pretrained(
@@ -57,7 +57,7 @@ def check(valid: dict[str, Any]) -> list[Problem]:
 
 
 def _corpus(recipe: BaselineRecipe, corpora: dict[str, AnyCorpus], key: str) -> list[Problem]:
-    """The corpus must exist and its tokenizer have the model's vocabulary."""
+    """Check that the corpus exists and that its tokenizer has the model's vocabulary size."""
     name = recipe.data.corpus
     if name not in corpora:
         return unknown_names(f"{key}.data.corpus", name, corpora)
@@ -77,7 +77,7 @@ def _interventions(
     for name, value in interventions.items():
         key = f"interventions.{name}"
         if name in (BASELINE, CONTINUED):
-            problems.append(Problem(key, None, "the name is taken: call it another"))
+            problems.append(Problem(key, None, "noiseband uses this name itself; choose another"))
         elif isinstance(value, list):
             problems += _stack(key, value, interventions)
         else:
@@ -95,7 +95,7 @@ def _changes(
         if dotted not in keys:
             remedy = f"no such recipe key; {nearest(dotted, keys)}"
             if inside := [k for k in keys if k.startswith(f"{dotted}.")]:
-                remedy = f"a section of the recipe; name the key with dots, as in {inside[0]}"
+                remedy = f"is a section of the recipe; name a key in it, such as {inside[0]}"
             problems.append(Problem(f"{key}.{dotted}", value, remedy))
         elif keys[dotted] == value and type(keys[dotted]) is type(value):
             problems.append(
@@ -110,14 +110,14 @@ def _changes(
     except ValidationError as error:
         return from_pydantic(error, key, BaselineRecipe)
     if changed == recipe:
-        return [Problem(key, None, "changes nothing: equal to the baseline")]
+        return [Problem(key, None, "changes nothing: its recipe is equal to the baseline's")]
     return _corpus(changed, corpora, key) if corpora else []
 
 
 def _stack(
     key: str, parts: list[str], interventions: dict[str, Changes | list[str]]
 ) -> list[Problem]:
-    """A stack must name two or more single interventions that do not contradict each other."""
+    """Check that a stack names two or more single interventions that do not conflict."""
     problems: list[Problem] = []
     set_by: dict[str, str] = {}
     for position, part in enumerate(parts):
@@ -125,7 +125,7 @@ def _stack(
         problems += unknown_names(place, part, interventions)
         changes = interventions.get(part, {})
         if isinstance(changes, list):
-            remedy = "a stack of stacks; list the single interventions instead"
+            remedy = "is itself a stack; list its single interventions instead"
             problems.append(Problem(place, part, remedy))
             continue
         for dotted, value in changes.items():
@@ -139,7 +139,7 @@ def _stack(
 
 
 def _design(design: Design, interventions: dict[str, Changes | list[str]]) -> list[Problem]:
-    """Factors must be single interventions that can be switched each by itself."""
+    """Check that the factors are single interventions that can be switched independently."""
     problems: list[Problem] = []
     set_by: dict[str, str] = {}
     for position, factor in enumerate(design.factors):
@@ -153,7 +153,7 @@ def _design(design: Design, interventions: dict[str, Changes | list[str]]) -> li
         for dotted in changes:
             other = set_by.setdefault(dotted, factor)
             if other != factor:
-                remedy = f"sets {dotted}, and so does {other}: they cannot both be on; drop one"
+                remedy = f"sets {dotted}, as does {other}, so they cannot both be on; remove one"
                 problems.append(Problem(key, factor, remedy))
     if problems:
         return problems
@@ -165,6 +165,6 @@ def _design(design: Design, interventions: dict[str, Changes | list[str]]) -> li
         return [Problem("design", None, str(error))]
     longest = "+".join(design.factors)
     if len(longest) > LONGEST_SET:
-        remedy = f"{len(longest)} characters name the run with all on; {LONGEST_SET} are possible"
-        return [Problem("design.factors", None, f"{remedy}: give the interventions shorter names")]
+        remedy = f"their names together have {len(longest)} characters of at most {LONGEST_SET}"
+        return [Problem("design.factors", None, f"{remedy}; give the interventions shorter names")]
     return []

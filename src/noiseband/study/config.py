@@ -19,7 +19,7 @@ Share = Annotated[float, Field(gt=0, le=1)]
 
 def _results(value: str) -> str:
     if not value.strip() or not value.isprintable():
-        raise ValueError("not the name of a folder; write one")
+        raise ValueError("not a folder name; write a name without control characters")
     if "{" in value or "}" in value:
         raise ValueError("Snakemake reads braces as a wildcard; choose another name")
     return value
@@ -29,71 +29,73 @@ class Evaluation(Section):
     """Test loss: token-weighted cross-entropy over a fixed window of held-out tokens."""
 
     corpus: str | None = None
-    """Corpus whose tokens every run is measured on; null takes the one that a run reads."""
+    """Corpus on which every run is measured; null means the corpus that each run reads."""
     split: Literal["test", "validation", "train"] = "test"
-    """Split of the corpus that the window is cut from; of `train`, tokens that no run
-    trains on."""
+    """Split of the corpus that contains the window. With `train`, the window must consist of tokens
+    that no run trains on."""
     start_token: Annotated[int, Field(ge=0)] = 0
     """First token of the split to use."""
     tokens: Positive | None = None
-    """Tokens to use, rounded down to whole batches; null takes the whole split."""
+    """Number of tokens, rounded down to whole batches; null means the whole split."""
     batch: Positive = 16
-    """Sequences in a forward pass; part of the protocol, since other shapes give other bits."""
+    """Sequences in a forward pass. Part of the protocol, since another shape gives other bits."""
     precision: Literal["float32", "float16-amp", "bfloat16-amp"] = "float32"
     """Arithmetic of the forward pass."""
 
 
 class Samples(Section):
-    """Text drawn from a model while it trains, to show how coherence grows."""
+    """Text sampled from a model while it trains, to show how its coherence grows."""
 
     prompt: Annotated[str, Field(min_length=1)] = "Every effort moves you"
-    """Start of every sample."""
+    """Prompt that every sample starts with."""
     new_tokens: Positive = 20
-    """Tokens to draw."""
+    """Number of tokens to sample."""
     temperature: Annotated[float, Field(ge=0)] = 1.0
-    """0 is greedy."""
+    """Sampling temperature; 0 is greedy decoding."""
     top_k: Positive | None = 25
-    """Draw from the k likeliest tokens only; null takes all."""
+    """Sample from the k most likely tokens only; null means from all."""
     top_p: Share | None = None
-    """Draw from the fewest likeliest tokens with this much probability together; null takes all."""
+    """Sample from the smallest set of most likely tokens with at least this total probability; null
+    means from all."""
     seed: Seed = 42
-    """Seed of the draws; the step is mixed in."""
+    """Seed for sampling, combined with the step."""
 
 
 class Checkpoints(Section):
-    """When a training run is saved. None of it changes the weights."""
+    """When checkpoints are written. None of this changes the weights."""
 
     every: Positive = 617
     """Steps between checkpoints and samples; the first and last step are always included."""
     last: Positive = 2
-    """Newest checkpoints kept in the work folder."""
+    """How many of the newest checkpoints to keep in the work folder."""
     keep: list[Annotated[int, Field(ge=0)]] | Literal["all"] = []
-    """Steps whose checkpoints are kept besides, and made if `every` would not; or `all` that are
-    made, so that `noiseband diverge` need not train more than `every` steps anew."""
+    """Further steps whose checkpoints are written and kept; or `all`, to keep every checkpoint, so
+    that `noiseband diverge` never has to retrain more than `every` steps."""
 
     def due(self, step: int) -> bool:
-        """Whether a checkpoint is made after that step."""
+        """Whether a checkpoint is written after `step`."""
         return step % self.every == 0 or (self.keep != "all" and step in self.keep)
 
     def keeps(self, step: int) -> bool:
-        """Whether the checkpoint after that step, if one is made, is never removed."""
+        """Whether the checkpoint after `step`, if there is one, is never removed."""
         return self.keep == "all" or step in self.keep
 
 
 class Answers(Section):
-    """How a fine-tuned model answers the test questions: greedily, unless told otherwise."""
+    """How a fine-tuned model answers the test questions; the default is greedy decoding."""
 
     temperature: Annotated[float, Field(ge=0)] = 0.0
-    """0 is greedy."""
+    """Sampling temperature; 0 is greedy decoding."""
     top_k: Positive | None = None
-    """Draw from the k likeliest tokens only; null takes all."""
+    """Sample from the k most likely tokens only; null means from all."""
     top_p: Share | None = None
-    """Draw from the fewest likeliest tokens with this much probability together; null takes all."""
+    """Sample from the smallest set of most likely tokens with at least this total probability; null
+    means from all."""
     seed: Seed = 42
-    """Seed of the draws; the row's number is mixed in."""
+    """Seed for sampling, combined with the row's number."""
     rows: Annotated[int, Field(gt=0, multiple_of=8)] = 16
-    """Questions answered at a time; part of the protocol, since other shapes give other bits. A
-    multiple of 8, so that an answer's bits do not depend on its row."""
+    """Questions in a batch. Part of the protocol, since another shape gives other bits; a multiple
+    of 8, so that an answer's bits do not depend on its row in the batch."""
 
 
 class Protocol(Section):
@@ -102,31 +104,32 @@ class Protocol(Section):
     instructions: str
     """Name of an entry of `finetuning.instructions`."""
     epochs: Positive
-    """Most passes over the rows."""
+    """Largest number of passes over the rows."""
     patience: Positive | None
-    """Stop after this many epochs without a lower validation loss and go back to the best one;
-    null runs all epochs and keeps the last."""
+    """Stop after this many epochs without a lower validation loss and return to the best epoch;
+    null means to run all epochs and keep the last."""
     learning_rate: Annotated[float, Field(gt=0)] = 5e-5
     """Constant learning rate of AdamW."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
-    """Decoupled weight decay on every parameter that is trained."""
+    """Decoupled weight decay on every trained parameter."""
     batch: Positive = 8
     """Rows in an optimiser step."""
     dropout: Fraction
-    """Dropout in fine-tuning, whatever the run was trained with; 0 is off."""
+    """Dropout during fine-tuning, whatever the run was trained with; 0 turns it off."""
     method: Literal["full", "lora"] = "full"
-    """Train every weight, or low-rank adapters that are merged into the weights at the end."""
+    """Train every weight (`full`), or low-rank adapters that are merged into the weights at the end
+    (`lora`)."""
     lora: Lora | None = None
-    """The adapters; with `method: lora` only."""
+    """The adapters, only with `method: lora`."""
     template: TemplateChoice = "alpaca"
     """Prompt around the instruction: Alpaca's, a `short` one (`Q: ... A:`) for short contexts, or
-    one's own `{instruction: ..., input: ..., answer: ...}`."""
+    your own `{instruction: ..., input: ..., answer: ...}`."""
     loss_on: Literal["text", "answer"] = "text"
-    """Whether the prompt's tokens count in the loss."""
+    """Tokens that count in the loss: the whole text with the prompt, or the answer alone."""
     seeds: Annotated[list[Seed], Field(min_length=1)] = [42]
-    """One fine-tuned model for each seed (shuffling, dropout, adapters)."""
+    """Seeds of shuffling, dropout and adapters; each gives one fine-tuned model."""
     max_new_tokens: Positive = 256
-    """Longest answer in tokens."""
+    """Length of the longest answer, in tokens."""
     answers: Answers = Answers()
     """How the test questions are answered."""
 
@@ -146,7 +149,7 @@ class Protocol(Section):
     @model_validator(mode="after")
     def _no_seed_twice(self) -> Protocol:
         if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds={self.seeds}: one is there twice; remove it")
+            raise ValueError(f"seeds={self.seeds}: a seed appears twice; remove it")
         return self
 
 
@@ -158,38 +161,38 @@ class Finetuning(Section):
     protocols: dict[Name, Protocol]
     """Named ways to fine-tune."""
     runs: list[str] | Literal["all"] = "all"
-    """Runs and pretrained models to fine-tune (repeats are left out of `all`)."""
+    """Runs and pretrained models to fine-tune; `all` does not include repeats."""
 
 
 class RunEntry(Section):
-    """One explicit run, beside those that `seeds` and `noise` make. Where one has nothing but a
-    seed that these ask of the baseline, it is that run, by another name."""
+    """One explicit run, in addition to those from `seeds` and `noise`. A baseline run on a seed
+    that those also ask for is trained once, under the name given here."""
 
     name: Name
     """The run's name, unique in the study."""
     interventions: list[str] = []
     """Interventions or stacks applied to the baseline."""
     seed: SeedPair | None = None
-    """Seed for both, or `[init_seed, train_seed]`; not with `repeat_of`. With `continues`, null
-    takes the other run's."""
+    """One seed for both, or `[init_seed, train_seed]`; not with `repeat_of`. With `continues`, null
+    means the other run's seeds."""
     microbatch: Positive | None = None
-    """Another microbatch than the baseline's makes the run a twin."""
+    """A microbatch other than the baseline's, which makes the run a twin."""
     repeat_of: str | None = None
-    """Train another run's recipe afresh, to be compared to the bit."""
+    """Run whose recipe is trained again from the start, to compare the results bit for bit."""
     continues: str | None = None
-    """Run whose final weights this one starts from."""
+    """Run whose final weights this run starts from."""
     start_token: Annotated[int, Field(ge=0)] | None = None
-    """With `continues`: first token to read; null takes the one at which the other run stopped
-    (or the recipe's, if it reads another corpus)."""
+    """With `continues`: first token to read. Null means the token where the other run stopped, or
+    the recipe's start token if the two runs read different corpora."""
     train_tokens: Positive | None = None
-    """With `continues`: tokens to train on; null takes the recipe's."""
+    """With `continues`: number of tokens to train on; null means the recipe's."""
     approximate: bool = False
-    """The recipe stands in for one that is not known in full: the run is shown, fine-tuned and
-    judged, and no verdict, noise or stack rests on it."""
+    """Whether the recipe stands in for one that is not fully known. Such a run is shown, fine-tuned
+    and judged, but is not used for any verdict, noise estimate or stack."""
 
     @property
     def plain(self) -> bool:
-        """Whether it is the baseline's recipe on seeds of its own, but perhaps for microbatch."""
+        """Whether the recipe is the baseline's except for the seeds and perhaps the microbatch."""
         return self.repeat_of is None and self.continues is None and not self.interventions
 
     @model_validator(mode="after")
@@ -197,49 +200,50 @@ class RunEntry(Section):
         if self.repeat_of is not None:
             whole = RunEntry.model_construct(name=self.name, repeat_of=self.repeat_of)
             if self != whole:
-                raise ValueError("repeat_of takes the whole recipe: remove the other keys")
+                raise ValueError("repeat_of takes the whole recipe; remove the other keys")
         elif self.continues is None:
             for key in ("start_token", "train_tokens"):
                 if getattr(self, key) is not None:
                     raise ValueError(
-                        f"{key} belongs to `continues`; name the run to go on from, or remove it"
+                        f"{key} needs `continues`; name the run to continue, or remove it"
                     )
             if self.seed is None:
-                raise ValueError("a run needs a seed (or repeat_of, or continues)")
+                raise ValueError("a run needs one of the keys seed, repeat_of and continues")
         return self
 
 
 class Noise(Section):
-    """Baseline runs that measure noise, by the source of randomness they vary."""
+    """Baseline runs that measure noise, grouped by the seeds that vary."""
 
     init_and_train: list[SeedPair] = []
     """Both seeds vary together."""
     train_only: list[SeedPair] = []
-    """One init_seed, several train_seeds."""
+    """Pairs of one init_seed with several train_seeds."""
     init_only: list[SeedPair] = []
-    """One train_seed, several init_seeds."""
+    """Pairs of one train_seed with several init_seeds."""
 
 
 class Place(Section):
-    """Where a run is trained, if not where the study is. Changes no bits."""
+    """Where a run is trained, if it differs from the study's setting. This changes no bits."""
 
     machine: str | None = None
-    """Entry of `config/machines.yaml`; null takes the study's."""
+    """Name of an entry of `config/machines.yaml`; null means the study's machine."""
     processes: Positive | None = None
-    """Training processes; null takes as many as the study."""
+    """Number of training processes; null means the study's number."""
 
 
 class Design(Section):
     """A factorial design: runs that switch interventions on and off together."""
 
     factors: Annotated[list[str], Field(min_length=2, max_length=15)]
-    """Single interventions. Their runs come from the design, and from `seeds` where it names them;
-    `seeds.default` adds none."""
+    """Single interventions. Their runs come from the design, and from entries of `seeds` that name
+    them; `seeds.default` does not apply to them."""
     fraction: Annotated[int, Field(ge=0)] = 0
-    """p of a 2^(k-p) design of k factors: 0 runs every set of them, 1 half of the sets, and so on.
-    Generators are chosen so that what cannot be told apart hurts least (minimum aberration)."""
+    """The p of a 2^(k-p) design of k factors: 0 runs every combination, 1 runs half of them, and so
+    on. The generators have minimum aberration: they confound as few low-order effects as possible.
+    """
     seeds: Annotated[list[SeedPair], Field(min_length=1)] = [42]
-    """The whole design runs once on each seed, or `[init_seed, train_seed]`."""
+    """Seeds, or `[init_seed, train_seed]` pairs; the whole design runs once on each."""
 
 
 Changes = dict[str, Any]
@@ -251,47 +255,49 @@ class StudyConfig(Section):
     study: Name
     """The study's name."""
     title: str = ""
-    """A sentence for the report's head."""
+    """A sentence for the top of the report."""
     results: Annotated[str, AfterValidator(_results)] = "results"
-    """Folder for everything the study makes; no two studies may share one."""
+    """Folder for everything the study writes; no two studies may share one."""
     corpora: dict[Name, AnyCorpus]
-    """Named corpora."""
+    """Corpora by name."""
     recipe: BaselineRecipe
     """The baseline recipe."""
     interventions: dict[Name, Changes | list[str]] = {}
-    """Name to changed recipe keys (dotted), or to a list of interventions: a stack."""
+    """Interventions by name: the recipe keys to change, written with dots, or a list of other
+    interventions (a stack)."""
     seeds: dict[str, Seeds] = {"default": [42]}
-    """Seeds of every intervention (`default`), and of those that get others by name."""
+    """Seeds by intervention; `default` is for those that are not named here."""
     noise: Noise = Noise()
-    """The noise study."""
+    """The baseline runs that measure noise."""
     design: Design | None = None
     """A full or fractional factorial design over some of the interventions."""
     runs: list[RunEntry] = []
-    """Further runs, named one by one."""
+    """Further runs, each with its own name."""
     pretrained: dict[Name, Pretrained] = {}
-    """Models that others trained, by the names of their rows."""
+    """Models trained elsewhere, by the name that the report gives them."""
     baseline: str
-    """Run that improvements are counted from."""
+    """Run that the others are compared with."""
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """Family-wise error rate of the verdicts."""
     published: bool = False
-    """Whether the report shows the published series beside this study."""
+    """Whether the report also shows the published series."""
     on_mismatch: Literal["stop", "warn"] = "stop"
-    """What to do where `init: reference` weights are not the reference implementation's."""
+    """What to do if the weights of `init: reference` differ from the reference implementation's."""
     evaluation: Evaluation = Evaluation()
     """How the test loss is measured."""
     samples: Samples = Samples()
-    """Text drawn during training."""
+    """Text sampled during training."""
     checkpoints: Checkpoints = Checkpoints()
-    """When training is saved."""
+    """When checkpoints are written."""
     machine: str = "laptop"
-    """Entry of `config/machines.yaml` that hours and costs are counted on; changes no bits."""
+    """Name of an entry of `config/machines.yaml`, used to estimate hours and costs. It changes no
+    bits."""
     processes: Positive = 1
-    """Training processes of one run; changes no bits. A power of two that divides the slots of
-    every run."""
+    """Number of training processes of one run: a power of two that divides the slots of every run.
+    It changes no bits."""
     placement: dict[str, Place] = {}
-    """Runs by name that have another machine, or other processes."""
+    """Runs by name that are trained on another machine or with another number of processes."""
     finetuning: Finetuning | None = None
     """Instruction fine-tuning; without it a study ends at the test loss."""
     judge: Judge = ReferenceJudge()
-    """Who scores the answers."""
+    """The judge that scores the answers."""

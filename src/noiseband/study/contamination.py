@@ -1,4 +1,4 @@
-"""Which test windows are looked for in which training tokens: a job for each pair that occurs."""
+"""The contamination jobs: one for each pair of a test window and training tokens."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from noiseband.study.recipe import Section
 from noiseband.study.runs import Run, Study, trained_on
 
 LONGEST_NAME = 150
-"""Of a result, so that every file system takes it with what is put before and after."""
+"""Most characters in a result's name, so that every file system accepts it with its suffixes."""
 
 
 class Segment(Section):
-    """Tokens of a training split."""
+    """A segment of the tokens of a training split."""
 
     corpus: str
     first: int
     stop: int
-    """One past the last."""
+    """One past the last token."""
 
     @property
     def name(self) -> str:
@@ -26,27 +26,28 @@ class Segment(Section):
 
 
 class ContaminationParams(Section):
-    """Of `contamination`: the test window of some runs, and all that they were trained on."""
+    """Params of `contamination`: a test window, and everything its runs were trained on."""
 
     corpus: str
-    """Whose split the window is cut from."""
+    """Name of the corpus that contains the window."""
     context: int
-    """Of the runs: a window is cut to whole batches of it."""
+    """Context of the runs; the window consists of whole batches of this length."""
     evaluation: Evaluation
-    """Without precision, which moves no window."""
+    """The evaluation without its precision, which does not move the window."""
     end_of_text: int
-    """Id that ends a document."""
+    """Token id that ends a document."""
     training: list[Segment]
-    """In order; segments of one corpus that touch are one."""
+    """Sorted training segments; segments of one corpus that touch are merged."""
     not_compared: list[str]
-    """Corpora that were trained on too and have another vocabulary, so that equal ids are not
-    equal text."""
+    """Further training corpora with another vocabulary, in which equal ids are not equal text."""
 
     @property
     def name(self) -> str:
-        """File name of the result. No corpus has a ~ in its name, so no two are alike;
-        and a crate's addresses need not encode it. One that is too long for a file system ends in
-        its SHA-256 instead."""
+        """File name of the result, joined with `~`.
+
+        No corpus name contains `~`, so names are unique, and the URLs in a crate do not have to
+        encode it. A name that is too long for a file system ends in its SHA-256 instead.
+        """
         window = f"{self.corpus}-{self.context}"
         name = "~".join([window, *(segment.name for segment in self.training)])
         if len(name) <= LONGEST_NAME:
@@ -81,7 +82,7 @@ class ContaminationParams(Section):
 
 
 def merged(segments: list[Segment]) -> list[Segment]:
-    """Sorted, those of one corpus that overlap or touch made one."""
+    """The segments, sorted, with those of one corpus merged if they overlap or touch."""
     found: list[Segment] = []
     for one in sorted(segments, key=lambda s: (s.corpus, s.first, s.stop)):
         last = found[-1] if found else None
@@ -93,13 +94,13 @@ def merged(segments: list[Segment]) -> list[Segment]:
 
 
 def contaminations(study: Study) -> dict[str, ContaminationParams]:
-    """Every job by name, in the order of the runs."""
+    """The params of every job by name, in the order of the runs."""
     each = (ContaminationParams.of(study, run) for run in study.runs.values())
     return {params.name: params for params in each}
 
 
 def contaminated_runs(study: Study) -> dict[str, list[str]]:
-    """The runs that each job is about, by its name."""
+    """Job name to the names of the runs that the job is about."""
     found: dict[str, list[str]] = {}
     for run in study.runs.values():
         found.setdefault(ContaminationParams.of(study, run).name, []).append(run.name)

@@ -34,7 +34,7 @@ def _found(name: str) -> str:
 
 
 class Source(Section):
-    """Text carried by an installed Python package, read as files and never imported."""
+    """Text in the files of an installed Python package, which is never imported."""
 
     package: str
     """Distribution name."""
@@ -44,60 +44,60 @@ class Source(Section):
     """The reader that turns the package's files into documents: `asv`, `factbook`, or the dotted
     name of a module that has one."""
     sha256: Sha256
-    """SHA-256 of the extracted documents, so that a changed package cannot pass unnoticed."""
+    """SHA-256 of the extracted documents, so that a changed package is noticed."""
 
     @property
     def origin(self) -> str:
-        """What two corpora share that read the same documents."""
+        """A name for the documents, equal in all corpora that read them."""
         return self.package
 
 
 class Files(Section):
-    """Files of a data set on the Hugging Face Hub, or in a folder of one's own."""
+    """Files of a data set on the Hugging Face Hub, or in a folder of your own."""
 
     repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
     """The data set on the Hub, as owner/name."""
     revision: Annotated[str, Field(pattern=r"^[\w./-]+$")] | None = None
-    """Its commit, 40 hex digits; with `unpinned` also a branch or tag."""
+    """The data set's commit, 40 hex digits; with `unpinned`, also a branch or tag."""
     unpinned: bool = False
-    """Take a branch or tag, which may be another commit tomorrow."""
+    """Whether `revision` may be a branch or tag, which can point to another commit tomorrow."""
     path: Annotated[str, Field(min_length=1)] | None = None
-    """Instead of `repo`: a folder, from that in which the study runs."""
+    """A folder to use instead of `repo`, relative to the folder in which the study runs."""
     sha256: dict[str, Sha256] = {}
-    """SHA-256 of files by their names in the data set, checked where given. That of every file is
-    in card.json."""
+    """SHA-256 of files by their names in the data set, for each file that is to be checked. The
+    SHA-256 of every file is in card.json."""
 
     @model_validator(mode="after")
     def _one_place(self) -> Files:
         if (self.repo is None) == (self.path is None):
-            raise ValueError("give one of `repo` (with `revision`) and `path`")
+            raise ValueError("give either `repo` with `revision`, or `path`")
         if (self.repo is None) != (self.revision is None):
-            raise ValueError("`revision` goes with `repo`: the commit, 40 hex digits")
+            raise ValueError("give `repo` and `revision` together; a revision is 40 hex digits")
         if self.unpinned and self.repo is None:
-            raise ValueError("unpinned=True: belongs to `repo`; remove it")
+            raise ValueError("unpinned=True: it needs `repo`; remove it")
         if ".." in (self.revision or ""):
-            raise ValueError(f"revision={self.revision}: no branch or tag is called so; correct it")
+            raise ValueError(f"revision={self.revision}: not a branch or tag; remove the `..`")
         pinned = re.fullmatch("[0-9a-f]{40}", self.revision or "") is not None
         if self.revision is not None and not (pinned or self.unpinned):
             raise ValueError(
-                f"revision={self.revision} may move; give the commit's 40 hex digits (on the "
-                "Hub's page of the data set, under History), or set unpinned: true"
+                f"revision={self.revision} may move; give the commit's 40 hex digits (under "
+                "History on the data set's page on the Hub), or set unpinned: true"
             )
         return self
 
 
 FORMATS = (".parquet", ".jsonl", ".jsonl.gz", ".json.gz", ".txt")
-"""Files of documents: a row each, a line of JSON each, or one for the whole of a text file."""
+"""Formats of document files: a document is a row, a line of JSON, or a whole text file."""
 
 
 class FileSource(Files):
     """Documents in files of text: rows of Parquet, lines of JSON, or whole text files."""
 
     files: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
-    """Names of files, or patterns of them (`sample/10BT/*.parquet`), from the top of the data set.
-    All that match are read, in the order of their names."""
+    """File names or patterns (`sample/10BT/*.parquet`), relative to the top of the data set. All
+    files that match are read, in the order of their names."""
     column: Annotated[str, Field(min_length=1)] = "text"
-    """Column, or key of the JSON objects, that holds the text."""
+    """Column, or key of the JSON objects, that contains the text."""
 
     @model_validator(mode="after")
     def _formats_are_known(self) -> FileSource:
@@ -108,7 +108,7 @@ class FileSource(Files):
 
     @property
     def origin(self) -> str:
-        """What two corpora share that read the same documents."""
+        """A name for the documents, equal in all corpora that read them."""
         return f"{self.repo or self.path}: {', '.join(sorted(self.files))}"
 
 
@@ -117,7 +117,7 @@ def _source_kind(value: Any) -> str:
     return "of a package" if package else "of files"
 
 
-# The tags have a blank in them, so that `problems` can tell them from keys.
+# The tags contain a blank, so that `problems` can tell them from keys.
 AnySource = Annotated[
     Annotated[Source, Tag("of a package")] | Annotated[FileSource, Tag("of files")],
     Discriminator(_source_kind),
@@ -130,15 +130,15 @@ class Tokenizer(Section):
     kind: Literal["bpe", "gpt2"]
     """`bpe` is trained on the corpus's training split; `gpt2` is the published vocabulary."""
     vocabulary: Positive | None = None
-    """Number of ids, end-of-text included; for `bpe` only (`gpt2` has 50,257)."""
+    """Number of token ids including end-of-text, for `bpe` only (`gpt2` has 50,257)."""
     allow_special: bool = False
     """Whether "<|endoftext|>" in a document becomes the end-of-text token, as in the corpora of the
-    published series, and not the tokens of those 13 characters."""
+    published series, instead of being tokenised as 13 ordinary characters."""
 
     @model_validator(mode="after")
     def _vocabulary_belongs_to_bpe(self) -> Tokenizer:
         if self.kind == "gpt2" and self.vocabulary is not None:
-            raise ValueError("vocabulary belongs to kind 'bpe'; remove it ('gpt2' has 50257)")
+            raise ValueError("vocabulary is only for kind 'bpe'; remove it ('gpt2' has 50257)")
         if self.kind == "bpe" and not 257 <= (self.vocabulary or 0) <= 65536:
             raise ValueError(
                 f"vocabulary={self.vocabulary}: kind 'bpe' needs 257 (bytes and end-of-text) "
@@ -148,37 +148,37 @@ class Tokenizer(Section):
 
     @property
     def size(self) -> int:
-        """Number of token ids, end-of-text included."""
+        """Number of token ids, including end-of-text."""
         return self.vocabulary or 50257
 
 
 class SplitTokens(Section):
-    """Tokens in each split, end-of-text after every document included."""
+    """Number of tokens in each split, including end-of-text after every document."""
 
     train: Positive
-    """In the training split."""
+    """Tokens in the training split."""
     validation: Annotated[int, Field(ge=0)]
-    """In the validation split; 0 where there is none."""
+    """Tokens in the validation split; 0 if there is no such split."""
     test: Positive
-    """In the test split."""
+    """Tokens in the test split."""
 
 
 class Documents(Section):
-    """Documents from one or more sources in disjoint splits."""
+    """Documents from one or more sources, in disjoint splits."""
 
     sources: Annotated[list[AnySource], Field(min_length=1)]
-    """Where the documents come from."""
+    """Sources of the documents."""
     order: Literal["hashed", "as-read"] = "hashed"
-    """`hashed` shuffles documents by the SHA-256 of their ids, and of equal texts keeps the first.
-    `as-read` keeps order and equal texts: the first part is for training, then validation, then
-    test."""
+    """`hashed` shuffles documents by the SHA-256 of their ids and drops duplicates of a text.
+    `as-read` keeps the order and the duplicates: training documents come first, then validation,
+    then test."""
     validation: Annotated[float, Field(ge=0, lt=0.5)] = 0.03
     """Share of the documents held out for validation; 0 leaves that split empty."""
     test: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """Share of the documents held out for the test loss."""
 
     def part(self, split: Literal["train", "validation", "test"]) -> tuple[float, float]:
-        """Where a split begins and ends, as shares of the documents in their order."""
+        """Start and end of a split, as shares of the documents in their order."""
         held_out = self.validation + self.test
         if self.order == "hashed":
             bounds = {"test": (0.0, self.test), "validation": (self.test, held_out)}
@@ -188,16 +188,16 @@ class Documents(Section):
 
 
 class Encoded(Section):
-    """What all corpora have in common: tokens of a vocabulary."""
+    """The part that all corpora have in common: a tokenizer and token counts."""
 
     tokenizer: Tokenizer
-    """How text becomes tokens."""
+    """Tokenizer that turns text into tokens."""
     tokens: SplitTokens | None = None
-    """Pinned token counts: checked when the token files are written, and used to refuse a run that
-    reads too far."""
+    """Pinned token counts. They are checked when the token files are written, and a run that would
+    read past the end is refused."""
 
     def same_tokens(self, other: Encoded) -> bool:
-        """Whether both make the same token files: they differ in pins at most."""
+        """Whether both give the same token files, that is, differ in their token counts at most."""
         return self.model_dump(exclude={"tokens"}) == other.model_dump(exclude={"tokens"})
 
     def same_ids(self, other: Encoded) -> bool:
@@ -206,16 +206,16 @@ class Encoded(Section):
 
 
 class Corpus(Documents, Encoded):
-    """Documents and how they become tokens."""
+    """Documents, and the tokenizer that turns them into tokens."""
 
     @property
     def has_validation(self) -> bool:
-        """Whether its validation split is to hold anything."""
+        """Whether the corpus has a validation split."""
         return self.validation > 0
 
 
 class Tokenised(Files):
-    """Token files that others made: safetensors, each with one 1-D uint16 tensor `tokens`."""
+    """Ready-made token files: safetensors, each with one 1-D uint16 tensor named `tokens`."""
 
     train: Annotated[str, Field(pattern=r"\.safetensors$")]
     """File of the training split."""
@@ -226,7 +226,7 @@ class Tokenised(Files):
 
     @property
     def files(self) -> dict[str, str]:
-        """Split to its file, of the splits that have one."""
+        """The name of each split's file, without the splits that have none."""
         names = {"train": self.train, "validation": self.validation, "test": self.test}
         return {split: name for split, name in names.items() if name is not None}
 
@@ -234,21 +234,21 @@ class Tokenised(Files):
     def _files_are_those(self) -> Tokenised:
         names = list(self.files.values())
         if len(set(names)) < len(names):
-            raise ValueError(f"files {', '.join(names)}: one stands for two splits; change it")
+            raise ValueError(f"files {', '.join(names)}: two splits share one; change it")
         if unknown := sorted(self.sha256.keys() - set(names)):
-            raise ValueError(f"sha256={unknown[0]}: no file of a split; valid: {', '.join(names)}")
+            raise ValueError(f"sha256={unknown[0]}: not a split's file; valid: {', '.join(names)}")
         return self
 
 
 class TokenisedCorpus(Encoded):
-    """Tokens that others made."""
+    """Ready-made tokens."""
 
     tokenised: Tokenised
-    """Where the token files are."""
+    """Location of the token files."""
 
     @property
     def has_validation(self) -> bool:
-        """Whether its validation split is to hold anything."""
+        """Whether the corpus has a validation split."""
         return self.tokenised.validation is not None
 
     @model_validator(mode="after")
@@ -271,4 +271,4 @@ AnyCorpus = Annotated[
     Annotated[Corpus, Tag("of text")] | Annotated[TokenisedCorpus, Tag("of tokens")],
     Discriminator(_corpus_kind),
 ]
-"""A corpus, by what its sources hold."""
+"""A corpus made from text, or one of ready-made tokens."""

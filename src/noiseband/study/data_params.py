@@ -1,4 +1,4 @@
-"""What corpora, vocabularies, tokens and instructions depend on: their rules' params."""
+"""Params of the rules that make corpora, vocabularies, tokens and instructions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from noiseband.study.runs import Study
 
 
 class CorpusParams(Documents):
-    """Of `corpus`."""
+    """Params of `corpus`."""
 
     @classmethod
     def of(cls, study: Study, corpus: str) -> CorpusParams:
@@ -20,7 +20,7 @@ class CorpusParams(Documents):
 
 
 class VocabularyParams(Section):
-    """Of `vocabulary`: a tokenizer without what only encoding depends on."""
+    """Params of `vocabulary`: the tokenizer without the settings that only affect encoding."""
 
     kind: Literal["bpe", "gpt2"]
     vocabulary: int | None
@@ -32,7 +32,7 @@ class VocabularyParams(Section):
 
 
 class TokenizeParams(Section):
-    """Of `tokenize`."""
+    """Params of `tokenize`."""
 
     tokens: SplitTokens | None
     allow_special: bool
@@ -44,7 +44,7 @@ class TokenizeParams(Section):
 
 
 class FetchTokensParams(Section):
-    """Of `fetch_tokens`."""
+    """Params of `fetch_tokens`."""
 
     tokenised: Tokenised
     tokens: SplitTokens | None
@@ -52,16 +52,16 @@ class FetchTokensParams(Section):
     @classmethod
     def of(cls, study: Study, corpus: str) -> FetchTokensParams:
         chosen = study.config.corpora[corpus]
-        assert isinstance(chosen, TokenisedCorpus)  # no rule asks for it otherwise
+        assert isinstance(chosen, TokenisedCorpus)  # Rules ask only for corpora of this kind.
         return cls(tokenised=chosen.tokenised, tokens=chosen.tokens)
 
 
 class InstructionsParams(Section):
-    """Of `instructions`."""
+    """Params of `instructions`."""
 
     instructions: Instructions
 
     @classmethod
     def of(cls, study: Study, name: str) -> InstructionsParams:
-        assert study.config.finetuning is not None  # no rule asks for it otherwise
+        assert study.config.finetuning is not None  # Rules ask only in studies that fine-tune.
         return cls(instructions=study.config.finetuning.instructions[name])

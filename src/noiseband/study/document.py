@@ -1,6 +1,6 @@
-"""The config reference: every section and key as Markdown, from the schema that the models make.
+"""The config reference: every section and key as Markdown, made from the models' JSON schema.
 
-`noiseband schema --format markdown` prints it; docs/config.md is its output.
+`noiseband schema --format markdown` prints it, and docs/config.md contains its output.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from noiseband.study.config import StudyConfig
 Schema = dict[str, Any]
 
 SEEDS = 2**63
-"""What says that a whole number is a seed: all are below it."""
+"""Exclusive upper bound of seeds. A field with this bound is a seed."""
 
 HEAD = """\
 # Config reference
 
 Every key of a study's config file, from `noiseband schema --format markdown` (`make schema` writes
-this page; a test compares them). The pocket study, [`config/config.yaml`](../config/config.yaml),
-is an example of most of it. `noiseband runs --config FILE` checks a file and lists its runs.
+this page, and a test checks it). The pocket study, [`config/config.yaml`](../config/config.yaml),
+is an example of most keys. `noiseband runs --config FILE` checks a file and lists its runs.
 
-Rules of the whole file: an unknown key is an error; so is a number in quotes, or a key that is
-there twice. A key without a default is required. Paths count from the folder in which Snakemake
-runs. Losses are in nats. A seed is a whole number from 0 to 2^63 - 1. `<name>` stands for a name of
-your own, `[]` for each entry of a list.
+These rules apply to the whole file: an unknown key is an error, and so is a number in quotes or a
+key that appears twice. A key without a default is required. Paths are relative to the folder in
+which Snakemake runs. Losses are in nats. A seed is a whole number from 0 to 2^63 - 1. `<name>`
+stands for a name of your own, and `[]` for each entry of a list.
 """
 
 
 def config_reference() -> str:
-    """The page, ending in a newline."""
+    """Return the config reference as Markdown, ending in a newline."""
     schema = StudyConfig.model_json_schema()
     parts = [HEAD]
     for path, section in _sections(schema, schema["$defs"]):
@@ -41,7 +41,7 @@ def config_reference() -> str:
 
 
 def _places(schema: Schema, definitions: Schema) -> dict[str, list[str]]:
-    """Definition to the key paths at which it may stand, both in the order of the file."""
+    """Definition to the key paths at which it may appear, both in the order of the file."""
     found: dict[str, list[str]] = {}
 
     def visit(node: Schema, path: str) -> None:
@@ -68,8 +68,8 @@ def _places(schema: Schema, definitions: Schema) -> dict[str, list[str]]:
 
 
 def _sections(schema: Schema, definitions: Schema) -> Iterator[tuple[str, Schema]]:
-    """Each section once, under the first path where it may stand. Sections that share a path (a
-    judge of one kind or another) are told apart by what they are."""
+    """Each section once, under the first path at which it may appear. The headings of sections that
+    share a path (such as the kinds of judge) contain their `kind`."""
     yield "", schema
     places = _places(schema, definitions)
     for name in places:
@@ -98,7 +98,7 @@ def _table(section: Schema, path: str, schema: Schema) -> str:
 
 
 def _value(field: Schema, places: dict[str, list[str]], definitions: Schema) -> str:
-    """What may stand there, in words."""
+    """A description of the values that the field may have."""
     if "$ref" in field:
         name = field["$ref"].rsplit("/", 1)[1]
         if name not in places:
@@ -133,7 +133,7 @@ def _list(field: Schema, places: dict[str, list[str]], definitions: Schema) -> s
 
 
 def _values(field: Schema) -> list[Schema]:
-    """Schemas of the values under names of one's own."""
+    """Schemas of the values of a mapping with arbitrary names as keys."""
     more = field.get("additionalProperties")
     return [
         *field.get("patternProperties", {}).values(),
@@ -150,7 +150,7 @@ def _bounds(field: Schema) -> str:
 
 
 def _default(field: Schema) -> str:
-    """As it is written in YAML; a section's own defaults stand in its own table."""
+    """The default as it is written in YAML. A section's defaults are in the section's own table."""
     default = field.get("default")
     if "$ref" in field or (isinstance(default, dict) and "kind" in default):
         return "its defaults"
@@ -161,6 +161,6 @@ def _default(field: Schema) -> str:
 
 
 def _anchor(heading: str) -> str:
-    """As GitHub makes it from a heading: no punctuation but hyphens and underscores."""
+    """The anchor that GitHub makes from a heading: no punctuation but hyphens and underscores."""
     kept = "".join(c for c in heading.lower() if c.isalnum() or c in " -_")
     return kept.replace(" ", "-")

@@ -1,4 +1,4 @@
-"""The runs that a config makes: from noise, seeds, design, and one by one."""
+"""The runs of a config: from `noise`, `seeds` and `design`, and the entries of `runs`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from noiseband.study.runs import BASELINE, CONTINUED, Run, apply, changes_of, se
 def in_order(entries: Sequence[RunEntry], names: Iterable[str]) -> list[RunEntry]:
     """The entries, each after the run that it continues. `names` are runs that exist already.
 
-    Repeats are left out, and so is what goes on from a run that is not there, or from itself.
+    Repeats are left out, and so are entries that continue an unknown run or are part of a circle.
     """
     known, found = set(names), list[RunEntry]()
     waiting = [entry for entry in entries if entry.repeat_of is None]
@@ -27,8 +27,8 @@ def in_order(entries: Sequence[RunEntry], names: Iterable[str]) -> list[RunEntry
 def expand(config: StudyConfig) -> list[Run]:
     """All runs of a study: noise, seeds of each intervention, design, named runs, repeats.
 
-    A seed pair that several noise components name is one run, and so is one that a design and
-    another section ask for; the caller reports two different runs with one name.
+    If several noise components name a seed pair, or a design and another section ask for the same
+    run, there is one run. The caller reports two different runs that have one name.
     """
     runs = seeded(config)
     by_name = {run.name: run for run in runs}
@@ -46,7 +46,7 @@ def expand(config: StudyConfig) -> list[Run]:
 
 
 def seeded(config: StudyConfig) -> list[Run]:
-    """The runs that no entry of `runs` names: noise, seeds of each intervention, design."""
+    """The runs that no entry of `runs` defines: noise, seeds of each intervention, design."""
     noise = config.noise
     pairs = map(seed_pair, [*noise.init_and_train, *noise.train_only, *noise.init_only])
     baselines = map(seed_pair, config.seeds.get(BASELINE, []))
@@ -67,7 +67,7 @@ def seeded(config: StudyConfig) -> list[Run]:
 
 
 def _named_baselines(config: StudyConfig) -> set[tuple[int, int]]:
-    """Seed pairs of the baseline that runs of `runs` have, under names of their own."""
+    """Seed pairs of the baseline runs that entries of `runs` define under names of their own."""
     usual = (None, config.recipe.batch.microbatch)
     return {
         seed_pair(entry.seed)
@@ -77,11 +77,11 @@ def _named_baselines(config: StudyConfig) -> set[tuple[int, int]]:
 
 
 def design_sets(config: StudyConfig) -> list[list[str]]:
-    """What is on in each run of the study's design, the baseline first: a list of factors, or the
-    name of the stack that has just these. Empty without a design."""
+    """The interventions of each run of the study's design, the baseline first: a list of factors,
+    or the one stack that consists of these factors. Empty if the study has no design."""
     if config.design is None:
         return []
-    # Here, because most studies have no design and numerical libraries take long to import.
+    # Imported here because most studies have no design, and numerical libraries import slowly.
     from noiseband.stats.design import design
 
     stacks = {frozenset(v): k for k, v in config.interventions.items() if isinstance(v, list)}
@@ -96,7 +96,7 @@ def _from_seeds(
     name: str | None = None,
     microbatch: int | None = None,
 ) -> Run:
-    """The baseline with interventions, from initial weights."""
+    """A run of the baseline with interventions, starting from initial weights."""
     singles = {k: v for n in names for k, v in changes_of(n, config.interventions).items()}
     recipe = config.recipe
     for changes in singles.values():
@@ -114,12 +114,12 @@ def _from_seeds(
 
 
 def _named(config: StudyConfig, entry: RunEntry, runs: dict[str, Run]) -> Run:
-    """A run with an entry of its own, from a seed or from the final weights of one of `runs`."""
+    """The run of an entry, starting from a seed or from the final weights of one of `runs`."""
     other = None if entry.continues is None else runs[entry.continues]
     if entry.seed is not None:
         pair = seed_pair(entry.seed)
     else:
-        assert other is not None  # the model demands one of the two
+        assert other is not None  # RunEntry requires one of the two.
         pair = other.seeds
     run = _from_seeds(config, entry.interventions, pair, entry.name, entry.microbatch)
     run = replace(run, approximate=entry.approximate)
@@ -127,9 +127,9 @@ def _named(config: StudyConfig, entry: RunEntry, runs: dict[str, Run]) -> Run:
 
 
 def _going_on(config: StudyConfig, run: Run, other: Run, entry: RunEntry) -> Run:
-    """The run, moved to the final weights of `other` and the tokens after those that it read.
+    """The run, changed to start from the final weights of `other` and the tokens after its last.
 
-    The label tells apart all that differ in more than their seeds, since verdicts count runs of
+    Runs that differ in more than their seeds get different labels, since verdicts count the runs of
     one label as one change.
     """
     data, label = run.recipe.data, [CONTINUED]
@@ -159,6 +159,6 @@ def _going_on(config: StudyConfig, run: Run, other: Run, entry: RunEntry) -> Run
 
 
 def run_name(intervention: str, pair: tuple[int, int]) -> str:
-    """`baseline-42`, or `baseline-42-23` where the training seed is another."""
+    """`baseline-42`, or `baseline-42-23` if the train_seed differs from the init_seed."""
     init_seed, train_seed = pair
     return f"{intervention}-{init_seed}" + (f"-{train_seed}" if train_seed != init_seed else "")

@@ -1,4 +1,4 @@
-"""A config file that changes another: `extends: other.yaml`, and the keys that differ."""
+"""Config files that extend another: `extends: other.yaml`, and the keys that differ."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from noiseband.errors import UserError
 from noiseband.study.yaml_file import read_yaml
 
 EXTENDS = "extends"
-"""Key that names the other file, from the folder of the one that says it."""
+"""Key that names the other file, relative to the folder of the file that contains the key."""
 
 
 def read_config(path: Path | str) -> Any:
-    """A config file as plain data, over the one that it extends, if any.
+    """Return a config file as plain data, merged over the file that it extends, if any.
 
-    Raises UserError for a file that cannot be read, and for files that extend one another.
+    Raises UserError if a file cannot be read, or if files extend one another in a circle.
     """
     return extended(read_yaml(path), Path(path))
 
 
 def extended(data: Any, path: Path) -> Any:
-    """`data`, which stands in the file `path`, over what it extends."""
+    """Return `data`, the content of the file `path`, merged over the files that it extends."""
     chain = [path]
     layers = [data]
     while isinstance(layers[-1], dict) and EXTENDS in layers[-1]:
@@ -31,11 +31,11 @@ def extended(data: Any, path: Path) -> Any:
         chain.append(chain[-1].parent / other)
         if chain[-1].resolve() in {one.resolve() for one in chain[:-1]}:
             files = " extends ".join(map(str, chain))
-            raise UserError(f"{files}: a circle; let one of them stand for itself")
+            raise UserError(f"{files}: a circle; remove `extends` from one of them")
         if not chain[-1].exists():
             raise UserError(
-                f"{chain[-2]}: extends: {other!r}: no such file; the path starts at the folder of "
-                f"{chain[-2].name}"
+                f"{chain[-2]}: extends: {other!r}: no such file; give its path relative to the "
+                f"folder of {chain[-2].name}"
             )
         layers.append(read_yaml(chain[-1]))
     result = layers.pop()
@@ -46,8 +46,8 @@ def extended(data: Any, path: Path) -> Any:
 
 
 def changed(base: dict[Any, Any], changes: dict[Any, Any]) -> dict[Any, Any]:
-    """`base` with mappings changed key by key and everything else replaced, lists too. Null takes
-    a mapping or a list away."""
+    """Return `base` with `changes` applied: mappings are merged key by key, and everything else is
+    replaced, including lists. Null removes a mapping or a list."""
     result = dict(base)
     for key, value in changes.items():
         old = result.get(key)

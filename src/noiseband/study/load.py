@@ -1,4 +1,4 @@
-"""YAML to a Study, or every problem of the file at once."""
+"""Turns YAML into a Study, or reports every problem of the file at once."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ def load_study(path: Path | str) -> Study:
     """Read and check a config file.
 
     Raises:
-        UserError: where it cannot be read.
-        StudyError: with every problem found, each with its key path, value and remedy.
+        UserError: if the file cannot be read.
+        StudyError: if the study has problems; lists all, each with key path, value and remedy.
     """
     return parse_study(read_config(path), source=str(path))
 
 
 def parse_study(data: Any, source: str = "config") -> Study:
-    """Check a config that is already a mapping (Snakemake's merged `config`, say).
+    """Check a config that is already a mapping, such as Snakemake's merged `config`.
 
     Raises:
-        StudyError: as `load_study`.
+        StudyError: as for `load_study`.
     """
     if not isinstance(data, dict):
         raise StudyError(source, [Problem("", data, "expected keys such as study, recipe, runs")])
     data = _numbers(data)
     valid: dict[str, Any] = {}
     problems: list[Problem] = []
-    # Section by section, so that a mistake in one does not hide those of the others.
+    # Section by section, so that a mistake in one section does not hide those in others.
     for name, info in StudyConfig.model_fields.items():
         if name not in data:
             if info.is_required():
@@ -73,7 +73,7 @@ _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 
 
 def _numbers(value: Any) -> Any:
-    """Read 1e-5 as the number it is meant to be; YAML 1.1 wants 1.0e-5 and gives a string."""
+    """Turn text such as 1e-5 into a number. YAML 1.1 reads it as text, since it expects 1.0e-5."""
     if isinstance(value, dict):
         return {key: _numbers(inner) for key, inner in value.items()}
     if isinstance(value, list):

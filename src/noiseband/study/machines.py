@@ -21,44 +21,44 @@ class Rate(Section):
     model: str
     """Name of an entry of `models`."""
     precision: Precision
-    """Arithmetic that it was measured with."""
+    """Arithmetic used in the measurement."""
     dropout: bool
-    """Whether there was any."""
+    """Whether the measurement used dropout."""
     tokens_per_second: Amount
-    """Of the whole machine."""
+    """Training speed of the whole machine."""
 
 
 class Machine(Section):
-    """A machine that one run has to itself."""
+    """A machine that trains one run at a time, or `runs_at_once`."""
 
     devices: Positive
-    """Processors that share a run, one process each."""
+    """Number of processors that share a run, with one process each."""
     memory_gib: Amount
     """Memory of one device in GiB."""
     base_gib: Annotated[float, Field(ge=0)] = 0.0
-    """What a process holds of it before it trains anything, in GiB."""
+    """Memory that a process takes before it trains anything, in GiB."""
     usd_per_hour: Amount | None = None
-    """Price of the machine."""
+    """Price of the machine in US dollars per hour."""
     watts: Amount | None = None
-    """Power while training."""
+    """Power while training, in watts."""
     runs_at_once: Positive = 1
-    """Runs that the machine trains side by side at these rates."""
+    """Number of runs that the machine trains at the same time at these rates."""
     gpu: bool = False
-    """Whether its devices are GPUs; else each is a share of the CPU and of its memory."""
+    """Whether the devices are GPUs; if not, each is a share of the CPU and its memory."""
     nodes: Positive = 1
-    """Computers that the devices are spread over, equally many on each."""
+    """Number of computers; each has an equal number of the devices."""
     partition: str | None = None
-    """Slurm partition where there are such computers; null leaves it to the cluster."""
+    """Slurm partition that has such computers; null leaves the choice to the cluster."""
     source: str
-    """Where the figures come from."""
+    """Source of the figures."""
     rates: list[Rate]
-    """What was measured."""
+    """Measured training speeds."""
 
     @model_validator(mode="after")
     def _devices_are_spread_evenly(self) -> Machine:
         if self.devices % self.nodes:
             raise ValueError(
-                f"nodes={self.nodes}: {self.devices} devices cannot be spread over them equally"
+                f"nodes={self.nodes} does not divide devices={self.devices}; change one of them"
             )
         return self
 
@@ -69,32 +69,32 @@ class MeasuredMemory(Section):
     model: str
     """Name of an entry of `models`."""
     precision: Precision
-    """Arithmetic."""
+    """Arithmetic used in the measurement."""
     microbatch: Positive
-    """Sequences in a pass."""
+    """Sequences in one forward-backward pass."""
     processes: Positive
     """Processes that shared the run."""
     gib: Amount
-    """As the driver showed it."""
+    """Memory in GiB, as the driver reported it."""
     source: str
-    """Who measured it."""
+    """Source of the measurement."""
 
 
 class Machines(Section):
-    """The whole file."""
+    """The content of `config/machines.yaml`."""
 
     models: dict[str, Model]
-    """Models that something was measured on."""
+    """Measured models by name."""
     machines: dict[str, Machine]
-    """By name."""
+    """Machines by name."""
     memory: list[MeasuredMemory] = []
-    """Measurements that replace estimates."""
+    """Memory measurements, used instead of estimates."""
     links: dict[str, Amount] = {}
-    """Gigabits a second by name."""
+    """Speeds of links between machines or devices by name, in gigabits a second."""
 
 
 def load_machines(path: Path) -> Machines:
-    """Read and check the table. Raises UserError naming key, value and remedy."""
+    """Read and check the table. Raises UserError with key, value and remedy."""
     data = read_yaml(path)
     try:
         found = Machines.model_validate(data)
@@ -118,8 +118,10 @@ def load_machines(path: Path) -> Machines:
 
 
 def machine_of(machines: Machines, name: str, key: str = "machine") -> Machine:
-    """Raises UserError, with the names there are, for one that the table lacks. `key` is where the
-    name was given."""
+    """Return the machine called `name`, which was given under `key`.
+
+    Raises UserError with a valid name if the table has no such machine.
+    """
     if name not in machines.machines:
         problem = unknown_names(key, name, machines.machines)[0]
         raise UserError(str(problem))

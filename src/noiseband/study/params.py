@@ -1,7 +1,7 @@
-"""What each stage depends on: a rule's params, and all that its command is told of the study.
+"""The params of each rule: exactly the part of the study that the stage depends on.
 
-A job does what its params say, not what the config file says by the time it starts, and a change
-of anything else reruns nothing.
+A rule's command gets its params and nothing else of the study. So a job does what its params say,
+even if the config file has changed by the time it starts, and no other change reruns the job.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from noiseband.study.runs import BASELINE, Run, Study, seed_pair
 
 
 class InitParams(Section):
-    """Of `init`: a starting point."""
+    """Params of `init`, which makes initial weights."""
 
     model: Model
-    """Without dropout, which initial weights do not depend on."""
+    """The model with its dropout set to 0, since initial weights do not depend on it."""
     method: Literal["keyed", "reference"]
     seed: int
 
@@ -30,21 +30,22 @@ class InitParams(Section):
 
 
 class StartParams(Section):
-    """Where one run starts."""
+    """The weights that one run starts from."""
 
     run: str
     start: str
-    """Name of its starting point, or `run:<name>` where it starts from another's final weights."""
+    """Name of the initial weights, or `run:<name>` if the run starts from another's final weights.
+    """
     compared_with: str | None
-    """The baseline run that it should start with: of its init_seed, and of its train_seed where
-    there is one."""
+    """A baseline run that should start from the same weights: one with the same init_seed and, if
+    there is one, the same train_seed. None if no baseline run has that init_seed."""
 
 
 class StartsParams(Section):
-    """Of `verify_init`: which run starts where."""
+    """Params of `verify_init`, which checks the weights that runs start from."""
 
     runs: list[StartParams]
-    """In the order in which runs are shown."""
+    """The starts of all runs, in the order in which runs are shown."""
     on_mismatch: Literal["stop", "warn"]
 
     @classmethod
@@ -59,7 +60,8 @@ class StartsParams(Section):
 
 
 def _same_seed(study: Study, run: Run) -> str | None:
-    """The baseline run to compare a run's start with; its own name if it is one."""
+    """Name of the baseline run to compare a run's start with: its own if it is a baseline run, and
+    None if no baseline run has its init_seed."""
     baselines = [
         other
         for other in study.distinct
@@ -76,7 +78,7 @@ def _same_seed(study: Study, run: Run) -> str | None:
 
 
 class TrainParams(Section):
-    """Of `train`: the recipe, and what is recorded while it runs."""
+    """Params of `train`: the recipe, and what is recorded while the run trains."""
 
     run: str
     intervention: str
@@ -104,7 +106,7 @@ class TrainParams(Section):
 
 
 class PretrainedParams(Section):
-    """Of `pretrained`: where the weights are, and what they should be."""
+    """Params of `pretrained`: the location of the weights and what is expected of them."""
 
     repo: str | None
     revision: str | None
@@ -114,9 +116,9 @@ class PretrainedParams(Section):
     sha256: str | None
     weights_sha256: str | None = None
     model: Model
-    """Without dropout, as it is in the file."""
+    """The model in the file, with its dropout set to 0."""
     context: int
-    """Positions that the study uses."""
+    """Number of positions that the study uses."""
 
     @classmethod
     def of(cls, pretrained: PretrainedModel) -> PretrainedParams:
@@ -135,40 +137,40 @@ class PretrainedParams(Section):
 
 
 class ModelParams(Section):
-    """How to load a trained model."""
+    """The params that are needed to load a trained model."""
 
     model: Model
-    """Without dropout: what uses it says its own."""
+    """The model with its dropout set to 0; fine-tuning has a dropout of its own."""
     attention: Literal["explicit", "sdpa"]
 
 
 class EvaluateParams(ModelParams):
-    """Of `evaluate`."""
+    """Params of `evaluate`."""
 
     evaluation: Evaluation
 
     @classmethod
     def of(cls, study: Study, run: Run | PretrainedModel) -> EvaluateParams:
-        # Which corpus it is, the files say.
+        # The corpus is left out because the input files determine it.
         evaluation = study.config.evaluation.model_copy(update={"corpus": None})
         return cls(**_model(run), evaluation=evaluation)
 
 
 class RespondParams(ModelParams):
-    """Of `respond`."""
+    """Params of `respond`."""
 
     protocol: Protocol
 
     @classmethod
     def of(cls, study: Study, run: Run | PretrainedModel, protocol: str) -> Self:
-        assert study.config.finetuning is not None  # no rule asks for it otherwise
-        # The seeds are a list of jobs, not part of any one of them.
+        assert study.config.finetuning is not None  # Rules ask only in studies that fine-tune.
+        # Each seed is a job of its own, so another seed in the list must not rerun this one.
         chosen = study.config.finetuning.protocols[protocol].model_copy(update={"seeds": [0]})
         return cls(**_model(run), protocol=chosen)
 
 
 class FinetuneParams(RespondParams):
-    """Of `finetune`: answering otherwise must not fine-tune again."""
+    """Params of `finetune`, without the settings of the answers, which must not retrain a model."""
 
     @classmethod
     def of(cls, study: Study, run: Run | PretrainedModel, protocol: str) -> Self:
@@ -178,45 +180,45 @@ class FinetuneParams(RespondParams):
 
 
 class JudgeParams(Section):
-    """Of `judge`."""
+    """Params of `judge`."""
 
     judge: Judge
 
     @classmethod
     def of(cls, study: Study) -> JudgeParams:
-        # The number of rounds is a number of jobs, not part of any one of them.
+        # Each round is a job of its own, so another round must not rerun this one.
         return cls(judge=study.config.judge.model_copy(update={"rounds": 1}))
 
 
 class TablesParams(Section):
-    """Of `tables`, `figures` and `report`: what the runs are called and how they group."""
+    """Params of `tables`, `figures` and `report`: names of the runs and how they are grouped."""
 
     study: str
     title: str
     runs: list[str]
     """Names of all runs, in the order in which they are shown."""
     recipes: list[str] = []
-    """First 8 digits of the digest of each run's recipe, by which its files must have been made.
-    The whole ones of a thousand runs would be too long for a command line."""
+    """First 8 digits of the digest of each run's recipe, which must be the recipe of its files.
+    Whole digests of a thousand runs would be too long for a command line."""
     baseline: str
     alpha: float
     published: bool
-    """Whether the page shows the published series too."""
+    """Whether the page also shows the published series."""
     noise: dict[str, list[list[int]]]
     """Noise component to its seed pairs."""
     pretrained: list[str] = []
-    """Names of models that others trained."""
+    """Names of the pretrained models."""
     models: list[str]
     """`<run>/<protocol>/<seed>` of every fine-tuned model."""
     corpora: list[str]
     contamination: dict[str, list[str]]
-    """File name of every contamination that was counted, to the runs that it is about."""
+    """File name of each contamination count to the runs that it is about."""
     approximate: list[str] = []
-    """Runs whose recipes only come near those that are meant."""
+    """Names of the runs whose recipes stand in for recipes that are not fully known."""
     factors: list[str]
-    """Of the study's factorial design; empty without one."""
+    """Factors of the study's factorial design; empty if it has no design."""
     fraction: int
-    """p of its 2^(k-p)."""
+    """The p of the 2^(k-p) design; 0 if the study has no design."""
 
     @classmethod
     def of(cls, study: Study) -> TablesParams:
@@ -244,11 +246,11 @@ class TablesParams(Section):
 
 
 class ReportParams(TablesParams):
-    """Of `report`: the same, and what costs are counted on."""
+    """Params of `report`: the same, and the machines that costs are computed for."""
 
     machine: str
     machines: dict[str, str] = {}
-    """Run to its machine, where that is another."""
+    """Run to its machine, for runs on another machine than `machine`."""
 
     @classmethod
     def of(cls, study: Study) -> ReportParams:

@@ -1,4 +1,4 @@
-"""Where the files of a study are: every path under its results folder is written here, once."""
+"""The paths of a study's files. Every path under its results folder is defined here, once."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Paths:
         return self.tokens(corpus) / f"{split}.safetensors"
 
     def vocabulary(self, corpus: str) -> Path:
-        """The rank file that a corpus is tokenised by."""
+        """Rank file of the vocabulary with which a corpus is tokenised."""
         return self.tokens(corpus) / "vocabulary.tiktoken"
 
     def start(self, start: str) -> Path:
-        """Initial weights; their digests are in the file of the same name that ends in `.json`."""
+        """Initial weights. Their digests are in the file of the same name with suffix `.json`."""
         return self.results / "init" / f"{start}.safetensors"
 
     def instructions(self, name: str) -> Path:
@@ -54,7 +54,7 @@ class Paths:
         return self.run(run) / "ift" / protocol / str(seed)
 
     def finetuned_model(self, model: str) -> Path:
-        """The same, of a model that is named `<run>/<protocol>/<seed>`."""
+        """Folder of the fine-tuned model that is named `<run>/<protocol>/<seed>`."""
         run, protocol, seed = model.split("/")
         return self.finetuned(run, protocol, seed)
 
@@ -63,15 +63,15 @@ class Paths:
         return self.results / "judge" / protocol
 
     def judged_round(self, protocol: str, number: int | str) -> Path:
-        """What the judge said in one round, counted from 1."""
+        """The judge's scores in one round, counted from 1."""
         return self.judged(protocol) / f"round-{number}.jsonl"
 
     def contamination(self, window: str) -> Path:
-        """What of a test window is in training tokens."""
+        """Counts of the parts of a test window that also occur in training tokens."""
         return self.results / "contamination" / f"{window}.json"
 
     def verified(self, run: str) -> Path:
-        """The comparison of a run that was trained twice."""
+        """Comparison of a repeat with the run that it repeats."""
         return self.results / "verify" / f"{run}.json"
 
     @property
@@ -80,7 +80,7 @@ class Paths:
         return self.results / "tables"
 
     def table(self, name: str) -> Path:
-        """One of the tables that are CSV."""
+        """One of the study's CSV tables."""
         return self.tables / f"{name}.csv"
 
     def figure(self, name: str) -> Path:
@@ -99,20 +99,20 @@ class Paths:
 
     @property
     def work(self) -> Path:
-        """Folder of what is kept between jobs. No rule declares it: Snakemake leaves it alone."""
+        """Folder for files kept between jobs. No rule declares it, so Snakemake leaves it alone."""
         return self.results / "work"
 
     def training(self, run: str, recipe: Recipe) -> Path:
-        """Folder of a run's checkpoints. It has the recipe in its name, so that a run of another
-        recipe never goes on from them."""
+        """Folder of a run's checkpoints. Its name contains the recipe's digest, so that a run never
+        resumes from checkpoints of another recipe."""
         return self.work / f"{run}-{recipe.digest[:16]}"
 
     def log(self, rule: str, job: str = "") -> Path:
-        """The log of a job; of the rule itself where it has one job only."""
+        """Log of a job, or of the rule if it has only one job."""
         return self.results / "logs" / f"{_joined(rule, job)}.log"
 
     def benchmark(self, rule: str, job: str = "") -> Path:
-        """What Snakemake measured of a job; of the rule itself where it has one job only."""
+        """Snakemake's benchmark of a job, or of the rule if it has only one job."""
         return self.results / "benchmarks" / f"{_joined(rule, job)}.tsv"
 
 

@@ -1,4 +1,4 @@
-"""Models that others trained, which a study compares its runs with."""
+"""Pretrained models, with which a study compares its runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ KNOWN_MODELS = {
 
 
 def _shape(value: Any) -> Any:
-    """A published model's name stands for its shape."""
+    """Replace a published model's name by its shape."""
     if not isinstance(value, str):
         return value
     if value not in KNOWN_MODELS:
@@ -47,55 +47,56 @@ Shape = Annotated[Model, BeforeValidator(_shape, json_schema_input_type=Model | 
 
 
 class Pretrained(Section):
-    """Weights that others trained, to compare the runs with: evaluated, fine-tuned and judged as
-    they are, and no part of any verdict. On the Hub or in a folder: a `GPT2LMHeadModel`, which a
-    published run is too, or weights by the reference's names. `noiseband import` writes the entry.
+    """A model trained elsewhere, to compare the runs with. It is evaluated, fine-tuned and judged
+    like them, but is not part of any verdict. Its weights, on the Hub or in a folder, are those of
+    a `GPT2LMHeadModel` (as in a published run) or have the reference's names. `noiseband import`
+    writes the entry.
     """
 
     repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
     """Repository on the Hub, as owner/name."""
     revision: str | None = None
-    """Its commit, 40 hex digits."""
+    """The repository's commit, 40 hex digits."""
     path: str | None = None
-    """Instead of `repo`: a folder with the same files."""
+    """A folder with the same files, to use instead of `repo`."""
     layout: Literal["gpt2", "reference"] = "gpt2"
-    """`gpt2` for a GPT2LMHeadModel, whose config.json is checked; `reference` for weights by the
-    reference's names (`tok_emb.weight`, ...), with no config."""
+    """`gpt2` for a GPT2LMHeadModel with a config.json, which is checked; `reference` for weights
+    with the reference's names (`tok_emb.weight`, ...) and no config."""
     file: Annotated[str, Field(pattern=r"^[\w][\w./-]*\.safetensors$")] = "model.safetensors"
-    """The file of its weights."""
+    """File of the weights."""
     model: Shape
-    """Its shape, or the name of a published one. Positions beyond the baseline's context are not
-    used, so that all models see the same windows."""
+    """Shape of the model, or the name of a published one. Positions beyond the baseline's context
+    are not used, so that all models see the same windows."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    """SHA-256 of the file of its weights, checked if given."""
+    """SHA-256 of the file of the weights, checked if given."""
     weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    """Digest of its weights by the reference's names, at its full context (`model.json` of a
-    published run), checked if given."""
+    """Digest of the weights with the reference's names, at the model's full context (in
+    `model.json` of a published run), checked if given."""
 
     @field_validator("file")
     @classmethod
     def _inside(cls, value: str) -> str:
         if ".." in value.split("/"):
-            raise ValueError("leaves the folder of the model; name a file inside it")
+            raise ValueError("is outside the model's folder; name a file inside it")
         return value
 
     @model_validator(mode="after")
     def _one_place(self) -> Pretrained:
         if (self.repo is None) == (self.path is None):
-            raise ValueError("give one of `repo` (with `revision`) and `path`")
+            raise ValueError("give either `repo` with `revision`, or `path`")
         if (self.repo is None) != (self.revision is None):
-            raise ValueError("`revision` goes with `repo`: the commit, 40 hex digits")
+            raise ValueError("give `repo` and `revision` together; a revision is 40 hex digits")
         if self.revision is not None and re.fullmatch("[0-9a-f]{40}", self.revision) is None:
             raise ValueError(
-                f"revision={self.revision} may move; give the commit's 40 hex digits (on the "
-                "Hub's page of the repository, under History)"
+                f"revision={self.revision} may move; give the commit's 40 hex digits (under "
+                "History on the repository's page on the Hub)"
             )
         return self
 
 
 @dataclass(frozen=True)
 class PretrainedModel:
-    """A model that others trained. It is measured as the baseline is."""
+    """A pretrained model, which is measured like the baseline."""
 
     name: str
     source: Pretrained
@@ -103,12 +104,12 @@ class PretrainedModel:
 
     @property
     def model(self) -> Model:
-        """Its shape, cut to the baseline's context."""
+        """The model's shape, with the baseline's context."""
         return self.source.model.model_copy(update={"context": self.baseline.model.context})
 
     @property
     def corpus(self) -> str:
-        """The baseline's corpus, whose token ids it knows."""
+        """Name of the baseline's corpus, whose token ids the model shares."""
         return self.baseline.data.corpus
 
     @property
@@ -119,7 +120,7 @@ class PretrainedModel:
 def check_pretrained(
     recipe: BaselineRecipe, tokenizer: Tokenizer, pretrained: Mapping[str, Pretrained]
 ) -> list[Problem]:
-    """Each must read the baseline's tokens, in windows as long as the baseline's."""
+    """Check that each pretrained model can read the baseline's tokens and has its context."""
     problems: list[Problem] = []
     for name, one in pretrained.items():
         key, known = f"pretrained.{name}.model", one.model in KNOWN_MODELS.values()
@@ -127,13 +128,13 @@ def check_pretrained(
             remedy = (
                 f"has {one.model.vocabulary:,} token ids{' of GPT-2' if known else ''}, but the "
                 f"tokenizer of corpus {recipe.data.corpus} is {tokenizer.kind} with "
-                f"{tokenizer.size:,}; compare it in a study whose tokenizer is its own"
+                f"{tokenizer.size:,}; compare it in a study that uses the model's tokenizer"
             )
             problems.append(Problem(key, None, remedy))
         if one.model.context < recipe.model.context:
             remedy = (
                 f"its context {one.model.context:,} is shorter than the baseline's "
-                f"{recipe.model.context:,}, so that their losses do not compare; leave it out"
+                f"{recipe.model.context:,}, so their losses are not comparable; remove the model"
             )
             problems.append(Problem(key, None, remedy))
     return problems

@@ -1,4 +1,4 @@
-"""Mistakes in a config file, in the words of the file."""
+"""Mistakes in a config file, reported with the keys and values of the file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from noiseband.errors import UserError
 from noiseband.terminal import one_line
 
 SECRET = re.compile("(?i)key|secret|passw|auth|credential|signature|(^|[_-])token$")
-"""Names of keys, and of parts of an address, that stand before something to be kept."""
+"""Names of keys and of URL parameters whose values are probably secret."""
 
 
 def _short(text: str, length: int) -> str:
@@ -26,12 +26,12 @@ def _short(text: str, length: int) -> str:
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake: where, what stands there, and what to do."""
+    """One mistake: its key, the value there, and what to do about it."""
 
     key: str
-    """Dotted path of keys."""
+    """Path of keys, joined with dots."""
     value: Any
-    """What stands there; None where it says nothing."""
+    """The value at that key; None if it would not help to show it."""
     remedy: str
 
     def __str__(self) -> str:
@@ -44,7 +44,7 @@ class Problem:
 
 
 class StudyError(UserError):
-    """Everything wrong with a config file, one line a problem."""
+    """All problems of a config file, with one line for each."""
 
     def __init__(self, source: str, problems: list[Problem]) -> None:
         self.problems = problems
@@ -53,38 +53,38 @@ class StudyError(UserError):
 
 
 def nearest(value: str, names: Iterable[str]) -> str:
-    """`did you mean x?`, or all the valid names where none is near."""
+    """`did you mean x?`, or all the valid names if none of them is similar."""
     valid = list(names)
     near = get_close_matches(value, valid, n=1, cutoff=0.4)
     return f"did you mean {near[0]}?" if near else f"valid: {', '.join(valid) or 'none'}"
 
 
 def unknown_names(key: str, value: str, names: Iterable[str]) -> list[Problem]:
-    """A problem where `value` is not one of the names."""
+    """A list with one problem if `value` is not one of the names, and else an empty list."""
     valid = list(names)
     return [] if value in valid else [Problem(key, value, f"no such name; {nearest(value, valid)}")]
 
 
 def secret(message: str) -> PydanticCustomError:
-    """A complaint about a value that is not to be shown: it may hold a key."""
+    """An error about a value that must not be shown, because it may contain a key."""
     return PydanticCustomError("secret", "{message}", {"message": message})
 
 
 def address(text: str) -> SplitResult:
-    """An address in its parts. The complaint about one that has none does not show it."""
+    """Return the parts of a URL. The error for an invalid URL does not show it."""
     try:
         return urlsplit(text)
     except ValueError:
-        raise secret("not an address; write https://host/path") from None
+        raise secret("not a URL; write https://host/path") from None
 
 
-# Pydantic puts the branch of a union into the path; nobody wrote it in the file.
+# Pydantic puts the branch of a union into the path, although it is not in the file.
 _SIMPLE = {"int", "float", "str"}
 _BRANCHES = {"dict", "list", *_SIMPLE, *(f"constrained-{name}" for name in _SIMPLE)}
 
 _PATTERNS = {
     "^[A-Za-z0-9][A-Za-z0-9._-]*$": (
-        "should be letters, digits, '.', '_' and '-', the first a letter or a digit"
+        "should consist of letters, digits, '.', '_' and '-', and start with a letter or a digit"
     ),
     "^[0-9a-f]{64}$": "should be a SHA-256, 64 hexadecimal digits in lower case",
     "^[0-9a-f]{40}$": "should be a commit, 40 hexadecimal digits in lower case",
@@ -93,10 +93,10 @@ _PATTERNS = {
 
 
 def from_pydantic(error: ValidationError, section: str, model: type[BaseModel]) -> list[Problem]:
-    """One problem for each key that pydantic complains about.
+    """Return one problem for each key that pydantic reports.
 
     Args:
-        section: key under which the validated value stands in the file.
+        section: key of the validated value in the file.
         model: the model of the whole file, for the names that would have been valid.
     """
     found: dict[str, Problem] = {}
@@ -124,7 +124,7 @@ def from_pydantic(error: ValidationError, section: str, model: type[BaseModel]) 
         if detail["type"] == "secret":
             value = None
         if key in found and found[key].value == value:
-            # One complaint for each branch of a union: any of them would do.
+            # Pydantic reports each branch of a union, and satisfying any one of them is enough.
             others = found[key].remedy
             remedy = others if others == remedy else f"{others}, or {remedy}"
         found[key] = Problem(key, value, remedy)
@@ -132,7 +132,7 @@ def from_pydantic(error: ValidationError, section: str, model: type[BaseModel]) 
 
 
 def _remedy(detail: ErrorDetails) -> str:
-    """What pydantic asks for, in words of YAML."""
+    """Pydantic's message in the terms of YAML."""
     value = detail["input"]
     wanted = {
         "string_type": "should be text",
@@ -146,17 +146,17 @@ def _remedy(detail: ErrorDetails) -> str:
         message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
         wanted = message[0].lower() + message[1:]
     if value is None and detail["type"] in ("dict_type", "model_type"):
-        return f"nothing stands there; it {wanted}"
+        return f"is empty; it {wanted}"
     if detail["type"] == "string_type" and isinstance(value, int | float):
         return f'{wanted}: put it in quotes, "{value}"'
     if isinstance(value, str) and value.lower() == "none":
-        return f"{wanted}; YAML's word for none is null"
+        return f"{wanted}; write null if you mean none"
     return wanted
 
 
 def _kinds(section: str, model: type[BaseModel]) -> dict[str, type[BaseModel]]:
-    """Models of a section that comes in several, by their `kind`, which pydantic puts first in the
-    path; empty for any other section."""
+    """The models of a section with several kinds, by `kind`, which pydantic puts first in the path.
+    Empty for any other section."""
     info = model.model_fields.get(section)
     if info is None or info.discriminator != "kind":
         return {}
@@ -168,7 +168,7 @@ def _kinds(section: str, model: type[BaseModel]) -> dict[str, type[BaseModel]]:
 
 
 def _fields_at(path: list[str], model: type[BaseModel]) -> list[str]:
-    """Names of the fields of the config models that may lie at a key path."""
+    """Names of the fields of all config models that may appear at a key path."""
     models = [model]
     for part in path:
         infos = [one.model_fields[part] for one in models if part in one.model_fields]

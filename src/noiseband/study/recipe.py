@@ -1,8 +1,8 @@
 """The recipe: everything that decides a run's weights, and nothing else.
 
-Each field is followed by its documentation, which is also what the JSON schema and editors show.
-A recipe's digest covers every field here, so a field that cannot change the weights does not
-belong here, and one that can must not live anywhere else.
+Each field is followed by its documentation, which the JSON schema and editors also show. A recipe's
+digest covers every field here, so a field that cannot change the weights does not belong here, and
+one that can must not be anywhere else.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Section(BaseModel):
 
     @property
     def text(self) -> str:
-        """Canonical JSON: how a rule hands a section to its command. Mappings arrive sorted."""
+        """Canonical JSON, as which a rule passes a section to its command. Mappings are sorted."""
         return canonical_json(self.model_dump())
 
 
@@ -79,13 +79,13 @@ def _added(section: type[BaseModel]) -> tuple[tuple[str, Any], ...]:
 
 
 def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no spaces: equal values give equal text on every machine."""
+    """JSON with sorted keys and no spaces, so that equal values give equal text everywhere."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def _nearest_divisors(number: int, wanted: int) -> str:
-    """The three divisors nearest to `wanted`; of a number beyond all reason, of those that are
-    found soon."""
+    """The three divisors nearest to `wanted`. For a number above 10^10, only divisors up to 10^5
+    and their cofactors are considered."""
     low = [d for d in range(1, min(math.isqrt(number), 10**5) + 1) if number % d == 0]
     valid = {*low, *(number // d for d in low)}
     return ", ".join(map(str, sorted(sorted(valid, key=lambda d: (abs(d - wanted), d))[:3])))
@@ -95,21 +95,21 @@ class Model(Section):
     """A GPT-2-style decoder: learned positions, pre-norm blocks, tanh-GELU feed-forward of 4x."""
 
     vocabulary: Positive
-    """Number of token ids, end-of-text included; must equal the tokenizer's."""
+    """Number of token ids including end-of-text, equal to the tokenizer's."""
     context: Positive
-    """Sequence length in tokens, also the number of learned positions."""
+    """Sequence length in tokens, and the number of learned positions."""
     width: Positive
-    """Size of the residual stream."""
+    """Width of the residual stream."""
     heads: Positive
-    """Attention heads; must divide `width`."""
+    """Number of attention heads; must divide `width`."""
     layers: Positive
-    """Transformer blocks."""
+    """Number of transformer blocks."""
     dropout: Fraction = 0.1
-    """Probability of dropping: summed embeddings, attention weights and each residual branch."""
+    """Dropout probability for summed embeddings, attention weights and each residual branch."""
     qkv_bias: bool = False
     """Whether the query, key and value projections have biases."""
     tied: bool = False
-    """Whether the output head is the token embedding itself."""
+    """Whether the output head shares the weights of the token embedding."""
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Model:
@@ -122,7 +122,7 @@ class Model(Section):
 
     @property
     def architecture(self) -> str:
-        """A readable name of what the initial weights depend on (dropout is not part of it)."""
+        """A readable name for everything that initial weights depend on, and so without dropout."""
         flags = ("-qkv" if self.qkv_bias else "") + ("-tied" if self.tied else "")
         return (
             f"v{self.vocabulary}-c{self.context}-w{self.width}-h{self.heads}-l{self.layers}{flags}"
@@ -130,18 +130,18 @@ class Model(Section):
 
 
 class Data(Section):
-    """Which tokens a run reads. Sequences are contiguous and never shuffled."""
+    """The tokens that a run reads. Sequences are contiguous and never shuffled."""
 
     corpus: str
     """Name of an entry of `corpora`."""
     start_token: Annotated[int, Field(ge=0)] = 0
     """First token of the training split that the run reads."""
     train_tokens: Positive
-    """Tokens to train on; rounded up to whole optimiser steps."""
+    """Number of tokens to train on, rounded up to whole optimiser steps."""
 
 
 class Batch(Section):
-    """How many sequences make an optimiser step, and how they are cut into slots."""
+    """The number of sequences in an optimiser step, and how they are divided into slots."""
 
     sequences: Positive
     """Sequences in one optimiser step (the global batch)."""
@@ -169,33 +169,33 @@ def valid_processes(slots: int) -> list[int]:
 
 
 class Optimizer(Section):
-    """AdamW over every parameter: biases, norms and embeddings are decayed too."""
+    """AdamW with weight decay on every parameter, including biases, norms and embeddings."""
 
     learning_rate: Annotated[float, Field(gt=0)]
     """Peak learning rate."""
     betas: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = [0.9, 0.999]
     """Decay rates of the two moment estimates."""
     eps: Annotated[float, Field(gt=0)] = 1e-8
-    """Added to the root of the second moment."""
+    """Constant added to the square root of the second moment."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
     """Decoupled weight decay."""
     clip_norm: Annotated[float, Field(gt=0)] | None = None
-    """Clip the gradient's global norm at this value; null leaves it alone."""
+    """Largest global norm of the gradient, at which it is clipped; null turns clipping off."""
     fused: bool = True
-    """Use PyTorch's fused AdamW kernel."""
+    """Whether to use PyTorch's fused AdamW kernel."""
 
 
 class Schedule(Section):
-    """Learning rate as a multiple of the peak, by step."""
+    """The learning rate of each step, as a multiple of the peak."""
 
     kind: Literal["constant", "warmup-cosine"] = "constant"
-    """`constant`, or linear warm-up followed by a cosine down to `final`."""
+    """`constant`, or a linear warm-up followed by a cosine decay to `final`."""
     warmup: Fraction = 0.05
-    """Share of all steps spent warming up (rounded down)."""
+    """Share of all steps spent warming up, rounded down to whole steps."""
     start: Annotated[float, Field(gt=0, le=1)] = 1e-5
     """Multiple of the peak at the first step of the warm-up."""
     final: Annotated[float, Field(ge=0, le=1)] = 0.1
-    """Multiple of the peak that the cosine ends at."""
+    """Multiple of the peak at the end of the cosine."""
 
 
 Precision = Literal[
@@ -206,37 +206,40 @@ Precision = Literal[
     "float16-amp-no-tf32",
     "bfloat16-amp-no-tf32",
 ]
-"""`float32` (no TF32), `tf32`, or autocast with float32 weights: 16-bit products, TF32 for what
-autocast leaves in float32 (`-no-tf32`: not even there). float16 scales the loss."""
+"""`float32` without TF32, `tf32`, or autocast with float32 weights and 16-bit products. With
+autocast, products that stay in float32 use TF32 unless the name ends in `-no-tf32`. float16 scales
+the loss."""
 
 
 class BaselineRecipe(Section):
-    """A study's `recipe:`; a run adds its two seeds."""
+    """The baseline's recipe. A run adds its two seeds."""
 
     model: Model
     """The architecture."""
     data: Data
-    """The tokens it reads."""
+    """The tokens that the run reads."""
     batch: Batch
-    """How many at a time."""
+    """The sequences of an optimiser step."""
     optimizer: Optimizer
-    """How a gradient becomes a step."""
+    """The optimiser."""
     schedule: Schedule = Schedule()
-    """How the learning rate moves."""
+    """The learning rate schedule."""
     init: Literal["keyed", "reference"] = "keyed"
-    """How initial weights are drawn: `keyed` by (init_seed, parameter name), or one generator in
-    the order of the `reference` implementation."""
+    """How initial weights are drawn: from generators keyed by (init_seed, parameter name), or from
+    one generator in the order of the reference implementation."""
     precision: Precision = "float32"
     """Arithmetic of the forward and backward pass: `float32` without TF32, `tf32`, or autocast with
-    float32 weights and TF32 for what it leaves in float32 (`-no-tf32`: not even there)."""
+    float32 weights. Products that autocast leaves in float32 use TF32 unless the name ends in
+    `-no-tf32`."""
     attention: Literal["explicit", "sdpa"] = "explicit"
-    """`explicit` masks, softmax and dropout as published, or PyTorch's fused `sdpa`."""
+    """`explicit` mask, softmax and dropout as published, or PyTorch's fused `sdpa`."""
     compile: bool = False
-    """Compile the model and its loss with `torch.compile`: faster on GPUs, and other bits."""
+    """Whether to compile the model and its loss with `torch.compile`, which is faster on GPUs and
+    gives other bits."""
     reduction: Literal["ordered", "allreduce"] = "ordered"
-    """How gradients are summed over slots: `ordered` by a fixed tree, with the same bits for any
-    number of processes, or `allreduce` by DistributedDataParallel, as published, with no such
-    promise."""
+    """How gradients are summed over slots: `ordered` uses a fixed tree, which gives the same bits
+    for any number of processes; `allreduce` uses DistributedDataParallel, as published, and does
+    not promise that."""
     threads: Positive = 1
     """CPU threads of one training process; part of the recipe because sums depend on it."""
 
@@ -247,13 +250,14 @@ class Recipe(BaselineRecipe):
     init_seed: Seed
     """Seed of the initial weights."""
     train_seed: Seed
-    """Seed of everything after (dropout)."""
+    """Seed of all randomness after initialisation (dropout)."""
     continues: str | None = None
-    """Recipe digest of the run whose final weights this one starts from; null: from `init`."""
+    """Recipe digest of the run whose final weights this one starts from; null means that it starts
+    from initial weights."""
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the canonical JSON of every field."""
+        """SHA-256 of the canonical JSON of all fields."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     @property
@@ -262,27 +266,27 @@ class Recipe(BaselineRecipe):
 
     @property
     def steps(self) -> int:
-        """Optimiser steps: training tokens rounded up to whole steps."""
+        """Number of optimiser steps, from the training tokens rounded up to whole steps."""
         return -(-self.data.train_tokens // self.tokens_per_step)
 
     @property
     def stop_token(self) -> int:
-        """Where a run that goes on from this one starts reading: this one's last target."""
+        """Token where a run that continues this one starts reading: this run's last target."""
         return self.data.start_token + self.steps * self.tokens_per_step
 
     @property
     def last_token(self) -> int:
-        """One past the last token that the run reads (the last target is a token of its own)."""
+        """One past the last token that the run reads, which is the last target."""
         return self.stop_token + 1
 
     @property
     def start(self) -> str:
-        """Name of the initial weights: runs with the same `start` share one file."""
+        """Name of the initial weights. Runs with the same `start` share one file."""
         return f"{self.model.architecture}-{self.init}-{self.init_seed}"
 
 
 def flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mapping to one level with dotted keys: `{"a": {"b": 1}}` to `{"a.b": 1}`."""
+    """Flatten a nested mapping to dotted keys: `{"a": {"b": 1}}` becomes `{"a.b": 1}`."""
     flat: dict[str, Any] = {}
     for key, inner in value.items():
         if isinstance(inner, dict):
@@ -293,12 +297,12 @@ def flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def written(value: Any) -> str:
-    """A recipe's value as one would write it in the config."""
+    """A recipe's value as it is written in a config."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def difference(recipe: BaselineRecipe, other: BaselineRecipe) -> dict[str, list[Any]]:
-    """Dotted keys in which two recipes differ, sorted, each with both values; but for the seeds."""
+    """Sorted dotted keys in which two recipes differ, each with both values. Ignores the seeds."""
     seeds = {"init_seed", "train_seed"}
     before, after = (
         flatten(recipe.whole(exclude=seeds)),

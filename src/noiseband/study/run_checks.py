@@ -1,4 +1,4 @@
-"""Checks of the runs that a config makes: their names, what they refer to, what they read."""
+"""Checks of a config's runs: their names, the names they refer to, and the tokens they read."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from noiseband.study.window_checks import check_test_window
 
 
 def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
-    """Problems with runs and with what refers to them.
+    """Return the problems with runs, and with sections that refer to runs.
 
     Args:
         valid: section name to its parsed value; at least recipe, interventions, runs, seeds and
             noise.
-        faulty: interventions with a problem of their own; they are expanded as empty.
+        faulty: interventions with problems of their own; they are expanded as empty.
     """
     problems: list[Problem] = []
     interventions, entries = valid["interventions"], valid["runs"]
     for name, pairs in valid["seeds"].items():
         problems += unknown_names(f"seeds.{name}", name, ["default", BASELINE, *interventions])
         if len(set(map(seed_pair, pairs))) < len(pairs):
-            problems.append(Problem(f"seeds.{name}", pairs, "a seed is there twice; remove it"))
+            problems.append(Problem(f"seeds.{name}", pairs, "a seed appears twice; remove it"))
     for position, entry in enumerate(entries):
         for place, name in enumerate(entry.interventions):
             problems += unknown_names(f"runs.{position}.interventions.{place}", name, interventions)
@@ -51,7 +51,7 @@ def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
         config = config.model_copy(update={"runs": [e for e in entries if e in sound]})
         runs = expand(config)
     except ValidationError as error:
-        # Each change is valid alone, so a combination, or a run's own microbatch, is at fault.
+        # Each change is valid on its own, so a combination or a run's microbatch is at fault.
         return from_pydantic(error, "runs", BaselineRecipe)
     names = unnamed + [entry.name for entry in entries if entry.repeat_of is None]
     problems += _references(entries, names, sound)
@@ -88,11 +88,11 @@ def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
 def _references(
     entries: Sequence[RunEntry], names: Sequence[str], sound: Sequence[RunEntry]
 ) -> list[Problem]:
-    """A run repeats or continues one that is there and no repeat; and no run itself, in a circle.
+    """Check that runs repeat or continue existing runs that are not repeats, without a circle.
 
     Args:
-        names: all runs but repeats.
-        sound: the entries whose chain of runs begins at a seed.
+        names: names of all runs except repeats.
+        sound: the entries whose chain of continued runs begins at a seed.
     """
     problems: list[Problem] = []
     repeats = {entry.name: entry.repeat_of for entry in entries if entry.repeat_of is not None}
@@ -106,7 +106,7 @@ def _references(
         if other is None or entry in sound:
             continue
         if other in repeats:
-            remedy = f"is a repeat of {repeats[other]}, with the same weights; name that one"
+            remedy = f"is a repeat, with the weights of {repeats[other]}; name that run instead"
             problems.append(Problem(key, other, remedy))
         elif other not in names:
             problems += unknown_names(key, other, names)
@@ -118,7 +118,7 @@ def _references(
 
 
 def _circle(name: str, others: dict[str, str | None]) -> list[str]:
-    """The runs from `name` back to itself, each continuing the next; empty where none lead back."""
+    """The runs from `name` back to itself, each continuing the next; empty without a circle."""
     chain, current = [name], others.get(name)
     while current is not None and current not in chain:
         chain.append(current)
@@ -127,7 +127,7 @@ def _circle(name: str, others: dict[str, str | None]) -> list[str]:
 
 
 def _going_on(entries: Sequence[RunEntry], runs: Sequence[Run]) -> list[Problem]:
-    """What a run continues must fit it: the same parameters, from the same initial weights."""
+    """Check that each run has the same parameters and initial weights as the run it continues."""
     problems: list[Problem] = []
     by_name = {run.name: run for run in runs}
     for position, entry in enumerate(entries):
@@ -144,13 +144,13 @@ def _going_on(entries: Sequence[RunEntry], runs: Sequence[Run]) -> list[Problem]
         if changed:
             remedy = (
                 f"its weights do not fit: {', '.join(changed)}; apply the interventions that "
-                "change it to both runs, or to none"
+                "change this to both runs, or to neither"
             )
             problems.append(Problem(f"runs.{position}.continues", entry.continues, remedy))
         if entry.seed is not None and own.init_seed != other.init_seed:
             pair = f"[{other.init_seed}, {own.train_seed}]"
             remedy = (
-                f"weights go on from those of {entry.continues}, whose init_seed is "
+                f"the run starts from the weights of {entry.continues}, which has init_seed "
                 f"{other.init_seed}; write {pair}, or leave seed out"
             )
             problems.append(Problem(f"runs.{position}.seed", entry.seed, remedy))
@@ -158,7 +158,7 @@ def _going_on(entries: Sequence[RunEntry], runs: Sequence[Run]) -> list[Problem]
 
 
 def _same_recipe(runs: Sequence[Run]) -> list[Problem]:
-    """Two runs of one recipe are either a repeat, and must say so, or a mistake."""
+    """Check that no two runs have the same recipe, unless one is declared as a repeat."""
     owner: dict[str, str] = {}
     problems = []
     for run in runs:
@@ -183,7 +183,7 @@ def _enough_tokens(
         ]
         if not far:
             continue
-        # Where a run from the start reads too far, those that go on from it are not the mistake.
+        # If a run from initial weights reads too far, the runs that continue it are not at fault.
         farthest = max(far, key=lambda run: (run.continues is None, run.recipe.last_token))
         remedy = (
             f"run {farthest.name} reads to token {farthest.recipe.last_token:,} but the "
@@ -201,7 +201,7 @@ def _enough_tokens(
 def _measured_on(
     runs: Sequence[Run], corpus: str | None, corpora: dict[str, AnyCorpus]
 ) -> list[Problem]:
-    """Runs of another vocabulary cannot read the corpus that all are measured on."""
+    """Check that every run's vocabulary is that of the corpus on which all runs are measured."""
     if corpus is None or not corpora:
         return []
     key = "evaluation.corpus"
@@ -212,8 +212,8 @@ def _measured_on(
     if not others:
         return []
     remedy = (
-        f"run {others[0].name} reads {others[0].corpus}, whose token ids stand for other text; "
-        "give both the tokenizer gpt2, or leave the key out"
+        f"run {others[0].name} reads {others[0].corpus}, whose token ids mean other text; "
+        "give both corpora the tokenizer gpt2, or leave the key out"
     )
     return [Problem(key, corpus, remedy)]
 
@@ -221,8 +221,8 @@ def _measured_on(
 def _processes(
     runs: Sequence[Run], processes: int, placement: Mapping[str, Place]
 ) -> list[Problem]:
-    """Every run must be able to share its slots evenly. Of those that have as many processes as the
-    study says, that which can least is named."""
+    """Check that every run can divide its slots evenly among its processes. Of the runs with the
+    study's number of processes, only the one with the smallest limit is reported."""
     own = {name: place.processes for name, place in placement.items() if place.processes}
     rest = [run for run in runs if run.name not in own]
     least = sorted(rest, key=lambda run: valid_processes(run.recipe.batch.slots)[-1])[:1]
@@ -233,7 +233,7 @@ def _processes(
         if count not in valid:
             key = f"placement.{run.name}.processes" if run.name in own else "processes"
             remedy = (
-                f"run {run.name} has {slots} slots; processes are a power of two that divides "
+                f"run {run.name} has {slots} slots; choose a power of two that divides "
                 f"them: {', '.join(map(str, valid))}"
             )
             problems.append(Problem(key, count, remedy))
@@ -241,11 +241,11 @@ def _processes(
 
 
 def _kept(runs: Sequence[Run], keep: Sequence[int] | Literal["all"]) -> list[Problem]:
-    """A step that no run takes is a slip of the pen."""
+    """Check that at least one run takes each step whose checkpoint is to be kept."""
     if keep == "all":
         return []
     last = max(run.recipe.steps for run in runs) - 1
-    remedy = f"no run takes this step; they count from 0, and the longest run's last is {last:,}"
+    remedy = f"no run has this step; steps count from 0, and the last of any run is {last:,}"
     return [
         Problem(f"checkpoints.keep.{position}", step, remedy)
         for position, step in enumerate(keep)

@@ -1,4 +1,4 @@
-"""The study as typed objects: which runs there are and the resolved recipe of each."""
+"""The study as typed objects: its runs and the resolved recipe of each."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from noiseband.study.recipe import BaselineRecipe, Model, Recipe
 from noiseband.study.seeds import SeedPair
 
 BASELINE = "baseline"
-"""What the intervention of a run without any is called."""
+"""Intervention name of a run without interventions."""
 CONTINUED = "continued"
-"""What is added to it for a run that starts from another's final weights."""
+"""Added to the intervention name of a run that starts from another run's final weights."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,9 @@ class Run:
 
     name: str
     intervention: str
-    """`baseline`, the name of an intervention or stack, or several joined by `+`; the last of them
-    is `continued` where the run goes on from another, with how, where that is not plain."""
+    """`baseline`, the name of an intervention or stack, or several joined by `+`. For a run that
+    continues another, the last is `continued`, with details if the other run or its tokens differ
+    from the usual."""
     interventions: tuple[str, ...]
     """The single interventions applied, in the order of the config."""
     recipe: Recipe
@@ -34,18 +35,18 @@ class Run:
     """Recipe keys that differ from the baseline's, each with both values; `continues` by name."""
     repeat_of: str | None = None
     continues: str | None = None
-    """The run whose final weights this one starts from."""
+    """Name of the run whose final weights this one starts from."""
     approximate: bool = False
-    """Whether the recipe only comes near the one that is meant; no verdict rests on the run."""
+    """Whether the recipe stands in for one that is not fully known; no verdict uses such a run."""
 
     @property
     def seeds(self) -> tuple[int, int]:
-        """(init_seed, train_seed)"""
+        """The pair (init_seed, train_seed)."""
         return self.recipe.init_seed, self.recipe.train_seed
 
     @property
     def start(self) -> str:
-        """Name of the weights that it starts from: initial ones, or `run:` and another's name."""
+        """Name of the weights that the run starts from: initial weights, or `run:<other run>`."""
         return self.recipe.start if self.continues is None else f"run:{self.continues}"
 
     @property
@@ -54,7 +55,7 @@ class Run:
 
     @property
     def corpus(self) -> str:
-        """The corpus that it reads."""
+        """Name of the corpus that the run reads."""
         return self.recipe.data.corpus
 
     @property
@@ -64,7 +65,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Study:
-    """A validated study. `runs` is ordered as they are reported: baselines first."""
+    """A validated study. `runs` is in the order of the report: baselines first."""
 
     config: StudyConfig
     runs: dict[str, Run] = field(default_factory=dict)
@@ -75,12 +76,12 @@ class Study:
 
     @property
     def paths(self) -> Paths:
-        """Where its files are."""
+        """Paths of the study's files."""
         return Paths(self.results)
 
     @property
     def distinct(self) -> list[Run]:
-        """Runs that are not repeats of another."""
+        """Runs that are not repeats."""
         return [run for run in self.runs.values() if run.repeat_of is None]
 
     @property
@@ -89,19 +90,19 @@ class Study:
 
     @property
     def starts(self) -> dict[str, Recipe]:
-        """Every starting point (file of initial weights), with one recipe that begins there."""
+        """Name of each file of initial weights to a recipe that starts from it."""
         runs = self.runs.values()
         return {run.recipe.start: run.recipe for run in runs if run.continues is None}
 
     def start_file(self, run: Run) -> Path:
-        """The weights that a run starts from."""
+        """File of the weights that a run starts from."""
         if run.continues is not None:
             return self.paths.run(run.continues) / "model.safetensors"
         return self.paths.start(run.recipe.start)
 
     @property
     def pretrained(self) -> dict[str, PretrainedModel]:
-        """Models that others trained, in the order of the config."""
+        """Pretrained models by name, in the order of the config."""
         return {
             name: PretrainedModel(name, source, self.config.recipe)
             for name, source in self.config.pretrained.items()
@@ -109,26 +110,26 @@ class Study:
 
     @property
     def models(self) -> dict[str, Run | PretrainedModel]:
-        """All that has a folder under `runs/`: the runs, then the pretrained models."""
+        """All models with a folder under `runs/`: the runs, then the pretrained models."""
         return {**self.runs, **self.pretrained}
 
     @property
     def corpora(self) -> list[str]:
-        """Names of the corpora that some run reads or is measured on, in the runs' order."""
+        """Names of the corpora that runs read or are measured on, in the order of the runs."""
         read = dict.fromkeys(run.corpus for run in self.runs.values())
         return list(read | dict.fromkeys(map(self.measured_on, self.runs.values())))
 
     def measured_on(self, model: Run | PretrainedModel) -> str:
-        """The corpus that the test window of a run or pretrained model is cut from."""
+        """Name of the corpus that contains the test window of a run or pretrained model."""
         return self.config.evaluation.corpus or model.corpus
 
     def processes(self, run: Run) -> int:
-        """How many processes train a run."""
+        """Number of processes that train a run."""
         place = self.config.placement.get(run.name, Place())
         return place.processes or self.config.processes
 
     def machine(self, run: Run) -> str:
-        """Name of the machine that a run is trained on."""
+        """Name of the machine on which a run is trained."""
         place = self.config.placement.get(run.name, Place())
         return place.machine or self.config.machine
 
@@ -144,8 +145,8 @@ class Study:
 
 
 def trained_on(run: Run, runs: Mapping[str, Run]) -> Iterator[Run]:
-    """The runs whose tokens a run has seen: itself, the one that it goes on from, and so on as far
-    as `runs` has them."""
+    """Yield the runs whose tokens a run has seen: the run itself, the run that it continues, and so
+    on, as long as they are in `runs`."""
     current: Run | None = run
     while current is not None:
         yield current
@@ -153,7 +154,7 @@ def trained_on(run: Run, runs: Mapping[str, Run]) -> Iterator[Run]:
 
 
 def seed_pair(seed: SeedPair) -> tuple[int, int]:
-    """`42` and `[42, 42]` are the same pair."""
+    """Return a seed as (init_seed, train_seed); `42` and `[42, 42]` give the same pair."""
     return (seed, seed) if isinstance(seed, int) else (seed[0], seed[1])
 
 
@@ -170,8 +171,10 @@ def changes_of(name: str, interventions: dict[str, Changes | list[str]]) -> dict
 
 
 def apply(recipe: BaselineRecipe, changes: Changes) -> BaselineRecipe:
-    """The recipe with dotted keys replaced. Raises KeyError for a key that no recipe has, and
-    pydantic's ValidationError for a value that makes no valid recipe."""
+    """Return the recipe with the values of dotted keys replaced.
+
+    Raises KeyError for an unknown key, and pydantic's ValidationError if the recipe is not valid.
+    """
     data = recipe.whole()
     for dotted, value in changes.items():
         *sections, last = dotted.split(".")

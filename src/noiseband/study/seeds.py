@@ -1,4 +1,4 @@
-"""Seeds as a config says them."""
+"""Seeds as they are written in a config."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pydantic import BeforeValidator, Field
 from noiseband.study.recipe import Seed
 
 SeedPair = Seed | Annotated[list[Seed], Field(min_length=2, max_length=2)]
-"""A seed for both, or `[init_seed, train_seed]`."""
+"""One seed for both, or `[init_seed, train_seed]`."""
 
 
 def _seeds(value: Any) -> Any:
     if not isinstance(value, list) or not all(_is_seed(one) for one in value):
         raise ValueError(
-            "should be a list of seeds, such as [42, 22]; a seed is a number from 0 on, or "
-            "[init_seed, train_seed]"
+            "should be a list of seeds, such as [42, 22]; a seed is a whole number of at least 0, "
+            "or [init_seed, train_seed]"
         )
     return value
 
@@ -27,4 +27,4 @@ def _is_seed(value: Any) -> bool:
 
 
 Seeds = Annotated[list[SeedPair], BeforeValidator(_seeds)]
-"""Of one intervention."""
+"""The seeds of one intervention."""

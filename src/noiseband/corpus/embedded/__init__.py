@@ -1,1 +1,1 @@
-"""The pocket study's texts: readers of two packages, and questions made of their facts."""
+"""The pocket study's texts: readers of two packages, and questions made from their facts."""

@@ -1,7 +1,7 @@
-"""Facts about countries, taken from the Factbook's fields by pattern: a dictionary a country.
+"""Facts about countries, extracted from the Factbook's fields by patterns: a dictionary a country.
 
 A field that does not have the expected form gives no fact, so every fact reads well in a
-sentence. `templates` says which facts a question needs.
+sentence. `templates` defines which facts a question needs.
 """
 
 from __future__ import annotations
@@ -49,21 +49,21 @@ PATTERNS = [
     ("Economy", "Exports - commodities", "text", r"(?P<exports>[^()]+) \(\d{4}\)"),
     ("Economy", "Agricultural products", "text", r"(?P<crops>[^()]+) \(\d{4}\)"),
 ]
-"""Category, field, part, and a pattern for the whole part; its named groups are the facts."""
+"""Category, field, part, and a pattern for the whole part. Its named groups are the facts."""
 
 ARTICLE = re.compile(
     r"(United|Federated|Democratic|Dominican|Central African|Holy|Republic|Middle East).*|US|UAE"
     r"|Comoros|Maldives|Netherlands|Philippines|.* (Islands|Region)"
 )
-"""Names that take "the"."""
+"""Names that are used with "the"."""
 
 
 def read_facts(files: Mapping[str, Path]) -> list[Facts]:
-    """Facts of every independent country, in the Factbook's order.
+    """Return the facts of every independent country, in the Factbook's order.
 
-    Each has `name`, `the` (the name with its article) and `The` (the same at a sentence's
-    start); of the facts in `PATTERNS`, `_lists`, `_neighbours` and `_languages` those that its
-    fields give; `other_...`, the facts of another country; and which of the two is `larger`.
+    Each country has `name`, `the` (the name with its article), `The` (the same at the start of a
+    sentence); the facts of `PATTERNS`, `_lists`, `_neighbours` and `_languages` that its fields
+    give; the facts of another country, as `other_...`; and which of the two is `larger`.
     """
     states = [
         _facts(name, entry)
@@ -74,13 +74,13 @@ def read_facts(files: Mapping[str, Path]) -> list[Facts]:
 
 
 def _is_independent(entry: Entry) -> bool:
-    """Whether the entry tells of its independence; territories say "none (territory of ...)"."""
+    """Whether the entry describes an independence; territories have "none (territory of ...)"."""
     independence = part(entry, "Government", "Independence")
     return bool(independence) and not independence.startswith(("none", "NA"))
 
 
 def _facts(name: str, entry: Entry) -> Facts:
-    # A capital or a long name that is the country's name makes no question.
+    # A capital or a long name that equals the country's name is no use in a question.
     facts = {label: fact for label, fact in _matched(entry).items() if fact != name}
     return {**_named(name), **facts, **_lists(facts), **_neighbours(facts), **_languages(entry)}
 
@@ -91,7 +91,7 @@ def _named(name: str) -> Facts:
 
 
 def _with_article(name: str) -> str:
-    """A name inside a sentence: "the Netherlands", "the Gambia" (from "The Gambia"), "Chad"."""
+    """Return a name for use in a sentence: "the Netherlands", "the Gambia", "Chad"."""
     return f"the {name}" if ARTICLE.fullmatch(name) else re.sub("^The ", "the ", name)
 
 
@@ -106,7 +106,8 @@ def _matched(entry: Entry) -> Facts:
 
 
 def _lists(facts: Facts) -> Facts:
-    """Facts that are lists, as a sentence has them, the long ones cut to three; and "a" or "an"."""
+    """Return facts that are lists, in the form of a sentence, and the government with "a" or "an".
+    Of long lists, only the first three items are used."""
     lists: Facts = {}
     for label in {"exports", "crops", "resources"} & facts.keys():
         items = facts[label].split(", ")[:3]
@@ -121,7 +122,8 @@ def _lists(facts: Facts) -> Facts:
 
 
 def _neighbours(facts: Facts) -> Facts:
-    """Neighbours and their number, from "Libya 989 km; Mali 1,359 km"; of up to 8 countries."""
+    """Return up to 8 neighbours and their number, from text such as "Libya 989 km; Mali 1,359 km".
+    A country with more neighbours gets neither fact."""
     borders = facts.get("borders", "").split("; ")
     matches = [re.fullmatch(r"(\D+) [\d.,]+ km", border) for border in borders]
     neighbours = [_with_article(match[1]) for match in matches if match]
@@ -132,7 +134,7 @@ def _neighbours(facts: Facts) -> Facts:
 
 
 def _languages(entry: Entry) -> Facts:
-    """`language` if there is one official language, `languages` if there are more."""
+    """Return `language` if there is one official language, and `languages` if there are more."""
     field = ("People and Society", "Languages")
     spoken = part(entry, *field, "Languages") or part(entry, *field)
     official = re.findall(r"([A-Z]\w+(?: [A-Z]\w+)*) (?:[\d.]+% )?\(official\)", spoken)
@@ -142,7 +144,7 @@ def _languages(entry: Entry) -> Facts:
 
 
 def _partner(facts: Facts, states: list[Facts]) -> Facts:
-    """Another country to set beside this one: any will do, as long as it is always the same."""
+    """Return another country to compare this one with. The choice is arbitrary but fixed."""
     others = [other for other in states if other is not facts]
     return others[int(hashlib.sha256(facts["name"].encode()).hexdigest(), 16) % len(others)]
 
@@ -157,6 +159,6 @@ def _compared(facts: Facts, other: Facts) -> Facts:
 
 
 def joined(items: list[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
+    """Join items as in `a`, `a and b`, or `a, b and c`."""
     *first, last = items
     return f"{', '.join(first)} and {last}" if first else last

@@ -14,24 +14,24 @@ from noiseband.study.instructions import FactbookRows
 
 
 def generate_questions(config: FactbookRows) -> list[dict[str, Any]]:
-    """`config.rows` rows in Alpaca's format: `instruction`, `input` (may be empty), `output`.
+    """Return `config.rows` rows in Alpaca's format: `instruction`, `input` (or empty), `output`.
 
-    `synthetic` is true in all. No two rows have the same instruction and input. The rows are a
-    function of the config alone; a larger `rows` adds rows after the same first ones. Raises
-    UserError for a missing or other package version and for more rows than there are.
+    Every row has `synthetic` set to true, and no two rows have the same instruction and input. The
+    rows depend only on the config, and a larger `rows` adds rows at the end. Raises UserError if
+    the package is missing or has another version, or if there are fewer rows than requested.
     """
     files = package_files(config.package, config.version, "instructions")
     rows = _all_rows(read_facts(files))
     if config.rows > len(rows):
         raise UserError(
-            f"instructions.rows: {config.rows} are wanted, {config.package} {config.version} "
-            f"gives at most {len(rows)}; lower it"
+            f"instructions.rows: {config.rows} rows are requested, but {config.package} "
+            f"{config.version} gives at most {len(rows)}; lower it"
         )
     return [{**row, "synthetic": True} for row in rows[: config.rows]]
 
 
 def _all_rows(countries: list[Facts]) -> list[dict[str, str]]:
-    """A row for each country and template that it has the facts for, in hash order."""
+    """Return a row for each template and each country that has its facts, in hash order."""
     rows: dict[bytes, dict[str, str]] = {}
     for template in TEMPLATES:
         for facts in countries:
@@ -42,8 +42,8 @@ def _all_rows(countries: list[Facts]) -> list[dict[str, str]]:
 
 
 def _row(template: Template, facts: Facts, key: bytes) -> dict[str, str]:
-    # The wording comes from the key's last byte, for the first ones decide the row's position:
-    # with them each split would have wordings of its own.
+    # The wording depends on the key's last byte, because the first bytes decide the row's position:
+    # if they decided both, each split would have its own wordings.
     wording = template.instructions[key[-1] % len(template.instructions)]
     return {
         "instruction": wording.format_map(facts),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Template:
-    """One kind of question, in several wordings; a country has it if it has all the facts."""
+    """One kind of question, in several wordings. A country gets it if it has all of its facts."""
 
     kind: str
     instructions: tuple[str, ...]

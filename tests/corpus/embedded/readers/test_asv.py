@@ -31,7 +31,7 @@ def test_every_chapter_is_a_document_in_the_books_order(chapters: list[Document]
     [
         ("asv/Genesis/1", "In the beginning God created", "and there was morning, the sixth day."),
         ("asv/Genesis/2", "And the heavens and the earth were finished", "were not ashamed."),
-        # A book that starts in the middle of a line of the package's text.
+        # This book starts in the middle of a line of the package's text.
         ("asv/Lamentations/1", "How doth the city sit solitary", "my heart is faint."),
         ("asv/John/11", "Now a certain man was sick, Lazarus", "that they might take him."),
         ("asv/Psalms/117", "O praise Jehovah, all ye nations", "Praise ye Jehovah."),
@@ -56,7 +56,7 @@ def test_joined_the_chapters_are_the_packages_text(
 
 
 def test_chapters_keep_their_paragraphs(chapters: list[Document]) -> None:
-    # Six days and the last paragraph of the chapter, a line each.
+    # Six days and the last paragraph of the chapter are a line each.
     assert len(text_of(chapters, "asv/Genesis/1").split("\n")) == 6
     assert all(chapter.text == chapter.text.strip() != "" for chapter in chapters)
 

