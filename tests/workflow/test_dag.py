@@ -138,7 +138,7 @@ def test_editing_the_report_retrains_nothing(
 def test_editing_the_command_line_the_study_or_the_readme_reruns_nothing(project: Project) -> None:
     line = "\n\n\n", "\n\n# another line\n"
     with (
-        project.edited("src/noiseband/cli/people.py", *line),
+        project.edited("src/noiseband/cli/train.py", *line),
         project.edited("src/noiseband/study/load.py", *line),
         project.edited("README.md", "# noiseband", "# Noiseband"),
     ):
