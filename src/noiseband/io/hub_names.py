@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from noiseband.errors import UserError
 
 if TYPE_CHECKING:
-    from httpx2 import Client, Response
+    from httpx2 import Response
 
 TAG = re.compile(r'(W/)?"?[\w+=~:-][\w.+=~:-]*"?')
 
@@ -29,19 +29,20 @@ def check_name(name: str, place: str) -> None:
 
 def guard() -> None:
     """Have the client's connections, those to come, check what names a file's content."""
-    from huggingface_hub import set_client_factory
-    from huggingface_hub.utils import _http
+    from httpx2 import Client
+    from huggingface_hub import get_session, set_client_factory
 
-    if _http._GLOBAL_CLIENT_FACTORY is not _guarded:
-        set_client_factory(_guarded)
+    now = get_session()
+    hooks = {event: list(checks) for event, checks in now.event_hooks.items()}
+    if _check in hooks["response"]:
+        return
+    hooks["response"].append(_check)
 
+    def guarded() -> Client:
+        """The client's own connection, whoever has chosen it, with one check more."""
+        return Client(event_hooks=hooks, follow_redirects=now.follow_redirects, timeout=now.timeout)
 
-def _guarded() -> Client:
-    from huggingface_hub.utils import _http
-
-    client = _http.default_client_factory()
-    client.event_hooks = {**client.event_hooks, "response": [_check]}
-    return client
+    set_client_factory(guarded)
 
 
 def _check(response: Response) -> None:
