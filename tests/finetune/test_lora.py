@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.func import functional_call
 
 from noiseband.errors import UserError
+from noiseband.finetune.console import Console
 from noiseband.finetune.data import encode_example
 from noiseband.finetune.loop import finetune
-from noiseband.finetune.progress import Progress
 from noiseband.finetune.rows import Row
 from noiseband.finetune.tuner import Tuner, shuffled
 from noiseband.model.gpt import GPT
@@ -105,7 +105,7 @@ def test_adapters_are_nothing_at_first_and_can_be_gone_back_to(
         first = tuner.loss(examples)
         if train:
             tuner.keep()
-            tuner.epoch(1, examples, Progress("test", 1))
+            tuner.epoch(1, examples, Console("test", 1))
             assert tuner.loss(examples) != first
             tuner.go_back()
         assert tuner.loss(examples) == first

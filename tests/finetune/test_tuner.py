@@ -9,8 +9,8 @@ import pytest
 import tiktoken
 import torch
 
+from noiseband.finetune.console import Console
 from noiseband.finetune.data import encode_example
-from noiseband.finetune.progress import Progress
 from noiseband.finetune.rows import Row
 from noiseband.finetune.tuner import Tuner
 from noiseband.model.load import load_model
@@ -18,7 +18,7 @@ from noiseband.study.config import Protocol
 from noiseband.study.recipe import Model
 
 
-class Losses(Progress):
+class Losses(Console):
     """Keeps each step's loss."""
 
     def __init__(self) -> None:

@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.determinism import make_deterministic, pick_device
 from noiseband.errors import UserError
+from noiseband.finetune.console import Console
 from noiseband.finetune.data import encode_example
-from noiseband.finetune.progress import Progress
 from noiseband.finetune.rows import Row, read_rows
 from noiseband.finetune.tuner import Tuner
 from noiseband.io.files import atomic, write_json
@@ -86,7 +86,7 @@ def finetune(
     config = config.model_copy(update={"dropout": protocol.dropout})
     model = load_model(model_file, config, attention, pick_device())
     tuner = Tuner(model, protocol, seed, pad=encoding.eot_token)
-    progress = Progress(f"{model_file}  seed {seed}", protocol.epochs)
+    console = Console(f"{model_file}  seed {seed}", protocol.epochs)
 
     epochs = [Epoch(0, None, tuner.loss(validation))]
     _check_finite(epochs[0], model_file, protocol)
@@ -94,11 +94,11 @@ def finetune(
     for number in range(1, protocol.epochs + 1):
         if protocol.patience is not None and best == number - 1:
             tuner.keep()
-        train_loss = tuner.epoch(number, train, progress)
+        train_loss = tuner.epoch(number, train, console)
         epoch = Epoch(number, train_loss, tuner.loss(validation))
         epochs.append(epoch)
         _check_finite(epoch, model_file, protocol)
-        progress.epoch(number, train_loss, epoch.validation_loss)
+        console.epoch(number, train_loss, epoch.validation_loss)
         if epoch.validation_loss < epochs[best].validation_loss:
             best = number
         elif protocol.patience is not None and number - best >= protocol.patience:

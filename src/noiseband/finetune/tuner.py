@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from noiseband.finetune.console import Console
 from noiseband.finetune.data import IGNORED, Example, collate
 from noiseband.finetune.lora import Adapters
-from noiseband.finetune.progress import Progress
 from noiseband.model.gpt import GPT
 from noiseband.randomness import derived_seed
 from noiseband.study.config import Protocol
@@ -33,7 +33,7 @@ class Tuner:
             fused=True,
         )
 
-    def epoch(self, number: int, examples: Sequence[Example], progress: Progress) -> float:
+    def epoch(self, number: int, examples: Sequence[Example], console: Console) -> float:
         """Train on every example once; the mean loss over the tokens that count."""
         self.model.train()
         order = shuffled(len(examples), self.seed, number)
@@ -48,7 +48,7 @@ class Tuner:
             self.optimizer.zero_grad()
             loss = float(summed.detach())
             total, count = total + loss, count + counted
-            progress.step(number, step + 1, len(begins), loss / counted)
+            console.step(number, step + 1, len(begins), loss / counted)
         return total / count
 
     @torch.no_grad()

@@ -10,9 +10,9 @@ from typing import Any
 
 from noiseband.errors import UserError
 from noiseband.io.files import read_jsonl, write_jsonl
+from noiseband.judge.console import Console
 from noiseband.judge.interface import Judge, Question
 from noiseband.judge.kinds import judge_of
-from noiseband.judge.progress import Progress
 from noiseband.judge.prompt import sound
 from noiseband.randomness import derived_seed
 from noiseband.study.judges import Judge as JudgeConfig
@@ -84,13 +84,13 @@ def judge_round(answers: Answers, judge: Judge, round: int) -> list[dict[str, An
     missing, and `reason`; in the order of `answers`) and `raw` (the judge's own reply).
     """
     questions = range(len(next(iter(answers.values()))))
-    progress = Progress(f"round {round}", len(questions))
+    console = Console(f"round {round}", len(questions))
     with ThreadPoolExecutor(judge.at_once) as pool:
         try:
             rows = [pool.submit(_row, answers, judge, round, question) for question in questions]
             for row in as_completed(rows):
                 row.result()
-                progress.done(judge.status)
+                console.done(judge.status)
         except BaseException:
             judge.halt()
             pool.shutdown(cancel_futures=True)

@@ -12,7 +12,7 @@ PAUSE = 1.0
 """Seconds between two lines."""
 
 
-class Progress:
+class Console:
     """Counts questions, in the order in which they are done."""
 
     def __init__(self, name: str, questions: int, stream: TextIO = sys.stderr) -> None:

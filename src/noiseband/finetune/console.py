@@ -12,7 +12,7 @@ INTERVAL = 2.0
 """Seconds between two lines of one epoch."""
 
 
-class Progress:
+class Console:
     """Lines on a terminal: some while an epoch runs, and one at its end. Nothing elsewhere."""
 
     def __init__(
