@@ -14,12 +14,12 @@ Price = Annotated[float, Field(ge=0)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
-class ReferenceJudge(Section):
+class ChrfJudge(Section):
     """Compares each answer with the reference answer. Deterministic, nothing to download."""
 
     repeatable: ClassVar[bool] = True
 
-    kind: Literal["reference"] = "reference"
+    kind: Literal["chrf"] = "chrf"
     """By arithmetic alone."""
     score: Literal["chrf", "chrf-and-numbers"] = "chrf-and-numbers"
     """`chrf` is sacrebleu's chrF2. It sees a wrong number as a wrong character or two, so
@@ -29,10 +29,10 @@ class ReferenceJudge(Section):
     """Judging rounds: 1, since all would be the same."""
 
     @model_validator(mode="after")
-    def _one_round(self) -> ReferenceJudge:
+    def _one_round(self) -> ChrfJudge:
         if self.rounds > 1:
             raise ValueError(
-                f"rounds={self.rounds}: the reference judge says the same in every round, which "
+                f"rounds={self.rounds}: the chrF judge says the same in every round, which "
                 "would look like agreement; write 1"
             )
         return self
@@ -157,5 +157,5 @@ class LocalJudge(LanguageModelJudge):
     """Tokens that a reply may have."""
 
 
-Judge = Annotated[ReferenceJudge | OpenAIJudge | LocalJudge, Field(discriminator="kind")]
+Judge = Annotated[ChrfJudge | OpenAIJudge | LocalJudge, Field(discriminator="kind")]
 """Scores from 0 to 100 for every answer."""

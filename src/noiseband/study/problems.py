@@ -82,6 +82,9 @@ def address(text: str) -> SplitResult:
 _SIMPLE = {"int", "float", "str"}
 _BRANCHES = {"dict", "list", *_SIMPLE, *(f"constrained-{name}" for name in _SIMPLE)}
 
+_RENAMED = {("judge.kind", "reference"): "chrf"}
+"""Kinds that an earlier version called otherwise."""
+
 _PATTERNS = {
     "^[A-Za-z0-9][A-Za-z0-9._-]*$": (
         "should be letters, digits, '.', '_' and '-', the first a letter or a digit"
@@ -119,6 +122,9 @@ def from_pydantic(error: ValidationError, section: str, model: type[BaseModel]) 
             key, value = f"{key}.kind", detail["ctx"].get("tag")
             valid = ", ".join(kinds) or detail["ctx"]["expected_tags"]
             remedy = f"{'missing' if value is None else 'no such kind'}; valid: {valid}"
+            if (key, value) in _RENAMED:
+                new = _RENAMED[key, value]
+                remedy = f"this kind is now called {new}; write kind: {new}"
         else:
             remedy = _remedy(detail)
         if detail["type"] == "secret":

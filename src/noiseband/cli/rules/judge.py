@@ -25,7 +25,7 @@ def judge(
 ) -> None:
     """Score all models' answers, a question at a time.
 
-    Example: `noiseband judge --params '{"judge": {"kind": "reference"}}' --round 1
+    Example: `noiseband judge --params '{"judge": {"kind": "chrf"}}' --round 1
     --out /tmp/round-1.jsonl results/runs/*/ift/early-stop/42/answers.jsonl`
 
     What a language model replied is stored, and never asked for twice: if judging stops (killed,
