@@ -36,7 +36,7 @@ from noiseband.study.params import (
 from noiseband.dag.orphans import sign_jobs
 from noiseband.dag.scheduling import (
     forget_shared_checksums,
-    hear_sigterm,
+    handle_sigterm,
     limit_gpus,
     name_configs,
     no_checksums_in_storage,
@@ -114,7 +114,7 @@ wildcard_constraints:
 
 # One alone: of two, Snakemake runs the last.
 onstart:
-    hear_sigterm()
+    handle_sigterm()
     forget_shared_checksums(workflow, study.results)
 
 

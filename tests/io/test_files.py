@@ -116,7 +116,7 @@ def test_a_kill_at_any_moment_accuses_neither_the_old_file_nor_the_new(
             write_json(path, "new")
         assert is_intact(path)
         stands.add((path.read_text(), (path.parent / CHECKSUMS / path.name).exists()))
-    # Killed before all changes, between file and sum in all ways, and after all.
+    # Killed before all changes, between file and checksum in all ways, and after all.
     assert stands == {('"old"\n', True), ('"old"\n', False), ('"new"\n', False), ('"new"\n', True)}
 
 
@@ -131,7 +131,7 @@ def test_a_file_that_is_replaced_while_it_is_compared(
     def slow(hashed: Path) -> str:
         if not calls:
             calls.append(hashed)
-            write_json(path, "new")  # after the sum was read, before the file is
+            write_json(path, "new")  # after the checksum was read, before the file is
         return real(hashed)
 
     monkeypatch.setattr(checksums, "file_sha256", slow)
@@ -140,7 +140,7 @@ def test_a_file_that_is_replaced_while_it_is_compared(
 
 
 def test_a_link_to_a_shared_file_is_not_compared(tmp_path: Path) -> None:
-    """Snakemake's cache puts it in the place of a file that had a sum."""
+    """Snakemake's cache puts it in the place of a file that had a checksum."""
     path, shared = tmp_path / "study" / "a.json", tmp_path / "cache"
     write_json(path, "own")
     path.unlink()
@@ -163,7 +163,7 @@ def test_in_a_storage_nothing_is_summed_or_compared(
     write_json(path, "own again")
     monkeypatch.delenv(SWITCH)
     path.write_text('"newer"')
-    assert read_json(path) == "newer", "a sum was left or written"
+    assert read_json(path) == "newer", "a checksum was left or written"
 
 
 def test_a_sum_of_another_file_or_none_accuses_nothing(tmp_path: Path) -> None:

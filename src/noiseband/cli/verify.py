@@ -52,7 +52,7 @@ def intact(config: Config = DEFAULT_CONFIG) -> None:
     bar = tqdm(files, desc="Comparing", unit=" files", delay=2, disable=None)
     damaged = [path for path in bar if not is_intact(path)]
     if not damaged:
-        print(f"{results}: all {len(files)} files with a sum are what was written")
+        print(f"{results}: all {len(files)} files with a checksum are what was written")
         return
     print("\n".join(map(str, damaged)))
     given = None if config == DEFAULT_CONFIG else config

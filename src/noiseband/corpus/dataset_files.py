@@ -61,7 +61,7 @@ def checked(source: Files, files: dict[str, Path]) -> dict[str, str]:
 
 
 def matching(names: Iterable[str], patterns: Sequence[str], place: str) -> list[str]:
-    """The names that match any of the patterns, sorted. Sums of files are no files of it.
+    """The names that match any of the patterns, sorted. Checksums are no files of it.
 
     Raises UserError for a pattern that matches none.
     """

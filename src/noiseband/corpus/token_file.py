@@ -24,7 +24,7 @@ LONGEST_HEADER = 2**20
 def open_tokens(path: Path, *, compare: bool = True) -> npt.NDArray[np.uint16]:
     """The tokens of a file, shape (n,), mapped read-only.
 
-    Nothing but the header is read, unless the file has a sum to `compare` with.
+    Nothing but the header is read, unless the file has a checksum to `compare` with.
 
     Raises UserError for anything but a file with one 1-D uint16 tensor called `tokens`, and for a
     damaged one.
