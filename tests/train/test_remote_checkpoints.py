@@ -17,7 +17,7 @@ import pytest
 from noiseband.errors import UserError
 from noiseband.train.checkpoint import file_name, numbered, read
 from noiseband.train.loop import train
-from noiseband.train.remote_checkpoints import Mirror, uri_of
+from noiseband.train.remote_checkpoints import RemoteCheckpoints, uri_of
 from noiseband.train.trainer import Job
 from tests.s3 import BUCKET, SECRET, s3_server
 from tests.train.conftest import MakeJob, train_command
@@ -94,7 +94,7 @@ def test_a_damaged_copy_is_passed_over(make_job: MakeJob, tmp_path: Path) -> Non
     train(job)
     (_, newest), (before, _) = numbered(tmp_path / "copy")
     newest.write_bytes(newest.read_bytes()[:-1])
-    state, complaints = Mirror(job.copy or "").newest(tmp_path / "elsewhere", 0)
+    state, complaints = RemoteCheckpoints(job.copy or "").newest(tmp_path / "elsewhere", 0)
     assert state is not None and state.step == before
     assert len(complaints) == 1 and newest.name in complaints[0]
     assert not (tmp_path / "elsewhere" / newest.name).exists()
@@ -106,7 +106,7 @@ def test_a_checkpoint_without_its_trace_is_passed_over(make_job: MakeJob, tmp_pa
     train(job)
     journal = tmp_path / "copy" / "trace.jsonl"
     journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:-1]))
-    state, complaints = Mirror(job.copy or "").newest(tmp_path / "elsewhere", 0)
+    state, complaints = RemoteCheckpoints(job.copy or "").newest(tmp_path / "elsewhere", 0)
     assert state is not None and state.step == job.params.recipe.steps - 1
     assert "trace.jsonl" in complaints[0]
 
@@ -114,9 +114,9 @@ def test_a_checkpoint_without_its_trace_is_passed_over(make_job: MakeJob, tmp_pa
 def test_the_newer_of_copy_and_work_folder_is_taken(make_job: MakeJob, tmp_path: Path) -> None:
     job = copied(make_job(every=1), tmp_path / "copy")
     train(job)
-    mirror = Mirror(job.copy or "")
-    assert mirror.newest(job.work, job.params.recipe.steps) == (None, [])
-    assert mirror.newest(tmp_path / "elsewhere", job.params.recipe.steps - 1)[0] is not None
+    remote = RemoteCheckpoints(job.copy or "")
+    assert remote.newest(job.work, job.params.recipe.steps) == (None, [])
+    assert remote.newest(tmp_path / "elsewhere", job.params.recipe.steps - 1)[0] is not None
 
 
 def test_training_goes_on_where_the_store_does_not_take_a_copy(
@@ -149,7 +149,7 @@ def test_each_work_folder_has_its_own_copy(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_password_in_the_uri_is_refused_unspoken() -> None:
     with pytest.raises(UserError) as refused:
-        Mirror(f"s3://someone:{SECRET}@lab/run")
+        RemoteCheckpoints(f"s3://someone:{SECRET}@lab/run")
     assert SECRET not in str(refused.value)
     with pytest.raises(UserError, match="nosuchstore"):
-        Mirror("nosuchstore://lab/run")
+        RemoteCheckpoints("nosuchstore://lab/run")
