@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from noiseband.study.problems import nearest
+from noiseband.study.problems import check_place, nearest, pinned
 from noiseband.study.recipe import Positive, Section, Sha256
 
 READERS = "noiseband.readers"
@@ -63,16 +62,12 @@ class Files(Section):
 
     @model_validator(mode="after")
     def _one_place(self) -> Files:
-        if (self.repo is None) == (self.path is None):
-            raise ValueError("give one of `repo` (with `revision`) and `path`")
-        if (self.repo is None) != (self.revision is None):
-            raise ValueError("`revision` goes with `repo`: the commit, 40 hex digits")
+        check_place(self.repo, self.path, self.revision)
         if self.unpinned and self.repo is None:
             raise ValueError("unpinned=True: belongs to `repo`; remove it")
         if ".." in (self.revision or ""):
             raise ValueError(f"revision={self.revision}: no branch or tag is called so; correct it")
-        pinned = re.fullmatch("[0-9a-f]{40}", self.revision or "") is not None
-        if self.revision is not None and not (pinned or self.unpinned):
+        if self.revision is not None and not (pinned(self.revision) or self.unpinned):
             raise ValueError(
                 f"revision={self.revision} may move; give the commit's 40 hex digits (on the "
                 "Hub's page of the data set, under History), or set unpinned: true"

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from noiseband.errors import UserError
+from noiseband.io.hub_files import COMMIT
 from noiseband.terminal import one_line
 
 SECRET = re.compile("(?i)key|secret|passw|auth|credential|signature|(^|[_-])token$")
@@ -76,6 +77,19 @@ def address(text: str) -> SplitResult:
         return urlsplit(text)
     except ValueError:
         raise secret("not an address; write https://host/path") from None
+
+
+def check_place(repo: str | None, path: str | None, revision: str | None) -> None:
+    """Raises ValueError where something is not either on the Hub, at a revision, or in a folder."""
+    if (repo is None) == (path is None):
+        raise ValueError("give one of `repo` (with `revision`) and `path`")
+    if (repo is None) != (revision is None):
+        raise ValueError("`revision` goes with `repo`: the commit, 40 hex digits")
+
+
+def pinned(revision: str) -> bool:
+    """Whether it is a commit: a branch or tag may move."""
+    return COMMIT.fullmatch(revision) is not None
 
 
 # Pydantic puts the branch of a union into the path; nobody wrote it in the file.
