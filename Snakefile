@@ -4,8 +4,8 @@
 #   snakemake --cores all --configfile my-study.yaml
 #   snakemake --cores all results/runs/<run>/model.safetensors
 #
-# The rules lie in workflow/rules, a file for each stage, in the order below. What each computes
-# is in the folder of the same name under src/noiseband.
+# The rules are in workflow/rules, a file for each stage, included below in the order of the DAG.
+# The code of a stage is in src/noiseband (docs/architecture.md).
 
 from pathlib import Path
 
@@ -61,8 +61,8 @@ from noiseband.study.artefacts import (
     table_names,
 )
 
-# Not an unconditional `configfile:`, which Snakemake merges with the one given on the command
-# line: a study would quietly inherit keys of the default one.
+# Not an unconditional `configfile:`: Snakemake would merge it with the one given on the command
+# line, and a study would silently inherit keys of the default study.
 if workflow.configfiles:
     name_configs(workflow.configfiles)
 else:
@@ -86,7 +86,7 @@ no_checksums_in_storage(workflow)
 
 
 def everywhere(files):
-    """Files of this repository, which every machine has a copy of: never in a default storage."""
+    """Mark files of this repository, of which every machine has a copy, as not in the storage."""
     return [sourcecache_entry(file, file) for file in files]
 
 
@@ -96,12 +96,12 @@ def code(*stages):
 
 
 def elsewhere():
-    """Whether jobs are sent to other computers, or this is one of those."""
+    """Whether jobs are sent to other computers, or this is one of those computers."""
     return not workflow.local_exec
 
 
 def gpus(devices):
-    """Resource `gpu`: so many for each model; none on machines without."""
+    """The resource `gpu`: `devices(model)` GPUs for a model, none on machines without GPUs."""
     return gpu_resource(study, Path(MACHINES), elsewhere, devices)
 
 
@@ -112,7 +112,7 @@ wildcard_constraints:
     seed="[0-9]+",
 
 
-# One alone: of two, Snakemake runs the last.
+# One `onstart:` only: Snakemake runs the last of several.
 onstart:
     handle_sigterm()
     forget_shared_checksums(workflow, study.results)

@@ -8,8 +8,8 @@ import pytest
 
 from noiseband.corpus.build import build_corpus
 from noiseband.corpus.documents import Document
-from noiseband.corpus.embedded.asv import read_asv
-from noiseband.corpus.embedded.factbook import read_factbook
+from noiseband.corpus.embedded.readers.asv import read_asv
+from noiseband.corpus.embedded.readers.factbook import read_factbook
 from noiseband.corpus.packages import package_files
 from noiseband.corpus.vocabulary import build_vocabulary
 from noiseband.study.corpora import Corpus, Source, Tokenizer

@@ -173,7 +173,9 @@ def test_editing_training_code_retrains_every_run(project: Project) -> None:
 
 
 def test_editing_a_readers_code_reads_the_corpus_again(project: Project) -> None:
-    with project.edited("src/noiseband/corpus/embedded/asv.py", "\n\n\n", "\n\n# another line\n"):
+    with project.edited(
+        "src/noiseband/corpus/embedded/readers/asv.py", "\n\n\n", "\n\n# another line\n"
+    ):
         planned = project.planned()
     assert {"corpus", "tokenize", "train"} <= planned.keys()
 

@@ -1,16 +1,17 @@
-# Raw text to tokens: documents in disjoint splits, a vocabulary, one token file a split. Tokens
+# Raw text to tokens: documents in disjoint splits, a vocabulary, a token file for each split. Tokens
 # that others made are fetched instead.
-# The first three and `init` can be shared between studies (profiles/sharing): hence no folder in
-# their params, which are part of the key, and no benchmark, which Snakemake has none of for a hit.
+# Studies can share the outputs of the first three rules and of `init` (profiles/sharing). So these
+# have no folder in their params, which are part of the key of the cache, and no benchmark, which
+# Snakemake does not make for an output from the cache.
 
 
-# Undeclared, so that Snakemake leaves it alone when a job is killed.
+# No rule declares it, so that Snakemake does not remove it when a job is killed.
 SHARDS = PATHS.work / "tokens"
 
 
 rule corpus:
     input:
-        code=code("corpus.build", "corpus.embedded"),
+        code=code("corpus.build", "corpus.embedded.readers"),
         files=lambda w: local(local_files(study, w.corpus)),
     output:
         train=PATHS.corpus("{corpus}") / "train.jsonl",
@@ -30,7 +31,7 @@ rule corpus:
 
 
 def vocabulary_text(wildcards):
-    """What a vocabulary is trained on; a published one needs nothing."""
+    """The split that a vocabulary is trained on; none for a published vocabulary."""
     trained = study.config.corpora[wildcards.corpus].tokenizer.kind == "bpe"
     return rules.corpus.output.train if trained else []
 
@@ -67,7 +68,7 @@ rule tokenize:
         PATHS.log("tokenize", "{corpus}"),
     wildcard_constraints:
         corpus=one_of(corpora_made_of(study, "text")),
-    # As many as there are, up to these: Snakemake lowers them to --cores.
+    # At most: Snakemake lowers it to --cores.
     threads: 16
     params:
         text=lambda w: TokenizeParams.of(study, w.corpus).text,
@@ -107,7 +108,7 @@ rule fetch_tokens:
 
 
 def instruction_file(wildcards):
-    """Rows in a file of one's own are collected anew when it changes."""
+    """The user's own file of rows, so that a change of it makes the rows again."""
     chosen = study.config.finetuning.instructions[wildcards.instructions]
     return local(chosen.path) if chosen.kind == "file" else []
 

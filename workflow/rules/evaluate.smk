@@ -1,10 +1,10 @@
-# Test loss: all of a run's evaluations in one process. Contamination: once for all runs that have
-# the same test window and were trained on the same tokens.
+# Test loss: all evaluations of a run in one process. Contamination: counted once for all runs that
+# have the same test window and were trained on the same tokens.
 
 CONTAMINATION = contaminations(study)
 SPLIT = study.config.evaluation.split
 
-# Of a run or a pretrained model: not `rules.train.output.model`, which would be of runs alone.
+# Of a run or a pretrained model; `rules.train.output.model` would match runs only.
 MODEL = PATHS.run("{run}") / "model.safetensors"
 
 

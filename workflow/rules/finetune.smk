@@ -1,4 +1,4 @@
-# Instruction fine-tuning of a trained model, and its answers to the test questions.
+# Instruction fine-tuning of trained models, and their answers to the test questions.
 
 IFT = PATHS.finetuned("{run}", "{protocol}", "{seed}")
 

@@ -1,4 +1,4 @@
-# Scores for the answers of all models fine-tuned by one protocol, a question at a time.
+# Scores for the answers of all models that were fine-tuned by one protocol.
 
 
 def answers_of(wildcards):
@@ -21,7 +21,7 @@ rule judge:
         PATHS.benchmark("judge", "{protocol}/round-{round}")
     params:
         text=JudgeParams.of(study).text,
-        # Undeclared, so that Snakemake leaves it alone: what was asked once is never paid twice.
+        # No rule declares it, so Snakemake keeps it, and no question is paid for twice.
         store=str(PATHS.work / "judge"),
     message:
         "Judging {wildcards.protocol}, round {wildcards.round}"

@@ -1,5 +1,5 @@
 # Initial weights: one file for each starting point, shared by all runs that start there. (A run
-# that continues another starts from that one's final weights, in train.smk.)
+# that continues another starts from the other's final weights; see train.smk.)
 
 
 rule init:

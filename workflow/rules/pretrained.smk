@@ -1,8 +1,8 @@
-# Models that others trained, as if they were runs: evaluated, fine-tuned and judged like these.
+# Models that others trained. They are evaluated, fine-tuned and judged like runs.
 
 
 def pretrained_files_of(wildcards):
-    """Files of a model in a folder; those of the Hub are no inputs, since a revision is pinned."""
+    """The files of a model in a folder; none for the Hub, where the revision is pinned."""
     source = study.pretrained[wildcards.run].source
     if source.path is None:
         return []

@@ -1,6 +1,6 @@
-# Tables, figures and the page: pure functions of what the other stages left on disk.
-# Long lists of input are functions: where a rule also names another's output, Snakemake hashes a
-# list once for each of its files.
+# Tables, figures and the page: pure functions of the files of other stages.
+# Long lists of input files are functions, because in a rule that also has another rule's output as
+# input, Snakemake would hash a plain list once for each of its files.
 
 
 rule tables:

@@ -1,9 +1,10 @@
-# Bits: a run trained afresh against its original, and the digest of every deterministic artefact.
+# Bits: a run is trained a second time and compared with its original; the manifest has the digest
+# of every deterministic artefact.
 
 
 def rerun_of(wildcards):
-    """A `repeat_of:` run is the second training itself; any other run is trained again on demand,
-    by `snakemake results/verify/<run>.json`."""
+    """The second training of a run: a `repeat_of:` run is one itself; any other run is trained again
+    on demand, by `snakemake results/verify/<run>.json`."""
     repeats = study.runs[wildcards.run].repeat_of is not None
     return PATHS.run(wildcards.run) if repeats else PATHS.rerun(wildcards.run)
 
@@ -42,7 +43,7 @@ rule verify_rerun:
         original=lambda w: original_of(w) / "model.safetensors",
         original_trace=lambda w: original_of(w) / "trace.parquet",
         recipes=lambda w: [of(w) / "recipe.json" for of in (rerun_of, original_of)],
-        # To train both anew up to the first difference, if there is one.
+        # For training both again up to the first difference, if there is one.
         tokens=rules.train.input.tokens,
         vocabulary=rules.train.input.vocabulary,
         init=rules.train.input.init,

@@ -1,6 +1,6 @@
-# One training run, from initial weights or from another run's. Its checkpoints lie in an undeclared
-# work folder keyed by run and recipe, so that Snakemake leaves them alone when a run is killed, and
-# a repeat never resumes its original.
+# One training run, from initial weights or from the weights of another run. Its checkpoints are in a
+# work folder named after run and recipe, so that a repeat never resumes from its original. No rule
+# declares the folder, so that Snakemake does not remove it when a run is killed.
 
 
 rule train:
@@ -9,8 +9,8 @@ rule train:
         tokens=lambda w: PATHS.split(study.runs[w.run].corpus, "train"),
         vocabulary=lambda w: PATHS.vocabulary(study.runs[w.run].corpus),
         init=lambda w: study.start_file(study.runs[w.run]),
-        # Weights that claim to be the reference's are checked first. That table also has the
-        # starts of all other runs, which are none of this run's concern: hence `ancient`.
+        # Weights that should be the reference's are checked first. `ancient`, because the table
+        # also has the starting points of other runs, which must not retrain this run.
         verified=lambda w: (
             ancient(rules.verify_init.output.runs)
             if study.runs[w.run].recipe.init == "reference"
@@ -30,13 +30,13 @@ rule train:
         PATHS.benchmark("train", "{run}")
     wildcard_constraints:
         run=one_of(RUNS),
-    # Long jobs first: a short one can fill the gap at the end, a training run cannot.
+    # Long jobs first: a short job can fill a gap at the end, a training run cannot.
     priority: 10
     threads: lambda w: study.runs[w.run].recipe.threads * study.processes(study.runs[w.run])
     resources:
-        # Time, memory and nodes, for executors that send jobs elsewhere.
+        # Time, memory and nodes, for executors that send jobs to other computers.
         **training_resources(study, Path(MACHINES), elsewhere),
-        # Not a param where it changes no bits: then a change of it reruns nothing.
+        # A resource, so that a change of it reruns nothing; a param only where it changes bits.
         processes=lambda w: study.processes(study.runs[w.run]),
         gpu=gpus(lambda run: study.processes(study.runs[run])),
     params:

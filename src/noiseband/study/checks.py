@@ -89,7 +89,7 @@ def _changes(
     recipe: BaselineRecipe, key: str, changes: Changes, corpora: dict[str, AnyCorpus]
 ) -> list[Problem]:
     """A single intervention must name recipe keys, change them, and leave a valid recipe."""
-    keys = flatten(recipe.model_dump())
+    keys = flatten(recipe.whole())
     problems: list[Problem] = []
     for dotted, value in changes.items():
         if dotted not in keys:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.metadata import entry_points
+from importlib import import_module
+from importlib.util import find_spec
+from pkgutil import iter_modules
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
@@ -11,18 +12,23 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 from noiseband.study.problems import check_place, nearest, pinned
 from noiseband.study.recipe import Positive, Section, Sha256
 
-READERS = "noiseband.readers"
-"""The group of entry points that readers are registered in."""
+READERS = "noiseband.corpus.embedded.readers"
+"""The package of the readers that have short names."""
 
 
-@cache
-def _readers() -> frozenset[str]:
-    return frozenset(entry_points(group=READERS).names)
+def reader_module(name: str) -> str:
+    """The dotted name of a reader's module."""
+    return name if "." in name else f"{READERS}.{name}"
 
 
-def _registered(name: str) -> str:
-    if name not in _readers():
-        raise ValueError(f"no such reader; {nearest(name, sorted(_readers()))}")
+def _found(name: str) -> str:
+    try:
+        found = find_spec(reader_module(name)) is not None
+    except ModuleNotFoundError:
+        found = False
+    if not found:
+        embedded = [module.name for module in iter_modules(import_module(READERS).__path__)]
+        raise ValueError(f"no such reader; {nearest(name, embedded)}")
     return name
 
 
@@ -33,9 +39,9 @@ class Source(Section):
     """Distribution name."""
     version: str
     """Exact version; another one installed is an error."""
-    reader: Annotated[str, AfterValidator(_registered)]
-    """Which reader turns the package's files into documents: `asv`, `factbook`, or one that an
-    installed package registers as an entry point of the group `noiseband.readers`."""
+    reader: Annotated[str, AfterValidator(_found)]
+    """The reader that turns the package's files into documents: `asv`, `factbook`, or the dotted
+    name of a module that has one."""
     sha256: Sha256
     """SHA-256 of the extracted documents, so that a changed package cannot pass unnoticed."""
 

@@ -172,7 +172,7 @@ def changes_of(name: str, interventions: dict[str, Changes | list[str]]) -> dict
 def apply(recipe: BaselineRecipe, changes: Changes) -> BaselineRecipe:
     """The recipe with dotted keys replaced. Raises KeyError for a key that no recipe has, and
     pydantic's ValidationError for a value that makes no valid recipe."""
-    data = recipe.model_dump()
+    data = recipe.whole()
     for dotted, value in changes.items():
         *sections, last = dotted.split(".")
         section = data
@@ -181,4 +181,4 @@ def apply(recipe: BaselineRecipe, changes: Changes) -> BaselineRecipe:
         if last not in section or isinstance(section[last], dict):
             raise KeyError(dotted)
         section[last] = value
-    return BaselineRecipe.model_validate(data)
+    return type(recipe).model_validate(data)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from noiseband.corpus.embedded.factbook import Entry, countries, part
+from noiseband.corpus.embedded.readers.factbook import Entry, countries, part
 
 Facts = dict[str, str]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from noiseband.corpus.documents import Document
-from noiseband.corpus.embedded.asv import FILE, read_asv
+from noiseband.corpus.embedded.readers.asv import FILE, read_asv
 from noiseband.errors import UserError
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noiseband.corpus.documents import Document
-from noiseband.corpus.embedded.factbook import countries, plain, read_factbook
+from noiseband.corpus.embedded.readers.factbook import countries, plain, read_factbook
 from noiseband.errors import UserError
 
 

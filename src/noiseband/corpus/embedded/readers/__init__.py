@@ -1,0 +1,1 @@
+"""Readers of text that installed packages carry: a module for each, found by its name."""
