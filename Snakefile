@@ -37,7 +37,7 @@ from noiseband.study.params import (
 from noiseband.dag.orphans import sign_jobs
 from noiseband.dag.scheduling import (
     forget_shared_checksums,
-    hear_sigterm,
+    handle_sigterm,
     limit_gpus,
     look_when_jobs_end,
     name_configs,
@@ -110,7 +110,7 @@ wildcard_constraints:
 
 # One `onstart:` only: Snakemake runs the last of several.
 onstart:
-    hear_sigterm()
+    handle_sigterm()
     look_when_jobs_end(workflow)
     forget_shared_checksums(workflow, study.results)
 

@@ -6,11 +6,14 @@ import base64
 import copy
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import tiktoken
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from noiseband.study.recipe import Model
 
 # Set before torch is imported anywhere: two threads on two busy cores collapse.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -70,6 +73,18 @@ def encoding(vocabulary: Path) -> tiktoken.Encoding:
     from noiseband.corpus.vocabulary import load_encoding  # after the thread count is set
 
     return load_encoding(vocabulary)
+
+
+@pytest.fixture(scope="module")
+def model_file(config: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Keyed weights of the model that a module or its folder calls `config`."""
+    from safetensors.torch import save_file
+
+    from noiseband.model.init import initial_weights
+
+    file = tmp_path_factory.mktemp("model") / "model.safetensors"
+    save_file(initial_weights(config, "keyed", 1), file)
+    return file
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -137,7 +137,7 @@ def test_intact_names_what_is_damaged_and_the_command(small: Path) -> None:
         write_text(path, "as written\n")
     done = run("intact", "--config", small)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"{results}: all 2 files with a sum are what was written\n"
+    assert done.stdout == f"{results}: all 2 files with a checksum are what was written\n"
     odd.write_text("as writteN\n")
     done = run("intact", "--config", small)
     assert (done.returncode, done.stdout) == (1, f"{odd}\n")

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import tiktoken
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 
-from noiseband.model.init import initial_weights
 from noiseband.study.recipe import Model
 
 
 @pytest.fixture(scope="session")
 def config() -> Model:
     return Model(vocabulary=257, context=16, width=16, heads=2, layers=2, dropout=0.5)
-
-
-@pytest.fixture(scope="session")
-def model_file(config: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("model") / "model.safetensors"
-    save_file(initial_weights(config, "keyed", 1), file)
-    return file
 
 
 @pytest.fixture(scope="session")

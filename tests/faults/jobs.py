@@ -91,7 +91,7 @@ def call(words: tuple[str, ...]) -> tuple[int, str]:
 
 
 def put_back(files: dict[str, bytes]) -> None:
-    """Files with their sums, where they are not what they were."""
+    """Files with their checksums, where they are not what they were."""
     for name, content in files.items():
         with atomic(Path(name)) as temporary:
             temporary.write_bytes(content)

@@ -23,7 +23,7 @@ from noiseband.study.corpora import Files
 from noiseband.study.judges import OpenAIJudge
 from noiseband.tracking.track import track
 from noiseband.tracking.trackers import TRACKERS
-from noiseband.train.remote_checkpoints import Mirror
+from noiseband.train.remote_checkpoints import RemoteCheckpoints
 from tests.hub.server import COMMIT, Fault, Hub, serve
 from tests.hub.study import trained_study
 from tests.judge import server as judges
@@ -86,7 +86,7 @@ def test_no_file_and_no_message_holds_a_key(
             lambda: fetch_file("some/model", COMMIT, "model.safetensors", tmp_path / "m"),
             lambda: dataset_files(Files(repo="some/data", revision="f" * 40), ["a.txt"]),
             lambda: upload("me/run", files, public=False, message="m"),
-            lambda: Mirror(f"s3://me:{SENTINEL}@bucket/folder"),
+            lambda: RemoteCheckpoints(f"s3://me:{SENTINEL}@bucket/folder"),
         ]
         for status in (401, 403, 429, 500, 0):
             hub.faults = [

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from safetensors.torch import save_file
 
 from noiseband.finetune.rows import Row, read_rows
 from noiseband.io.files import write_jsonl
-from noiseband.model.init import initial_weights
 from noiseband.study.config import Protocol
 from noiseband.study.recipe import Model
 
@@ -18,13 +16,6 @@ from noiseband.study.recipe import Model
 @pytest.fixture(scope="session")
 def config() -> Model:
     return Model(vocabulary=257, context=32, width=16, heads=2, layers=1, dropout=0.9)
-
-
-@pytest.fixture(scope="session")
-def model_file(config: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("model") / "model.safetensors"
-    save_file(initial_weights(config, "keyed", 1), file)
-    return file
 
 
 @pytest.fixture(scope="session")

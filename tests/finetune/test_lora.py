@@ -11,7 +11,7 @@ import pytest
 import tiktoken
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.func import functional_call
 
@@ -22,7 +22,6 @@ from noiseband.finetune.rows import Row
 from noiseband.finetune.tuner import Tuner, shuffled
 from noiseband.finetune.watcher import Watcher
 from noiseband.model.gpt import GPT
-from noiseband.model.init import initial_weights
 from noiseband.model.load import load_model
 from noiseband.study.config import Protocol
 from noiseband.study.instructions import Lora
@@ -44,13 +43,6 @@ def config(request: pytest.FixtureRequest) -> Model:
     return Model(
         vocabulary=257, context=32, width=16, heads=2, layers=2, dropout=0.0, tied=odd, qkv_bias=odd
     )
-
-
-@pytest.fixture(scope="module")
-def model_file(config: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("model") / "model.safetensors"
-    save_file(initial_weights(config, "keyed", 1), file)
-    return file
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import tiktoken
 import torch
 
 from noiseband.errors import UserError
+from noiseband.finetune.console import AnswerConsole
 from noiseband.finetune.data import encode_prompt
 from noiseband.finetune.loop import finetune
-from noiseband.finetune.progress import AnswerProgress
 from noiseband.finetune.respond import respond, respond_file
 from noiseband.finetune.rows import Row
 from noiseband.io.files import read_jsonl
@@ -159,7 +159,7 @@ def test_a_terminal_shows_how_far_answers_are(
     changed = protocol.model_copy(update={"answers": Answers(rows=8)})
 
     def ask() -> list[str]:
-        asked, shown = questions(config), AnswerProgress(str(tuned))
+        asked, shown = questions(config), AnswerConsole(str(tuned))
         respond(tuned, config, "explicit", asked, encoding, changed, shown)
         return capsys.readouterr().err.splitlines()
 

@@ -20,8 +20,8 @@ from tests.gpus.jobs import OVERLAP
 
 HOLD = """
 import sys, time
-from noiseband.gpus import announce, reserve, slots
-slots.POLL = 0.02
+from noiseband.gpus import announce, queue, reserve
+queue.POLL = 0.02
 count = int(sys.argv[2])
 print(*(reserve(count, sys.argv[1]) if count else [announce(sys.argv[1])]), flush=True)
 time.sleep(60)

@@ -14,10 +14,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+from tests.servers import serving
 
 RESOLVE = re.compile(
     r"/(?P<repo>(?:datasets/)?[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<file>.+)"
@@ -107,16 +109,8 @@ def serve(
 ) -> Iterator[Hub]:
     """A running Hub, on a free port; with another handler if one is given."""
     hub = hub or Hub()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), (made or _handler)(hub))
-    hub.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with serving((made or _handler)(hub)) as hub.url:
         yield hub
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:

@@ -164,7 +164,7 @@ def test_in_a_storage_nothing_is_summed_or_compared(
     write_json(path, "own again")
     monkeypatch.delenv(SWITCH)
     path.write_text('"newer"')
-    assert read_json(path) == "newer", "a sum was left or written"
+    assert read_json(path) == "newer", "a checksum was left or written"
 
 
 def test_a_sum_of_another_file_or_none_accuses_nothing(tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.servers import serving
 
 Fault = Callable[["Handler", dict[str, Any]], None]
 """Answers one request, given its body, in some wrong way."""
@@ -76,17 +78,9 @@ class Handler(BaseHTTPRequestHandler):
 def running() -> Iterator[Endpoint]:
     endpoint = Endpoint()
     handler = type("Bound", (Handler,), {"endpoint": endpoint})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    endpoint.base_url = f"http://127.0.0.1:{server.server_port}/v1"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with serving(handler) as address:
+        endpoint.base_url = f"{address}/v1"
         yield endpoint
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def answers_in(body: dict[str, Any]) -> list[str]:

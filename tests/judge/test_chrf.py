@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import sacrebleu
 
-from noiseband.judge.chrf import ReferenceJudge, number_agreement
+from noiseband.judge.chrf import ChrfJudge, number_agreement
 from noiseband.judge.interface import Question
 
 
 def scores(reference: str, *answers: str, numbers: bool = False) -> list[float | None]:
-    reply = ReferenceJudge(numbers).judge(Question("Ask", "", reference), answers)
+    reply = ChrfJudge(numbers).judge(Question("Ask", "", reference), answers)
     return [score.score for score in reply.scores]
 
 
@@ -48,12 +48,12 @@ def test_number_agreement(reference: str, answer: str, expected: tuple[int, int]
 
 def test_reasons_and_the_raw_reply() -> None:
     question = Question("Ask", "", "It had 751 people in 2021.")
-    reply = ReferenceJudge(numbers=False).judge(question, ["It had 751 people.", "Many."])
+    reply = ChrfJudge(numbers=False).judge(question, ["It had 751 people.", "Many."])
     assert reply.scores[0].reason.endswith("; 1 of 2 numbers")
     assert reply.scores[0].reason.startswith(f"chrF {reply.scores[0].score:.1f}")
     assert reply.raw["chrf"] == [score.score for score in reply.scores]
     assert "version:" in reply.raw["metric"]
-    wordy = ReferenceJudge(numbers=True).judge(Question("Ask", "", "Many."), ["Many."])
+    wordy = ChrfJudge(numbers=True).judge(Question("Ask", "", "Many."), ["Many."])
     assert wordy.scores[0].reason == "chrF 100.0"
 
 

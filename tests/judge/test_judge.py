@@ -13,10 +13,10 @@ import pytest
 
 from noiseband.errors import UserError
 from noiseband.io.files import read_jsonl, write_jsonl
-from noiseband.judge import progress
+from noiseband.judge import console
 from noiseband.judge.interface import Question, Reply, Score
 from noiseband.judge.judge import judge_files, judge_round, read_answers, shuffled
-from noiseband.study.judges import ReferenceJudge
+from noiseband.study.judges import ChrfJudge
 
 MODELS = ["baseline-42/1", "baseline-42/2", "tied-42/1"]
 
@@ -110,7 +110,7 @@ def test_files_of_all_models_make_a_round(tmp_path: Path) -> None:
     out = tmp_path / "judge" / "early-stop" / "round-2.jsonl"
     perfect = {**ANSWERS, "best-42/1": [{**r, "answer": r["reference"]} for r in answered("")]}
     paths = files(tmp_path, perfect)
-    judge_files(ReferenceJudge(), 2, paths, None, out)
+    judge_files(ChrfJudge(), 2, paths, None, out)
     rows = read_jsonl(out)
     assert [row["round"] for row in rows] == [2] * 4
     for row in rows:
@@ -118,7 +118,7 @@ def test_files_of_all_models_make_a_round(tmp_path: Path) -> None:
         assert row["scores"]["best-42/1"]["score"] == pytest.approx(100)
         assert row["scores"]["tied-42/1"]["score"] < 50
     before = out.read_bytes()
-    judge_files(ReferenceJudge(), 2, paths, None, out)
+    judge_files(ChrfJudge(), 2, paths, None, out)
     assert out.read_bytes() == before
 
 
@@ -140,9 +140,9 @@ def test_fewer_questions_are_an_error(tmp_path: Path) -> None:
 def test_files_elsewhere_or_twice_are_an_error(tmp_path: Path) -> None:
     (path,) = files(tmp_path, {"a-1/1": answered("a")})
     with pytest.raises(UserError, match="model a-1/1 is judged already"):
-        judge_files(ReferenceJudge(), 1, [path, path], None, tmp_path / "round-1.jsonl")
+        judge_files(ChrfJudge(), 1, [path, path], None, tmp_path / "round-1.jsonl")
     with pytest.raises(UserError, match="not at <run>/ift/"):
-        judge_files(ReferenceJudge(), 1, [tmp_path / "answers.jsonl"], None, tmp_path / "x")
+        judge_files(ChrfJudge(), 1, [tmp_path / "answers.jsonl"], None, tmp_path / "x")
 
 
 class Slow(Listener):
@@ -194,9 +194,9 @@ class Terminal(io.StringIO):
 
 
 def test_progress_is_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "PAUSE", 0.0)
+    monkeypatch.setattr(console, "PAUSE", 0.0)
     for stream in (Terminal(), io.StringIO()):
-        shown = progress.Progress("round 2", stream)
+        shown = console.Console("round 2", stream)
         for done in range(1, 12):
             shown(done, 110, "12 requests  1 retries")
         lines = stream.getvalue().splitlines()

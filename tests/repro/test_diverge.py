@@ -66,6 +66,14 @@ def fault_after(step: int, of: Job, fault: Fault) -> Iterator[None]:
         yield
 
 
+def parted(a: Job, b: Job, step: int, fault: Fault) -> Divergence:
+    """What is found about two runs, of which the second had a fault at the end of a step."""
+    train(a)
+    with fault_after(step, b, fault):
+        train(b)
+    return diverge(a, b)
+
+
 @contextmanager
 def other_seed_from(step: int, of: Job) -> Iterator[None]:
     seed = Trainer._seed
@@ -201,10 +209,7 @@ def test_other_initial_weights(pair: Pair) -> None:
 
 def test_a_fault_that_does_not_come_back_is_told_from_one_that_does(pair: Pair) -> None:
     a, b = pair()
-    train(a)
-    with fault_after(6, b, flip_weight):
-        train(b)
-    found = diverge(a, b)
+    found = parted(a, b, 6, flip_weight)
     assert (found.step, found.where, found.reproduced) == (6, None, [True, False])
     assert found.note is not None
     assert str(b.out) in found.note
@@ -214,10 +219,7 @@ def test_a_fault_that_does_not_come_back_is_told_from_one_that_does(pair: Pair) 
 
 def test_a_checkpoint_after_the_step_names_the_tensor_all_the_same(pair: Pair) -> None:
     a, b = pair()
-    train(a)
-    with fault_after(8, b, flip_weight):
-        train(b)
-    found = diverge(a, b)
+    found = parted(a, b, 8, flip_weight)
     assert (found.step, found.where, found.reproduced) == (8, "weights", [True, False])
     assert found.difference is not None
     assert (found.difference.tensor, found.difference.flat_index) == (NAME, INDEX)
@@ -225,10 +227,7 @@ def test_a_checkpoint_after_the_step_names_the_tensor_all_the_same(pair: Pair) -
 
 def test_moments_part_before_the_weights_do(pair: Pair) -> None:
     a, b = pair()
-    train(a)
-    with fault_after(4, b, flip_moment):
-        train(b)
-    found = diverge(a, b)
+    found = parted(a, b, 4, flip_moment)
     assert (found.step, found.where, found.tensors) == (5, "checkpoint", 1)
     assert found.difference is not None
     assert found.difference.tensor == f"second_moment/{NAME}"

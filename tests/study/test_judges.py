@@ -8,7 +8,7 @@ import pytest
 
 from noiseband.study import parse_study
 from noiseband.study.artefacts import deterministic_artefacts, judged_artefacts
-from noiseband.study.judges import Judge, LocalJudge, OpenAIJudge, ReferenceJudge
+from noiseband.study.judges import ChrfJudge, Judge, LocalJudge, OpenAIJudge
 from noiseband.study.params import JudgeParams
 from noiseband.study.problems import StudyError
 
@@ -21,10 +21,8 @@ def parsed(data: dict[str, Any], judge: Any) -> Judge:
 
 
 def test_kinds_are_told_apart(study_data: dict[str, Any]) -> None:
-    assert parse_study(study_data).config.judge == ReferenceJudge()
-    assert parsed(study_data, {"kind": "reference", "score": "chrf"}) == ReferenceJudge(
-        score="chrf"
-    )
+    assert parse_study(study_data).config.judge == ChrfJudge()
+    assert parsed(study_data, {"kind": "chrf", "score": "chrf"}) == ChrfJudge(score="chrf")
     found = parsed(study_data, {**OPENAI, "rounds": 3, "options": {"reasoning": {"effort": "low"}}})
     assert isinstance(found, OpenAIJudge)
     assert (found.base_url, found.rounds) == ("https://api.example.com/v1", 3)
@@ -94,7 +92,7 @@ def finetuned(data: dict[str, Any], judge: dict[str, Any]) -> dict[str, Any]:
 def test_what_a_judge_may_say_otherwise_is_no_deterministic_artefact(
     study_data: dict[str, Any],
 ) -> None:
-    sure = parse_study(finetuned(study_data, {"kind": "reference"}))
+    sure = parse_study(finetuned(study_data, {"kind": "chrf"}))
     asked = parse_study(finetuned(study_data, OPENAI))
     judged = [
         "results/judge/one/round-1.jsonl",

@@ -18,7 +18,7 @@ from noiseband.errors import UserError
 from noiseband.train.account import Account
 from noiseband.train.checkpoint import file_name, numbered, read
 from noiseband.train.loop import train
-from noiseband.train.remote_checkpoints import Mirror, uri_of
+from noiseband.train.remote_checkpoints import RemoteCheckpoints, uri_of
 from noiseband.train.trainer import Job
 from tests.s3 import BUCKET, SECRET, s3_server
 from tests.train.conftest import MakeJob, train_command
@@ -95,7 +95,7 @@ def test_a_damaged_copy_is_passed_over(make_job: MakeJob, tmp_path: Path) -> Non
     train(job, watch=Account)
     (_, newest), (before, _) = numbered(tmp_path / "copy")
     newest.write_bytes(newest.read_bytes()[:-1])
-    state, complaints = Mirror(job.copy or "").newest(tmp_path / "elsewhere", 0)
+    state, complaints = RemoteCheckpoints(job.copy or "").newest(tmp_path / "elsewhere", 0)
     assert state is not None and state.step == before
     assert len(complaints) == 1 and newest.name in complaints[0]
     assert not (tmp_path / "elsewhere" / newest.name).exists()
@@ -107,7 +107,7 @@ def test_a_checkpoint_without_its_trace_is_passed_over(make_job: MakeJob, tmp_pa
     train(job, watch=Account)
     journal = tmp_path / "copy" / "trace.jsonl"
     journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:-1]))
-    state, complaints = Mirror(job.copy or "").newest(tmp_path / "elsewhere", 0)
+    state, complaints = RemoteCheckpoints(job.copy or "").newest(tmp_path / "elsewhere", 0)
     assert state is not None and state.step == job.params.recipe.steps - 1
     assert "trace.jsonl" in complaints[0]
 
@@ -115,9 +115,9 @@ def test_a_checkpoint_without_its_trace_is_passed_over(make_job: MakeJob, tmp_pa
 def test_the_newer_of_copy_and_work_folder_is_taken(make_job: MakeJob, tmp_path: Path) -> None:
     job = copied(make_job(every=1), tmp_path / "copy")
     train(job, watch=Account)
-    mirror = Mirror(job.copy or "")
-    assert mirror.newest(job.work, job.params.recipe.steps) == (None, [])
-    assert mirror.newest(tmp_path / "elsewhere", job.params.recipe.steps - 1)[0] is not None
+    copy = RemoteCheckpoints(job.copy or "")
+    assert copy.newest(job.work, job.params.recipe.steps) == (None, [])
+    assert copy.newest(tmp_path / "elsewhere", job.params.recipe.steps - 1)[0] is not None
 
 
 def test_training_goes_on_where_the_store_does_not_take_a_copy(
@@ -150,7 +150,7 @@ def test_each_work_folder_has_its_own_copy(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_password_in_the_uri_is_refused_unspoken() -> None:
     with pytest.raises(UserError) as refused:
-        Mirror(f"s3://someone:{SECRET}@lab/run")
+        RemoteCheckpoints(f"s3://someone:{SECRET}@lab/run")
     assert SECRET not in str(refused.value)
     with pytest.raises(UserError, match="nosuchstore"):
-        Mirror("nosuchstore://lab/run")
+        RemoteCheckpoints("nosuchstore://lab/run")

@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import pytest
 import yaml
 
 from tests.s3 import SECRET, s3_server
+from tests.servers import serving
 from tests.workflow.project import Project
 
 VERSIONS = ("1.32", "1.37")
@@ -59,25 +59,17 @@ def api(folder: Path) -> Iterator[tuple[Path, list[dict[str, Any]]]]:
     """A KUBECONFIG, and all that is posted to its server."""
     posted: list[dict[str, Any]] = []
     handler = type("Recording", (Api,), {"posted": posted})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    url = f"http://127.0.0.1:{server.server_address[1]}"
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "c", "cluster": {"server": url}}],
-        "users": [{"name": "u", "user": {}}],
-        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-        "current-context": "x",
-    }
-    (folder / "kubeconfig").write_text(yaml.safe_dump(config))
-    try:
+    with serving(handler) as url:
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "c", "cluster": {"server": url}}],
+            "users": [{"name": "u", "user": {}}],
+            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+            "current-context": "x",
+        }
+        (folder / "kubeconfig").write_text(yaml.safe_dump(config))
         yield folder / "kubeconfig", posted
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_jobs_fit_the_schema_and_hold_no_secret(

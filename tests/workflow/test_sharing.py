@@ -153,7 +153,7 @@ def test_a_file_from_the_cache_is_not_accused_by_the_sum_of_an_earlier_one(
     assert (own.parent / CHECKSUMS / own.name).exists()
     own.write_text("{}")
     assert not is_intact(own)
-    # A dry run takes nothing from the cache, and leaves the sums alone.
+    # A dry run takes nothing from the cache, and leaves the checksums alone.
     second.snakemake("-n", "--profile", "profiles/sharing", "--config", "results=later")
     assert not is_intact(own)
     own.unlink()

@@ -40,18 +40,23 @@ REMEDIES = {
 """What to do where the operating system refuses. Other refusals are mistakes of ours, and keep
 their traceback."""
 
-# Commands register themselves on `app`.
+# Commands register themselves on `app`; the help lists them in this order.
+# isort: off
 from noiseband.cli import (  # noqa: E402
-    bits,  # noqa: F401
+    rules,  # noqa: F401
+    init,  # noqa: F401
+    train,  # noqa: F401
+    study,  # noqa: F401
+    verify,  # noqa: F401
+    crate,  # noqa: F401
     fit,  # noqa: F401
     hub,  # noqa: F401
-    people,  # noqa: F401
     plan,  # noqa: F401
     published,  # noqa: F401
     report,  # noqa: F401
-    stages,  # noqa: F401
     track,  # noqa: F401
 )
+# isort: on
 
 
 def main() -> None:

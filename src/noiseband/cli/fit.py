@@ -10,7 +10,7 @@ import typer
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from noiseband.cli import app
-from noiseband.cli.people import DEFAULT_CONFIG, Config, RunName, find_run
+from noiseband.cli.options import DEFAULT_CONFIG, Config, RunName, find_run
 from noiseband.errors import UserError
 from noiseband.gpus import reserve
 from noiseband.study import load_study, params

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from noiseband.cli import app
-from noiseband.cli.people import DEFAULT_CONFIG, Config, find_run
+from noiseband.cli.options import DEFAULT_CONFIG, Config, find_run
 from noiseband.errors import UserError
 from noiseband.study import Study, load_study
 from noiseband.study.problems import nearest

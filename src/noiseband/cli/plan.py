@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from noiseband.cli import app
-from noiseband.cli.people import DEFAULT_CONFIG, MACHINES, Config, machine_table
-from noiseband.cli.people import Machines as Table
+from noiseband.cli.options import DEFAULT_CONFIG, MACHINES, Config, machine_table
+from noiseband.cli.options import Machines as Table
 from noiseband.duration import duration
 from noiseband.study import Study, load_study
 

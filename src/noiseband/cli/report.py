@@ -11,25 +11,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from noiseband.cli import app
-from noiseband.cli.people import (
+from noiseband.cli.options import (
     DEFAULT_CONFIG,
+    EVERY,
     MACHINES,
     Config,
     Machines,
     RuleParams,
     machine_table,
-    made,
+    parse,
 )
-from noiseband.cli.stages import parse
 from noiseband.errors import NotMadeError, UserError
 from noiseband.study import Study, load_study, params
 from noiseband.study.paths import Paths
 
 if TYPE_CHECKING:
     from noiseband.tracking.running import RunProgress
-
-EVERY = 10
-"""Seconds between two looks at a study that is running."""
 
 
 @app.command()
@@ -68,34 +65,17 @@ def report(
     if partial or watch:
         _partial(study, machines, out or results / "partial.html", watch)
         return
+    from noiseband.report.finished import write_finished
+
     out = out or Paths(results).report
     try:
-        _finished(study, config, machines, out)
+        write_finished(study, machines, out)
     except NotMadeError as missing:
         raise UserError(
             f"{missing} --configfile {config}; or see what there is: "
             f"noiseband report --partial --config {config}"
         ) from missing
     print(out)
-
-
-def _finished(study: Study, config: Path, machines: Path, out: Path) -> None:
-    """Write everything anew that is made from finished runs."""
-    from noiseband.analysis.tables import write_tables
-    from noiseband.report.figures.write import write_figures
-    from noiseband.report.page import write_report
-    from noiseband.repro.manifest import write_manifest
-    from noiseband.study.artefacts import deterministic_artefacts, judged_artefacts
-
-    given, results = params.ReportParams.of(study), study.results
-    write_tables(given, results)
-    write_figures(given, results)
-    artefacts, judged = (
-        [made(file, config) for file in of(study)]
-        for of in (deterministic_artefacts, judged_artefacts)
-    )
-    write_manifest(results, artefacts, Paths(results).manifest, judged)
-    write_report(given, results, machines, out)
 
 
 def _partial(study: Study, machines: Path, out: Path, watch: bool) -> None:

@@ -11,11 +11,8 @@ from typing import Annotated
 import typer
 
 from noiseband.cli import app
-from noiseband.cli.people import DEFAULT_CONFIG, Config
+from noiseband.cli.options import DEFAULT_CONFIG, EVERY, Config
 from noiseband.study import load_study
-
-EVERY = 10
-"""Seconds between two looks at a study that is running."""
 
 
 class TrackerName(StrEnum):

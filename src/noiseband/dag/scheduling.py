@@ -1,4 +1,4 @@
-"""How Snakemake runs here: what jobs are told, GPUs, signals, outputs that studies share, sums."""
+"""How Snakemake runs here: what jobs are told, GPUs, signals, shared outputs, checksums."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def look_when_jobs_end(workflow: Any) -> None:
         scheduler.job_rate_limiter = None
 
 
-def hear_sigterm() -> None:
+def handle_sigterm() -> None:
     """Have Snakemake end on SIGTERM at any moment, once its running jobs have.
 
     Its own handler takes the lock of its scheduler. The code that a signal interrupts may hold that
@@ -96,7 +96,7 @@ def share_outputs(workflow: Any) -> None:
 
 
 def forget_shared_checksums(workflow: Any, results: Path) -> None:
-    """With `--cache`, remove the sums in the folders of the rules that share their outputs.
+    """With `--cache`, remove the checksums in the folders of the rules that share their outputs.
 
     Snakemake may put another file in place there, without a command of ours that would know.
     Called before the first job.
@@ -111,7 +111,7 @@ def forget_shared_checksums(workflow: Any, results: Path) -> None:
 
 
 def no_checksums_in_storage(workflow: Any) -> None:
-    """With results in a storage, have no command write sums or compare with them: only declared
-    files travel, so that what lies beside them here may be of others."""
+    """With results in a storage, have no command write checksums or compare with them: only
+    declared files travel, so that what lies beside them here may be of others."""
     if workflow.storage_settings.default_storage_provider is not None:
         os.environ[SWITCH] = "none"

@@ -12,7 +12,7 @@ from noiseband.judge.interface import Question, Reply, Score
 NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 
 
-class ReferenceJudge:
+class ChrfJudge:
     """Scores an answer by chrF2 (Popović, 2015; sacrebleu's defaults), 0 to 100.
 
     chrF sees a wrong number as one wrong character or two. With `numbers` a reference answer that

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from noiseband.errors import UserError
-from noiseband.judge.chrf import ReferenceJudge
+from noiseband.judge.chrf import ChrfJudge
 from noiseband.judge.interface import Judge
 from noiseband.study.judges import Budget, LocalJudge, OpenAIJudge
 from noiseband.study.judges import Judge as Config
@@ -23,7 +23,7 @@ def judge_of(config: Config, round: int, store: Path | None) -> Iterator[Judge]:
     Raises UserError where a language model has no store.
     """
     if not isinstance(config, OpenAIJudge | LocalJudge):
-        yield ReferenceJudge(numbers=config.score == "chrf-and-numbers")
+        yield ChrfJudge(numbers=config.score == "chrf-and-numbers")
         return
     if store is None:
         raise UserError("--store is missing: give a folder for requests and replies")

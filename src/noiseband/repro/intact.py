@@ -1,4 +1,4 @@
-"""All files of a study whose sum is known, and what makes damaged ones again."""
+"""All files of a study whose checksum is known, and what makes damaged ones again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from noiseband.study.paths import Paths
 
 
 def files_with_checksums(results: Path) -> list[Path]:
-    """Files of the study in a folder of results that have a sum, sorted."""
+    """Files of the study in a folder of results that have a checksum, sorted."""
     # A folder inside with runs of its own is another study's.
     others = [folder.parent for folder in results.glob("**/runs") if folder.parent != results]
     paths = (place.parent.parent / place.name for place in results.rglob(f"{CHECKSUMS}/*"))

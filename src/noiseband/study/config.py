@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from noiseband.study.corpora import AnyCorpus
 from noiseband.study.instructions import Instructions, Lora, TemplateChoice
-from noiseband.study.judges import Judge, ReferenceJudge
+from noiseband.study.judges import ChrfJudge, Judge
 from noiseband.study.pretrained import Pretrained
 from noiseband.study.recipe import BaselineRecipe, Fraction, Positive, Section, Seed
 from noiseband.study.seeds import SeedPair, Seeds
@@ -299,5 +299,5 @@ class StudyConfig(Section):
     """Runs by name that are trained on another machine or with another number of processes."""
     finetuning: Finetuning | None = None
     """Instruction fine-tuning; without it a study ends at the test loss."""
-    judge: Judge = ReferenceJudge()
+    judge: Judge = ChrfJudge()
     """The judge that scores the answers."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from importlib import import_module
 from importlib.util import find_spec
 from pkgutil import iter_modules
@@ -10,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from noiseband.study.problems import nearest
+from noiseband.study.problems import check_place, nearest, pinned
 from noiseband.study.recipe import Positive, Section, Sha256
 
 READERS = "noiseband.corpus.embedded.readers"
@@ -69,16 +68,12 @@ class Files(Section):
 
     @model_validator(mode="after")
     def _one_place(self) -> Files:
-        if (self.repo is None) == (self.path is None):
-            raise ValueError("give either `repo` with `revision`, or `path`")
-        if (self.repo is None) != (self.revision is None):
-            raise ValueError("give `repo` and `revision` together; a revision is 40 hex digits")
+        check_place(self.repo, self.path, self.revision)
         if self.unpinned and self.repo is None:
             raise ValueError("unpinned=True: it needs `repo`; remove it")
         if ".." in (self.revision or ""):
             raise ValueError(f"revision={self.revision}: not a branch or tag; remove the `..`")
-        pinned = re.fullmatch("[0-9a-f]{40}", self.revision or "") is not None
-        if self.revision is not None and not (pinned or self.unpinned):
+        if self.revision is not None and not (pinned(self.revision) or self.unpinned):
             raise ValueError(
                 f"revision={self.revision} may move; give the commit's 40 hex digits (under "
                 "History on the data set's page on the Hub), or set unpinned: true"

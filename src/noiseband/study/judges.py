@@ -14,12 +14,12 @@ Price = Annotated[float, Field(ge=0)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
-class ReferenceJudge(Section):
+class ChrfJudge(Section):
     """Compares each answer with the reference answer. Deterministic; needs no download."""
 
     repeatable: ClassVar[bool] = True
 
-    kind: Literal["reference"] = "reference"
+    kind: Literal["chrf"] = "chrf"
     """Scores are computed by a formula, without a language model."""
     score: Literal["chrf", "chrf-and-numbers"] = "chrf-and-numbers"
     """`chrf` is sacrebleu's chrF2, to which a wrong number is only a wrong character or two. If the
@@ -29,10 +29,10 @@ class ReferenceJudge(Section):
     """Number of judging rounds, which must be 1 because all would be equal."""
 
     @model_validator(mode="after")
-    def _one_round(self) -> ReferenceJudge:
+    def _one_round(self) -> ChrfJudge:
         if self.rounds > 1:
             raise ValueError(
-                f"rounds={self.rounds}: the reference judge gives the same scores in every round, "
+                f"rounds={self.rounds}: the chrF judge gives the same scores in every round, "
                 "which would look like agreement; write 1"
             )
         return self
@@ -162,5 +162,5 @@ class LocalJudge(LanguageModelJudge):
     """Most tokens in a reply."""
 
 
-Judge = Annotated[ReferenceJudge | OpenAIJudge | LocalJudge, Field(discriminator="kind")]
+Judge = Annotated[ChrfJudge | OpenAIJudge | LocalJudge, Field(discriminator="kind")]
 """A judge, which scores every answer from 0 to 100."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -10,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from noiseband.study.corpora import Tokenizer
-from noiseband.study.problems import Problem, nearest
+from noiseband.study.problems import Problem, check_place, nearest, pinned
 from noiseband.study.recipe import BaselineRecipe, Model, Section
 
 KNOWN_MODELS = {
@@ -82,11 +81,8 @@ class Pretrained(Section):
 
     @model_validator(mode="after")
     def _one_place(self) -> Pretrained:
-        if (self.repo is None) == (self.path is None):
-            raise ValueError("give either `repo` with `revision`, or `path`")
-        if (self.repo is None) != (self.revision is None):
-            raise ValueError("give `repo` and `revision` together; a revision is 40 hex digits")
-        if self.revision is not None and re.fullmatch("[0-9a-f]{40}", self.revision) is None:
+        check_place(self.repo, self.path, self.revision)
+        if self.revision is not None and not pinned(self.revision):
             raise ValueError(
                 f"revision={self.revision} may move; give the commit's 40 hex digits (under "
                 "History on the repository's page on the Hub)"

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from noiseband.errors import UserError
+from noiseband.io.hub_files import COMMIT
 from noiseband.terminal import one_line
 
 SECRET = re.compile("(?i)key|secret|passw|auth|credential|signature|(^|[_-])token$")
@@ -78,9 +79,25 @@ def address(text: str) -> SplitResult:
         raise secret("not a URL; write https://host/path") from None
 
 
+def check_place(repo: str | None, path: str | None, revision: str | None) -> None:
+    """Raise ValueError unless something is either on the Hub, at a revision, or in a folder."""
+    if (repo is None) == (path is None):
+        raise ValueError("give either `repo` with `revision`, or `path`")
+    if (repo is None) != (revision is None):
+        raise ValueError("give `repo` and `revision` together; a revision is 40 hex digits")
+
+
+def pinned(revision: str) -> bool:
+    """Whether a revision is a commit: a branch or a tag may move."""
+    return COMMIT.fullmatch(revision) is not None
+
+
 # Pydantic puts the branch of a union into the path, although it is not in the file.
 _SIMPLE = {"int", "float", "str"}
 _BRANCHES = {"dict", "list", *_SIMPLE, *(f"constrained-{name}" for name in _SIMPLE)}
+
+_RENAMED = {("judge.kind", "reference"): "chrf"}
+"""Kinds that an earlier version called otherwise."""
 
 _PATTERNS = {
     "^[A-Za-z0-9][A-Za-z0-9._-]*$": (
@@ -119,6 +136,9 @@ def from_pydantic(error: ValidationError, section: str, model: type[BaseModel]) 
             key, value = f"{key}.kind", detail["ctx"].get("tag")
             valid = ", ".join(kinds) or detail["ctx"]["expected_tags"]
             remedy = f"{'missing' if value is None else 'no such kind'}; valid: {valid}"
+            if (key, value) in _RENAMED:
+                new = _RENAMED[key, value]
+                remedy = f"this kind is now called {new}; write kind: {new}"
         else:
             remedy = _remedy(detail)
         if detail["type"] == "secret":

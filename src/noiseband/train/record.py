@@ -17,7 +17,7 @@ from noiseband.io.traces import Row, write_trace
 from noiseband.study.config import Checkpoints
 from noiseband.train.checkpoint import Journal, State, load, locked, save
 from noiseband.train.launch.processes import Processes
-from noiseband.train.remote_checkpoints import Mirror
+from noiseband.train.remote_checkpoints import RemoteCheckpoints
 from noiseband.train.trainer import Job, Trainer
 from noiseband.train.watcher import Watch, Watcher
 
@@ -57,14 +57,14 @@ class Record:
         self.watcher = watcher
         self.recipe = job.params.recipe
         self.stack = stack
-        self.mirror = Mirror(job.copy) if job.copy else None
+        self.remote = RemoteCheckpoints(job.copy) if job.copy else None
         self.drawn_at = sample_steps(self.recipe.steps, job.params.checkpoints)
 
     def checkpoint(self) -> State | None:
         """The state to go on from; the trace and the samples are cut back to it."""
         state, complaints = load(self.job.work)
-        if self.mirror:
-            newer, more = self.mirror.newest(self.job.work, state.step if state else 0)
+        if self.remote:
+            newer, more = self.remote.newest(self.job.work, state.step if state else 0)
             state, complaints = newer or state, complaints + more
         for complaint in complaints:
             self.say(complaint)
@@ -98,8 +98,8 @@ class Record:
         journals = {one.path.name: one.sum.hexdigest() for one in (self.trace, self.samples)}
         state = replace(trainer.state(), journals=journals)
         save(self.job.work, state, checkpoints.last, checkpoints.keeps)
-        if self.mirror:
-            complaint = self.mirror.save(self.job.work, checkpoints.last, checkpoints.keeps)
+        if self.remote:
+            complaint = self.remote.save(self.job.work, checkpoints.last, checkpoints.keeps)
             if complaint:
                 self.say(complaint)
 

@@ -39,7 +39,7 @@ def uri_of(work: Path) -> str | None:
     return f"{base.rstrip('/')}/{work.as_posix().lstrip('/')}" if base else None
 
 
-class Mirror:
+class RemoteCheckpoints:
     """The copy of one run's work folder."""
 
     def __init__(self, uri: str) -> None:

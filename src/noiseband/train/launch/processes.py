@@ -14,6 +14,7 @@ from torch import Tensor
 
 from noiseband.determinism import pick_device
 from noiseband.errors import UserError
+from noiseband.study.recipe import valid_processes
 
 TIMEOUT = timedelta(minutes=10)
 """How long a collective waits for a process that neither answers nor dies; a checkpoint of the
@@ -79,7 +80,7 @@ class Processes:
 
 def check_processes(count: int, slots: int) -> None:
     """Raises UserError where `count` is not a power of two that divides `slots`."""
-    valid = [2**k for k in range(slots.bit_length()) if slots % 2**k == 0]
+    valid = valid_processes(slots)
     if count not in valid:
         raise UserError(
             f"processes={count}: the recipe has {slots} slots; processes are a power of two that "

@@ -10,7 +10,7 @@ import typer
 from tqdm import tqdm
 
 from noiseband.cli import app
-from noiseband.cli.people import DEFAULT_CONFIG, Config
+from noiseband.cli.options import DEFAULT_CONFIG, Config
 from noiseband.gpus import reserve
 from noiseband.study import load_study
 from noiseband.terminal import on_a_terminal
@@ -52,7 +52,7 @@ def intact(config: Config = DEFAULT_CONFIG) -> None:
     bar = tqdm(files, desc="Comparing", unit=" files", delay=2, disable=None)
     damaged = [path for path in bar if not is_intact(path)]
     if not damaged:
-        print(f"{results}: all {len(files)} files with a sum are what was written")
+        print(f"{results}: all {len(files)} files with a checksum are what was written")
         return
     print("\n".join(map(str, damaged)))
     given = None if config == DEFAULT_CONFIG else config
@@ -83,22 +83,3 @@ def diverge(
     found = stage.diverge(first, second, say=lambda text: print(text, file=sys.stderr))
     print(on_a_terminal(str(found)))  # names of tensors are what a file says
     sys.exit(0 if found.identical else 1)
-
-
-@app.command()
-def crate(
-    out: Annotated[Path, typer.Option(help="A new folder, or a file that ends in .zip.")],
-    config: Config = DEFAULT_CONFIG,
-    weights: Annotated[bool, typer.Option("--weights", help="With the final weights.")] = False,
-) -> None:
-    """Export a finished study as a Workflow Run RO-Crate.
-
-    Example: `noiseband crate --out study.crate.zip`
-
-    It holds the workflow, the resolved config, tables, figures, the page, and every run's recipe,
-    trace, digests and provenance; no host, no user, no place on this disk.
-    """
-    from noiseband.repro.crate import write_crate
-
-    write_crate(load_study(config), Path(), out, weights)
-    print(out)

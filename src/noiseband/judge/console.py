@@ -12,7 +12,7 @@ PAUSE = 1.0
 """Seconds between two lines."""
 
 
-class Progress:
+class Console:
     """Shows how far a round is."""
 
     def __init__(self, name: str, stream: TextIO = sys.stderr) -> None:

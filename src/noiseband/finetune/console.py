@@ -13,7 +13,7 @@ INTERVAL = 2.0
 """Seconds between two lines of one epoch."""
 
 
-class Progress(Watcher):
+class Console(Watcher):
     """Lines on a terminal: some while an epoch runs, and one at its end. Nothing elsewhere."""
 
     def __init__(
@@ -50,7 +50,7 @@ class Progress(Watcher):
             print(f"{self.what}  {text}", file=self.stream, flush=True)
 
 
-class AnswerProgress:
+class AnswerConsole:
     """A line on a terminal for each batch of answers. Nothing elsewhere."""
 
     def __init__(self, what: str, stream: TextIO = sys.stderr) -> None:

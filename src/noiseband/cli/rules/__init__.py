@@ -1,0 +1,19 @@
+"""One command for each rule of the workflow, in a file for each of `workflow/rules/*.smk`.
+
+`--params` is the part of the resolved study that the stage depends on, as JSON: rules pass it, and
+`snakemake -p` prints it, so any job can be run again by hand. Heavy imports stay inside the
+commands: a job that needs no torch should not wait for it.
+"""
+
+# Commands register themselves, in the order of the DAG.
+# isort: off
+from noiseband.cli.rules import (
+    corpus,  # noqa: F401
+    model,  # noqa: F401
+    pretrained,  # noqa: F401
+    evaluate,  # noqa: F401
+    finetune,  # noqa: F401
+    judge,  # noqa: F401
+    repro,  # noqa: F401
+    report,  # noqa: F401
+)

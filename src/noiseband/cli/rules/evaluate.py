@@ -1,0 +1,39 @@
+"""Rules of evaluate.smk: test losses and contamination."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from noiseband.cli import app
+from noiseband.cli.options import PANEL, File, Out, ParamsText, parse
+from noiseband.gpus import reserve
+from noiseband.study import params
+
+
+@app.command(rich_help_panel=PANEL)
+def evaluate(
+    params_text: ParamsText, model: File, tokens: File, vocabulary: File, out: Out
+) -> None:
+    """Measure the test loss of a run."""
+    given = parse(params.EvaluateParams, params_text)
+    reserve(1, f"evaluate {out}")
+    from noiseband.evaluate.loss import evaluate_file
+
+    evaluate_file(given.model, given.attention, given.evaluation, model, tokens, vocabulary, out)
+
+
+@app.command(rich_help_panel=PANEL)
+def contamination(
+    params_text: ParamsText,
+    tokens: File,
+    out: Out,
+    training: Annotated[list[Path], typer.Argument(exists=True)],
+) -> None:
+    """Count what of a test window stands in the training tokens."""
+    from noiseband.evaluate.contamination import contamination_file
+    from noiseband.study.contamination import ContaminationParams
+
+    contamination_file(parse(ContaminationParams, params_text), tokens, training, out)

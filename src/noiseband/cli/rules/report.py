@@ -1,0 +1,23 @@
+"""Rules of report.smk: tables and figures. (`report` is a command that people type too.)"""
+
+from __future__ import annotations
+
+from noiseband.cli import app
+from noiseband.cli.options import PANEL, ParamsText, Results, parse
+from noiseband.study import params
+
+
+@app.command(rich_help_panel=PANEL)
+def tables(params_text: ParamsText, results: Results) -> None:
+    """Write the study's tables."""
+    from noiseband.analysis.tables import write_tables
+
+    write_tables(parse(params.TablesParams, params_text), results)
+
+
+@app.command(rich_help_panel=PANEL)
+def figures(params_text: ParamsText, results: Results) -> None:
+    """Draw the study's figures."""
+    from noiseband.report.figures.write import write_figures
+
+    write_figures(parse(params.TablesParams, params_text), results)
