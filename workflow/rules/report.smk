@@ -5,7 +5,7 @@
 
 rule tables:
     input:
-        code=code("analysis.tables"),
+        code=code("analysis.tables", "published.comparison"),
         results=table_inputs(study),
     output:
         report(

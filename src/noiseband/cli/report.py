@@ -82,6 +82,7 @@ def report(
 def _finished(study: Study, config: Path, machines: Path, out: Path) -> None:
     """Write everything anew that is made from finished runs."""
     from noiseband.analysis.tables import write_tables
+    from noiseband.published.comparison import write_comparison
     from noiseband.report.figures.write import write_figures
     from noiseband.report.page import write_report
     from noiseband.repro.manifest import write_manifest
@@ -89,6 +90,7 @@ def _finished(study: Study, config: Path, machines: Path, out: Path) -> None:
 
     given, results = params.ReportParams.of(study), study.results
     write_tables(given, results)
+    write_comparison(given, results)
     write_figures(given, results)
     artefacts, judged = (
         [made(file, config) for file in of(study)]
