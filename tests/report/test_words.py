@@ -120,9 +120,9 @@ def test_the_summary_counts_every_verdict() -> None:
     rows = [
         HELPS,
         HELPS,
-        replace(HELPS, verdict="hurts"),
-        replace(HELPS, verdict="within noise"),
-        replace(HELPS, verdict="not enough runs"),
+        replace(HELPS, verdict=Call.HURTS),
+        replace(HELPS, verdict=Call.WITHIN_NOISE),
+        replace(HELPS, verdict=Call.NOT_ENOUGH_RUNS),
     ]
     assert words.summary(rows) == (
         "Of 5 changes, 2 help, 1 hurts, 1 is within the noise and 1 has not enough runs."
