@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from noiseband.analysis.tables import write_tables
+from noiseband.published.comparison import write_comparison
 from noiseband.report.figures.write import write_figures
 from noiseband.report.page import write_report
 from noiseband.study.params import ReportParams
@@ -31,6 +32,7 @@ class Made:
 def make(results: Path, params: ReportParams) -> Made:
     """Tables, figures and page of a study on disk."""
     write_tables(params, results)
+    write_comparison(params, results)
     write_figures(params, results)
     write_report(params, results, MACHINES, results / "report.html")
     return Made(results, params)

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from noiseband.analysis.pretrained import gaps
 from noiseband.analysis.rows import GapRow, PretrainedRow, RunRow, VerdictRow
 from noiseband.analysis.tables import write_tables
 from noiseband.analysis.tuning_rows import FinetuningRow
 from noiseband.io.tables import read_rows
 from noiseband.report.figures.write import write_figures
-from noiseband.report.words import whole_percent
 from tests.fake_runs import FakeRun
+from tests.page_tables import page_table, row_of
 from tests.pages import Made, make
 from tests.report.test_page import words_of
 from tests.report.test_sanitize import Tags
@@ -110,37 +109,19 @@ def test_the_page_shows_them_apart(beside: Made) -> None:
     tags = Tags(beside.page)
     assert (tags.open, tags.unbalanced) == ([], [])
     text = words_of(beside.page)
-    assert "smallsome/small – 3.499677 +0.191849 1.2500 – – – pretrained" in text
+    row = row_of(beside.page, "runs-caption", "small")
+    assert row["Run"] == "small some/small"
+    assert (row["Test loss"], row["Improvement"]) == ("3.499677", "+0.191849")
+    assert (row["Bits per byte"], row["Verdict"]) == ("1.2500", "pretrained")
     assert "small: 124,439,808 parameters, some/small at" in text
     assert "poor: 124,439,808 parameters" in text
     assert text.count("It is no better than the baseline") == 1
-    assert "best 59% 25%" in text
-    assert "smallpretrained alpaca 42" in text
+    ((_, *shares),) = [row.values() for row in page_table(beside.page, "gaps-caption")]
+    assert shares == ["59%", "25%"]
+    assert row_of(beside.page, "finetuning-caption", "small")["Run"] == "small pretrained"
 
 
 def test_a_study_without_any_says_nothing(made: Made) -> None:
     text = words_of(made.page)
     assert "retrained model" not in text
     assert "gaps.csv" not in made.page
-
-
-def test_the_largest_share_comes_first() -> None:
-    rows = [
-        GapRow(reference, name, 4.0, 3.0, share, None, None)
-        for reference, shares in (("one", (0.1, 0.3, -0.2)), ("two", (0.4, 0.2, 0.0)))
-        for name, share in zip("abc", shares, strict=True)
-    ]
-    found = gaps(rows)
-    assert found.references == [("one", 1.0), ("two", 1.0)]
-    assert [name for name, _ in found.rows] == ["b", "a", "c"]
-    assert [row.share for row in found.rows[0][1]] == [0.3, 0.2]
-    assert gaps([]).rows == []
-
-
-def test_percentages() -> None:
-    assert [whole_percent(x) for x in (0.593, -0.004, -0.126, 1.5)] == [
-        "59%",
-        "0%",
-        "\u221213%",
-        "150%",
-    ]

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from noiseband.analysis.agreement import agreement_sentences
+from noiseband.analysis.agreement import agreements
 from noiseband.analysis.scores import judge_rounds, marks, score_table, split_model
 from noiseband.analysis.tables import write_tables
 from noiseband.analysis.tuning_rows import EpochRow, FinetuningRow
 from noiseband.io.files import write_jsonl
 from noiseband.io.tables import read_rows
+from noiseband.report.views.agreement import agreement_sentences
 from noiseband.stats.ranks import places
 from tests.fake_runs import BASELINES
 from tests.small_study import write_study
@@ -111,6 +112,10 @@ def test_scores_by_model_round_and_question(tmp_path: Path) -> None:
     assert score_table(tmp_path, "none", ["a/42"]) is None
 
 
+def told(results: Path, rows: list[FinetuningRow]) -> list[str]:
+    return agreement_sentences(agreements(results, rows, 0.05), 0.05)
+
+
 def test_agreement_of_rounds_and_with_the_loss_is_told(tmp_path: Path) -> None:
     names = ["a", "b", "c", "d"]
     losses = [3.0, 3.1, 3.2, 3.3]
@@ -124,18 +129,18 @@ def test_agreement_of_rounds_and_with_the_loss_is_told(tmp_path: Path) -> None:
         FinetuningRow(n, "p", 42, loss, 1, 1, 1.0, 40.5 - 5 * i, 2, 0, None, None, None)
         for i, (n, loss) in enumerate(zip(names, losses, strict=True))
     ]
-    rounds, correlation = agreement_sentences(tmp_path, rows, 0.05)
+    rounds, correlation = told(tmp_path, rows)
     assert "2 judging rounds agree with Kendall's W = 1.00" in rounds
     assert "an SD of 0.71 between rounds" in rounds
     assert "over 4 runs test loss and score correlate with r = −1.00 (95% interval" in correlation
     # More fine-tunes of the same runs are no more evidence of the runs.
     again = [replace(row, seed=7, score=row.score) for row in rows]
-    *_, same = agreement_sentences(tmp_path, [*rows, *again], 0.05)
+    *_, same = told(tmp_path, [*rows, *again])
     seeds = "4 runs, each with the mean of its fine-tuning seeds,"
     assert same == correlation.replace("4 runs", seeds)
     (tmp_path / "judge" / "p" / "round-2.jsonl").unlink()
-    assert "judged in one round" in agreement_sentences(tmp_path, rows, 0.05)[0]
-    assert agreement_sentences(tmp_path, rows[:1], 0.05) == []
+    assert "judged in one round" in told(tmp_path, rows)[0]
+    assert told(tmp_path, rows[:1]) == []
 
 
 def test_a_round_without_a_score_says_nothing_of_agreement(
@@ -147,5 +152,5 @@ def test_a_round_without_a_score_says_nothing_of_agreement(
     rows = [
         FinetuningRow(n, "p", 42, None, 1, 1, 1.0, 1.5, 1, 1, None, None, None) for n in ("a", "b")
     ]
-    assert agreement_sentences(tmp_path, rows, 0.05) == []
+    assert told(tmp_path, rows) == []
     assert list(recwarn) == []

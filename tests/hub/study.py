@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from noiseband.analysis import inference
+from noiseband.analysis.noise import noise_rows
 from noiseband.analysis.rows import NoiseRow, RunRow, VerdictRow
 from noiseband.analysis.tables import run_rows
 from noiseband.corpus.token_file import open_tokens
@@ -65,10 +66,9 @@ def write_tables(study: Study) -> None:
     """Those that a card is written from."""
     params, tables = TablesParams.of(study), study.results / "tables"
     runs = run_rows(params, study.results)
-    components = inference.noise(runs, params.noise, params.alpha)
     write_rows(tables / "runs.csv", RunRow, runs)
     write_rows(tables / "verdicts.csv", VerdictRow, inference.verdict_rows(runs, params.alpha))
-    write_rows(tables / "noise.csv", NoiseRow, inference.noise_rows(components, runs))
+    write_rows(tables / "noise.csv", NoiseRow, noise_rows(runs, params.noise, params.alpha))
 
 
 def _write_tokens(study: Study) -> None:

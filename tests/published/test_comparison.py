@@ -21,11 +21,13 @@ from noiseband.published.comparison import (
     OTHER_SIZE,
     PRETRAINED,
     WITHIN,
-    ReproducedRow,
-    reproduced_view,
+    ComparisonRow,
+    write_comparison,
 )
+from noiseband.report.views.published import comparison
 from noiseband.study.params import ReportParams
 from tests.fake_runs import BASELINES, FakeRun
+from tests.page_tables import row_of
 from tests.pages import Made, make
 from tests.report.test_page import words_of
 from tests.report.test_sanitize import Tags
@@ -89,8 +91,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     return make(results, series(results))
 
 
-def rows_of(made: Made) -> Mapping[str, ReproducedRow]:
-    rows = read_rows(made.results / "tables/reproduced.csv", ReproducedRow)
+def rows_of(made: Made) -> Mapping[str, ComparisonRow]:
+    rows = read_rows(made.results / "tables/published.csv", ComparisonRow)
     return {row.run: row for row in rows}
 
 
@@ -157,6 +159,7 @@ def test_runs_of_another_size_are_not_compared(tmp_path: Path) -> None:
             inner[last] = value
             write_json(folder / file, whole)
     write_tables(small.params, tmp_path)
+    write_comparison(small.params, tmp_path)
     compared = [row.run for row in rows_of(small).values() if row.difference is not None]
     assert compared == ["8xa100m40-baseline-5"]
 
@@ -167,7 +170,10 @@ def test_the_page_shows_them_and_names_the_missing(made: Made) -> None:
     assert "scatter over machines with an SD of 0.0170 nats (3 degrees of freedom)" in text
     assert "8xa100m40-qkv-bias differs by more; on average" in text
     assert f"Missing, of the series’ runs: {NOT_DONE}." in text
-    assert "8xa100m40-baseline8xA100-40GB, part 32a 3.691526 3.701526 +0.010000" in text
+    row = row_of(made.page, "comparison-caption", "8xa100m40-baseline")
+    assert row["Run"].endswith("8xA100-40GB, part 32a")
+    assert (row["Published"], row["Reproduced"]) == ("3.691526", "3.701526")
+    assert row["Difference"].startswith("+0.010000 ")
     tags = Tags(made.page)
     assert (tags.open, tags.unbalanced) == ([], [])
 
@@ -187,7 +193,7 @@ def test_no_inference_rests_on_approximate_runs(made: Made) -> None:
     after = [(tables / f"{name}.csv").read_bytes() for name in ("verdicts", "noise", "stacks")]
     write_tables(made.params, made.results)
     assert before == after
-    assert "cloud-fineweb-8xh100m80approximate: cloud-fineweb-8xh100m80" in words_of(made.page)
+    assert row_of(made.page, "runs-caption", "cloud-fineweb-8xh100m80")["Verdict"] == "approximate"
     assert read_rows(tables / "stacks.csv", StackRow)
 
 
@@ -200,16 +206,14 @@ def test_a_study_of_other_names_says_so(tmp_path: Path) -> None:
 
 def test_a_study_that_does_not_ask_for_it_has_no_table(tmp_path: Path) -> None:
     made = make(tmp_path, write_study(tmp_path, BASELINES[:2], steps=20, models=[], noise={}))
-    assert not (made.results / "tables/reproduced.csv").exists()
+    assert not (made.results / "tables/published.csv").exists()
     assert "Published against reproduced" not in made.page
 
 
 def test_sentences_count_what_is_there(made: Made) -> None:
     rows = list(rows_of(made).values())
     assert "No run differs by more" in " ".join(
-        reproduced_view([row for row in rows if row.finding != BEYOND]).sentences
+        comparison([row for row in rows if row.finding != BEYOND]).sentences
     )
     two = [replace(row, finding=BEYOND) for row in rows if row.finding == WITHIN][:2]
-    assert f"{two[0].run} and {two[1].run} differ by more" in " ".join(
-        reproduced_view(two).sentences
-    )
+    assert f"{two[0].run} and {two[1].run} differ by more" in " ".join(comparison(two).sentences)

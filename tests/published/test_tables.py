@@ -49,7 +49,7 @@ def test_the_printed_sds_are_square_roots_of_sums_of_squares() -> None:
     for one in losses.components()[1:]:
         assert one.sd is not None
         root = one.sd * (one.n - 1) ** 0.5
-        assert f"{root:.6f}" == data.figures()[f"sd-{one.name}"]
+        assert f"{root:.6f}" == data.figures()[f"sd-{one.component}"]
 
 
 def test_the_gap_and_the_stacks() -> None:

@@ -20,6 +20,7 @@ from noiseband.report.views.samples import last_samples, samples
 from noiseband.repro.compare import Difference
 from noiseband.repro.diverge import Divergence
 from tests.fake_runs import BASELINES, FakeRun, continued
+from tests.page_tables import page_table, row_of
 from tests.pages import Made, make
 from tests.report.test_sanitize import Tags
 from tests.small_study import MACHINES, sha, write_study
@@ -104,7 +105,9 @@ def test_equal_files_make_an_equal_page(made: Made, tmp_path: Path) -> None:
 def test_tags_are_balanced_and_tables_described(made: Made) -> None:
     tags = Tags(made.page)
     assert (tags.open, tags.unbalanced) == ([], [])
-    assert tags.names.count("table") == tags.names.count("caption") == 16
+    tables = re.findall(r"<table\b.*?</table>", made.page, flags=re.DOTALL)
+    assert len(tables) == tags.names.count("table") > 0
+    assert all(len(re.findall(r'<caption id="[^"]+">', table)) == 1 for table in tables)
     assert tags.names.count("h1") == 1
     heads = re.findall(r"<th\b([^>]*)>", made.page)
     assert all("scope=" in head for head in heads)
@@ -124,10 +127,16 @@ def test_the_first_screen_answers(made: Made) -> None:
 
 
 def test_the_results_table_has_six_decimals_and_a_sign(made: Made) -> None:
-    text = words_of(made.page)
-    assert "remove-dropout-42 42/42 4.781000 +0.080234 1.9000" in text
-    assert "weight-tying-42 42/42 5.412000 −0.550766 1.9000" in text
-    assert "baseline-42-againrepeat of baseline-42 42/42 4.861234 0.000000" in text
+    rows = {name: row_of(made.page, "runs-caption", name) for name in (
+        "remove-dropout-42", "weight-tying-42", "baseline-42-again",
+    )}  # fmt: skip
+    columns = ("Seeds, init/train", "Test loss", "Improvement", "Bits per byte")
+    assert {name: tuple(row[column] for column in columns) for name, row in rows.items()} == {
+        "remove-dropout-42": ("42/42", "4.781000", "+0.080234", "1.9000"),
+        "weight-tying-42": ("42/42", "5.412000", "−0.550766", "1.9000"),
+        "baseline-42-again": ("42/42", "4.861234", "0.000000", "1.9000"),
+    }
+    assert rows["baseline-42-again"]["Run"].endswith("repeat of baseline-42")
 
 
 def test_a_number_sorts_by_its_full_value(made: Made) -> None:
@@ -136,24 +145,41 @@ def test_a_number_sorts_by_its_full_value(made: Made) -> None:
 
 def test_noise_stacks_and_corpus_are_told(made: Made) -> None:
     text = words_of(made.page)
-    assert "init and train42/42, 22/22, 67/67 3 4.860483 0.0103180.0054 to 0.0648" in text
+    seeds, *_ = page_table(made.page, "noise-caption")
+    assert seeds["What varies"] == "init and train 42/42, 22/22, 67/67"
+    assert (seeds["Runs"], seeds["Mean"]) == ("3", "4.860483")
+    assert seeds["SD, 95% interval"] == "0.010318 0.0054 to 0.0648"
     assert "do not show that any source of noise is larger than another" in text
-    assert "stacked-3gradient-clipping + remove-dropout + schedule-learning-rate −0.2436" in text
+    stack = row_of(made.page, "stacks-caption", "stacked-3")
+    assert stack["Stack"].endswith("gradient-clipping + remove-dropout + schedule-learning-rate")
+    assert stack["Promised"] == "−0.2436"
     assert "would reach 6.631207 nats on the test split" in text
     assert "ends at 4.861234: 1.770 nats below." in text
 
 
 def test_contamination_is_told(made: Made) -> None:
-    text = words_of(made.page)
-    assert "pocket:0-409601 pocket test 1 to 80,001 24 runsbaseline-42" in text
-    assert " 500 0.40% 0.14% < 0.01%" in text
-    assert "of another vocabulary" not in text
+    (row,) = page_table(made.page, "contamination-caption")
+    runs = row.pop("Runs")
+    assert runs.startswith("24 runs baseline-42 ")
+    assert row == {
+        "Trained on, tokens": "pocket:0-409601",
+        "Tested on, tokens": "pocket test 1 to 80,001",
+        "Documents": "500",
+        "Seen whole": "0.40%",
+        "Tokens in them": "0.14%",
+        "Segments of 32": "< 0.01%",
+    }
 
 
 def test_reruns_recipes_and_provenance_are_told(made: Made) -> None:
     text = words_of(made.page)
     assert "Identical to the bit. baseline-42-again was trained afresh" in text
-    assert "schedule.kindconstantwarmup-cosine" in text.replace(" ", "")
+    changes = [
+        (row["Baseline"], row["Its own"])
+        for row in page_table(made.page, "recipes-caption")
+        if row["Key"] == "schedule.kind"
+    ]
+    assert set(changes) == {("constant", "warmup-cosine")}
     assert sha("manifest") in text
     assert sha("runs") in text
     assert "A made-up CPU, torch 2.13.0" in text
@@ -209,18 +235,23 @@ def test_a_run_that_goes_on_from_another_is_told(tmp_path: Path) -> None:
     runs = [*BASELINES[:2], continued("baseline-42", 4.7)]
     made = make(tmp_path, write_study(tmp_path, runs, steps=20, models=[], noise={}))
     text = words_of(made.page)
-    assert "extendedgoes on from baseline-42 42/42 4.700000" in text
+    run = row_of(made.page, "runs-caption", "extended")
+    assert run["Run"] == "extended goes on from baseline-42"
+    assert (run["Seeds, init/train"], run["Test loss"]) == ("42/42", "4.700000")
     assert "run:baseline-42 extended another run’s final weights" in text
     assert '<code class="sha" title=""></code>' not in made.page  # no digest where none is known
-    assert "continuesnullbaseline-42 data.start_token040960" in text
+    assert [
+        (row["Key"], row["Baseline"], row["Its own"])
+        for row in page_table(made.page, "recipes-caption")
+    ] == [("continues", "null", "baseline-42"), ("data.start_token", "0", "40960")]
 
 
 def test_runs_without_a_loss_are_named_on_the_first_screen(tmp_path: Path) -> None:
     runs = [*BASELINES[:2], FakeRun("wild-42", float("nan"), "wild", ["wild"], seeds=(9, 9))]
     params = write_study(tmp_path, runs, steps=20, models=[], noise={})
-    text = words_of(make(tmp_path, params).page)
-    assert "Not counted, for want of a finite test loss: wild-42." in text
-    assert "wild-42 9/9 not finite" in text
+    page = make(tmp_path, params).page
+    assert "Not counted, for want of a finite test loss: wild-42." in words_of(page)
+    assert row_of(page, "runs-caption", "wild-42")["Test loss"] == "not finite"
 
 
 @pytest.mark.parametrize(
@@ -296,7 +327,9 @@ def test_the_published_series_is_shown_on_request(made: Made, tmp_path: Path) ->
     assert (tags.open, tags.unbalanced) == ([], [])
     text = words_of(page)
     assert "Mistakes of the published analysis" in text
-    assert "0.008672 0.005007 population, 0.006132 sample" in re.sub(
-        r"(?<=\d)(?=0\.005007)", " ", text
-    )
+    (spread,) = [
+        row for row in page_table(page, "published-mistakes") if "train-only" in row["what"]
+    ]
+    assert spread["printed"] == "0.008672"
+    assert spread["corrected"] == "0.005007 population, 0.006132 sample"
     assert '<a href="#published">The series</a>' in page

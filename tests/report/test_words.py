@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from noiseband.analysis.rows import VerdictRow
+from noiseband.analysis.rows import Call, VerdictRow
 from noiseband.report import words
 
 HELPS = VerdictRow(
@@ -16,7 +16,7 @@ HELPS = VerdictRow(
     low=-0.2,
     high=-0.05,
     p_value=0.01,
-    verdict="helps",
+    verdict=Call.HELPS,
     smallest_visible=0.075,
     seeds_low=2,
     seeds_high=9,
@@ -77,19 +77,19 @@ def test_decimals_show_two_digits_of_the_noise(spread: float | None, decimals: i
     [
         ({}, "lowers the loss by 0.12 (0.05 to 0.20)."),
         (
-            {"verdict": "hurts", "effect": 0.1, "low": 0.01, "high": 0.19},
+            {"verdict": Call.HURTS, "effect": 0.1, "low": 0.01, "high": 0.19},
             "raises the loss by 0.10 (0.01 to 0.19).",
         ),
         (
-            {"verdict": "within noise", "high": 0.03},
+            {"verdict": Call.WITHIN_NOISE, "high": 0.03},
             "changes the loss by −0.12 (−0.20 to +0.03).",
         ),
         (
-            {"verdict": "not enough runs", "low": None, "high": None},
+            {"verdict": Call.NOT_ENOUGH_RUNS, "low": None, "high": None},
             "lowers the loss by 0.12, but nothing was run twice to compare with.",
         ),
         (
-            {"verdict": "not enough runs", "effect": None, "low": None, "high": None},
+            {"verdict": Call.NOT_ENOUGH_RUNS, "effect": None, "low": None, "high": None},
             "cannot be told from the seeds it ran with.",
         ),
         (
@@ -120,12 +120,21 @@ def test_the_summary_counts_every_verdict() -> None:
     rows = [
         HELPS,
         HELPS,
-        replace(HELPS, verdict="hurts"),
-        replace(HELPS, verdict="within noise"),
-        replace(HELPS, verdict="not enough runs"),
+        replace(HELPS, verdict=Call.HURTS),
+        replace(HELPS, verdict=Call.WITHIN_NOISE),
+        replace(HELPS, verdict=Call.NOT_ENOUGH_RUNS),
     ]
     assert words.summary(rows) == (
         "Of 5 changes, 2 help, 1 hurts, 1 is within the noise and 1 has not enough runs."
     )
     assert words.summary(rows[:1]) == "Of 1 change, 1 helps."
     assert words.summary([]).startswith("No change has been tried yet")
+
+
+def test_percentages() -> None:
+    assert [words.whole_percent(x) for x in (0.593, -0.004, -0.126, 1.5)] == [
+        "59%",
+        "0%",
+        "\u221213%",
+        "150%",
+    ]

@@ -66,6 +66,17 @@ def test_a_stack_needs_two_distinct_parts(table, parts: list[str]) -> None:
         additivity(runs, {"s": parts})
 
 
-def test_a_part_without_a_run(published) -> None:
-    with pytest.raises(ValueError, match="bfloat16"):
-        additivity(published, {"qkv-bias": ["gradient-clipping", "bfloat16"]})
+def test_a_part_without_a_run_leaves_nothing_to_predict(published) -> None:
+    """Nor does the stack that it is of count in the family of those compared."""
+    parts = {"qkv-bias": ["gradient-clipping", "bfloat16"]}
+    whole = {"remove-dropout": ["gradient-clipping", "qkv-bias"]}
+    (found,) = additivity(published, parts)
+    assert found.missing_parts == ("bfloat16",)
+    assert found.got is not None
+    assert (found.predicted, found.difference, found.degrees_of_freedom) == (None, None, None)
+    assert additivity(published, parts | whole)[1] == additivity(published, whole)[0]
+
+
+def test_a_stack_without_a_run_has_got_nothing(published) -> None:
+    (found,) = additivity(published, {"all": ["gradient-clipping", "qkv-bias"]})
+    assert (found.missing_parts, found.got, found.predicted) == ((), None, None)

@@ -29,13 +29,13 @@ def test_a_stack_gets_less_than_its_parts_promise() -> None:
     runs = once(plan, made_of(plan, ALONE, PAIRS))
     whole, pair = factorial(runs, plan, stacks=[("c", "b", "a"), ("a", "b")]).stacks
     assert whole.factors == ("a", "b", "c")
-    assert whole.got == pytest.approx(-0.17 + 0.06)
+    assert whole.alone.got == pytest.approx(-0.17 + 0.06)
     assert whole.alone.predicted == pytest.approx(-0.17)
     assert whole.alone.difference == pytest.approx(0.06)
     assert whole.interaction.value == pytest.approx(0.06)
     # The trap: averaged over the others, the effects of all factors add up to what was got.
-    assert whole.main_effects == pytest.approx(whole.got)
-    assert pair.got == pytest.approx(-0.14 + 0.04)
+    assert whole.main_effects == pytest.approx(whole.alone.got)
+    assert pair.alone.got == pytest.approx(-0.14 + 0.04)
     assert pair.interaction.value == pytest.approx(0.04)
     assert pair.alone.difference == pytest.approx(0.04)
     # Half of what b and c add to each other.
@@ -60,7 +60,8 @@ def test_a_fraction_without_single_runs_predicts_by_its_interactions() -> None:
     plan = design([*"abcde"], 1)
     runs = once(plan, made_of(plan, ALONE, PAIRS))
     (stack,) = factorial(runs, plan).stacks
-    assert (stack.runs, stack.got, stack.alone) == (0, None, None)
+    assert (stack.runs, stack.alone.got, stack.alone.predicted) == (0, None, None)
+    assert stack.alone.missing_parts == tuple("abcde")
     assert stack.interaction.value == pytest.approx(0.05)
     assert stack.interaction.low is None
 

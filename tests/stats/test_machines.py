@@ -38,8 +38,8 @@ def test_distances_are_from_each_recipe_s_own_mean() -> None:
     assert (found.mean, found.minimum, found.maximum) == (5.0, 4.0, 6.0)
     # Two degrees of freedom: the quantiles of chi-square are -2 log(1 - p).
     assert found.sd == 1.0
-    assert found.low == pytest.approx(np.sqrt(2 / (-2 * np.log(0.025))))
-    assert found.high == pytest.approx(np.sqrt(2 / (-2 * np.log(0.975))))
+    assert found.sd_low == pytest.approx(np.sqrt(2 / (-2 * np.log(0.025))))
+    assert found.sd_high == pytest.approx(np.sqrt(2 / (-2 * np.log(0.975))))
 
 
 def test_one_machine_is_no_noise() -> None:

@@ -16,9 +16,17 @@ def component(name: str, values: list[float]) -> NoiseComponent:
     points = [float(value) for value in values]
     sd = float(np.std(points, ddof=1)) if len(points) > 1 else None
     runs = tuple(f"{name}-{i}" for i in range(len(points)))
-    rest = (min(points), max(points), tuple(points), runs, ())
-    freedom = max(0, len(points) - 1)
-    return NoiseComponent(name, len(points), freedom, float(np.mean(points)), sd, None, None, *rest)
+    return NoiseComponent(
+        component=name,
+        n=len(points),
+        degrees_of_freedom=max(0, len(points) - 1),
+        mean=float(np.mean(points)),
+        sd=sd,
+        minimum=min(points),
+        maximum=max(points),
+        runs=runs,
+        points=tuple(points),
+    )
 
 
 def test_the_published_noise_study(published) -> None:
@@ -39,15 +47,15 @@ def test_the_published_noise_study(published) -> None:
 def test_the_interval_for_an_sd(published) -> None:
     """Chi-square with 2 degrees of freedom: quantiles 0.050636 and 7.377759 (any table)."""
     train = noise_components(published, COMPONENTS)[1]
-    assert train.low == pytest.approx(0.006132 * np.sqrt(2 / 7.377759), rel=1e-4)
-    assert train.high == pytest.approx(0.006132 * np.sqrt(2 / 0.050636), rel=1e-4)
+    assert train.sd_low == pytest.approx(0.006132 * np.sqrt(2 / 7.377759), rel=1e-4)
+    assert train.sd_high == pytest.approx(0.006132 * np.sqrt(2 / 0.050636), rel=1e-4)
 
 
 def test_interventions_are_left_out_and_missing_runs_are_listed(published) -> None:
     (found,) = noise_components(published, {"x": [(42, 42), (1, 2)]})
     assert found.points == (3.691526,)
-    assert (found.sd, found.low, found.high) == (None, None, None)
-    assert found.missing == ((1, 2),)
+    assert (found.sd, found.sd_low, found.sd_high) == (None, None, None)
+    assert (found.seed_pairs, found.missing_pairs) == (("42/42",), ("1/2",))
     (empty,) = noise_components(published, {"x": [(1, 2)]})
     assert (empty.n, empty.mean, empty.points) == (0, None, ())
 

@@ -20,7 +20,7 @@ from safetensors.numpy import save
 
 from noiseband.io.tables import read_rows
 from noiseband.published import data
-from noiseband.published.comparison import MISSING, OTHER_SIZE, ReproducedRow
+from noiseband.published.comparison import MISSING, OTHER_SIZE, ComparisonRow
 from noiseband.study import load_study
 from noiseband.study.recipe import Model
 from tests.hub.models import saved_gpt2
@@ -159,7 +159,7 @@ def test_a_few_of_its_runs_from_the_hub_to_the_page(project: Project, hub: Hub) 
     results = project.folder / "results"
     names = [*(run["name"] for run in FEW), "openai-gpt2-small"]
     assert sorted(path.name for path in (results / "runs").iterdir()) == sorted(names)
-    rows = {row.run: row for row in read_rows(results / "tables/reproduced.csv", ReproducedRow)}
+    rows = {row.run: row for row in read_rows(results / "tables/published.csv", ComparisonRow)}
     assert {name for name, row in rows.items() if row.finding == OTHER_SIZE} == set(names)
     assert {row.finding for row in rows.values()} == {OTHER_SIZE, MISSING}
     page = (results / "report.html").read_text()
@@ -211,7 +211,7 @@ def test_all_of_its_runs_from_the_hub_to_the_page(project: Project, hub: Hub) ->
     done = project.snakemake("--configfile", config)
     assert done.returncode == 0, done.stdout + done.stderr
     results = project.folder / "results"
-    rows = read_rows(results / "tables/reproduced.csv", ReproducedRow)
+    rows = read_rows(results / "tables/published.csv", ComparisonRow)
     assert {row.finding for row in rows} == {OTHER_SIZE}
     page = (results / "report.html").read_text()
     assert all(one.run in page for one in data.runs())

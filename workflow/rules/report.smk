@@ -18,7 +18,7 @@ rule tables:
     benchmark:
         PATHS.benchmark("tables")
     params:
-        code=code("analysis.tables"),
+        code=code("analysis.tables", "published.comparison"),
         text=TablesParams.of(study).text,
         results=subpath(output.answers, ancestor=2),
     message:

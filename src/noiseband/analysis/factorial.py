@@ -1,22 +1,16 @@
-"""A study's factorial design: its effects as rows of a table, and what it can and cannot tell."""
+"""A study's factorial design: its effects as rows of a table, and what its runs can tell apart."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
-import pandas as pd
-
-from noiseband.analysis.inference import usable
+from noiseband.analysis.inference import frame, usable
 from noiseband.analysis.rows import FactorialRow, RunRow
-from noiseband.report.words import counted, listed, signed
-from noiseband.stats.design import Design, design, equation
+from noiseband.stats.design import Design, design, equation, label
 from noiseband.stats.factorial import COLUMNS, Factorial, factorial
 from noiseband.stats.simultaneous import Estimate
-from noiseband.stats.verdicts import Call, call
 from noiseband.study.params import TablesParams
-
-ROMAN = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X")
 
 
 def analysis(params: TablesParams, rows: Sequence[RunRow]) -> Factorial | None:
@@ -27,8 +21,7 @@ def analysis(params: TablesParams, rows: Sequence[RunRow]) -> Factorial | None:
     factors = set(params.factors)
     mixed = {row.interventions for row in runs if len(row.interventions) > 1}
     stacks = sorted((set(parts) for parts in mixed if set(parts) <= factors), key=sorted)
-    table = pd.DataFrame({name: [getattr(row, name) for row in runs] for name in COLUMNS})
-    return factorial(table, _design(params), stacks, params.alpha)
+    return factorial(frame(runs, COLUMNS), _design(params), stacks, params.alpha)
 
 
 def factorial_rows(found: Factorial | None) -> list[FactorialRow]:
@@ -37,20 +30,10 @@ def factorial_rows(found: Factorial | None) -> list[FactorialRow]:
         return []
     return [
         FactorialRow(
-            effect=one.effect,
-            letters=one.letters,
-            factors=one.factors,
-            aliases=one.aliases,
-            estimate=one.estimate,
-            low=one.low,
-            high=one.high,
-            p_value=one.p_value,
-            verdict=call(one.low, one.high).value,
-            smallest_visible=one.smallest_visible,
-            se=one.se,
+            **vars(one),
             residual_sd=found.residual_sd,
             degrees_of_freedom=found.degrees_of_freedom,
-            error_from=found.error_from.value,
+            error_from=found.error_from,
         )
         for one in found.effects
     ]
@@ -61,57 +44,41 @@ def interactions(found: Factorial | None) -> dict[frozenset[str], Estimate]:
     return {} if found is None else {frozenset(s.factors): s.interaction for s in found.stacks}
 
 
-def factorial_view(
-    params: TablesParams, rows: Sequence[FactorialRow], runs: Sequence[RunRow], decimals: int
-) -> dict[str, Any] | None:
-    """What the page says of the design beside its table; None without one."""
-    if not rows:
-        return None
+@dataclass(frozen=True)
+class Layout:
+    """Which sets of factors the design has, and what they cannot tell apart."""
+
+    factors: int
+    sets: int
+    """Sets of factors that are to be run: one in 2^`fraction` of all that there are."""
+    fraction: int
+    resolution: int | None
+    """Length of the shortest word; None for a full design."""
+    generators: list[str]
+    """How each factor that is not switched freely is switched: `E = −ABCD`."""
+    relation: str
+    """The defining relation: `I = −ABCDE`."""
+    aliases: list[str]
+    """Main effects and two-way interactions that cannot be told apart: `AB = CD`."""
+    absent: list[str]
+    """Sets without a run that has a finite loss: `clip + decay`."""
+
+
+def layout(params: TablesParams, runs: Sequence[RunRow]) -> Layout:
+    """Of the study's design, which it must have."""
     laid_out = _design(params)
     done = {frozenset(row.interventions) for row in usable(runs)}
-    absent = [on for on in laid_out.runs if frozenset(on) not in done]
-    return {
-        "summary": _summary(params, rows, decimals),
-        "extent": _extent(laid_out),
-        "letters": [(row.letters, row.effect) for row in rows if len(row.factors) == 1],
-        "generators": [equation(terms) for terms in laid_out.generators],
-        "relation": equation(laid_out.defining_relation) if params.fraction else None,
-        "aliases": [equation(terms) for terms in laid_out.aliases if len(terms) > 1],
-        "absent": [" + ".join(on) or "baseline" for on in absent],
-        "error_from": rows[0].error_from,
-        "degrees_of_freedom": rows[0].degrees_of_freedom,
-        "residual_sd": rows[0].residual_sd,
-    }
+    return Layout(
+        factors=len(laid_out.factors),
+        sets=len(laid_out.runs),
+        fraction=laid_out.fraction,
+        resolution=laid_out.resolution,
+        generators=[equation(terms) for terms in laid_out.generators],
+        relation=equation(laid_out.defining_relation),
+        aliases=[equation(terms) for terms in laid_out.aliases if len(terms) > 1],
+        absent=[label(on) for on in laid_out.runs if frozenset(on) not in done],
+    )
 
 
 def _design(params: TablesParams) -> Design:
     return design(params.factors, params.fraction)
-
-
-def _extent(laid_out: Design) -> str:
-    """`All 32 sets of 5 changes.`, or what share of them, and its resolution."""
-    factors, sets = len(laid_out.factors), len(laid_out.runs)
-    if laid_out.resolution is None:
-        return f"All {sets:,} sets of {factors} changes were run."
-    share = f"{sets:,} of the {sets << laid_out.fraction:,} sets of {factors} changes were run"
-    return f"{share}, a fraction of resolution {ROMAN[laid_out.resolution]}."
-
-
-def _summary(params: TablesParams, rows: Sequence[FactorialRow], decimals: int) -> str:
-    """`In a design of 32 sets of 5 changes, …`: main effects that stand out, and interactions."""
-    size = 1 << len(params.factors) - params.fraction
-    start = f"In a factorial design of {counted(len(params.factors), 'change')} ({size:,} sets)"
-    said = []
-    for said_of_it, verb in ((Call.HELPS, "lower"), (Call.HURTS, "raise")):
-        main = [r for r in rows if r.verdict == said_of_it and len(r.factors) == 1]
-        if main:
-            names = [f"{row.effect} ({signed(row.estimate, decimals)})" for row in main]
-            ending = "s" if len(main) == 1 else ""
-            said.append(f"{listed(names)} {verb}{ending} the loss on average over the others")
-    pairs = [r for r in rows if len(r.factors) == 2 and r.verdict in (Call.HELPS, Call.HURTS)]
-    if pairs:
-        stand = "stands" if len(pairs) == 1 else "stand"
-        said.append(f"{counted(len(pairs), 'interaction')} of two {stand} out")
-    if not said:
-        return f"{start}, no effect stands out of the noise."
-    return f"{start}, {'; '.join(said)}."

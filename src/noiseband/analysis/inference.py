@@ -9,13 +9,11 @@ from dataclasses import replace
 import pandas as pd
 from scipy import stats
 
-from noiseband.analysis.rows import NoiseRow, RunRow, StackRow, VerdictRow
+from noiseband.analysis.rows import RunRow, StackRow, VerdictRow
 from noiseband.stats.additivity import Additivity, additivity
-from noiseband.stats.least_squares import BASELINE, COLUMNS, Fit, SeedPair, fit
-from noiseband.stats.machines import machine_component
-from noiseband.stats.noise import NoiseComponent, noise_components
+from noiseband.stats.least_squares import BASELINE, COLUMNS, Fit, fit
 from noiseband.stats.simultaneous import Estimate
-from noiseband.stats.verdicts import Call, verdicts
+from noiseband.stats.verdicts import Verdict, verdicts
 
 
 def has_loss(row: RunRow) -> bool:
@@ -64,40 +62,20 @@ def with_residuals(
 
 def fitted(rows: Sequence[RunRow]) -> Fit | None:
     """The one model behind the verdicts; None if no run of the baseline has a finite loss."""
-    table = _frame(usable(rows))
+    table = frame(usable(rows))
     return fit(table) if len(table) else None
 
 
 def verdict_rows(rows: Sequence[RunRow], alpha: float) -> list[VerdictRow]:
     """One for each intervention of the study, also for those without any usable run."""
-    table, model = _frame(usable(rows)), fitted(rows)
+    table, model = frame(usable(rows)), fitted(rows)
     found = {v.intervention: v for v in verdicts(table, alpha)} if model else {}
-    residual_sd = model.residual_sd if model else None
     result = []
     for name in _interventions(rows):
         lost = tuple(row.run for row in without_loss(rows) if row.intervention == name)
-        if name not in found:
-            result.append(_unknown(name, lost))
-            continue
-        verdict = found[name]
-        result.append(
-            VerdictRow(
-                intervention=name,
-                runs=verdict.runs,
-                effect=verdict.effect,
-                low=verdict.low,
-                high=verdict.high,
-                p_value=verdict.p_value,
-                verdict=verdict.verdict.value,
-                smallest_visible=verdict.smallest_visible,
-                seeds_low=verdict.seeds_low,
-                seeds_high=verdict.seeds_high,
-                degrees_of_freedom=verdict.degrees_of_freedom,
-                se=verdict.se,
-                residual_sd=residual_sd,
-                runs_without_loss=lost,
-            )
-        )
+        verdict = found.get(name, Verdict(name))
+        residual_sd = model.residual_sd if model and name in found else None
+        result.append(VerdictRow(**vars(verdict), residual_sd=residual_sd, runs_without_loss=lost))
     return result
 
 
@@ -109,85 +87,6 @@ def band_half_width(rows: Sequence[VerdictRow], alpha: float) -> float | None:
     return None
 
 
-def _unknown(name: str, lost: tuple[str, ...]) -> VerdictRow:
-    nothing = dict.fromkeys(VerdictRow.__dataclass_fields__)
-    known = {
-        "intervention": name,
-        "runs": 0,
-        "verdict": Call.NOT_ENOUGH_RUNS.value,
-        "runs_without_loss": lost,
-    }
-    return VerdictRow(**{**nothing, **known})  # type: ignore[arg-type]
-
-
-def noise(
-    rows: Sequence[RunRow], pairs: dict[str, list[list[int]]], alpha: float
-) -> list[NoiseComponent]:
-    """The study's noise components: of seeds, over runs with exactly the baseline's recipe, and of
-    machines, over all recipes, if any was run on several."""
-    plain = [row for row in usable(rows) if row.intervention != BASELINE or not row.changes]
-    table = _frame(plain)
-    components: dict[str, Sequence[SeedPair]] = {
-        name: [(init, train) for init, train in wanted] for name, wanted in pairs.items() if wanted
-    }
-    baseline = table["test_loss"][table["intervention"] == BASELINE]
-    if baseline.empty:
-        return [
-            NoiseComponent(name, 0, 0, None, None, None, None, None, None, (), (), tuple(wanted))
-            for name, wanted in components.items()
-        ]
-    found = noise_components(table, components, alpha)
-    machine = machine_component(twins(rows), float(baseline.mean()), alpha)
-    return found if machine is None else [*found, machine]
-
-
-def shared_recipe(row: RunRow) -> tuple[object, ...]:
-    """What twins and repeats share of their recipe: all but the microbatch."""
-    changes = tuple(c for c in row.changes if not c.startswith("batch.microbatch="))
-    return changes, row.init_seed, row.train_seed
-
-
-def twins(rows: Sequence[RunRow]) -> list[dict[str, float]]:
-    """Runs with a loss, grouped by what their recipes share: all but the microbatch.
-
-    A repeat with its original's weights tells nothing new. One with other weights does: nothing
-    but the machine can have made them.
-    """
-    groups: dict[tuple[object, ...], dict[str, float]] = {}
-    seen: set[tuple[object, ...]] = set()
-    for row in rows:
-        recipe = shared_recipe(row)
-        if not has_loss(row) or (*recipe, row.weights_sha256) in seen:
-            continue
-        seen.add((*recipe, row.weights_sha256))
-        assert row.test_loss is not None
-        groups.setdefault(recipe, {})[row.run] = row.test_loss
-    return list(groups.values())
-
-
-def noise_rows(components: Sequence[NoiseComponent], rows: Sequence[RunRow]) -> list[NoiseRow]:
-    """The components as rows of the noise table."""
-    pair = {row.run: f"{row.init_seed}/{row.train_seed}" for row in rows}
-    return [
-        NoiseRow(
-            component=component.name,
-            n=component.n,
-            degrees_of_freedom=component.degrees_of_freedom,
-            mean=component.mean,
-            sd=component.sd,
-            sd_low=component.low,
-            sd_high=component.high,
-            minimum=component.minimum,
-            maximum=component.maximum,
-            seed_pairs=tuple(pair[run] for run in component.runs),
-            runs=component.runs,
-            points=component.points,
-            missing_pairs=tuple(f"{init}/{train}" for init, train in component.missing),
-        )
-        for component in components
-    ]
-
-
 def stack_rows(
     rows: Sequence[RunRow], alpha: float, design: Mapping[frozenset[str], Estimate] | None = None
 ) -> list[StackRow]:
@@ -197,39 +96,21 @@ def stack_rows(
     has the interactions of sets of parts, if the study has a factorial design.
     """
     runs = usable(rows)
-    alone = {row.intervention for row in runs}
     stacks = {
         row.intervention: row.interventions
         for row in rows
         if len(row.interventions) > 1 and row.continues is None
     }
-    missing = {
-        stack: tuple(part for part in parts if part not in alone) for stack, parts in stacks.items()
-    }
-    complete = {
-        stack: parts for stack, parts in stacks.items() if stack in alone and not missing[stack]
-    }
-    model = fitted(rows)
-    found: dict[str, Additivity] = {}
-    if complete:
-        found = {one.stack: one for one in additivity(_frame(runs), complete, alpha)}
+    if runs:
+        found = additivity(frame(runs), stacks, alpha)
+    else:
+        found = [Additivity(stack, parts, missing_parts=parts) for stack, parts in stacks.items()]
     result = []
-    for stack, parts in stacks.items():
-        one = found.get(stack)
-        inner = (design or {}).get(frozenset(parts), Estimate())
+    for one in found:
+        inner = (design or {}).get(frozenset(one.parts), Estimate())
         result.append(
             StackRow(
-                stack=stack,
-                parts=parts,
-                missing_parts=missing[stack],
-                predicted=one.predicted if one else None,
-                got=model.effect({stack: 1.0}) if model and stack in alone else None,
-                difference=one.difference if one else None,
-                low=one.low if one else None,
-                high=one.high if one else None,
-                p_value=one.p_value if one else None,
-                se=one.se if one else None,
-                degrees_of_freedom=one.degrees_of_freedom if one else None,
+                **vars(one),
                 interactions=inner.value,
                 interactions_low=inner.low,
                 interactions_high=inner.high,
@@ -242,5 +123,6 @@ def _interventions(rows: Sequence[RunRow]) -> list[str]:
     return [name for name in dict.fromkeys(row.intervention for row in rows) if name != BASELINE]
 
 
-def _frame(rows: Sequence[RunRow]) -> pd.DataFrame:
-    return pd.DataFrame({name: [getattr(row, name) for row in rows] for name in COLUMNS})
+def frame(rows: Sequence[RunRow], columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
+    """The rows as a table with these columns, as `stats/` wants it."""
+    return pd.DataFrame({name: [getattr(row, name) for row in rows] for name in columns})

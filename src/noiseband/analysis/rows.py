@@ -1,8 +1,30 @@
-"""What the rows of the study's tables hold: the columns of `tables/*.csv`."""
+"""What the rows of the study's tables hold: the columns of `tables/*.csv`.
+
+Where a table shows a statistic, its row is the statistic itself, with what the study adds. Readers
+of the tables need nothing else of `stats/`: the verdicts' names, `Call`, are here too.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from noiseband.stats.additivity import Additivity
+from noiseband.stats.factorial import Effect, ErrorFrom
+from noiseband.stats.noise import NoiseComponent as NoiseRow
+from noiseband.stats.verdicts import Call, Verdict
+
+__all__ = [
+    "Call",
+    "ContaminationRow",
+    "FactorialRow",
+    "GapRow",
+    "NoiseRow",
+    "PositionRow",
+    "PretrainedRow",
+    "RunRow",
+    "StackRow",
+    "VerdictRow",
+]
 
 Names = tuple[str, ...]
 """Joined by `;` in a cell."""
@@ -73,101 +95,33 @@ class ContaminationRow:
 
 
 @dataclass(frozen=True)
-class VerdictRow:
+class VerdictRow(Verdict):
     """What the study says of one intervention. Effects are changes of the loss: less is better."""
 
-    intervention: str
-    runs: int
-    effect: float | None
-    low: float | None
-    high: float | None
-    p_value: float | None
-    verdict: str
-    smallest_visible: float | None
-    """The smallest estimate that this study could have called."""
-    seeds_low: int | None
-    """Seeds for each arm that give 80% power, if the effect is the interval's far end…"""
-    seeds_high: int | None
-    """…and if it is the near end; None without bound."""
-    degrees_of_freedom: int | None
-    se: float | None
-    residual_sd: float | None
-    """Of the study's one model, the same in all rows."""
-    runs_without_loss: Names
+    residual_sd: float | None = None
+    """Nats: of the study's one model, the same in all rows that have a run."""
+    runs_without_loss: Names = ()
     """Runs of this intervention that have no finite test loss and so no say."""
 
 
 @dataclass(frozen=True)
-class NoiseRow:
-    """How much the baseline scatters when one source of randomness varies; or, as component
-    `machine`, all recipes when only machine and microbatch do."""
-
-    component: str
-    n: int
-    degrees_of_freedom: int
-    mean: float | None
-    sd: float | None
-    sd_low: float | None
-    sd_high: float | None
-    minimum: float | None
-    maximum: float | None
-    seed_pairs: Names
-    """`init/train` of the runs found."""
-    runs: Names
-    points: tuple[float, ...]
-    """Their test losses; for `machine`, moved so that each recipe's mean is `mean`."""
-    missing_pairs: Names
-    """Pairs that the study asks for and no run with a finite loss has."""
-
-
-@dataclass(frozen=True)
-class StackRow:
+class StackRow(Additivity):
     """A stack of interventions against the sum of its parts' effects."""
 
-    stack: str
-    parts: Names
-    missing_parts: Names
-    """Parts that no run with a finite loss applies alone; then nothing can be predicted."""
-    predicted: float | None
-    got: float | None
-    difference: float | None
-    """got - predicted: positive when the stack got less than its parts promised."""
-    low: float | None
-    high: float | None
-    p_value: float | None
-    se: float | None
-    degrees_of_freedom: int | None
-    interactions: float | None
+    interactions: float | None = None
     """The same difference from all runs of the study's factorial design: twice the sum of the
     stack's two-way interactions."""
-    interactions_low: float | None
-    interactions_high: float | None
+    interactions_low: float | None = None
+    interactions_high: float | None = None
 
 
 @dataclass(frozen=True)
-class FactorialRow:
+class FactorialRow(Effect):
     """A main effect or two-way interaction of the study's factorial design, in nats."""
 
-    effect: str
-    """The factors, joined by ` × `."""
-    letters: str
-    """Short for them, such as `AB`."""
-    factors: Names
-    aliases: Names
-    """Effects that the runs cannot tell from this one."""
-    estimate: float | None
-    """Mean change of the loss when the factor goes from off to on; for an interaction, half of what
-    one factor adds to the other's change."""
-    low: float | None
-    high: float | None
-    p_value: float | None
-    """Adjusted for all effects of the design, as the interval is."""
-    verdict: str
-    smallest_visible: float | None
-    se: float | None
     residual_sd: float | None
     degrees_of_freedom: int
-    error_from: str
+    error_from: ErrorFrom
     """What the intervals take for noise."""
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from noiseband.analysis import inference
 from noiseband.analysis.answers import write_answers
 from noiseband.analysis.contamination import contamination_rows
 from noiseband.analysis.factorial import analysis, factorial_rows, interactions
+from noiseband.analysis.noise import noise_rows
 from noiseband.analysis.pretrained import gap_rows, pretrained_rows
 from noiseband.analysis.rows import (
     ContaminationRow,
@@ -32,13 +31,13 @@ from noiseband.analysis.tuning import tuning_noise_rows, twin_rows
 from noiseband.analysis.tuning_rows import EpochRow, FinetuningRow, TuningNoiseRow, TwinRow
 from noiseband.errors import UserError, snakemake
 from noiseband.io.tables import write_rows
-from noiseband.published.comparison import ReproducedRow, reproduced_rows
 from noiseband.study.params import TablesParams
 from noiseband.study.paths import Paths
+from noiseband.study.recipe import written
 
 
 def write_tables(params: TablesParams, results: Path) -> None:
-    """Write `tables/<name>.csv` for every name in `workflow.table_names`, and
+    """Write `tables/<name>.csv` for every name in `study.artefacts.TABLES`, and
     `tables/answers.parquet`.
 
     A pure function of the files that it reads under `results`: equal files give equal bytes.
@@ -47,7 +46,6 @@ def write_tables(params: TablesParams, results: Path) -> None:
     tables = Paths(results).tables
     runs = run_rows(params, results)
     counted = inference.exact(runs, params.approximate)
-    components = inference.noise(counted, params.noise, params.alpha)
     losses = {row.run: row.test_loss for row in runs if inference.has_loss(row)}
     pretrained = pretrained_rows(results, params.pretrained, losses.get(params.baseline))
     losses |= {row.model: row.test_loss for row in pretrained}
@@ -60,7 +58,7 @@ def write_tables(params: TablesParams, results: Path) -> None:
     verdicts = inference.verdict_rows(proposed, params.alpha)
     write_rows(tables / "verdicts.csv", VerdictRow, verdicts)
     write_rows(tables / "gaps.csv", GapRow, gap_rows(pretrained, runs, verdicts))
-    write_rows(tables / "noise.csv", NoiseRow, inference.noise_rows(components, runs))
+    write_rows(tables / "noise.csv", NoiseRow, noise_rows(counted, params.noise, params.alpha))
     design = analysis(params, counted)
     stacks = inference.stack_rows(counted, params.alpha, interactions(design))
     write_rows(tables / "stacks.csv", StackRow, stacks)
@@ -68,12 +66,9 @@ def write_tables(params: TablesParams, results: Path) -> None:
     models = finetuning_rows(results, params.models, losses)
     write_rows(tables / "finetuning.csv", FinetuningRow, models)
     write_rows(tables / "epochs.csv", EpochRow, epoch_rows(results, params.models))
-    noise = tuning_noise_rows(models, runs, params.alpha)
-    write_rows(tables / "finetuning-noise.csv", TuningNoiseRow, noise)
+    tuning_noise = tuning_noise_rows(models, runs, params.alpha)
+    write_rows(tables / "finetuning-noise.csv", TuningNoiseRow, tuning_noise)
     write_rows(tables / "twins.csv", TwinRow, twin_rows(models, runs, params.alpha))
-    if params.published:
-        beside = reproduced_rows(params, results, runs, pretrained)
-        write_rows(tables / "reproduced.csv", ReproducedRow, beside)
     write_answers(tables / "answers.parquet", results, params.models)
 
 
@@ -123,7 +118,7 @@ def _run_row(folder: Path, digest: str) -> RunRow:
         skipped_steps=int(trace.skipped.sum()),
         weights_sha256=json_file(folder / "model.json")["sha256"],
         recipe_sha256=card["digest"],
-        changes=tuple(f"{key}={_text(new)}" for key, (_, new) in card["difference"].items()),
+        changes=tuple(f"{key}={written(new)}" for key, (_, new) in card["difference"].items()),
         residual=None,
     )
 
@@ -136,8 +131,3 @@ def position_rows(runs: Sequence[str], results: Path) -> list[PositionRow]:
         for segment in loss_file(Paths(results).run(run) / "test_loss.json")["by_position"]
         if segment["loss"] is not None and math.isfinite(segment["loss"])
     ]
-
-
-def _text(value: Any) -> str:
-    """A recipe's value as one would write it in the config."""
-    return value if isinstance(value, str) else json.dumps(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
-from noiseband.analysis.inference import shared_recipe
+from noiseband.analysis.noise import shared_recipe
 from noiseband.analysis.rows import RunRow
 from noiseband.analysis.tuning_rows import FinetuningRow, TuningNoiseRow, TwinRow
 from noiseband.stats.simultaneous import Estimate
@@ -24,7 +24,7 @@ def tuning_noise_rows(
     rows = []
     for protocol, measure, values in _measured(models):
         noise = tuning_noise(_distinct(values, runs), alpha)
-        rows.append(TuningNoiseRow(protocol, measure, **vars(noise)))
+        rows.append(TuningNoiseRow(protocol=protocol, measure=measure, **vars(noise)))
     return rows
 
 

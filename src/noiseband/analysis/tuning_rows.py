@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from noiseband.stats.tuning import TuningNoise
+
 
 @dataclass(frozen=True)
 class FinetuningRow:
@@ -48,33 +50,23 @@ class EpochRow:
 
 
 @dataclass(frozen=True)
-class TuningNoiseRow:
-    """Fine-tuning noise of one protocol by one measure: judge score, or best validation loss."""
+class Measured:
+    """What was measured of the models that a row is about."""
 
     protocol: str
     measure: str
-    runs: int
-    models: int
-    degrees_of_freedom: int
-    """Of the SD within runs."""
-    within: float | None
-    """SD over fine-tuning seeds of one run, pooled over runs."""
-    within_low: float | None
-    within_high: float | None
-    between: float | None
-    """SD of the runs' means."""
-    between_low: float | None
-    between_high: float | None
-    p_value: float | None
-    """F test: chance of this if runs did not differ by more than fine-tuning seeds do."""
+    """Judge score, or best validation loss."""
 
 
 @dataclass(frozen=True)
-class TwinRow:
+class TuningNoiseRow(TuningNoise, Measured):
+    """Fine-tuning noise of one protocol by one measure; the columns begin with these two."""
+
+
+@dataclass(frozen=True)
+class TwinRow(Measured):
     """A fine-tuned run against another of the same recipe."""
 
-    protocol: str
-    measure: str
     run: str
     compared_with: str
     kind: str

@@ -13,9 +13,9 @@ from scipy import stats
 from noiseband.analysis.inference import has_loss
 from noiseband.analysis.rows import PretrainedRow, RunRow
 from noiseband.analysis.sources import json_file, loss_file
+from noiseband.io.tables import read_rows, write_rows
 from noiseband.published import data
 from noiseband.published.losses import machine_noise
-from noiseband.report.words import counted, fixed, listed, signed
 from noiseband.stats.machines import between_machines
 from noiseband.stats.noise import NoiseComponent
 from noiseband.study.params import TablesParams
@@ -30,7 +30,7 @@ BEYOND = "more than machines change"
 
 
 @dataclass(frozen=True)
-class ReproducedRow:
+class ComparisonRow:
     """One run of the published series beside this study's of the same name. Losses in nats."""
 
     run: str
@@ -51,12 +51,26 @@ class ReproducedRow:
     finding: str
 
 
-def reproduced_rows(
+def write_comparison(params: TablesParams, results: Path) -> None:
+    """Write `tables/published.csv` from `runs.csv` and `pretrained.csv`, if the study asks for it.
+
+    Raises UserError for a table, a test loss or a recipe that is missing.
+    """
+    if not params.published:
+        return
+    tables = Paths(results).tables
+    runs = read_rows(tables / "runs.csv", RunRow)
+    pretrained = read_rows(tables / "pretrained.csv", PretrainedRow)
+    rows = comparison_rows(params, results, runs, pretrained)
+    write_rows(tables / "published.csv", ComparisonRow, rows)
+
+
+def comparison_rows(
     params: TablesParams,
     results: Path,
     runs: Sequence[RunRow],
     pretrained: Sequence[PretrainedRow],
-) -> list[ReproducedRow]:
+) -> list[ComparisonRow]:
     """A row for each run of the series, in its order.
 
     Twins of the series tell how far one recipe scatters over machines. A run and its published
@@ -100,7 +114,7 @@ def _row(
     own: RunRow | PretrainedRow | None,
     params: TablesParams,
     folder: Path,
-) -> ReproducedRow:
+) -> ComparisonRow:
     """The losses side by side; those that an interval can be given for are called `WITHIN`."""
     finding = WITHIN
     if own is None:
@@ -113,7 +127,7 @@ def _row(
         finding = APPROXIMATE
     loss = None if own is None else own.test_loss
     comparable = loss is not None and finding != OTHER_SIZE
-    return ReproducedRow(
+    return ComparisonRow(
         run=one.run,
         machine=one.machine,
         part=one.part,
@@ -139,51 +153,38 @@ def _of_its_size(own: RunRow | PretrainedRow, folder: Path) -> bool:
 
 
 @dataclass(frozen=True)
-class Reproduced:
-    """The same for the page."""
+class Summary:
+    """What the rows that an interval can be given for say together. Losses in nats."""
 
-    rows: list[ReproducedRow]
-    """Those that the study has, finished or of another size."""
-    missing: list[str]
-    sentences: list[str]
+    compared: int
+    beyond: list[str]
+    """Runs that differ by more than machines change."""
+    machine_sd: float
+    """Of the published twins, over machines."""
+    degrees_of_freedom: int
+    widest: float
+    """How far a run and its namesake may be apart from machines alone, all runs at once."""
+    mean_difference: float
+    order: float | None
+    """Kendall's tau between the published losses and this study's: 1 is the same order. None for
+    fewer than three runs, or where all losses are equal."""
 
 
-def reproduced_view(rows: Sequence[ReproducedRow]) -> Reproduced:
-    """The table and what it says in all."""
-    there = [row for row in rows if row.finding != MISSING]
-    missing = [row.run for row in rows if row.finding == MISSING]
-    return Reproduced(there, missing, _sentences(rows, there))
-
-
-def _sentences(rows: Sequence[ReproducedRow], there: Sequence[ReproducedRow]) -> list[str]:
-    small = sum(row.finding == OTHER_SIZE for row in there)
-    tested = [row for row in there if row.finding in (WITHIN, BEYOND)]
-    found = [f"{len(there)} of the {len(rows)} published runs are in this study."]
-    if small:
-        found.append(
-            f"{counted(small, 'run')} of another size than the series’: same names, but a smaller "
-            "model, training or test window, whose losses say nothing about the published ones."
-        )
+def summary(rows: Sequence[ComparisonRow]) -> Summary | None:
+    """Of all rows that were compared; None where there are none."""
+    tested = [row for row in rows if row.finding in (WITHIN, BEYOND)]
     if not tested:
-        return found
+        return None
     noise = _machine_noise()
-    beyond = [row.run for row in tested if row.finding == BEYOND]
-    widest = max((row.high or 0.0) - (row.difference or 0.0) for row in tested)
-    found.append(
-        f"Twins of the series scatter over machines with an SD of {fixed(noise.sd, 4)} nats "
-        f"({noise.degrees_of_freedom} degrees of freedom), so that a run and its namesake may "
-        f"differ by {fixed(widest, 3)} from that alone, all {len(tested)} at once."
-    )
-    mean = fmean(row.difference for row in tested if row.difference is not None)
-    differ = "differ" if len(beyond) > 1 else "differs"
-    said = f"{listed(beyond) or 'No run'} {differ} by more"
-    found.append(f"{said}; on average this study’s losses differ by {signed(mean, 4)}.")
-    order = stats.kendalltau(
+    tau = stats.kendalltau(
         [row.published_loss for row in tested], [row.test_loss for row in tested]
+    ).statistic
+    return Summary(
+        compared=len(tested),
+        beyond=[row.run for row in tested if row.finding == BEYOND],
+        machine_sd=noise.sd or 0.0,
+        degrees_of_freedom=noise.degrees_of_freedom,
+        widest=max((row.high or 0.0) - (row.difference or 0.0) for row in tested),
+        mean_difference=fmean(row.difference for row in tested if row.difference is not None),
+        order=float(tau) if len(tested) > 2 and math.isfinite(tau) else None,
     )
-    if len(tested) > 2 and math.isfinite(order.statistic):
-        found.append(
-            f"Kendall’s tau between published and reproduced losses is {order.statistic:.2f} "
-            "(1: the same order)."
-        )
-    return found

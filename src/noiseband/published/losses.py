@@ -80,7 +80,7 @@ def noise() -> Table:
     """The three noise studies: the SD as printed and as computed, with 1, 2 and 3 of them."""
     rows = []
     for one in components():
-        printed = data.figures()[f"sd-{one.name}"]
+        printed = data.figures()[f"sd-{one.component}"]
         points = np.array(one.points)
         population = float(points.std())
         # To six decimals at most, which is all that is known of the losses.
@@ -90,7 +90,7 @@ def noise() -> Table:
         ranges = [f"{one.mean - k * one.sd:.3f} to {one.mean + k * one.sd:.3f}" for k in (1, 2, 3)]
         rows.append(
             (
-                one.name,
+                one.component,
                 str(one.n),
                 f"{one.mean:.6f}",
                 printed,
@@ -218,7 +218,7 @@ def machines() -> Table:
         rows,
         [
             f"Pooled SD over machines: {noise.sd:.6f} ({noise.degrees_of_freedom} degrees of "
-            f"freedom; 95% interval {noise.low:.4f} to {noise.high:.4f}).",
+            f"freedom; 95% interval {noise.sd_low:.4f} to {noise.sd_high:.4f}).",
             equal_variances([*components(), noise]).sentence,
         ],
         "32k and later",

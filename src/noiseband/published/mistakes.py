@@ -55,12 +55,12 @@ def _spreads() -> list[Mistake]:
         points = np.array(one.points)
         assert one.sd is not None
         both = f"{points.std():.6f} population, {one.sd:.6f} sample"
-        if one.name == "init-and-train":
+        if one.component == "init-and-train":
             why = "The third SD is right, as a population SD; a sample's divides by n - 1."
         else:
             why = "Two SDs are square roots of sums of squares that were never divided by n."
-        about = f"SD, {one.name} seeds"
-        found.append(Mistake(1, about, data.figures()[f"sd-{one.name}"], both, why))
+        about = f"SD, {one.component} seeds"
+        found.append(Mistake(1, about, data.figures()[f"sd-{one.component}"], both, why))
     return found
 
 

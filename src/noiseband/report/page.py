@@ -12,9 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from noiseband.analysis import inference
-from noiseband.analysis.agreement import agreement_sentences
-from noiseband.analysis.factorial import factorial_view
-from noiseband.analysis.pretrained import gaps
+from noiseband.analysis.agreement import agreements
+from noiseband.analysis.noise import noise_sentence
 from noiseband.analysis.rows import (
     ContaminationRow,
     FactorialRow,
@@ -31,22 +30,23 @@ from noiseband.errors import NotMadeError
 from noiseband.io.checksums import intact
 from noiseband.io.files import write_text
 from noiseband.io.tables import read_rows
-from noiseband.published.comparison import ReproducedRow, reproduced_view
-from noiseband.published.tables import tables as published_tables
 from noiseband.report import words
 from noiseband.report.figures.palette import GLYPHS, slug, variables
 from noiseband.report.packed import packed
 from noiseband.report.sanitize import plain, shown
+from noiseband.report.views.agreement import agreement_sentences
 from noiseband.report.views.answer import facts, groups, scatter_note, seed_note
 from noiseband.report.views.corpus import corpus
 from noiseband.report.views.costs import costs
 from noiseband.report.views.explorer import explorer
+from noiseband.report.views.factorial import factorial_view
+from noiseband.report.views.gaps import gaps
 from noiseband.report.views.provenance import provenance
+from noiseband.report.views.published import published_view
 from noiseband.report.views.questions import questions
 from noiseband.report.views.recipes import baseline_recipe, differences
 from noiseband.report.views.samples import checkpoints, last_samples, samples
 from noiseband.report.views.starts import starts
-from noiseband.stats.noise import equal_variances
 from noiseband.study.artefacts import FIGURES
 from noiseband.study.params import ReportParams
 from noiseband.study.paths import Paths
@@ -105,10 +105,8 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
     verdicts = read_rows(tables / "verdicts.csv", VerdictRow)
     models = read_rows(tables / "finetuning.csv", FinetuningRow)
     baseline = next(row for row in runs if row.run == params.baseline)
-    effects = read_rows(tables / "factorial.csv", FactorialRow)
-    design_decimals = words.decimals_of(effects[0].se if effects else None)
     counted = inference.exact(runs, params.approximate)
-    components = inference.noise(counted, params.noise, params.alpha)
+    noise = read_rows(tables / "noise.csv", NoiseRow)
     distinct = [row.run for row in runs if not row.repeat_of]
     growth = samples(results, params.baseline)
     others = [run for run in distinct if run != params.baseline]
@@ -136,23 +134,20 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
         "costs": costs(params, results, machines, runs, verdicts),
         "without_loss": inference.without_loss(runs),
         "baseline": baseline,
-        "noise": read_rows(tables / "noise.csv", NoiseRow),
-        "noise_sentence": equal_variances(components, params.alpha).sentence,
-        "factorial": factorial_view(params, effects, runs, design_decimals),
-        "effects": effects,
-        "design_decimals": design_decimals,
+        "noise": noise,
+        "noise_sentence": noise_sentence(noise, params.alpha),
+        "factorial": factorial_view(
+            params, read_rows(tables / "factorial.csv", FactorialRow), runs
+        ),
         "stacks": read_rows(tables / "stacks.csv", StackRow),
         "growth": growth,
         "timeline": packed(moments) if growth else None,
         "last_samples": last_samples(results, distinct),
-        "reproduced": reproduced_view(read_rows(tables / "reproduced.csv", ReproducedRow))
-        if params.published
-        else None,
-        "published": list(published_tables().values()) if params.published else [],
+        "published": published_view(tables) if params.published else None,
         "models": models,
         "tuning_noise": read_rows(tables / "finetuning-noise.csv", TuningNoiseRow),
         "twins": read_rows(tables / "twins.csv", TwinRow),
-        "agreement": agreement_sentences(results, models, params.alpha),
+        "agreement": agreement_sentences(agreements(results, models, params.alpha), params.alpha),
         "questions": {
             protocol: questions(results, protocol, models)
             for protocol in dict.fromkeys(row.protocol for row in models)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from noiseband.analysis.tables import write_tables
 from noiseband.io.files import write_text
+from noiseband.published.comparison import write_comparison
 from noiseband.report.figures.write import write_figures
 from noiseband.report.page import context, environment, waiting
 from noiseband.study import Study
@@ -36,6 +37,7 @@ def write_partial(
     else:
         view = _view(study.results)
         write_tables(params, view)
+        write_comparison(params, view)
         write_figures(params, view)
         shown = {**context(params, view, machines), "partial": found}
     page = environment().get_template("page.html")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from noiseband.analysis.rows import VerdictRow
+from noiseband.analysis.rows import Call, VerdictRow
 from noiseband.duration import duration
-from noiseband.stats.verdicts import Call
 
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"

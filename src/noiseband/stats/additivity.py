@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from noiseband.stats.least_squares import fit
-from noiseband.stats.simultaneous import estimates
+from noiseband.stats.least_squares import Fit, fit
+from noiseband.stats.simultaneous import Estimate, estimates
 
 
 @dataclass(frozen=True)
@@ -15,19 +15,22 @@ class Additivity:
 
     stack: str
     parts: tuple[str, ...]
-    predicted: float | None
+    missing_parts: tuple[str, ...]
+    """Parts that no run applies alone: then nothing can be predicted."""
+    predicted: float | None = None
     """Sum of the parts' own effects: what the stack would get if effects were additive."""
-    got: float | None
+    got: float | None = None
     """The stack's own effect."""
-    difference: float | None
+    difference: float | None = None
     """got - predicted; positive when the stack got less of a lower loss than promised."""
-    low: float | None
+    low: float | None = None
     """Lower end of the difference's interval. All stacks' intervals cover together."""
-    high: float | None
-    p_value: float | None
-    """Adjusted for all stacks asked about; small when the effects are not additive."""
-    degrees_of_freedom: int
-    se: float | None
+    high: float | None = None
+    p_value: float | None = None
+    """Adjusted for all stacks compared; small when the effects are not additive."""
+    se: float | None = None
+    degrees_of_freedom: int | None = None
+    """Residual degrees of freedom of the model, where the stack and its parts have runs."""
 
 
 def additivity(
@@ -35,32 +38,44 @@ def additivity(
 ) -> list[Additivity]:
     """For each stack (an intervention) and its parts (interventions run alone): sum against whole.
 
-    `runs` as for `verdicts.verdicts`: the baseline, the stacks and their parts must be in it. The
-    difference is a contrast of the same model, stack - sum of parts, with simultaneous intervals
-    over the stacks. It is noisier than any single effect: for k parts of one run each, its variance
-    is k + 1 times the residual variance, plus (k - 1)^2 times that of the baseline's mean.
+    `runs` as for `verdicts.verdicts`. A stack that has no run, or a part without one, is not
+    compared and does not count in the family; what its own runs got is told. The difference is a
+    contrast of the same model, stack - sum of parts, with simultaneous intervals over the stacks.
+    It is noisier than any single effect: for k parts of one run each, its variance is k + 1 times
+    the residual variance, plus (k - 1)^2 times that of the baseline's mean.
 
-    Raises ValueError for an intervention that has no run, a stack with fewer than two distinct
-    parts or with itself among them, and for what `verdicts.verdicts` raises.
+    Raises ValueError for a stack that is compared and has fewer than two distinct parts, or itself
+    among them, and for what `verdicts.verdicts` raises.
     """
-    for stack, parts in stacks.items():
+    model = fit(runs)
+    whole = {
+        stack: parts for stack, parts in stacks.items() if {stack, *parts} <= set(model.columns)
+    }
+    for stack, parts in whole.items():
         if len(set(parts)) < 2 or len(set(parts)) < len(parts) or stack in parts:
             raise ValueError(f"stack {stack!r} needs two or more distinct parts: {list(parts)}")
-    model = fit(runs)
-    contrasts = [{stack: 1.0} | dict.fromkeys(parts, -1.0) for stack, parts in stacks.items()]
-    found = estimates(model, contrasts, alpha)
-    return [
-        Additivity(
-            stack=stack,
-            parts=tuple(parts),
-            predicted=model.effect(dict.fromkeys(parts, 1.0)),
-            got=model.effect({stack: 1.0}),
-            difference=estimate.value,
-            low=estimate.low,
-            high=estimate.high,
-            p_value=estimate.p_value,
-            degrees_of_freedom=model.degrees_of_freedom,
-            se=estimate.se,
-        )
-        for (stack, parts), estimate in zip(stacks.items(), found, strict=True)
-    ]
+    contrasts = [{stack: 1.0} | dict.fromkeys(parts, -1.0) for stack, parts in whole.items()]
+    found = dict(zip(whole, estimates(model, contrasts, alpha), strict=True))
+    return [_additivity(model, stack, parts, found.get(stack)) for stack, parts in stacks.items()]
+
+
+def _additivity(
+    model: Fit, stack: str, parts: Sequence[str], estimate: Estimate | None
+) -> Additivity:
+    got = model.effect({stack: 1.0}) if stack in model.columns else None
+    if estimate is None:
+        missing = tuple(part for part in parts if part not in model.columns)
+        return Additivity(stack, tuple(parts), missing, got=got)
+    return Additivity(
+        stack=stack,
+        parts=tuple(parts),
+        missing_parts=(),
+        predicted=model.effect(dict.fromkeys(parts, 1.0)),
+        got=got,
+        difference=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        p_value=estimate.p_value,
+        se=estimate.se,
+        degrees_of_freedom=model.degrees_of_freedom,
+    )

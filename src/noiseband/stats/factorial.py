@@ -30,6 +30,7 @@ from noiseband.stats.least_squares import BASELINE, Fit, SeedPair
 from noiseband.stats.lenth import lenth
 from noiseband.stats.simultaneous import Estimate, estimates
 from noiseband.stats.stacks import Stack, stacked
+from noiseband.stats.verdicts import Call, call
 
 COLUMNS = ("run", "interventions", "init_seed", "train_seed", "test_loss")
 
@@ -60,17 +61,18 @@ class Effect:
     estimate: float | None
     """Mean change of the loss when the factor goes from off to on; for an interaction, half of what
     one factor's being on adds to the other's change. Negative is a lower loss."""
-    se: float | None
-    """Standard error; Lenth's pseudo standard error where the error comes from there."""
     low: float | None
     """Lower end of the interval. All effects' intervals cover together."""
     high: float | None
     """Upper end of the interval."""
     p_value: float | None
     """Adjusted for all effects of the design. Below alpha if the interval excludes zero."""
+    verdict: Call
     smallest_visible: float | None
     """The smallest size of estimate that stands out (half an interval; Lenth's simultaneous margin
     of error)."""
+    se: float | None
+    """Standard error; Lenth's pseudo standard error where the error comes from there."""
 
 
 @dataclass(frozen=True)
@@ -221,9 +223,10 @@ def _effect(group: Equal, found: Estimate) -> Effect:
         factors=group[0].factors,
         aliases=tuple(term.name for term in group[1:]),
         estimate=found.value,
-        se=found.se,
         low=found.low,
         high=found.high,
         p_value=found.p_value,
+        verdict=call(found.low, found.high),
         smallest_visible=found.half_width,
+        se=found.se,
     )

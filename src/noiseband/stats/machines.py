@@ -22,7 +22,8 @@ def machine_component(
 
     The SD is pooled within groups: squares of the distances from each group's mean, over
     n - (number of groups) degrees of freedom, with the chi-square interval at level 1 - alpha.
-    `points` are those distances, moved to `around`, so that recipes of other losses compare.
+    `points` are those distances, moved to `around`, so that recipes of other losses compare. Seed
+    pairs are left to the caller, who knows them.
     """
     usable = [group for group in groups if len(group) > 1]
     if not usable:
@@ -35,18 +36,17 @@ def machine_component(
     low, high = sd_interval(sd, degrees_of_freedom, alpha)
     points = distances + around
     return NoiseComponent(
-        name=MACHINE,
+        component=MACHINE,
         n=len(distances),
         degrees_of_freedom=degrees_of_freedom,
         mean=around,
         sd=sd,
-        low=low,
-        high=high,
+        sd_low=low,
+        sd_high=high,
         minimum=float(points.min()),
         maximum=float(points.max()),
-        points=tuple(points.tolist()),
         runs=tuple(run for group in usable for run in group),
-        missing=(),
+        points=tuple(points.tolist()),
     )
 
 

@@ -15,23 +15,26 @@ from noiseband.stats.least_squares import BASELINE, SeedPair, checked
 class NoiseComponent:
     """The baseline runs that differ in one source of noise. Losses in nats."""
 
-    name: str
-    n: int
-    degrees_of_freedom: int
+    component: str
+    n: int = 0
+    degrees_of_freedom: int = 0
     """Of the SD: n - 1, or fewer where it is pooled over several recipes."""
-    mean: float | None
-    sd: float | None
+    mean: float | None = None
+    sd: float | None = None
     """Sample SD (divided by the degrees of freedom); None for fewer than two runs."""
-    low: float | None
+    sd_low: float | None = None
     """Lower end of the chi-square interval for the SD, which assumes normal noise."""
-    high: float | None
-    minimum: float | None
-    maximum: float | None
-    points: tuple[float, ...]
-    """The losses themselves, in the order of `runs`."""
-    runs: tuple[str, ...]
-    missing: tuple[SeedPair, ...]
-    """Pairs (init_seed, train_seed) that were asked for and have no baseline run in the table."""
+    sd_high: float | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    seed_pairs: tuple[str, ...] = ()
+    """`init_seed/train_seed` of each run, in the order of `runs`."""
+    runs: tuple[str, ...] = ()
+    points: tuple[float, ...] = ()
+    """The runs' losses, in the order of `runs`; of `machine`, moved so that each recipe's mean is
+    `mean`."""
+    missing_pairs: tuple[str, ...] = ()
+    """Pairs that were asked for and have no baseline run in the table, as in `seed_pairs`."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def noise_components(
         _component(
             name,
             baseline[[pair in set(wanted) for pair in pairs]],
-            tuple(pair for pair in wanted if pair not in pairs),
+            tuple(pair_text(pair) for pair in wanted if pair not in pairs),
             alpha,
         )
         for name, wanted in components.items()
@@ -86,28 +89,36 @@ def noise_components(
 
 
 def _component(
-    name: str, rows: pd.DataFrame, missing: tuple[SeedPair, ...], alpha: float
+    name: str, rows: pd.DataFrame, missing: tuple[str, ...], alpha: float
 ) -> NoiseComponent:
     points = rows["test_loss"].to_numpy()
     n = len(points)
+    if n == 0:
+        return NoiseComponent(name, missing_pairs=missing)
     sd = low = high = None
     if n > 1:
         sd = float(points.std(ddof=1))
         low, high = sd_interval(sd, n - 1, alpha)
     return NoiseComponent(
-        name=name,
+        component=name,
         n=n,
-        degrees_of_freedom=max(0, n - 1),
-        mean=float(points.mean()) if n else None,
+        degrees_of_freedom=n - 1,
+        mean=float(points.mean()),
         sd=sd,
-        low=low,
-        high=high,
-        minimum=float(points.min()) if n else None,
-        maximum=float(points.max()) if n else None,
-        points=tuple(points.tolist()),
+        sd_low=low,
+        sd_high=high,
+        minimum=float(points.min()),
+        maximum=float(points.max()),
+        seed_pairs=tuple(map(pair_text, zip(rows["init_seed"], rows["train_seed"], strict=True))),
         runs=tuple(rows["run"].astype(str)),
-        missing=missing,
+        points=tuple(points.tolist()),
+        missing_pairs=missing,
     )
+
+
+def pair_text(pair: SeedPair) -> str:
+    """`42/22`, of an init seed and a train seed."""
+    return f"{pair[0]}/{pair[1]}"
 
 
 def sd_interval(sd: float, degrees_of_freedom: int, alpha: float) -> tuple[float, float]:
@@ -171,13 +182,13 @@ def _bartlett(components: Sequence[NoiseComponent]) -> tuple[float, float]:
 def _ratio(one: NoiseComponent, other: NoiseComponent, comparisons: int) -> VarianceRatio:
     larger, smaller = (one, other) if _variance(one) >= _variance(other) else (other, one)
     if _variance(larger) == 0:
-        return VarianceRatio(larger.name, smaller.name, 1.0, 1.0, 1.0)
+        return VarianceRatio(larger.component, smaller.component, 1.0, 1.0, 1.0)
     if _variance(smaller) == 0:
-        return VarianceRatio(larger.name, smaller.name, float("inf"), 0.0, 0.0)
+        return VarianceRatio(larger.component, smaller.component, float("inf"), 0.0, 0.0)
     ratio = _variance(larger) / _variance(smaller)
     p_one_sided = float(stats.f.sf(ratio, larger.degrees_of_freedom, smaller.degrees_of_freedom))
     p_value = min(1.0, 2 * p_one_sided * comparisons)
-    return VarianceRatio(larger.name, smaller.name, ratio, p_one_sided, p_value)
+    return VarianceRatio(larger.component, smaller.component, ratio, p_one_sided, p_value)
 
 
 def _variance(component: NoiseComponent) -> float:

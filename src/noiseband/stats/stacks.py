@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from noiseband.stats import least_squares
 from noiseband.stats.additivity import Additivity, additivity
 from noiseband.stats.design import Design, label
 from noiseband.stats.least_squares import Fit
@@ -21,16 +20,15 @@ class Stack:
     factors: tuple[str, ...]
     runs: int
     """Runs with these factors on and no other."""
-    got: float | None
-    """Their change of the loss from the baseline; None without such a run."""
     main_effects: float | None
     """The sum of the factors' main effects: what additive effects would give. But a main effect is
     an average over the other factors and so holds a share of its interactions: for all factors
-    together the sum comes near `got` however they interact. `alone` and `interaction` do not."""
-    alone: Additivity | None
+    together the sum comes near what they got, however they interact. `alone` and `interaction` do
+    not."""
+    alone: Additivity
     """Against the sum of the factors' effects one at a time, as in `additivity`: only runs of the
-    stack, of single factors and of the baseline have a say. None where the stack or one of its
-    factors alone has no run."""
+    stack, of single factors and of the baseline have a say. Without a prediction where
+    one of its factors has no run alone."""
     interaction: Estimate
     """The same difference, got less predicted, from all runs of the design: twice the sum of the
     stack's two-way interactions. Positive when the stack gets less of a lower loss than promised.
@@ -57,18 +55,15 @@ def stacked(
         if unknown or len(set(names)) < 2:
             raise ValueError(f"a stack needs two or more factors of the design: {sorted(names)}")
         sets.append(tuple(factor for factor in design.factors if factor in names))
-    arms = least_squares.fit(table)
     counts = table["intervention"].value_counts()
     whole = {label(parts): parts for parts in sets}
-    ready = {k: v for k, v in whole.items() if {k, *v} <= set(arms.columns)}
-    alone = {found.stack: found for found in additivity(table, ready, alpha)}
+    alone = {found.stack: found for found in additivity(table, whole, alpha)}
     return tuple(
         Stack(
             factors=parts,
             runs=int(counts.get(label(parts), 0)),
-            got=arms.effect({label(parts): 1.0}) if label(parts) in arms.columns else None,
             main_effects=_sum_of_main_effects(design, model, parts),
-            alone=alone.get(label(parts)),
+            alone=alone[label(parts)],
             interaction=_interaction(design, model, parts, alpha, len(whole)),
         )
         for parts in sets

@@ -24,26 +24,26 @@ class Verdict:
     """What a study says of one intervention. What it cannot say is None."""
 
     intervention: str
-    runs: int
+    runs: int = 0
     """Runs of this intervention."""
-    effect: float | None
+    effect: float | None = None
     """Nats: estimated difference from the baseline; negative is a lower loss, better."""
-    low: float | None
+    low: float | None = None
     """Nats: lower end of the interval. All intervals of a study cover together."""
-    high: float | None
+    high: float | None = None
     """Nats: upper end of the interval."""
-    p_value: float | None
+    p_value: float | None = None
     """Adjusted for all interventions of the study. Below alpha if the interval excludes zero."""
-    verdict: Call
-    smallest_visible: float | None
+    verdict: Call = Call.NOT_ENOUGH_RUNS
+    smallest_visible: float | None = None
     """Nats: the smallest size of estimate that this study could have called (half an interval)."""
-    seeds_low: int | None
+    seeds_low: int | None = None
     """Seeds for each of two arms that give 80% power, if the effect is the interval's far end."""
-    seeds_high: int | None
+    seeds_high: int | None = None
     """The same for the end nearest zero; None, without bound, if the interval contains zero."""
-    degrees_of_freedom: int
-    """Residual degrees of freedom of the study's one model."""
-    se: float | None
+    degrees_of_freedom: int | None = None
+    """Residual degrees of freedom of the study's one model; None where it has no run of this."""
+    se: float | None = None
     """Nats: standard error of the effect."""
 
 

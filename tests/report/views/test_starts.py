@@ -35,7 +35,7 @@ def test_runs_are_gathered_by_their_starting_point(tmp_path: Path) -> None:
     trained = RunStart("extended", "run:baseline-42")
     write(tmp_path, [SAME, MORE, again, MOVED, trained], PAIRS)
     found = starts(tmp_path)
-    assert [(p.letter, p.start, p.runs, p.against) for p in found.points] == [
+    assert [(p.letter, p.found.start, p.runs, p.against) for p in found.points] == [
         ("A", "plain", ["baseline-42", "baseline-42-23"], "A"),
         ("B", "qkv", ["qkv-42"], "A"),
         ("C", "odd", ["odd-42"], "A"),

@@ -11,8 +11,11 @@ from noiseband.study import params
 def tables(params_text: ParamsText, results: Results) -> None:
     """Write the study's tables."""
     from noiseband.analysis.tables import write_tables
+    from noiseband.published.comparison import write_comparison
 
-    write_tables(parse(params.TablesParams, params_text), results)
+    given = parse(params.TablesParams, params_text)
+    write_tables(given, results)
+    write_comparison(given, results)
 
 
 @app.command(rich_help_panel=PANEL)

@@ -16,7 +16,7 @@ from noiseband.report.figures.panels import short
 from noiseband.report.figures.svg import blank, panel, tip
 from noiseband.report.figures.training import frame
 from noiseband.report.words import effect_decimals, fixed, signed
-from noiseband.stats.least_squares import BASELINE
+from noiseband.study.runs import BASELINE
 
 WIDTH, ROW, TOP, BOTTOM = 640, 27, 34, 52
 _EDGE: dict[str, Any] = {

@@ -14,7 +14,7 @@ from noiseband.report.figures.palette import PRETRAINED, colour, marker
 from noiseband.report.figures.svg import blank, panel, tip
 from noiseband.report.sanitize import plain
 from noiseband.report.words import fixed
-from noiseband.stats.least_squares import BASELINE
+from noiseband.study.runs import BASELINE
 
 WIDTH, HEIGHT, TOP = 920, 300, 34
 LEFT, MIDDLE = 52, 70

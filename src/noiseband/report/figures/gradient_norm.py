@@ -22,7 +22,7 @@ from noiseband.report.figures.panels import (
 from noiseband.report.figures.svg import shows, tip
 from noiseband.report.figures.training import Line, Training
 from noiseband.report.words import counted
-from noiseband.stats.least_squares import BASELINE
+from noiseband.study.runs import BASELINE
 
 MARK_BINS = 200
 

@@ -13,7 +13,7 @@ from noiseband.report.figures.panels import LEFT, WIDTH, numbers, over_steps, sh
 from noiseband.report.figures.svg import blank, panel, shows, tip
 from noiseband.report.figures.training import Line, Training
 from noiseband.report.words import listed
-from noiseband.stats.least_squares import BASELINE
+from noiseband.study.runs import BASELINE
 
 HEIGHT, NAMES = 190, 236
 POINTS = 200

@@ -25,7 +25,7 @@ from noiseband.report.figures.panels import (
 from noiseband.report.figures.svg import panel, shows, tip
 from noiseband.report.figures.training import Training, frame, mean_of
 from noiseband.report.words import signed
-from noiseband.stats.least_squares import BASELINE
+from noiseband.study.runs import BASELINE
 
 OVERVIEW = 250
 _UP, _DOWN = (0.94, "top", "↑"), (0.06, "bottom", "↓")

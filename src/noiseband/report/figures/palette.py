@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from noiseband.stats.least_squares import BASELINE
-from noiseband.stats.verdicts import Call
+from noiseband.analysis.rows import Call
+from noiseband.study.runs import BASELINE
 
 LIGHT = {
     "ink": "#21242a",

@@ -21,7 +21,7 @@ from noiseband.report.figures.svg import blank, panel, tip
 from noiseband.report.figures.training import Line, Training, mean_of
 from noiseband.report.sanitize import plain
 from noiseband.report.words import counted
-from noiseband.stats.least_squares import BASELINE
+from noiseband.study.runs import BASELINE
 
 WIDTH = 920
 COLUMNS = 4

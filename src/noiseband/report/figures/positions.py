@@ -16,7 +16,7 @@ from noiseband.report.figures.panels import grid, heading, numbers
 from noiseband.report.figures.svg import shows, tip
 from noiseband.report.figures.training import Training, frame
 from noiseband.report.words import signed
-from noiseband.stats.least_squares import BASELINE
+from noiseband.study.runs import BASELINE
 
 
 def draw_positions(study: Training, rows: Sequence[PositionRow]) -> Figure:

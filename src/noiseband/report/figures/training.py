@@ -11,7 +11,7 @@ import numpy as np
 from noiseband.analysis.rows import RunRow, VerdictRow
 from noiseband.analysis.traces import Binned, Floats, Trace, binned
 from noiseband.report.figures.palette import colour
-from noiseband.stats.least_squares import BASELINE
+from noiseband.study.runs import BASELINE
 
 LEAST_BINS, MOST_BINS = 24, 160
 OTHER_TOKENS = ("continues=", "data.", "batch.sequences=", "model.context=")

@@ -8,14 +8,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from noiseband.analysis.inference import usable
+from noiseband.analysis.repeats import more_repeats
 from noiseband.analysis.rows import RunRow, VerdictRow
 from noiseband.analysis.sources import json_file, json_if_any
 from noiseband.duration import duration
 from noiseband.plan.estimate import Total, Work, combined, total, work
 from noiseband.report.words import counted
-from noiseband.stats.least_squares import BASELINE
-from noiseband.stats.repeats import enough_repeats, repeats
 from noiseband.study.machines import Machine, Machines, load_machines, machine_of
 from noiseband.study.params import ReportParams
 from noiseband.study.paths import Paths
@@ -123,25 +121,19 @@ def _advice(
     machine: Machine,
 ) -> tuple[str | None, list[tuple[str, Total]]]:
     """A sentence for a study without any repeated run, and what the runs that it asks for take."""
-    there = [row.intervention for row in usable(runs)]
-    arms = [row.runs for row in verdicts if row.runs]
-    if not there or not arms or any(row.degrees_of_freedom for row in verdicts):
+    wanted = more_repeats(runs, verdicts, params.alpha)
+    if wanted is None:
         return None, []
-    have = there.count(BASELINE)
-    least = repeats(arms, have + 1, params.alpha)
-    enough = enough_repeats(arms, params.alpha)
-    if enough.runs <= have:
-        enough = least
-    more = enough.runs - have
+    more = wanted.more
     price = total([replace(baseline, run=str(number)) for number in range(more)], machine)
     label = f"{counted(more, 'more seed')} of the baseline"
     sentence = (
         "Nothing was run twice, so nothing says how large the noise is. Train the baseline with "
         f"{counted(more, 'more seed')} (seeds: {{baseline: […]}} in the config): each interval "
-        f"then reaches {enough.half_width:.1f} standard deviations of a single run to either side"
+        f"then reaches {wanted.half_width:.1f} standard deviations of a single run to either side"
     )
     if more > 1:
-        sentence += f"; 1 more is the least, with {least.half_width:.1f}"
+        sentence += f"; 1 more is the least, with {wanted.half_width_with_one:.1f}"
     if price.seconds is not None:
         money = "" if price.usd is None else f" and ${price.usd:,.2f}"
         sentence += f". On {params.machine} that takes {duration(price.seconds)}{money}"

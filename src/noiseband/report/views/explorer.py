@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from noiseband.analysis.inference import twins
+from noiseband.analysis.noise import twins
 from noiseband.analysis.rows import RunRow
 from noiseband.analysis.scores import judge_rounds
 from noiseband.analysis.tuning_rows import FinetuningRow

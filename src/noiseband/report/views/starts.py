@@ -16,26 +16,19 @@ LARGEST_MATRIX = 16
 
 @dataclass(frozen=True)
 class Point:
-    """A starting point and the runs that start there. Fields as in `RunStart`."""
+    """A starting point and the runs that start there."""
 
     letter: str
-    start: str
+    found: RunStart
+    """Of the first of the runs."""
     runs: list[str]
-    comparison: str | None
     against: str
     """Letter of the baseline's starting point of the same seed; empty where there is none."""
-    tensors: int | None
-    init_sha256: str | None
-    new: int | None
-    gone: int | None
-    moved: int | None
-    first_moved: str | None
-    reference: str | None
 
     @property
     def trained(self) -> bool:
         """Whether it is another run's final weights."""
-        return self.start.startswith(TRAINED)
+        return self.found.start.startswith(TRAINED)
 
 
 @dataclass(frozen=True)
@@ -60,13 +53,13 @@ class Starts:
     @property
     def any_reference(self) -> bool:
         """Whether some point was compared with the reference's digests."""
-        return any(point.reference for point in self.points)
+        return any(point.found.reference for point in self.points)
 
     @property
     def sentence(self) -> str:
         """Which comparisons start from the same point, at a glance."""
         drawn = [point for point in self.points if not point.trained]
-        moved = [run for point in drawn if point.comparison == MOVED for run in point.runs]
+        moved = [run for point in drawn if point.found.comparison == MOVED for run in point.runs]
         runs = sum(len(point.runs) for point in drawn)
         places = f"{counted(runs, 'run')} start from {counted(len(drawn), 'point')}. "
         if moved:
@@ -101,21 +94,8 @@ def starts(tables: Path) -> Starts:
 
 
 def _point(letter: str, rows: list[RunStart], of_run: dict[str, str]) -> Point:
-    first = rows[0]
-    return Point(
-        letter=letter,
-        start=first.start,
-        runs=[row.run for row in rows],
-        comparison=first.comparison,
-        against=of_run.get(first.compared_with or "", ""),
-        tensors=first.tensors,
-        init_sha256=first.init_sha256,
-        new=first.new,
-        gone=first.gone,
-        moved=first.moved,
-        first_moved=first.first_moved,
-        reference=first.reference,
-    )
+    against = of_run.get(rows[0].compared_with or "", "")
+    return Point(letter, rows[0], [row.run for row in rows], against)
 
 
 def _cell(pair: SharedTensors) -> Cell:

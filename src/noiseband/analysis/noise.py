@@ -1,0 +1,65 @@
+"""How much runs of one recipe scatter: by seed, and by machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from noiseband.analysis.inference import frame, has_loss, usable
+from noiseband.analysis.rows import NoiseRow, RunRow
+from noiseband.stats.least_squares import BASELINE, SeedPair
+from noiseband.stats.machines import machine_component
+from noiseband.stats.noise import equal_variances, noise_components, pair_text
+
+
+def noise_rows(
+    rows: Sequence[RunRow], pairs: Mapping[str, Sequence[Sequence[int]]], alpha: float
+) -> list[NoiseRow]:
+    """The study's noise components: of seeds, over runs with exactly the baseline's recipe, and of
+    machines, over all recipes, if any was run on several."""
+    plain = [row for row in usable(rows) if row.intervention != BASELINE or not row.changes]
+    components: dict[str, Sequence[SeedPair]] = {
+        name: [(init, train) for init, train in wanted] for name, wanted in pairs.items() if wanted
+    }
+    table = frame(plain)
+    baseline = table["test_loss"][table["intervention"] == BASELINE]
+    if baseline.empty:
+        return [
+            NoiseRow(name, missing_pairs=tuple(map(pair_text, wanted)))
+            for name, wanted in components.items()
+        ]
+    found = noise_components(table, components, alpha)
+    machine = machine_component(twins(rows), float(baseline.mean()), alpha)
+    if machine is None:
+        return found
+    pair = {row.run: pair_text((row.init_seed, row.train_seed)) for row in rows}
+    return [*found, replace(machine, seed_pairs=tuple(pair[run] for run in machine.runs))]
+
+
+def noise_sentence(rows: Sequence[NoiseRow], alpha: float) -> str:
+    """Whether one source of noise is larger than another, in plain English."""
+    return equal_variances(rows, alpha).sentence
+
+
+def shared_recipe(row: RunRow) -> tuple[object, ...]:
+    """What twins and repeats share of their recipe: all but the microbatch."""
+    changes = tuple(c for c in row.changes if not c.startswith("batch.microbatch="))
+    return changes, row.init_seed, row.train_seed
+
+
+def twins(rows: Sequence[RunRow]) -> list[dict[str, float]]:
+    """Runs with a loss, grouped by what their recipes share: all but the microbatch.
+
+    A repeat with its original's weights tells nothing new. One with other weights does: nothing
+    but the machine can have made them.
+    """
+    groups: dict[tuple[object, ...], dict[str, float]] = {}
+    seen: set[tuple[object, ...]] = set()
+    for row in rows:
+        recipe = shared_recipe(row)
+        if not has_loss(row) or (*recipe, row.weights_sha256) in seen:
+            continue
+        seen.add((*recipe, row.weights_sha256))
+        assert row.test_loss is not None
+        groups.setdefault(recipe, {})[row.run] = row.test_loss
+    return list(groups.values())
