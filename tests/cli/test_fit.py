@@ -10,7 +10,7 @@ import yaml
 
 from noiseband.study import load_study
 from noiseband.train.fit import with_microbatch
-from tests.cli.test_cli import run
+from tests.cli.command import run
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from tests.cli.test_cli import run
+from tests.cli.command import run
 
 
 def test_all_tables_in_plain_text_when_piped() -> None:

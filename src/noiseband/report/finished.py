@@ -6,6 +6,7 @@ from pathlib import Path
 
 from noiseband.analysis.tables import write_tables
 from noiseband.errors import NotMadeError
+from noiseband.published.comparison import write_comparison
 from noiseband.report.figures.write import write_figures
 from noiseband.report.page import write_report
 from noiseband.repro.manifest import write_manifest
@@ -28,6 +29,7 @@ def write_finished(study: Study, machines: Path, out: Path) -> None:
     """
     params, results = ReportParams.of(study), study.results
     write_tables(params, results)
+    write_comparison(params, results)
     write_figures(params, results)
     artefacts, judged = deterministic_artefacts(study), judged_artefacts(study)
     for file in (*artefacts, *judged):

@@ -96,7 +96,7 @@ def pinned(revision: str) -> bool:
 _SIMPLE = {"int", "float", "str"}
 _BRANCHES = {"dict", "list", *_SIMPLE, *(f"constrained-{name}" for name in _SIMPLE)}
 
-_RENAMED = {("judge.kind", "reference"): "chrf"}
+_RENAMED: dict[tuple[str, Any], str] = {("judge.kind", "reference"): "chrf"}
 """Kinds that an earlier version called otherwise."""
 
 _PATTERNS = {

@@ -1,0 +1,17 @@
+"""`noiseband report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.cli.command import run
+
+
+def test_a_report_of_an_unfinished_study_says_what_to_do(small: Path) -> None:
+    done = run("report", "--config", small)
+    assert (done.returncode, done.stdout) == (2, "")
+    missing = small.parent / "results/runs/baseline-42/recipe.json"
+    assert done.stderr == (
+        f"noiseband: {missing} is not there yet; make it: snakemake {missing} --configfile {small};"
+        f" or see what there is: noiseband report --partial --config {small}\n"
+    )
