@@ -234,7 +234,7 @@ def test_weights_that_are_not_the_references_stop_the_study_before_any_training(
     stopped = project.snakemake(*config, "--", run)
     assert stopped.returncode == 1
     log = (project.folder / "results/reference/logs/verify_init.log").read_text()
-    assert "1 of 44 tensors are not the reference's, first trf_blocks.1.norm2.scale" in log
+    assert "1 of 44 tensors differ from the reference's, first trf_blocks.1.norm2.scale" in log
     assert not list((project.folder / "results/reference/work").glob("baseline-42-*"))
 
 
