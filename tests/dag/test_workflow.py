@@ -1,4 +1,4 @@
-"""Which source files decide a rule's result."""
+"""The source files of a stage, its deterministic artefacts, and mistakes found by the Snakefile."""
 
 from __future__ import annotations
 

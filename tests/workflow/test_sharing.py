@@ -114,7 +114,7 @@ def test_a_cache_that_cannot_be_written_is_told_at_once(
     monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", str(tmp_path / "file"))
     found = second.snakemake("-n", "--profile", "profiles/sharing")
     assert found.returncode == 2
-    assert f"SNAKEMAKE_OUTPUT_CACHE: cannot write in {tmp_path}/file/" in found.stderr
+    assert f"SNAKEMAKE_OUTPUT_CACHE: cannot write to {tmp_path}/file/" in found.stderr
     assert "Traceback" not in found.stderr
 
 
