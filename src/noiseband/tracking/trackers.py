@@ -57,5 +57,5 @@ TRACKERS: dict[str, Tracker] = {"tensorboard": tensorboard, "trackio": trackio}
 
 def _missing(name: str) -> UserError:
     return UserError(
-        f"--to {name}: the package is not installed; run: pip install -c constraints.txt -e '.[{name}]'"
+        f"--to {name}: it is not installed; run: pip install -c constraints.txt -e '.[{name}]'"
     )
