@@ -168,5 +168,5 @@ def test_files(tmp_path: Path) -> None:
         "expected_false_spans": 129 * 98 / 2**64,
     }
     beyond = params.model_copy(update={"training": [Segment(corpus="c", first=0, stop=130)]})
-    with pytest.raises(UserError, match=r"train\.safetensors: has 129 tokens, .* reads to 130"):
+    with pytest.raises(UserError, match=r"train\.safetensors: has 129 tokens, .* reads up to 130"):
         contamination_file(beyond, files[0], [files[1]], tmp_path / "out.json")

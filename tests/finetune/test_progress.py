@@ -1,4 +1,4 @@
-"""Lines for somebody who watches; silence for a log file."""
+"""Progress is printed on a terminal, but not to a log file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_a_terminal_sees_steps_and_epochs() -> None:
     progress = Progress("m  seed 1", 100, screen, interval=0)
     progress.step(1, 1, 3, 2.5)
     progress.step(1, 2, 3, 2.25)
-    progress.step(1, 3, 3, 2.0)  # the epoch's own line follows
+    progress.step(1, 3, 3, 2.0)  # the line of the epoch follows
     progress.epoch(1, 2.25, 2.125)
     assert screen.getvalue().splitlines() == [
         "m  seed 1  epoch 1/100  step 1/3  loss 2.5000  0 s left of the epoch",
@@ -31,7 +31,7 @@ def test_the_time_left_follows_from_this_epoch_s_steps() -> None:
     screen = Terminal()
     progress = Progress("m", 9, screen)
     progress.began = progress.epoch_began = progress.said = progress.said - 50.0
-    progress.step(1, 1, 3, 1.0)  # 50 s, so 100 more
+    progress.step(1, 1, 3, 1.0)  # it took 50 s, so 100 s are left
     assert re.search(r"step 1/3  loss 1\.0000  1 min 40 s left", screen.getvalue())
     progress.step(1, 2, 3, 1.0)  # too soon for another line
     assert len(screen.getvalue().splitlines()) == 1

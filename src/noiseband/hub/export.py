@@ -46,7 +46,7 @@ def write_export(weights: Path, model: Model, vocabulary: Path, out: Path) -> No
         raise UserError(f"{weights}: not a readable safetensors file ({error})") from None
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if odd := sorted(found.items() ^ parameter_shapes(model).items()):
-        raise UserError(f"{weights}: not the weights of this model: {odd[0][0]} does not fit")
+        raise UserError(f"{weights}: not weights of this model: {odd[0][0]} does not fit")
     end = write_tokenizer(vocabulary, model.context, out)
     if end + 1 != model.vocabulary:
         raise UserError(

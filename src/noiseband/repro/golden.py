@@ -39,7 +39,7 @@ def _cause() -> str:
         )
     if torch_version != TORCH:
         return (
-            f"the known cause: the reference used torch {TORCH}, and this is {torch_version}; "
+            f"the known cause: the reference was drawn with torch {TORCH}, and this is {torch_version}; "
             f"install torch=={TORCH}, or use `init: keyed`, or `on_mismatch: warn`"
         )
     return (
