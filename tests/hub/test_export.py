@@ -103,7 +103,7 @@ def test_weights_of_another_model(
 def test_another_vocabulary(tmp_path: Path, vocabulary: Path) -> None:
     model = SMALL.model_copy(update={"vocabulary": 300})
     file = weights_of(model, tmp_path / "w.safetensors")
-    with pytest.raises(UserError, match="has 257 token ids, the model 300"):
+    with pytest.raises(UserError, match="has 257 token ids, but the model has 300"):
         write_export(file, model, vocabulary, tmp_path / "out")
     (tmp_path / "bad").write_bytes(b"no")
     with pytest.raises(UserError, match="not a readable safetensors file"):

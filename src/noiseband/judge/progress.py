@@ -1,4 +1,4 @@
-"""What a person sees of a round: a line now and then on a terminal, nothing elsewhere."""
+"""Show the progress of a round: a line now and then on a terminal, and nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PAUSE = 1.0
 
 
 class Progress:
-    """Counts questions, in the order in which they are done."""
+    """Counts the questions that are done."""
 
     def __init__(self, name: str, questions: int, stream: TextIO = sys.stderr) -> None:
         self.name = name
@@ -23,7 +23,7 @@ class Progress:
         self.start = self.shown = time.perf_counter()
 
     def done(self, status: str) -> None:
-        """One question more; `status` is what the judge says of itself."""
+        """Count one more question; `status` is the judge's text for the line."""
         self.count += 1
         now = time.perf_counter()
         if not self.stream.isatty() or now - self.shown < PAUSE:

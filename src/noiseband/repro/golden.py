@@ -39,8 +39,9 @@ def _cause() -> str:
         )
     if torch_version != TORCH:
         return (
-            f"the known cause: the reference was drawn with torch {TORCH}, and this is {torch_version}; "
-            f"install torch=={TORCH}, or use `init: keyed`, or `on_mismatch: warn`"
+            f"the known cause: the reference was drawn with torch {TORCH}, and this is "
+            f"{torch_version}; install torch=={TORCH}, or use `init: keyed`, or "
+            "`on_mismatch: warn`"
         )
     return (
         f"torch is {TORCH} and the CPU has {capability}, so the file is damaged or was made by "
