@@ -123,7 +123,7 @@ def test_a_passing_failure_is_retried(hub: WritableHub, folder: Path, fault: Fau
         ("POST", 401, "does not know this token (401); set HF_TOKEN"),
         ("POST /api/repos", 403, "has no write access there (403); set HF_TOKEN"),
         (COMMIT, 403, "has no write access there (403)"),
-        (COMMIT, 409, "someone else commits there"),
+        (COMMIT, 409, "someone else is committing there"),
         ("POST", 404, "no such owner (404)"),
         (COMMIT, 429, "limits the rate of requests (429)"),
         (COMMIT, 413, "the Hub answered 413"),

@@ -1,4 +1,4 @@
-"""A round judges all answers to a question in one call, shuffled, and names the scores correctly."""
+"""A round judges all answers to a question in one call, shuffled, and assigns scores correctly."""
 
 from __future__ import annotations
 
