@@ -60,7 +60,7 @@ class Measured:
     page_faults: list[int] = field(default_factory=list)
     """Minor page faults, when the system has to provide memory."""
     first_losses: list[float] = field(default_factory=list)
-    """The losses of the first steps."""
+    """The losses of the steps, from the first step on."""
 
 
 def measure(

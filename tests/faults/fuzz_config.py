@@ -42,7 +42,7 @@ class Hang(BaseException):
 
 
 def outcome(path: Path) -> str:
-    """`study`, `told`, or what went wrong with the file."""
+    """The outcome of loading a file: `study`, `told` (a useful message), or the failure."""
 
     def hang(*_: object) -> None:
         raise Hang

@@ -50,7 +50,7 @@ class Found:
     locks: int = 0
     """The number of starts that needed `snakemake --unlock` first."""
     unheard: int = 0
-    """The number of kills of Snakemake after which it still succeeded, because it had finished."""
+    """The number of kills of Snakemake after which it still succeeded, being about to end."""
     orphans: int = 0
     """The number of processes that were left after Snakemake, or their shell, had ended."""
     longest: float = 0.0

@@ -86,7 +86,7 @@ def test_the_order_is_a_function_of_round_and_question() -> None:
     orders = [tuple(shuffled(MODELS, round, q)) for round in (1, 2) for q in range(60)]
     assert orders[:60] != orders[60:]
     counts = Counter(orders)
-    assert len(counts) == 6  # every order occurs, none much more often than the others
+    assert len(counts) == 6  # every order occurs, and none much more often than the others
     assert max(counts.values()) < 40
     assert shuffled(MODELS[::-1], 1, 0) == shuffled(MODELS, 1, 0)
 

@@ -17,7 +17,7 @@ import uuid
 from itertools import takewhile
 
 OURS = "NOISEBAND_GPUS"
-"""Variable with the names to use instead of CUDA's, joined by commas; if empty, no GPU is used."""
+"""Variable with names to use instead of CUDA's, joined by commas; if empty, none is reserved."""
 CUDAS = "CUDA_VISIBLE_DEVICES"
 LIBRARY = "libcuda.so.1"
 

@@ -95,8 +95,8 @@ def plan_each(study: Study, machines: Machines) -> dict[str, list[RunPlan]]:
 def total(plans: Sequence[Work], machine: Machine) -> Total:
     """The total of several plans on one machine.
 
-    Money and energy are those of the machine's hours. They and the seconds are None if the length
-    of any run is unknown.
+    Money and energy are those of the machine's hours. All three are None if the length of any run
+    is unknown.
     """
     known = [one.seconds for one in plans if one.seconds is not None]
     seconds = sum(known) / machine.runs_at_once if len(known) == len(plans) else None

@@ -56,7 +56,7 @@ class Divergence:
         return self.step is None and self.where is None
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The fields, for JSON."""
         found = {**vars(self), "difference": self.difference and self.difference.as_dict()}
         found["records"] = [
             {name: repr(value) for name, value in record.items()} for record in self.records
