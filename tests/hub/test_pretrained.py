@@ -117,11 +117,11 @@ def test_a_second_time_gives_the_same_bytes(folder: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("file", "content", "said"),
     [
-        ("config.json", None, "No such file or directory; `path` names the model's folder"),
+        ("config.json", None, "No such file or directory; set `path` to the model's folder"),
         ("config.json", b"{", "not JSON"),
         ("config.json", b"[]", "not a model's config"),
         ("config.json", b'{"model_type": "llama"}', 'model_type is "llama"'),
-        ("model.safetensors", None, "No such file or directory; `path` names the model's folder"),
+        ("model.safetensors", None, "No such file or directory; set `path` to the model's folder"),
         ("model.safetensors", b"no", "not a safetensors file"),
     ],
 )

@@ -96,7 +96,7 @@ def _config(path: Path) -> dict[str, object]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror}; `path` names the model's folder") from error
+        raise UserError(f"{path}: {error.strerror}; set `path` to the model's folder") from error
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not JSON ({error})") from error
     if not isinstance(config, dict):
@@ -108,7 +108,7 @@ def _sha256(path: Path) -> str:
     try:
         return file_sha256(path)
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror}; `path` names the model's folder") from error
+        raise UserError(f"{path}: {error.strerror}; set `path` to the model's folder") from error
 
 
 def _tensors(path: Path) -> dict[str, torch.Tensor]:
