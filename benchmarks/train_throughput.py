@@ -175,8 +175,7 @@ def check_agreement(found: dict[str, Measured], params: TrainParams) -> None:
         for step, (mine, theirs) in enumerate(zip(own, measured.first_losses, strict=False)):
             if not abs(theirs / mine - 1.0) <= tolerance:
                 sys.exit(
-                    f"{contender} trains something else: step {step} has the loss {theirs}, "
-                    f"not {mine}"
+                    f"{contender} trains something else: step {step} loses {theirs}, not {mine}"
                 )
 
 
