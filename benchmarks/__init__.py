@@ -1,1 +1,1 @@
-"""Measurements of speed, each side by side in one run: python -m benchmarks.<name> --help."""
+"""Speed benchmarks that compare programs within one run: python -m benchmarks.<name> --help."""

@@ -1,11 +1,11 @@
-"""What verdicts promise, tried on simulated studies: false alarms, coverage, power.
+"""Test the guarantees of verdicts on simulated studies: false alarms, coverage and power.
 
 python -m benchmarks.calibration                 # 10,000 studies of each shape
-python -m benchmarks.calibration --studies 500   # quicker
+python -m benchmarks.calibration --studies 500   # faster
 
-Each study is drawn from a fixed seed. All studies of a shape have one design, so its estimates are
-one matrix product; the first of them are also asked for their verdicts in the ordinary way, which
-must be the same ones.
+Each study is drawn from a fixed seed. All studies of a shape have the same design, so one matrix
+product gives their estimates. For the first studies the verdicts are also computed in the ordinary
+way, and must agree.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from noiseband.stats.verdicts import Call, verdicts
 
 ALPHA = 0.05
 SD = 0.01
-"""Nats: scatter of runs on one seed pair."""
+"""The standard deviation of runs with the same seed pair, in nats."""
 CHECKED = 20
-"""Studies of each shape that are also asked in the ordinary way."""
+"""The number of studies of each shape that are also computed in the ordinary way."""
 
 Noise = Callable[[np.random.Generator, tuple[int, ...]], Floats]
 NOISES: dict[str, Noise] = {
@@ -43,23 +43,23 @@ NOISES: dict[str, Noise] = {
         rng.normal(size=shape) * np.where(rng.random(shape) < 0.05, 5.0, 1.0) / math.sqrt(2.2)
     ),
 }
-"""All of mean 0 and SD 1."""
+"""Noise distributions, all with mean 0 and standard deviation 1."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A design, how much its seed pairs scatter, and the noise of its runs."""
+    """A design, the scatter of its seed pairs, and the noise of its runs."""
 
     name: str
     rows: list[tuple[str, int]]
-    """(arm, seed) of each run."""
+    """The (arm, seed) of each run."""
     seed_sd: float = 0.0
-    """Nats: scatter between seed pairs."""
+    """The standard deviation between seed pairs, in nats."""
     noise: str = "normal"
 
 
 def singles(repeats: int, interventions: int, noise: str = "normal") -> Shape:
-    """The baseline at several seeds, each intervention once, at the first of them."""
+    """The baseline with several seeds, and each intervention once, with the first seed."""
     rows = [(BASELINE, seed) for seed in range(repeats)]
     rows += [(f"i{number}", 0) for number in range(interventions)]
     name = f"baseline x {repeats}, {interventions} interventions once"
@@ -67,7 +67,7 @@ def singles(repeats: int, interventions: int, noise: str = "normal") -> Shape:
 
 
 def blocks(pairs: int, interventions: int, seed_sd: float, noise: str = "normal") -> Shape:
-    """Every arm at every one of several seed pairs."""
+    """Every arm with each of several seed pairs."""
     arms = [BASELINE, *(f"i{number}" for number in range(interventions))]
     name = f"{pairs} seed pairs, {interventions} interventions at each"
     if seed_sd:
@@ -84,13 +84,14 @@ def shapes() -> list[Shape]:
 
 
 def simulate(shape: Shape, studies: int) -> dict[str, Any]:
-    """Null studies of one shape: how often they raise an alarm.
+    """Simulate studies of one shape without effects, and count how often they raise an alarm.
 
-    With no effect an alarm is an interval that misses the truth, so the share of studies without
-    one is the intervals' simultaneous coverage too; of each single interval it is given apart.
+    Without an effect, an alarm is an interval that misses the truth. The share of studies without
+    an alarm is therefore the simultaneous coverage of the intervals; the coverage of single
+    intervals is reported separately.
     """
     design = _table(shape)
-    # One seed for each shape, whatever the others are.
+    # The seed of a shape does not depend on the other shapes.
     seed = zlib.crc32(f"{shape.name} {shape.noise}".encode())
     losses = _losses(shape, studies, np.random.default_rng(seed))
     value, half_width = _family(design, losses)
@@ -124,7 +125,7 @@ def _table(shape: Shape) -> pd.DataFrame:
 
 
 def _losses(shape: Shape, studies: int, rng: np.random.Generator) -> Floats:
-    """(studies, runs), nats."""
+    """The losses in nats, (studies, runs)."""
     runs = SD * NOISES[shape.noise](rng, (studies, len(shape.rows)))
     seeds = np.array([seed for _, seed in shape.rows])
     pairs = rng.normal(0.0, shape.seed_sd or 0.0, (studies, int(seeds.max()) + 1))
@@ -133,10 +134,10 @@ def _losses(shape: Shape, studies: int, rng: np.random.Generator) -> Floats:
 
 
 def _family(design: pd.DataFrame, losses: Floats) -> tuple[Floats, Floats]:
-    """Effects (studies, interventions) and the half-widths of their intervals, likewise.
+    """The effects and the half-widths of their intervals, both (studies, interventions).
 
-    The design does not change, so an effect is a fixed combination of the losses, and a half-width
-    a fixed multiple of the residual SD: both are read off from studies of one run's loss each.
+    The design is fixed, so an effect is a fixed linear combination of the losses, and a half-width
+    is a fixed multiple of the residual SD. The coefficients come from fits to unit vectors.
     """
     names = list(dict.fromkeys(name for name in design["intervention"] if name != BASELINE))
     contrasts = [{name: 1.0} for name in names]
@@ -151,7 +152,7 @@ def _family(design: pd.DataFrame, losses: Floats) -> tuple[Floats, Floats]:
 
 
 def powers(studies: int) -> list[dict[str, Any]]:
-    """A comparison of two arms, with as many seeds as `seeds_per_arm` asks for."""
+    """The power of comparisons of two arms, with the number of seeds that `seeds_per_arm` gives."""
     found = []
     for effect in (0.01, 0.015, 0.02, 0.04):
         seeds = seeds_per_arm(effect, SD, ALPHA)
@@ -174,7 +175,9 @@ def powers(studies: int) -> list[dict[str, Any]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--studies", type=int, default=10_000, help="of each shape (10,000)")
+    parser.add_argument(
+        "--studies", type=int, default=10_000, help="studies of each shape (10,000)"
+    )
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/calibration.json"))
     options = parser.parse_args()
     null = [simulate(shape, options.studies) for shape in shapes()]

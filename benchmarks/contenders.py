@@ -1,4 +1,4 @@
-"""One recipe, trained by noiseband and by programs that others would write."""
+"""Train one recipe with noiseband, and with programs that use transformers."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from noiseband.train.trainer import Job, Trainer
 
 @dataclass(frozen=True)
 class Work:
-    """The same for every contender."""
+    """The work that is the same for every contender."""
 
     params: str
-    """TrainParams as JSON; enough tokens for every step."""
+    """TrainParams as JSON, with enough tokens for every step."""
     deterministic: bool = True
 
     def read(self) -> tuple[TrainParams, NDArray[np.uint16], dict[str, Tensor], torch.device]:
-        """Params, random tokens, initial weights by reference name, device."""
+        """Return params, random tokens, initial weights by the reference's names, and device."""
         params = TrainParams.model_validate_json(self.params)
         recipe = params.recipe
         torch.set_num_threads(recipe.threads)
@@ -50,10 +50,10 @@ class Work:
 
 @dataclass(frozen=True)
 class Noiseband(Work):
-    """The real trainer, with all that a step of it checks and records but the files."""
+    """The real trainer, with all checks and records of a step, but without files."""
 
     def trainer(self, processes: Processes | None = None) -> Trainer:
-        """On random tokens."""
+        """The trainer on random tokens."""
         params, tokens, weights, _ = self.read()
         with tempfile.TemporaryDirectory() as folder:
             init = Path(folder, "init.safetensors")
@@ -115,7 +115,7 @@ class Loop(Work):
 
 @dataclass(frozen=True)
 class HuggingFaceTrainer(Work):
-    """transformers.Trainer with everything but training turned off."""
+    """transformers.Trainer with everything except training turned off."""
 
     attention: str = "sdpa"
 
@@ -193,7 +193,10 @@ class HuggingFaceTrainer(Work):
 
 
 def hugging_face(params: TrainParams, weights: dict[str, Tensor], attention: str) -> Any:
-    """GPT2LMHeadModel of the same mathematics, with the same initial weights, in training mode."""
+    """A GPT2LMHeadModel that computes the same function, with the same initial weights.
+
+    It is in training mode.
+    """
     os.environ["TRANSFORMERS_VERBOSITY"] = "error"
     import transformers
 
@@ -220,7 +223,7 @@ def hugging_face(params: TrainParams, weights: dict[str, Tensor], attention: str
         for name, value in _renamed(weights, shape.layers).items():
             own.pop(name).copy_(value)
     for name, parameter in own.items():
-        # The published model has no bias here; GPT-2 has, and adds zeros.
+        # The published model has no bias here; GPT-2 has one, which is set to zero.
         assert name.endswith("attn.c_attn.bias"), name
         parameter.requires_grad_(False).zero_()
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -229,7 +232,7 @@ def hugging_face(params: TrainParams, weights: dict[str, Tensor], attention: str
 
 
 def _renamed(weights: dict[str, Tensor], layers: int) -> dict[str, Tensor]:
-    """The reference's parameters under GPT-2's names; its matrices are (in, out)."""
+    """The reference's parameters under GPT-2's names, with matrices as (in, out)."""
     found = {
         "transformer.wte.weight": weights["tok_emb.weight"],
         "transformer.wpe.weight": weights["pos_emb.weight"],

@@ -1,4 +1,4 @@
-"""GB/s of digests beside bare SHA-256, memory for a large file, the checksum's share of a step.
+"""Measure the speed of digests compared with plain SHA-256, and the cost of a step's checksum.
 
 python -m benchmarks.digests
 """
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def hashing(folder: Path, rounds: int) -> dict[str, Any]:
-    """All ways in turn, over the 652 MB of the 163M model's weights."""
+    """Measure all methods in turn, on the 652 MB of the 163M model's weights."""
     weights = initial_weights(REFERENCE, "keyed", 42)
     file, copy = folder / "a.safetensors", folder / "b.safetensors"
     save_file(weights, file)
@@ -90,7 +90,7 @@ def hashing(folder: Path, rounds: int) -> dict[str, Any]:
 
 
 def _peak_memory(way: Callable[[], object]) -> int:
-    """Most anonymous memory that was in use meanwhile, beyond what was before: sampled, bytes."""
+    """The growth of anonymous memory at its peak during a call, in bytes, by sampling."""
     before, peak, done = anonymous_memory(), 0, threading.Event()
 
     def watch() -> None:
@@ -119,7 +119,7 @@ def _bare_file(path: Path) -> str:
 
 
 def checksum() -> dict[str, Any]:
-    """The share of a pocket step that the weights' checksum takes."""
+    """The share of the weights' checksum in the time of a pocket step."""
     study = load_study(Path("config/config.yaml"))
     params = TrainParams.of(study, study.runs[study.config.baseline])
     trainer = Noiseband(params.text).trainer()

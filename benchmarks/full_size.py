@@ -1,10 +1,10 @@
-"""The published baseline at full size on one GPU: the same bits twice, and its speed and memory.
+"""Train the published baseline at full size on one GPU: equal bits twice, speed and memory.
 
 python -m benchmarks.full_size          # make gpu: 200 steps twice, then 20 steps of each precision
 python -m benchmarks.full_size --tiny   # the same program with a tiny model, to try it anywhere
 
-Every run is `noiseband train` in a process of its own, on stand-in tokens from a fixed seed whose
-frequencies fall as those of words do. Exit 1 where the second training differs from the first.
+Every run is a separate `noiseband train` process, on random tokens from a fixed seed with
+frequencies like those of words. The exit status is 1 if the second training differs from the first.
 """
 
 from __future__ import annotations
@@ -65,29 +65,36 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--steps", type=int, help="of the run that is trained twice (200)")
-    parser.add_argument("--variant-steps", type=int, help="of each precision (20)")
+    parser.add_argument("--steps", type=int, help="steps of the run that is trained twice (200)")
+    parser.add_argument("--variant-steps", type=int, help="steps for each precision (20)")
     parser.add_argument(
-        "--variants", nargs="*", choices=VARIANTS, default=VARIANTS, help="precisions (all four)"
+        "--variants",
+        nargs="*",
+        choices=VARIANTS,
+        default=VARIANTS,
+        help="precisions to measure (all four)",
     )
     parser.add_argument(
-        "--microbatch", type=int, default=12, help="sequences at a time, of 96 (12, as published)"
+        "--microbatch",
+        type=int,
+        default=12,
+        help="sequences at a time, of the 96 (12, as published)",
     )
-    parser.add_argument("--tiny", action="store_true", help="a tiny model, on whatever there is")
+    parser.add_argument("--tiny", action="store_true", help="a tiny model, on a GPU or a CPU")
     parser.add_argument("--scratch", type=Path, help="folder with 8 GB to spare (the system's)")
     parser.add_argument("--out", type=Path, help="result file (benchmarks/results/...)")
     options = parser.parse_args(arguments)
     options.steps = options.steps or (6 if options.tiny else 200)
     options.variant_steps = options.variant_steps or (3 if options.tiny else 20)
     if options.steps < 2 or options.variant_steps < 2:
-        parser.error("--steps, --variant-steps: a rate needs two steps, since the first warms up")
+        parser.error("--steps, --variant-steps: give at least 2, because the first warms up")
     if 96 % options.microbatch:
-        parser.error(f"--microbatch {options.microbatch}: does not divide the 96 sequences")
+        parser.error(f"--microbatch {options.microbatch}: give a divisor of the 96 sequences")
     return options
 
 
 def measured(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
-    """Everything, in order; a run that does not fit the device is said to have failed."""
+    """Measure everything in order; a run that does not fit the device is recorded as failed."""
     recipe = published_recipe(options, options.steps)
     init = write_inputs(recipe, max(options.steps, options.variant_steps), scratch)
     golden = golden_digests(recipe.start)
@@ -95,7 +102,7 @@ def measured(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     for name in ("baseline", "baseline again"):
         runs[name] = train(name, recipe, scratch)
         if runs[name] is None:
-            raise SystemExit(f"{name} failed, its own message is above; try --microbatch 6")
+            raise SystemExit(f"{name} failed with the message above; try --microbatch 6")
     finding = verify(scratch / "baseline", scratch / "baseline again")
     print(f"trained twice: {finding}")
     for name in ("baseline", "baseline again"):
@@ -117,7 +124,7 @@ def measured(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
 def published_recipe(
     options: argparse.Namespace, steps: int, precision: Precision = PUBLISHED
 ) -> Recipe:
-    """The series' baseline, with fewer steps; with --tiny a smaller model and batch too."""
+    """The published baseline with fewer steps; with --tiny also a smaller model and batch."""
     model = TINY if options.tiny else FULL
     batch = Batch(sequences=8, microbatch=2)
     if not options.tiny:
@@ -136,10 +143,10 @@ def published_recipe(
 
 
 def write_inputs(recipe: Recipe, steps: int, scratch: Path) -> str:
-    """Tokens for so many steps, vocabulary and initial weights; the digest of the last."""
+    """Write tokens for the steps, vocabulary and initial weights; return the weights' digest."""
     vocabulary, count = recipe.model.vocabulary, steps * recipe.tokens_per_step + 1
     draws = np.random.Generator(np.random.PCG64(0)).random(count)
-    # Log-uniform: the frequency of the n-th token falls as 1/n (Zipf).
+    # Tokens are log-uniform, so the frequency of the n-th token falls as 1/n (Zipf).
     tokens = (np.power(float(vocabulary), draws) - 1).astype(np.uint16)
     save_file({"tokens": tokens}, scratch / "tokens.safetensors")
     ranks = gpt2_ranks()
@@ -153,7 +160,7 @@ def write_inputs(recipe: Recipe, steps: int, scratch: Path) -> str:
 
 
 def train(name: str, recipe: Recipe, scratch: Path) -> dict[str, Any] | None:
-    """Train a run by the command line; what it says of itself, or None where it failed."""
+    """Train a run with the command line; return its own figures, or None if it failed."""
     params = TrainParams(
         run=name,
         intervention="baseline",

@@ -1,7 +1,7 @@
-"""Tokens a second of greedy generation: noiseband, without a cache, and transformers' generate.
+"""Measure greedy generation in tokens per second: noiseband, no cache, and transformers.
 
 python -m benchmarks.generation             # one CPU thread
-python -m benchmarks.generation --only 256  # the comparisons whose name has it
+python -m benchmarks.generation --only 256  # only comparisons with 256 in their name
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ from noiseband.study.runs import apply
 
 @dataclass(frozen=True)
 class Plan:
-    """One comparison: a model, and texts to go on with."""
+    """One comparison: a model, and texts to continue."""
 
     model: dict[str, Any]
     """Changes to the pocket recipe's model."""
     prompt: int
-    """Tokens of each prompt."""
+    """The number of tokens of each prompt."""
     new: int
-    """Tokens to add to each."""
+    """The number of tokens to add to each prompt."""
     texts: int
-    """At a time."""
+    """The number of texts in a batch."""
     uncached: bool
-    """Whether to wait for generation without a cache."""
+    """Whether to include generation without a cache, which is slow."""
 
 
 POCKET: dict[str, Any] = {}
@@ -63,7 +63,7 @@ PLANS = {
 
 @dataclass(frozen=True)
 class Generation(Work):
-    """Greedy generation, a step being a whole batch of texts."""
+    """Greedy generation; a step is a whole batch of texts."""
 
     prompt: int = 1
     new: int = 1
@@ -76,7 +76,7 @@ class Generation(Work):
             pace.step(fingerprint(go_on(prompts)))
 
     def prepare(self) -> tuple[Callable[[Tensor], list[list[int]]], Tensor]:
-        """How new tokens are found, and prompts, (texts, prompt)."""
+        """The function that generates new tokens, and the prompts, (texts, prompt)."""
         params, tokens, weights, device = self.read()
         prompts = torch.from_numpy(tokens[: self.texts * self.prompt].astype("int64"))
         return self.load(params, weights, device), prompts.view(self.texts, -1).to(device)
@@ -89,7 +89,7 @@ class Generation(Work):
 
 @dataclass(frozen=True)
 class Noiseband(Generation):
-    """As `respond` does it."""
+    """Generation as `respond` does it."""
 
     def load(
         self, params: TrainParams, weights: dict[str, Tensor], device: torch.device
@@ -101,7 +101,7 @@ class Noiseband(Generation):
 
 @dataclass(frozen=True)
 class Uncached(Generation):
-    """The same model, whose every pass reads all tokens."""
+    """The same model, with all tokens read in every pass."""
 
     def load(
         self, params: TrainParams, weights: dict[str, Tensor], device: torch.device
@@ -147,12 +147,12 @@ def loaded(params: TrainParams, weights: dict[str, Tensor], device: torch.device
 
 
 def fingerprint(texts: list[list[int]]) -> float:
-    """48 bits of the texts' SHA-256: what a contender hands over in the place of a loss."""
+    """48 bits of the texts' SHA-256, which a contender reports instead of a loss."""
     return float(int.from_bytes(hashlib.sha256(json.dumps(texts).encode()).digest()[:6]))
 
 
 def contenders(params: TrainParams, plan: Plan) -> dict[str, Contender]:
-    """By name; noiseband first."""
+    """The contenders by name, noiseband first."""
     text = params.text
     kinds: dict[str, Generation] = {
         "noiseband": Noiseband(text),
@@ -168,8 +168,8 @@ def contenders(params: TrainParams, plan: Plan) -> dict[str, Contender]:
 
 
 def params_for(plan: Plan) -> TrainParams:
-    """The pocket baseline with the plan's model, initialised as the reference is: such a model's
-    texts wander, untrained as it is."""
+    """The pocket baseline with the plan's model, initialised like the reference, because the texts
+    of such an untrained model vary."""
     study = load_study(Path("config/config.yaml"))
     baseline = study.runs[study.config.baseline]
     changes = {f"model.{key}": value for key, value in plan.model.items()}
@@ -179,7 +179,7 @@ def params_for(plan: Plan) -> TrainParams:
 
 
 def check_agreement(found: dict[str, Measured]) -> None:
-    """Ends the program where one finds other tokens than noiseband."""
+    """End the program if a contender generates other tokens than noiseband."""
     own = found["noiseband"].first_losses[0]
     for contender, measured in found.items():
         if set(measured.first_losses) != {own}:
@@ -187,7 +187,7 @@ def check_agreement(found: dict[str, Measured]) -> None:
 
 
 def report(name: str, plan: Plan, found: dict[str, Measured]) -> dict[str, Any]:
-    """Print a table of the comparison; the same as data."""
+    """Print a table of the comparison, and return the same as data."""
     rows = [("contender", "tokens/s", "noiseband is", "quartiles")]
     data: dict[str, Any] = {}
     for contender, measured in found.items():
@@ -209,7 +209,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=7, help="batches of each contender (7)")
-    parser.add_argument("--only", default="", help="comparisons whose name has this text")
+    parser.add_argument(
+        "--only", default="", help="run only comparisons with this text in their name"
+    )
     parser.add_argument("--out", type=Path, help="result file (benchmarks/results/...)")
     options = parser.parse_args()
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # in the contenders' processes too

@@ -1,12 +1,11 @@
-"""How planning and the page grow with the number of runs: a study of 10, 100 and 1,000.
+"""Measure how planning and the page scale with the number of runs: 10, 100 and 1,000.
 
 python -m benchmarks.large_study [RUNS[:LABELS] ...]
 
-The study is the pocket study's, with up to 49 other learning rates instead of its interventions (or
-LABELS - 1 of them), each and the baseline with equally many seeds, at least two, and every third
-run fine-tuned. Planning is
-a dry run of that; tables, figures and page are made of as many made-up runs (tests/report), whose
-files have the shape and size of real ones: 400 steps each.
+The study is the pocket study with up to 49 other learning rates (or LABELS - 1) instead of its
+interventions. Every arm has the same number of seeds, at least two, and every third run is
+fine-tuned. Planning is a dry run of this study. Tables, figures and page are made from the same
+number of fake runs (tests/report), with files like those of real runs of 400 steps.
 """
 
 from __future__ import annotations
@@ -37,15 +36,15 @@ STEPS = 400
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one command, its children included."""
+    """The cost of one command, including its children."""
 
     wall_seconds: float
     cpu_seconds: float
     peak_mb: float
-    """Resident memory of the largest process."""
+    """The peak resident memory of the largest process, in MB."""
 
 
-# In a small process of its own: a child's peak counts what its parent held when it started.
+# This runs in a small process, because a child's peak includes its parent's memory at the start.
 MEASURE = """
 import json, os, resource, subprocess, sys, time
 begin = time.perf_counter()
@@ -57,7 +56,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 
 def measured(*command: str) -> Cost:
-    """Run a command to its end."""
+    """Run a command to its end, and return its cost."""
     done = subprocess.run(
         [sys.executable, "-I", "-c", MEASURE, *command], capture_output=True, text=True
     )
@@ -68,12 +67,12 @@ def measured(*command: str) -> Cost:
 
 
 def seeds_of(runs: int, labels: int) -> range:
-    """Seeds of the baseline and of every learning rate."""
+    """The seeds of the baseline and of every learning rate."""
     return range(1, 1 + max(2, runs // labels))
 
 
 def config(runs: int, labels: int) -> dict[str, Any]:
-    """The pocket study, of another size."""
+    """The config of the pocket study with another size."""
     study: dict[str, Any] = yaml.safe_load(Path("config/config.yaml").read_text("utf-8"))
     seeds = list(seeds_of(runs, labels))
     rates = {
@@ -94,7 +93,7 @@ def config(runs: int, labels: int) -> dict[str, Any]:
 
 
 def fake_runs(runs: int, labels: int) -> list[FakeRun]:
-    """As many runs in the same shape, whose effects and noise are drawn."""
+    """The same number of fake runs in the same design, with random effects and noise."""
     draws = np.random.default_rng(0)
     seeds, found = seeds_of(runs, labels), []
     for k in range(runs // len(seeds)):
@@ -110,7 +109,7 @@ def fake_runs(runs: int, labels: int) -> list[FakeRun]:
 
 
 def planning(runs: int, labels: int, folder: Path) -> Cost:
-    """A dry run of a study of which nothing is there."""
+    """The cost of a dry run of a study without any results."""
     file = folder / "study.yaml"
     file.write_text(yaml.safe_dump(config(runs, labels) | {"results": str(folder / "results")}))
     assert len(load_study(file).runs) == runs
@@ -118,7 +117,7 @@ def planning(runs: int, labels: int, folder: Path) -> Cost:
 
 
 def page(runs: int, labels: int, folder: Path) -> dict[str, Any]:
-    """The three commands that make a page, on runs that are there."""
+    """The costs of the three commands that make a page from finished runs."""
     results, made = folder / "results", fake_runs(runs, labels)
     params: ReportParams = write_study(
         results,

@@ -1,4 +1,4 @@
-"""What a measurement was taken on."""
+"""Describe the machine on which a measurement was taken."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from noiseband.processor import device_name
 
 
 def machine() -> dict[str, Any]:
-    """Device, cores, memory and the versions that matter; no host name and no time."""
+    """Device, cores, memory and relevant versions, without host name and time."""
     versions = {}
     for package in ("torch", "transformers", "accelerate", "numpy"):
         try:
@@ -37,7 +37,7 @@ def machine() -> dict[str, Any]:
 
 
 def anonymous_memory() -> int:
-    """Bytes of this process's memory that no file backs (Linux)."""
+    """The bytes of this process's memory that are not backed by a file (Linux)."""
     found = re.search(r"^RssAnon:\s+(\d+)", Path("/proc/self/status").read_text(), re.MULTILINE)
     assert found is not None
     return 1024 * int(found[1])

@@ -1,4 +1,4 @@
-"""Where the time of a training step goes."""
+"""Profile a training step, and report how its time is divided."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ OPERATORS = {
     ),
     "AdamW": ("_fused_adamw_",),
 }
-"""Names of PyTorch's operators (aten::...), by what they are for; the rest is small kernels."""
+"""The names of PyTorch's operators (aten::...), by purpose; the rest are small kernels."""
 
 
 class _Profile:
-    """Stands in the place of `Pace`, and profiles some steps once all is warm."""
+    """Takes the place of `Pace`, and profiles some steps after a warm-up."""
 
     def __init__(self, results: Any) -> None:
         self.results = results
@@ -48,7 +48,7 @@ class _Profile:
         if self.done == STEPS:
             self.started = time.perf_counter()
         elif self.done == 2 * STEPS:
-            # The wall time without the profiler, whose own cost falls on small operators.
+            # The wall time is taken without the profiler, which slows down small operators.
             self.plain = (time.perf_counter() - self.started) / STEPS
             self.profile = profile(activities=[ProfilerActivity.CPU])
             self.profile.start()
@@ -79,7 +79,7 @@ class _Profile:
 
 
 def where_time_goes(params: TrainParams) -> dict[str, Any]:
-    """Shares of a step of noiseband, profiled in a process of its own."""
+    """The shares of a noiseband step's time, profiled in a separate process."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     child = context.Process(target=_profile, args=(params.text, there))

@@ -1,4 +1,4 @@
-"""What reading costs: a 20 GB token file, its share of a step's time and of a process's memory.
+"""Measure the cost of reading a 20 GB token file: its share of a step's time, and its memory.
 
 python -m benchmarks.read_tokens
 """
@@ -44,13 +44,13 @@ def main() -> None:
         data = recipe.data.model_copy(update={"train_tokens": len(tokens) - recipe.tokens_per_step})
         recipe = recipe.model_copy(update={"data": data})
         window = TokenWindow(tokens, recipe, torch.device("cpu"))
-        # As a run reads, one step after the other, from the middle of a file that is not cached.
+        # Steps are read one after another, as in a run, from the middle of an uncached file.
         begin = time.perf_counter()
         for number in range(BATCHES):
             for slot in range(recipe.batch.slots):
                 window.batch(recipe.steps // 2 + number, slot)
         reading = (time.perf_counter() - begin) / BATCHES
-        # All over the file, for the memory.
+        # For the memory, steps are read from all over the file.
         for number in range(0, recipe.steps, recipe.steps // BATCHES):
             window.batch(number, 0)
         more = anonymous_memory() - before
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def _sparse(file: Path) -> None:
-    """A token file of zeros that takes no room on the disk."""
+    """Write a sparse token file of zeros, which takes no disk space."""
     count = SIZE // 2
     entry = {"dtype": "U16", "shape": [count], "data_offsets": [0, 2 * count]}
     header = json.dumps({"tokens": entry}).encode()

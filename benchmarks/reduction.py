@@ -1,4 +1,4 @@
-"""What ordered bits cost: `reduction: ordered` beside `allreduce`, in as many processes as asked.
+"""Measure the cost of `reduction: ordered` compared with `allreduce`, in several processes.
 
 python -m benchmarks.reduction 2
 """
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def report(seconds: dict[str, list[float]], processes: int) -> None:
-    """Print medians and the ratio; keep them with the machine's description."""
+    """Print the medians and their ratio, and store them with a description of the machine."""
     cost = [a / b - 1.0 for a, b in zip(*(seconds[kind] for kind in KINDS), strict=True)]
     low, middle, high = statistics.quantiles(cost, n=4, method="inclusive")
     results: dict[str, Any] = {

@@ -1,7 +1,7 @@
-"""Contenders that take turns: what slows a shared machine down for a while slows all of them.
+"""Let contenders take turns, so that a slow phase of a shared machine slows all of them.
 
-Each contender is a process of its own for the whole measurement, so that none profits or suffers
-from another's memory; it works in blocks of steps and waits between them.
+Each contender is a separate process for the whole measurement, so that none profits or suffers from
+another's memory. It works in blocks of steps and waits between them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import torch
 class Pace:
     """A contender calls `begin` once and `step` after each step; both wait for their turn.
 
-    The first step of a turn is not timed: others had the caches and the GPU's memory before it.
+    The first step of a turn is not timed, because others used the caches and the GPU before it.
     """
 
     def __init__(self, pipe: Connection, block: int) -> None:
@@ -33,7 +33,7 @@ class Pace:
         self.pipe.recv()
 
     def step(self, loss: float) -> None:
-        """A step is over; `loss` in nats."""
+        """Report that a step is over; `loss` is in nats."""
         self.losses.append(loss)
         if len(self.losses) == 1:
             self.faults = _page_faults()
@@ -42,36 +42,36 @@ class Pace:
             seconds = time.perf_counter() - self.started
             faults = _page_faults() - self.faults
             if torch.cuda.is_available():
-                torch.cuda.empty_cache()  # all contenders live on one GPU
+                torch.cuda.empty_cache()  # all contenders share one GPU
             self.pipe.send((seconds, faults, self.losses))
             self.losses = []
             self.begin()
 
 
 Contender = Callable[[Pace], None]
-"""Trains until it is ended."""
+"""A function that trains until its process is ended."""
 
 
 @dataclass
 class Measured:
-    """A contender's blocks, in the order of the rounds; warm-up left out."""
+    """The measurements of a contender's blocks, in the order of the rounds, without warm-up."""
 
     seconds: list[float] = field(default_factory=list)
     page_faults: list[int] = field(default_factory=list)
-    """Minor ones: memory that the system had to hand out."""
+    """Minor page faults, when the system has to provide memory."""
     first_losses: list[float] = field(default_factory=list)
-    """Of the steps from the first on."""
+    """The losses of the steps, from the first step on."""
 
 
 def measure(
     contenders: Mapping[str, Contender], rounds: int, block: int, warm_up: int = 2
 ) -> dict[str, Measured]:
-    """Let every contender do a block in each round, each round in another order.
+    """Let every contender do a block in each round, with another order in each round.
 
     Args:
         contenders: picklable functions by name.
-        rounds: measured ones, after `warm_up` others.
-        block: timed steps in a round.
+        rounds: the number of measured rounds, after `warm_up` others.
+        block: the number of timed steps in a round.
     """
     context = multiprocessing.get_context("spawn")
     pipes: dict[str, Connection] = {}
@@ -92,7 +92,7 @@ def measure(
                 try:
                     seconds, faults, losses = pipes[name].recv()
                 except EOFError:
-                    raise SystemExit(f"{name} ended; its own message is above") from None
+                    raise SystemExit(f"{name} ended with the message above") from None
                 if number == -warm_up:
                     found[name].first_losses = losses
                 if number >= 0:
@@ -110,14 +110,14 @@ def measure(
 
 
 def ratios(of: Measured, to: Measured) -> tuple[float, float, float]:
-    """How many times as fast `of` is: median and quartiles over the rounds."""
+    """The speed of `of` as a multiple of that of `to`: median and quartiles over the rounds."""
     each = [b / a for a, b in zip(of.seconds, to.seconds, strict=True)]
     low, middle, high = statistics.quantiles(each, n=4, method="inclusive")
     return middle, low, high
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
-    """Columns under each other, the first to the left and the others to the right."""
+    """A text table with the first column aligned left and the others aligned right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(

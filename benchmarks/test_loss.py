@@ -1,10 +1,10 @@
-"""Tokens a second of the test loss beside transformers' forward pass and cross-entropy.
+"""Measure the speed of the test loss compared with transformers and PyTorch's cross-entropy.
 
 python -m benchmarks.test_loss            # one CPU thread, float32, three sizes
 python -m benchmarks.test_loss --gpu      # the 163M model on one GPU, as the series measured
 
-The same weights, tokens and batches; a step is a batch. Both kinds of attention that a recipe can
-ask for take part: written out, as published, and PyTorch's fused kernel.
+All contenders have the same weights, tokens and batches; a step is a batch. Both kinds of attention
+in a recipe are measured: explicit, as published, and PyTorch's fused kernel.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ from noiseband.study.runs import apply
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured."""
+    """The settings of one comparison."""
 
     changes: dict[str, Any]
-    """To the pocket study's recipe; a microbatch is an evaluation's batch."""
+    """Changes to the pocket study's recipe; the microbatch is the batch of the evaluation."""
     rounds: int
     block: int
-    """Batches in a round."""
+    """The number of batches in a round."""
 
 
 MIDDLE = {
@@ -64,12 +64,12 @@ GPU = {
     for precision in ("float32", "float16-amp")
 }
 TOLERANCE = {"float32": 1e-5, "float16-amp": 1e-3}
-"""Of the first losses, which all contenders must agree on."""
+"""The relative tolerance of the first losses, which must agree for all contenders."""
 
 
 @dataclass(frozen=True)
 class Own(Work):
-    """What the rule `evaluate` does with a window, a batch at a time."""
+    """The computation of the rule `evaluate`, one batch at a time."""
 
     def __call__(self, pace: Pace) -> None:
         params, tokens, weights, device = self.read()
@@ -88,7 +88,7 @@ class Own(Work):
 
 @dataclass(frozen=True)
 class Transformers(Work):
-    """GPT2LMHeadModel's logits, and PyTorch's cross-entropy of all of them."""
+    """GPT2LMHeadModel's logits, and PyTorch's cross-entropy over all of them."""
 
     attention: str = "sdpa"
 
@@ -114,7 +114,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--gpu", action="store_true", help="the 163M model on one GPU")
-    parser.add_argument("--only", choices=[*CPU, *GPU], help="one comparison alone; kept nowhere")
+    parser.add_argument(
+        "--only", choices=[*CPU, *GPU], help="run only one comparison, and store nothing"
+    )
     options = parser.parse_args()
     if options.gpu and not torch.cuda.is_available():
         parser.error("--gpu: PyTorch sees no GPU; leave it out")
@@ -134,7 +136,7 @@ def main() -> None:
 
 
 def compare(name: str, plan: Plan, study: Study) -> dict[str, Any]:
-    """Both kinds of attention, ours beside theirs, all in the same rounds."""
+    """Compare both kinds of attention, ours and theirs, all in the same rounds."""
     explicit, fused = (params_of(study, plan, kind).text for kind in ("explicit", "sdpa"))
     contenders: dict[str, Contender] = {
         "noiseband, explicit": Own(explicit),
@@ -148,7 +150,7 @@ def compare(name: str, plan: Plan, study: Study) -> dict[str, Any]:
 
 
 def params_of(study: Study, plan: Plan, attention: str) -> TrainParams:
-    """Of the study's baseline: weights of another shape, and a step of tokens for each batch."""
+    """The baseline's params with the plan's shape, and with one step of tokens for each batch."""
     run = study.runs[study.config.baseline]
     recipe = apply(study.config.recipe, {**plan.changes, "attention": attention})
     steps = (plan.block + 1) * (plan.rounds + 3)
@@ -159,7 +161,7 @@ def params_of(study: Study, plan: Plan, attention: str) -> TrainParams:
 
 
 def check_agreement(found: dict[str, Measured], tolerance: float) -> None:
-    """End the program where one measures another loss than the first contender."""
+    """End the program if a contender measures another loss than the first one."""
     own = next(iter(found.values())).first_losses
     for contender, measured in found.items():
         for batch, (mine, theirs) in enumerate(zip(own, measured.first_losses, strict=True)):
@@ -168,7 +170,7 @@ def check_agreement(found: dict[str, Measured], tolerance: float) -> None:
 
 
 def report(name: str, plan: Plan, recipe: Recipe, found: dict[str, Measured]) -> dict[str, Any]:
-    """Print a table of the comparison; the same as data."""
+    """Print a table of the comparison, and return the same as data."""
     own = {"explicit": found["noiseband, explicit"], "sdpa": found["noiseband, sdpa"]}
     rows = [["contender", "tokens/s", "explicit is", "sdpa is", "page faults/batch"]]
     data: dict[str, Any] = {}

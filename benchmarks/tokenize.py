@@ -1,13 +1,12 @@
-"""Tokenisation beside bare tiktoken on the same cores, and its memory for a large corpus.
+"""Measure tokenisation compared with plain tiktoken on the same cores, and its peak memory.
 
 python -m benchmarks.tokenize                    # 2 GB of text, some minutes, 6 GB of disk
 python -m benchmarks.tokenize --megabytes 100    # a quick look
 
-The corpus is made of the pocket study's texts, again and again in another order, with GPT-2's
-vocabulary. Both ways take turns on the same parts of 32 MB: `encode_ordinary_batch` gets texts that
-lie in memory, and its result is thrown away; noiseband starts from the JSONL file and ends with
-the token file on the disk. The whole corpus is then tokenised by one command whose memory is
-measured, and so is a document of 50 MB.
+The corpus repeats the pocket study's texts in different orders; the vocabulary is GPT-2's. The two
+methods take turns on the same parts of 32 MB: `encode_ordinary_batch` gets texts in memory, and its
+result is discarded; noiseband reads the JSONL file and writes the token file to disk. Then the peak
+memory is measured for one command that tokenises the whole corpus, and for a document of 50 MB.
 """
 
 from __future__ import annotations
@@ -44,16 +43,18 @@ from noiseband.study.corpora import Tokenizer
 from noiseband.study.data_params import CorpusParams
 
 PART = 32_000_000
-"""Bytes of text in a part that both ways encode."""
+"""The bytes of text in a part that both methods encode."""
 
 LONG = 50_000_000
-"""Characters of the long document: half of them one letter, which cannot be cut anywhere."""
+"""The characters of the long document; half of it is one letter, which cannot be split."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--megabytes", type=int, default=2000, help="of text")
-    parser.add_argument("--rounds", type=int, default=8, help="parts that both ways encode in turn")
+    parser.add_argument("--megabytes", type=int, default=2000, help="megabytes of text")
+    parser.add_argument(
+        "--rounds", type=int, default=8, help="number of parts that both methods encode in turn"
+    )
     parser.add_argument("--workers", type=int, default=cores())
     parser.add_argument("--out", type=Path, help="default: benchmarks/results/tokenize-*.json")
     options = parser.parse_args()
@@ -73,7 +74,7 @@ def main() -> None:
 
 
 def make_corpus(folder: Path, sizes: list[int]) -> list[Path]:
-    """Folders of corpora that have so many bytes of text each."""
+    """Write corpora with the given bytes of text each, and return their folders."""
     study = load_study(Path("config/config.yaml"))
     build_corpus(CorpusParams.of(study, "pocket"), folder / "pocket")
     pocket = [d for split in SPLITS for d in read_documents(folder / "pocket" / f"{split}.jsonl")]
@@ -102,7 +103,7 @@ def _rows(endless: Iterator[dict[str, str]], size: int) -> Iterator[dict[str, st
 
 
 def side_by_side(parts: list[Path], vocabulary: Path, workers: int) -> dict[str, Any]:
-    """Both ways over each part, the first part as a warm-up too, the order changing."""
+    """Run both methods on each part in alternating order, with a warm-up on the first part."""
     encoding = load_encoding(vocabulary)
     ratios: dict[str, list[float]] = {"wall": [], "cpu": []}
     for number, part in enumerate([parts[0], *parts]):
@@ -127,13 +128,13 @@ def side_by_side(parts: list[Path], vocabulary: Path, workers: int) -> dict[str,
 
 
 def _bare(encoding: tiktoken.Encoding, texts: list[str], workers: int) -> None:
-    # 20 MB of text at a time: its lists of integers take fifteen times the memory.
+    # Only 20 MB of text at a time, because its lists of integers take fifteen times the memory.
     for start in range(0, len(texts), 10_000):
         encoding.encode_ordinary_batch(texts[start : start + 10_000], num_threads=workers)
 
 
 def _seconds(way: Callable[[], object]) -> tuple[float, float]:
-    """Seconds of the clock, and of all cores together."""
+    """The seconds of wall time, and of all cores together."""
     begin, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
     way()
     wall, now = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_SELF)
@@ -141,7 +142,7 @@ def _seconds(way: Callable[[], object]) -> tuple[float, float]:
 
 
 def whole(folder: Path, corpus: Path, vocabulary: Path, workers: int) -> dict[str, Any]:
-    """The command over a whole corpus, and over a document of 50 MB."""
+    """Run the command on a whole corpus, and on a document of 50 MB."""
     usual = _command(corpus, vocabulary, folder / "whole", workers)
     print(f"{usual['tokens']:,} tokens: peak memory {usual['peak_rss_bytes'] / 1e6:.0f} MB")
     text = "a word or two, " * (LONG // 30) + "a" * (LONG // 2)
@@ -153,7 +154,7 @@ def whole(folder: Path, corpus: Path, vocabulary: Path, workers: int) -> dict[st
 
 
 def _command(corpus: Path, vocabulary: Path, out: Path, workers: int) -> dict[str, Any]:
-    """Its peak memory: the kernel's own figure, of one process, for it has no children."""
+    """Run the command and return its peak memory: the kernel's figure for its only process."""
     params = '{"tokens": null, "allow_special": false}'
     command = [sys.executable, "-m", "noiseband", "tokenize", "--params", params]
     command += ["--corpus", str(corpus), "--vocabulary", str(vocabulary)]
@@ -161,7 +162,7 @@ def _command(corpus: Path, vocabulary: Path, out: Path, workers: int) -> dict[st
     process = subprocess.Popen(command)
     peak = children = 0
     while process.poll() is None:
-        # Not ru_maxrss, which starts from this process's own memory.
+        # ru_maxrss is not used, because it starts from this process's own memory.
         with suppress(OSError):
             status = Path(f"/proc/{process.pid}/status").read_text()
             if found := re.search(r"^VmHWM:\s+(\d+)", status, re.MULTILINE):

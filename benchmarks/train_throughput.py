@@ -1,7 +1,7 @@
-"""Tokens a second of noiseband beside plain transformers and transformers.Trainer.
+"""Measure training speed: noiseband compared with plain transformers and transformers.Trainer.
 
 python -m benchmarks.train_throughput                # one CPU thread, the pocket recipe
-python -m benchmarks.train_throughput --keep-memory  # with an allocator that gives nothing back
+python -m benchmarks.train_throughput --keep-memory  # with an allocator that keeps freed memory
 python -m benchmarks.train_throughput --gpu          # one GPU, the 163M model
 python -m benchmarks.train_throughput --gpu --tiny   # the same programs, to try them anywhere
 """
@@ -45,9 +45,10 @@ GPT2_SMALL = {
 FAST = {"precision": "bfloat16-amp", "attention": "sdpa", "compile": True, "model.dropout": 0.0}
 PUBLISHED = {"precision": "float16-amp", "attention": "explicit", "model.dropout": 0.1}
 KEEP_MEMORY = {f"MALLOC_{limit}_": "1000000000" for limit in ("TRIM_THRESHOLD", "MMAP_THRESHOLD")}
-"""glibc's allocator keeps freed memory instead of fetching it anew, page by page, in each step."""
+"""With these variables glibc's allocator keeps freed memory; by default each step requests it again
+page by page."""
 AGREE_STEPS = 5
-"""First steps whose losses are compared and kept."""
+"""The number of first steps for which the losses are compared and stored."""
 
 
 def main() -> None:
@@ -60,7 +61,7 @@ def main() -> None:
 
 
 def measure_all(options: argparse.Namespace) -> None:
-    """Every comparison of the plan, one after the other, into one file of results.
+    """Run every comparison of the plan, one after the other, and write one file of results.
 
     Raises:
         UserError: the config cannot be read.
@@ -97,13 +98,17 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=20, help="blocks of each contender (20)")
     parser.add_argument("--steps", type=int, default=25, help="timed steps of a block (25)")
     parser.add_argument(
-        "--dropout", type=float, nargs="+", default=[0.1, 0.0], help="without --gpu (0.1 0)"
+        "--dropout",
+        type=float,
+        nargs="+",
+        default=[0.1, 0.0],
+        help="dropout values without --gpu (0.1 0)",
     )
     parser.add_argument(
         "--keep-memory", action="store_true", help="all contenders keep the memory they free"
     )
     parser.add_argument("--gpu", action="store_true", help="the 163M model on one GPU")
-    parser.add_argument("--microbatch", type=int, default=16, help="with --gpu (16)")
+    parser.add_argument("--microbatch", type=int, default=16, help="microbatch with --gpu (16)")
     parser.add_argument("--tiny", action="store_true", help="with --gpu: a tiny model, to try it")
     parser.add_argument("--out", type=Path, help="result file (benchmarks/results/...)")
     options = parser.parse_args()
@@ -113,7 +118,7 @@ def arguments() -> argparse.Namespace:
 
 
 def plans(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    """Changes to the config's recipe for each comparison."""
+    """The changes to the config's recipe for each comparison."""
     if not options.gpu:
         return {f"dropout {share}": {"model.dropout": share} for share in options.dropout}
     model = {**GPT2_SMALL, "batch.microbatch": options.microbatch}
@@ -125,7 +130,7 @@ def plans(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
 
 
 def changed(study: Study, changes: dict[str, Any], options: argparse.Namespace) -> TrainParams:
-    """Of the study's baseline with another recipe, which has tokens for every step to be taken."""
+    """The baseline's params with a changed recipe, which has tokens for every step."""
     baseline = study.runs[study.config.baseline]
     recipe = apply(study.config.recipe, changes)
     steps = max((options.steps + 1) * (options.rounds + 3), 3 * PROFILED)
@@ -137,7 +142,7 @@ def changed(study: Study, changes: dict[str, Any], options: argparse.Namespace) 
 
 
 def contenders(params: TrainParams, gpu: bool) -> dict[str, Contender]:
-    """By name; noiseband first."""
+    """The contenders by name, noiseband first."""
     text = params.text
     found: dict[str, Contender] = {"noiseband": Noiseband(text)}
     if not gpu:
@@ -158,10 +163,10 @@ def contenders(params: TrainParams, gpu: bool) -> dict[str, Contender]:
 
 
 def check_agreement(found: dict[str, Measured], params: TrainParams) -> None:
-    """All contenders start from the same weights: without dropout they must lose alike.
+    """End the program if a contender's losses differ from noiseband's.
 
-    Dropout's masks differ, and rounding does in 16 bits; then only the first step can be compared.
-    Ends the program where one trains something else.
+    All contenders start from the same weights, so without dropout their losses must agree. With
+    dropout the masks differ, and in 16 bits the rounding; then only the first step is compared.
     """
     recipe = params.recipe
     exact = recipe.model.dropout == 0.0 and recipe.precision == "float32"
@@ -178,7 +183,7 @@ def check_agreement(found: dict[str, Measured], params: TrainParams) -> None:
 def report(
     name: str, params: TrainParams, found: dict[str, Measured], steps: int
 ) -> dict[str, Any]:
-    """Print a table of the comparison; the same as data."""
+    """Print a table of the comparison, and return the same as data."""
     recipe = params.recipe
     peak = peak_flops(machine()["device"], recipe.precision)
     own = found["noiseband"]

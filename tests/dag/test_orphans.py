@@ -1,4 +1,4 @@
-"""Jobs and the death of those that started them: real processes, killed for good."""
+"""Jobs end after the process that started them dies: real processes, killed with SIGKILL."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ subprocess.run(["bash", "-c", '"$@"; true', "", sys.executable, *sys.argv[1:4]])
 
 @pytest.fixture
 def job(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[list[psutil.Process]]:
-    """Who stands in for Snakemake, its shell, and the job; killed at the end."""
+    """A stand-in for Snakemake, its shell, and the job; all are killed at the end."""
     words = [sys.executable, "-c", SNAKEMAKE, "-c", JOB, str(tmp_path / "saved"), request.param]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stdout.readline() == "here\n"
@@ -88,8 +88,8 @@ WATCHED = (
     ("change", "status", "said"),
     [
         ({}, 0, "['MainThread', 'orphan watch']\n"),
-        ({0: "4194305"}, 128 + signal.SIGTERM, ""),  # more than Linux ever gives
-        # As on the second machine of a job, where the environment came along.
+        ({0: "4194305"}, 128 + signal.SIGTERM, ""),  # larger than any process id on Linux
+        # On the second machine of a job the environment is the same, but the process is not there.
         ({0: "4194305", 2: "other-machine pid:[4026531836]"}, 0, "['MainThread']\n"),
         ({1: "1.0"}, 0, "['MainThread']\n"),
     ],

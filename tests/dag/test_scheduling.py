@@ -1,4 +1,4 @@
-"""What Snakemake tells its jobs."""
+"""Jobs learn from Snakemake which config files a repair command must name."""
 
 from __future__ import annotations
 

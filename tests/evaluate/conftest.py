@@ -1,4 +1,4 @@
-"""A tiny model with weights on disk, a vocabulary of bytes, and tokens to score."""
+"""A tiny model with weights on disk, a byte-level vocabulary, and tokens to score."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def config() -> Model:
 
 @pytest.fixture(scope="session")
 def tokens(encoding: tiktoken.Encoding) -> NDArray[np.uint16]:
-    """A test split of 403 tokens, end-of-text after every 21 bytes."""
+    """A test split of 403 tokens, with end-of-text after every 21 bytes."""
     text = "It was the best of times, it was the worst of times, it was the age of wisdom. "
     ids = encoding.encode_ordinary(text * 5)
     for i in range(20, len(ids), 21):

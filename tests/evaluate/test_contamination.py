@@ -1,4 +1,4 @@
-"""Contamination against sets of tuples, and with documents planted on purpose."""
+"""Contamination agrees with sets of tuples, and finds documents that were planted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ END = 500
 
 
 def text(seed: int, *lengths: int) -> Tokens:
-    """Random documents of so many tokens, the end of text included."""
+    """Random documents with the given numbers of tokens, including the end of text."""
     generator = np.random.default_rng(seed)
     return np.concatenate(
         [np.append(generator.integers(0, END, n - 1), END) for n in lengths]
@@ -35,7 +35,7 @@ def text(seed: int, *lengths: int) -> Tokens:
 
 
 def naive(split: Tokens, first: int, stop: int, training: Any) -> dict[str, Any]:
-    """The same by sets of tuples that hold everything."""
+    """The same result, computed with sets of tuples that hold everything."""
 
     def whole(tokens: list[int], first: int, stop: int) -> list[tuple[int, ...]]:
         found, begin = [], 0
@@ -64,7 +64,7 @@ def naive(split: Tokens, first: int, stop: int, training: Any) -> dict[str, Any]
     }
 
 
-lines = st.lists(st.integers(0, 6), max_size=7)  # of few and short documents, many are equal
+lines = st.lists(st.integers(0, 6), max_size=7)  # few and short documents, so that many are equal
 
 
 def sequence(choices: list[int]) -> Tokens:
@@ -101,7 +101,8 @@ def test_planted_documents_have_known_shares(monkeypatch: pytest.MonkeyPatch, ch
     found = contamination(split, 0, len(split), [(training, 0, len(training))], END)
     assert (found["documents"], found["documents_found"]) == (5, 2)
     assert (found["tokens"], found["tokens_found"]) == (1000, 220)
-    # Of 200 + 20 tokens in a row, which are so in training too, and of 150; before both is an end.
+    # 200 + 20 consecutive tokens, which are consecutive in training too, and 150 others; an end of
+    # text is before both.
     assert (found["spans"], found["spans_found"]) == (969, (1 + 220 - 31) + (1 + 150 - 31))
     assert found["expected_false_spans"] < 1e-10
 
@@ -111,16 +112,16 @@ def test_what_was_not_read_is_not_looked_into() -> None:
     training = np.concatenate([split, text(2, 100)])
     nothing = contamination(split, 0, 200, [(training, 200, 300)], END)
     assert (nothing["documents_found"], nothing["spans_found"]) == (0, 0)
-    # The last token of the second document, its end, is one too far.
+    # Training stops one token early, before the end-of-text of the second document.
     almost = contamination(split, 0, 200, [(training, 0, 199)], END)
     assert (almost["documents_found"], almost["spans_found"]) == (1, 200 - 32)
-    # Two segments that touch were read apart: nothing spans them.
+    # Two adjacent segments were read separately, so no span crosses their border.
     apart = contamination(split, 0, 200, [(training, 0, 150), (training, 150, 300)], END)
     assert (apart["documents_found"], apart["spans_found"]) == (1, 169 - 31)
 
 
 def test_memory_does_not_grow_with_the_training_tokens(tmp_path: Path) -> None:
-    """60 million tokens, 120 MB on disk: less than a tenth of what their hashes would take."""
+    """60 million tokens (120 MB on disk) take less than a tenth of the memory of their hashes."""
     generator = np.random.default_rng(0)
     file = tmp_path / "train.safetensors"
     training = np.tile(generator.integers(0, 2**16, 2**20, dtype=np.uint16), 60)
@@ -163,9 +164,9 @@ def test_files(tmp_path: Path) -> None:
         "tokens_found": 60,
         "span": 32,
         "spans": 129,
-        "spans_found": 1 + 164 - 60 - 31,  # with the end of text before
+        "spans_found": 1 + 164 - 60 - 31,  # including the end of text before it
         "expected_false_spans": 129 * 98 / 2**64,
     }
     beyond = params.model_copy(update={"training": [Segment(corpus="c", first=0, stop=130)]})
-    with pytest.raises(UserError, match=r"train\.safetensors: has 129 tokens, .* reads to 130"):
+    with pytest.raises(UserError, match=r"train\.safetensors: has 129 tokens, .* reads up to 130"):
         contamination_file(beyond, files[0], [files[1]], tmp_path / "out.json")

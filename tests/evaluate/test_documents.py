@@ -1,4 +1,4 @@
-"""Documents of a segment of tokens, and how the loss spreads over them."""
+"""The documents in a segment of tokens, and how the loss spreads over them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def found(tokens: NDArray[np.uint16], first: int, stop: int) -> list[tuple[int, 
 
 
 def by_hand(tokens: list[int], first: int, stop: int) -> list[tuple[int, int]]:
-    """Every document of the whole, one token at a time; then those inside."""
+    """Find every document of the split, one token at a time; then keep those in the segment."""
     documents, begin = [], 0
     for place, token in enumerate(tokens):
         if token == END:
@@ -43,14 +43,14 @@ def test_documents_are_those_wholly_inside(
 
 
 def test_means_quantiles_and_extremes_by_hand() -> None:
-    # Documents of 1 to 9 tokens; a target's loss is the length of its document, and that of the
-    # end of a text is a half more. The window's first target is the second document's second token.
+    # The documents have 1 to 9 tokens. A target's loss is the length of its document, plus a half
+    # for an end of text. The window's first target is the second token of the second document.
     lengths = range(1, 10)
     tokens = np.concatenate([[*[7] * (n - 1), END] for n in lengths] + [[7, 7]]).astype(np.uint16)
     losses = np.concatenate([[*[n] * (n - 1), n + 0.5] for n in lengths] + [[99, 99]])
     first = 2
     summary = by_document(losses[first:].astype(np.float32), tokens, first, END)
-    # The third document on: (n - 1) n + n + 0.5 over n tokens.
+    # From the third document on, the mean is ((n - 1) n + n + 0.5) / n.
     means = [n + 0.5 / n for n in range(3, 10)]
     assert (summary["documents"], summary["tokens"]) == (7, sum(range(3, 10)))
     assert summary["quantiles"]["0.00"] == pytest.approx(means[0])
@@ -70,7 +70,7 @@ def test_means_quantiles_and_extremes_by_hand() -> None:
 
 def test_a_document_whose_first_token_is_not_predicted_is_left_out() -> None:
     tokens = np.array([5, END, 5, END, 5], dtype=np.uint16)
-    losses = np.ones(4, dtype=np.float32)  # of the targets 1 to 4
+    losses = np.ones(4, dtype=np.float32)  # losses of targets 1 to 4
     assert by_document(losses, tokens, 1, END)["documents"] == 1
 
 

@@ -1,4 +1,4 @@
-"""Test loss against PyTorch's own cross-entropy in float64 on the same weights."""
+"""The test loss agrees with PyTorch's own cross-entropy in float64 on the same weights."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_loss_by_position(result: dict[str, Any], losses: torch.Tensor) -> None:
 def test_loss_by_document(
     result: dict[str, Any], losses: torch.Tensor, tokens: Tokens, encoding: tiktoken.Encoding
 ) -> None:
-    flat = losses.flatten().tolist()  # of the targets 11 to 202
+    flat = losses.flatten().tolist()  # losses of targets 11 to 202
     ends = [place for place in range(403) if tokens[place] == encoding.eot_token]
     means = {
         number: sum(flat[begin + 1 - 11 : end + 1 - 11]) / (end - begin)
@@ -193,8 +193,8 @@ def test_logits_of_any_size_have_a_finite_loss(
 def test_any_number_of_threads_and_processes_gives_the_same_bytes(
     tmp_path: Path, vocabulary: Path
 ) -> None:
-    """Each is a process of its own, as the workflow starts it; all of them at the same time."""
-    # Odd sizes: PyTorch's threads cut arrays where vectors end, and then other digits come out.
+    """Each evaluation is a process, as in the workflow, and all run at the same time."""
+    # With odd sizes, PyTorch's threads would split arrays differently and give other digits.
     config = Model(vocabulary=257, context=33, width=66, heads=2, layers=1)
     protocol = Evaluation(batch=21)
     drawn = np.random.default_rng(0).integers(0, 257, 10 * 21 * 33 + 1, dtype=np.uint16)

@@ -1,4 +1,4 @@
-"""Hashes of spans: different for different text, however repetitive; found as a set finds them."""
+"""Span hashes differ for different text, even if it is repetitive, and are found as in a set."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def spans(tokens: Tokens) -> list[bytes]:
 
 
 def thue_morse() -> Tokens:
-    """The sequence on which sums of powers modulo 2**64 collide."""
+    """The Thue-Morse sequence, for which sums of powers modulo 2**64 collide."""
     return np.array([place.bit_count() % 2 for place in range(4096)], dtype=np.uint16)
 
 
@@ -63,7 +63,7 @@ hashes = st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 9) | st.just(2**64 
 def test_found_is_what_a_set_finds(ours: list[int], others: list[list[int]]) -> None:
     given = SpanSet(np.array(ours, np.uint64))
     for other in others:
-        # Some of ours among them, or nothing would ever be found.
+        # Some hashes of the set are added, because random ones would never be found.
         given.look_in(np.array([*other, *ours[: len(other)]], np.uint64))
     seen = {value for other in others for value in [*other, *ours[: len(other)]]}
     assert given.spans == len(ours)

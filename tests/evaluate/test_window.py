@@ -1,4 +1,4 @@
-"""The test window: whole batches of consecutive tokens, and targets shifted by one."""
+"""The test window has whole batches of consecutive tokens, with targets shifted by one."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """Campaigns against the whole pipeline: `python -m tests.faults [NAME...]`, or `make faults`.
 
-A campaign is a module of this folder with `campaign(scratch, seed) -> dict`: its figures, ready for
-JSON, and under `failures` a list of what went wrong. `scratch` is a folder that all campaigns of
-one call share; `project.finished(scratch / "whole")` is the undisturbed study there. The figures go
-under the campaign's name to `benchmarks/results/faults.json`, where those of other campaigns stay.
-Exit 1 where anything went wrong.
+A campaign is a module of this folder with `campaign(scratch, seed) -> dict`, which returns its
+figures, ready for JSON, with a list of failures under `failures`. `scratch` is a folder that all
+campaigns of one call share; `project.finished(scratch / "whole")` is the undisturbed study there.
+The figures are stored under the campaign's name in `benchmarks/results/faults.json`, which keeps
+those of other campaigns. The exit status is 1 if anything went wrong.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def keep(path: Path, name: str, figures: dict[str, Any]) -> None:
-    """Put a campaign's figures in the place of its earlier ones."""
+    """Replace a campaign's earlier figures by new ones."""
     sections = read_json(path) if path.exists() else {}
     write_json(path, dict(sorted({**sections, name: figures}.items())), checksum=False)
 

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (tables of odd values)
-"""Config files as bad days leave them: mutations of the real ones."""
+"""Mutations of the real config files, like those of careless edits and failing disks."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def bases() -> list[str]:
 
 
 def cases(number: int, seed: int) -> Iterator[tuple[str, bytes]]:
-    """(mutation, file) of that many cases; the whole files first."""
+    """`number` cases as (mutation, file); the unchanged files come first."""
     draw = random.Random(seed)
     texts = bases()
     parsed = [yaml.safe_load(text) for text in texts]
@@ -103,7 +103,7 @@ def _dump(value: Any) -> bytes:
 
 
 def _changed(draw: random.Random, data: Any, change: Callable[[Any, Any], None]) -> bytes:
-    """A copy with one to three places changed."""
+    """The data as a file, with one to three places changed."""
     copy = yaml.safe_load(yaml.safe_dump(data))
     for _ in range(draw.choice((1, 1, 1, 2, 3))):
         paths = list(_paths(copy))
@@ -115,7 +115,7 @@ def _changed(draw: random.Random, data: Any, change: Callable[[Any, Any], None])
 
 
 def _value(draw: random.Random) -> Any:
-    """A copy: later changes of a file must not reach those after it."""
+    """An odd value, as a copy, so that changing it does not affect later cases."""
     return deepcopy(draw.choice(VALUES))
 
 
@@ -168,7 +168,7 @@ def _moved(draw: random.Random, _: str, data: Any) -> bytes:
 
 
 def _scaled(draw: random.Random, _: str, data: Any) -> bytes:
-    """A number, made absurd or merely wrong."""
+    """Make a number absurd or slightly wrong."""
 
     def change(parent: Any, key: Any) -> None:
         value = parent[key]
@@ -184,14 +184,14 @@ def _text_inserted(draw: random.Random, text: str, _: Any) -> bytes:
     raw = text.encode()
     for _time in range(draw.choice((1, 1, 2, 4))):
         at = draw.randrange(len(raw) + 1)
-        if draw.random() < 0.5:  # where a line begins
+        if draw.random() < 0.5:  # at the beginning of a line
             at = raw.rfind(b"\n", 0, at) + 1
         raw = raw[:at] + draw.choice(TEXTS) + raw[at:]
     return raw
 
 
 def _text_value(draw: random.Random, text: str, _: Any) -> bytes:
-    """Another thing after a colon."""
+    """Replace the text after a colon."""
     lines = text.encode().split(b"\n")
     at = draw.choice([n for n, line in enumerate(lines) if b": " in line])
     lines[at] = lines[at].split(b": ")[0] + b": " + draw.choice(TEXTS)
@@ -212,7 +212,7 @@ def _cut(draw: random.Random, text: str, _: Any) -> bytes:
 
 
 def _lines(draw: random.Random, text: str, _: Any) -> bytes:
-    """Lines doubled, swapped, moved in or out."""
+    """Duplicate, swap, indent or unindent lines."""
     lines = text.split("\n")
     for _time in range(draw.choice((1, 2, 5))):
         a, b = draw.randrange(len(lines)), draw.randrange(len(lines))

@@ -1,8 +1,8 @@
-"""Every artefact of a study replaced by something else, and what the next stage makes of it.
+"""Corrupt every artefact of a study, and check that the next stage notices it.
 
-A corruption is noticed if the stage that reads it ends with exit 2 and one line that names the file
-and the remedy. It is harmless if all that the stage writes has the bits of before. Anything else is
-a silent wrong number, and a failure.
+A corruption is noticed if the stage that reads the file ends with exit 2 and one line that names
+the file and the remedy. It is harmless if all outputs of the stage have the same bits as before.
+Anything else is a silently wrong number, and a failure.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tests.faults.project import finished
 from tests.judge.server import Endpoint, running
 
 Corrupt = Callable[[random.Random, bytes, bytes], bytes]
-"""(draw, content, another file's content) to what stands there instead."""
+"""A function of (draw, content, another file's content) that returns the corrupted content."""
 
 
 def _flipped(draw: random.Random, content: bytes, _: bytes) -> bytes:
@@ -41,7 +41,7 @@ def _flipped(draw: random.Random, content: bytes, _: bytes) -> bytes:
 
 
 def _digit(draw: random.Random, content: bytes, _: bytes) -> bytes:
-    """One digit made another, so that a text stays readable."""
+    """Replace one digit by another, so that a text stays readable."""
     places = [m.start() for m in re.finditer(rb"[0-8]", content)]
     if not places:
         return _flipped(draw, content, content)
@@ -64,11 +64,11 @@ CORRUPTIONS: dict[str, Corrupt] = {
 
 @dataclass
 class Tally:
-    """What came of the corruptions of one kind of place."""
+    """The outcomes of the corruptions of one kind of place."""
 
     by_corruption: Counter[str] = field(default_factory=Counter)
     by_place: dict[str, Counter[str]] = field(default_factory=dict)
-    """`stage: file` to how many were noticed, harmless, unnoticed."""
+    """For each `stage: file`, how many were noticed, harmless or unnoticed."""
     failures: list[str] = field(default_factory=list)
 
     def count(self, place: str, corruption: str, found: str) -> None:
@@ -92,12 +92,15 @@ class Tally:
 def campaign(
     scratch: Path, seed: int, artefacts: int = 300, work: int = 30, replies: int = 27
 ) -> dict[str, Any]:
-    """Corrupt that many artefacts, files of work folders and stored replies; make a file of each
-    stage again by the command that the error says."""
+    """Corrupt given numbers of artefacts, files of work folders and stored replies.
+
+    Also repair a file of each stage with the command in the error message.
+    """
     project = finished(scratch / "whole")
     jobs = jobs_of(project)
     with contextlib.chdir(project.folder):
-        repaired, failures = repair(jobs, project.environment())  # while no time is a later one
+        # This comes first, while the files still have their original times.
+        repaired, failures = repair(jobs, project.environment())
         parts = {
             "artefacts": corrupt_artefacts(jobs, artefacts, seed),
             "work_folders": corrupt_work(jobs, work, seed),
@@ -111,8 +114,7 @@ def campaign(
 
 
 def kind(name: str) -> str:
-    """What sort of artefact a file is, by its name without what is only a number or a word of the
-    study."""
+    """The kind of artefact that a file is: its path without numbers and names from the study."""
     path = Path(name)
     if path.parts[1] in ("tables", "figures"):
         return f"{path.parts[1]}/*{path.suffix}"
@@ -124,7 +126,7 @@ def kind(name: str) -> str:
 
 
 def cases(jobs: list[Job], number: int, draw: random.Random) -> Iterator[tuple[Job, str, str]]:
-    """(job, input, corruption): every kind of input of every stage by every corruption in turn."""
+    """(job, input, corruption): every corruption in turn, on every kind of input of every stage."""
     by_kind: dict[tuple[str, str], list[tuple[Job, str]]] = {}
     for job in jobs:
         for name in job.inputs:
@@ -139,7 +141,7 @@ def cases(jobs: list[Job], number: int, draw: random.Random) -> Iterator[tuple[J
 
 
 def judged(job: Job, name: str, before: dict[str, bytes]) -> str:
-    """`noticed`, `harmless`, or what went wrong, of a job that reads a corrupted file."""
+    """The outcome of a job that reads a corrupted file: `noticed`, `harmless`, or the failure."""
     status, said = call(job.words)
     if status == 2:
         lines = said.strip().split("\n")
@@ -153,8 +155,10 @@ def judged(job: Job, name: str, before: dict[str, bytes]) -> str:
 
 
 def corrupted(draw: random.Random, path: Path, corruption: str) -> bytes | None:
-    """Corrupt a file where it stands, as a failing disk does; its right content, or None where the
-    corruption changes nothing."""
+    """Corrupt a file in place, as a failing disk does; return its correct content.
+
+    None if the corruption changes nothing.
+    """
     content = path.read_bytes()
     alike = (p for p in Path("results").rglob(f"*{path.suffix}") if p.is_file())
     others = [p for p in sorted(alike) if p.read_bytes() != content and ".checksums" not in p.parts]
@@ -167,9 +171,9 @@ def corrupted(draw: random.Random, path: Path, corruption: str) -> bytes | None:
 
 
 def corrupt_artefacts(jobs: list[Job], number: int, seed: int) -> Tally:
-    """Try that many corruptions of the inputs of jobs, which are left as they were.
+    """Try `number` corruptions of the inputs of jobs, and restore each input afterwards.
 
-    Beside the stage that reads the file, `noiseband intact` must find it.
+    The stage that reads the file must notice it, and so must `noiseband intact`.
     """
     tally, draw = Tally(), random.Random(seed)
     for job, name, corruption in cases(jobs, number, draw):
@@ -188,9 +192,10 @@ def corrupt_artefacts(jobs: list[Job], number: int, seed: int) -> Tally:
 
 
 def corrupt_work(jobs: list[Job], number: int, seed: int) -> Tally:
-    """Corrupt what a training run goes on from (checkpoints, trace, samples), and let it go on.
+    """Corrupt the files from which a training run resumes (checkpoints, trace, samples).
 
-    It must end with the same bits: in every other case it lost its newest checkpoint too.
+    The resumed run must end with the same bits. In every other case its newest checkpoint is
+    removed too.
     """
     tally, draw = Tally(), random.Random(seed)
     jobs = [job for job in jobs if job.stage == "train"]
@@ -200,7 +205,7 @@ def corrupt_work(jobs: list[Job], number: int, seed: int) -> Tally:
         kept = work.with_name(f"{work.name}.kept")
         shutil.copytree(work, kept)
         files = [p for p in sorted(work.iterdir()) if p.suffix in (".safetensors", ".jsonl")]
-        if place % 2:  # killed before its last checkpoint
+        if place % 2:  # as if it was killed before its last checkpoint
             newest = max(p for p in files if p.suffix == ".safetensors")
             newest.unlink()
             files.remove(newest)
@@ -218,8 +223,10 @@ def corrupt_work(jobs: list[Job], number: int, seed: int) -> Tally:
 
 
 def corrupt_replies(jobs: list[Job], number: int, seed: int) -> Tally:
-    """Corrupt stored replies of a language model, and judge again. A round whose replies are all
-    stored asks it nothing."""
+    """Corrupt stored replies of a language model, and judge again.
+
+    A round with all of its replies stored sends no request.
+    """
     tally, draw = Tally(), random.Random(seed)
     with judging(jobs) as (job, endpoint):
         shutil.rmtree("results/work/replies", ignore_errors=True)
@@ -239,7 +246,7 @@ def corrupt_replies(jobs: list[Job], number: int, seed: int) -> Tally:
             finally:
                 put_back({str(path): content, **before})
             tally.count("judge: stored reply", corruption, found)
-        # The remedy of the message: remove it. That question alone is asked again.
+        # The message says to remove the file; then only its question is asked again.
         entries[0].unlink()
         if call(job.words)[0] or len(endpoint.bodies) != asked + 1 or job.changed(before):
             tally.failures.append("a stored reply that was removed is not asked again alone")
@@ -248,7 +255,7 @@ def corrupt_replies(jobs: list[Job], number: int, seed: int) -> Tally:
 
 @contextlib.contextmanager
 def judging(jobs: list[Job]) -> Iterator[tuple[Job, Endpoint]]:
-    """The judging of a study's answers by a language model, which is a local endpoint."""
+    """The job that judges a study's answers by a language model, and its local endpoint."""
     answers = next(job for job in jobs if job.stage == "judge").inputs
     out = "results/work/judged/round-1.jsonl"
     key = {"OPENAI_API_KEY": "sk-test-0123456789abcdef"}
@@ -260,8 +267,10 @@ def judging(jobs: list[Job]) -> Iterator[tuple[Job, Endpoint]]:
 
 
 def repair(jobs: list[Job], environment: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """Damage a file that each stage makes, and give the command that the error says: one job must
-    run, and give the same bytes."""
+    """Damage one output of each stage, and run the command in the error message.
+
+    One job must then run and give the same bytes.
+    """
     chosen = {job.stage: job for job in jobs if job.stage != "report"}
     failures = []
     files = [path for path in Path("results").rglob("*") if path.is_file()]
@@ -280,7 +289,7 @@ def repair(jobs: list[Job], environment: dict[str, str]) -> tuple[dict[str, Any]
         elif ran is None or ran[1] != "1":
             failures.append(f"{stage}: {command} runs {ran[1] if ran else 'no'} jobs, not one")
         put_back(before)
-        for path, time in times.items():  # or Snakemake takes what follows for out of date
+        for path, time in times.items():  # otherwise Snakemake considers later files out of date
             if path.exists():
                 os.utime(path, ns=(time, time))
     return {"stages": sorted(chosen), "jobs_each": 1, "failed": len(failures)}, failures

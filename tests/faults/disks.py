@@ -1,4 +1,4 @@
-"""Every stage on a disk that is full, or that may not be written. Mounting needs root."""
+"""Run every stage on a disk that is full or read-only. Mounting needs root."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from tests.faults.jobs import VOLATILE, Job, call, jobs_of
 from tests.faults.project import finished
 
 LEFT_KIB = (0, 4, 64, None)
-"""Space that is left: for nothing, for small files, for some of the large ones; None is a disk that
-may not be written."""
+"""Free space in KiB: for nothing, for small files, or for some of the large ones; None is a
+read-only disk."""
 SIZE_KIB = 512
 DISK = Path("disk")
 IN_PLACE = {"tables": Path("results/tables"), "figures": Path("results/figures")}
-"""Stages that write beside what they read: the disk is mounted over their folder."""
+"""Stages that write to the folder that they read: the disk is mounted over this folder."""
 OUTPUTS = ("--out", "--work", "--weights", "--digests", "--pairs", "--store")
-"""Options that say where to write."""
+"""Options that name an output."""
 
 
 def campaign(scratch: Path, seed: int) -> dict[str, Any]:
-    """Run a job of each stage on each such disk, then again with room. Nothing is drawn."""
+    """Run a job of each stage on each such disk, then again with space. Nothing is random."""
     if not can_mount(scratch / "disk"):
         return {"skipped": "mounting a disk needs root", "failures": []}
     project = finished(scratch / "whole")
@@ -39,7 +39,7 @@ def campaign(scratch: Path, seed: int) -> dict[str, Any]:
 
 
 def can_mount(folder: Path) -> bool:
-    """Whether this user may, here."""
+    """Whether this user may mount a disk here."""
     try:
         with mounted(folder, 4):
             return True
@@ -48,11 +48,11 @@ def can_mount(folder: Path) -> bool:
 
 
 def bad_disks(jobs: Sequence[Job]) -> dict[str, Any]:
-    """What came of one job of each stage.
+    """The outcomes of one job of each stage.
 
-    A job must end with exit 2 and one line that names a file there, or well, where the room was
-    enough. What has its final name must be whole, nothing else may be left, and the same command
-    must then end well with the right bytes.
+    A job must succeed if the space is sufficient, or otherwise end with exit 2 and one line that
+    names a file on the disk. Files with their final names must be complete, no others may be left,
+    and the same command must then succeed with the right bytes.
     """
     failures: list[str] = []
     ended = {"one line": 0, "well": 0}
@@ -79,8 +79,8 @@ def name_of(job: Job) -> str:
 
 
 def conversions() -> list[Job]:
-    """Jobs that the study has none of: a model that others trained and tokens that they made, both
-    from a folder, and an export. The model is a run's, exported."""
+    """Jobs that the study does not have: a pretrained model and a pretokenised corpus, both from a
+    folder, and an export. The pretrained model is an exported run."""
     study = load_study("config/config.yaml")
     model = study.runs["baseline-42"].model.model_copy(update={"dropout": 0.0})
     export = ("export", "baseline-42", "results/work/exported")
@@ -109,14 +109,14 @@ def conversions() -> list[Job]:
 
 
 def job_outputs(job: Job) -> dict[str, bytes]:
-    """What a job's outputs must be; nothing of those that may differ, and of those not made yet."""
+    """The right content of a job's outputs, without those that may differ or do not exist yet."""
     paths = (Path(name) for name in job.outputs)
     return {str(p): p.read_bytes() for p in paths if p.name not in VOLATILE and p.exists()}
 
 
 @contextlib.contextmanager
 def mounted(folder: Path, left: int | None) -> Iterator[None]:
-    """A disk in memory at `folder`, with so many KiB left, or that may not be written."""
+    """A disk in memory, mounted at `folder`: with `left` KiB free, or read-only if it is None."""
     folder.mkdir(parents=True, exist_ok=True)
     options = f"size={SIZE_KIB}k" + (",ro" if left is None else "")
     mount = ["mount", "-t", "tmpfs", "-o", options, "faults", str(folder)]
@@ -131,7 +131,7 @@ def mounted(folder: Path, left: int | None) -> Iterator[None]:
 
 
 def remount(folder: Path) -> None:
-    """With room."""
+    """Mount the disk again, with enough space."""
     command = ["mount", "-o", "remount,rw,size=256m", "faults", str(folder)]
     subprocess.run(command, check=True)
     (folder / "filler").unlink(missing_ok=True)
@@ -149,7 +149,7 @@ def on_disk(job: Job) -> Job:
 def complaints(
     status: int, said: str, folder: Path, job: Job, right: dict[str, bytes]
 ) -> list[str]:
-    """What is wrong with how a job ended, and with what it left."""
+    """The faults in how a job ended, and in the files that it left."""
     problems = []
     lines = [line for line in said.strip().split("\n") if line.startswith("noiseband: ")]
     if status not in (0, 2):
@@ -161,7 +161,7 @@ def complaints(
 
 
 def wrong(job: Job, right: dict[str, bytes]) -> list[str]:
-    """Outputs that stand under their final name and are not whole."""
+    """The outputs that have their final name but not the right content."""
     there = (Path(name) for name in job.outputs)
     known = {Path(name).name: content for name, content in right.items()}
     return [
@@ -172,7 +172,7 @@ def wrong(job: Job, right: dict[str, bytes]) -> list[str]:
 
 
 def again(job: Job, right: dict[str, bytes]) -> list[str]:
-    """The same command, now that there is room."""
+    """Run the same command again, now with enough space."""
     status, said = call(job.words)
     if status != 0:
         return [f"not even with room, exit {status}: {said[-1500:]}"]

@@ -1,8 +1,7 @@
-"""Thousands of config files as bad days leave them (`config_mutations.py`).
+"""Load thousands of mutated config files (`config_mutations.py`).
 
-Every case goes through the loader that `noiseband runs --config` uses. It must end in a study or in
-a `UserError` that names the file; a traceback or a case that takes more than `CPU_SECONDS` is a
-failure.
+Every case goes through the loader that `noiseband runs --config` uses. It must give a study or a
+`UserError` that names the file; a traceback, or more than `CPU_SECONDS` of time, is a failure.
 """
 
 from __future__ import annotations
@@ -23,27 +22,27 @@ from tests.faults.config_mutations import cases
 from tests.project import ROOT
 
 CPU_SECONDS = 10
-"""Processor seconds after which a case hangs. Most take milliseconds."""
+"""Processor seconds after which a case counts as hanging. Most cases take milliseconds."""
 
 
 @dataclass
 class Tally:
-    """What came of the cases."""
+    """The outcomes of the cases."""
 
     cases: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
-    """Cases by mutation."""
+    """The number of cases for each mutation."""
     failures: list[tuple[str, bytes]] = field(default_factory=list)
-    """What went wrong, and the file that did it."""
+    """What went wrong, and the file that caused it."""
 
 
 class Hang(BaseException):
-    """Not an Exception: nothing under test may catch it."""
+    """A case hangs. This is not an Exception, so that no code under test catches it."""
 
 
 def outcome(path: Path) -> str:
-    """`study`, `told`, or what went wrong with the file."""
+    """The outcome of loading a file: `study`, `told` (a useful message), or the failure."""
 
     def hang(*_: object) -> None:
         raise Hang
@@ -66,8 +65,10 @@ def outcome(path: Path) -> str:
 
 
 def outcome_of_command(path: Path) -> str:
-    """The same of `noiseband runs` as a process, as a person would start it: exit 0 and the runs,
-    or exit 2 and the message alone."""
+    """The outcome of `noiseband runs`, started as a process, like `outcome`.
+
+    It must exit with 0 and print the runs, or exit with 2 and print only the message.
+    """
     command = [sys.executable, "-m", "noiseband", "runs", "--config", str(path)]
     done = subprocess.run(command, capture_output=True, timeout=300)
     said = done.stderr.decode(errors="replace")
@@ -79,7 +80,7 @@ def outcome_of_command(path: Path) -> str:
 
 
 def complaint(message: str, path: Path) -> str | None:
-    """What a message lacks: it names the file, and each problem is one line of some words."""
+    """The fault of a message, if any: it must name the file, and each problem on a line."""
     head, *problems = message.split("\n")
     if str(path) not in head:
         return f"the message does not name the file: {head}"
@@ -96,8 +97,7 @@ def complaint(message: str, path: Path) -> str | None:
 
 
 def fuzz(number: int, seed: int, folder: Path, every: int = 0) -> Tally:
-    """Try that many cases, each `every`-th by the command too; `folder` holds the file under
-    test."""
+    """Try `number` cases, every `every`-th with the command too; the files are in `folder`."""
     tally, path = Tally(), folder / "case.yaml"
     for file in (ROOT / "config").glob("*.yaml"):  # some extend others
         shutil.copy(file, folder)
@@ -115,7 +115,7 @@ def fuzz(number: int, seed: int, folder: Path, every: int = 0) -> Tally:
 
 
 def main() -> None:
-    """`python -m tests.faults.fuzz_config 20000`: exit 1 with the first cases that failed."""
+    """Run `python -m tests.faults.fuzz_config 20000`; print the first failures and exit with 1."""
     number, seed = (int(text) for text in [*sys.argv[1:], "20000", "1"][:2])
     with TemporaryDirectory() as folder:
         found = fuzz(number, seed, Path(folder), every=200)

@@ -1,4 +1,4 @@
-"""Jobs of a finished study as Snakemake started them, to be run again one by one."""
+"""The jobs of a finished study as Snakemake started them, which can be run again one by one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from noiseband.io.files import atomic
 from tests.faults.project import Project
 
 VOLATILE = ("timing.json", "provenance.json")
-"""Outputs that another start of the same job may write otherwise."""
+"""Outputs that may differ when the same job runs again."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Job:
     """One command of the workflow."""
 
     words: tuple[str, ...]
-    """After `noiseband`."""
+    """The words of the command after `noiseband`."""
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
@@ -34,18 +34,18 @@ class Job:
         return self.words[0]
 
     def made(self) -> dict[str, bytes]:
-        """The outputs as they are now."""
+        """The current contents of the outputs."""
         return {name: Path(name).read_bytes() for name in self.outputs}
 
     def changed(self, before: dict[str, bytes]) -> list[str]:
-        """Outputs that must have the same bytes again, and do not."""
+        """The outputs that should have the same bytes as before, but do not."""
         now = self.made()
         names = (name for name in self.outputs if Path(name).name not in VOLATILE)
         return [name for name in names if now[name] != before[name]]
 
 
 def jobs_of(project: Project) -> list[Job]:
-    """Every job of a finished study, from Snakemake's own summary of it."""
+    """Every job of a finished study, from Snakemake's own summary."""
     summary = project.run("snakemake", "--detailed-summary").stdout
     rows = csv.DictReader(io.StringIO(summary), delimiter="\t", quoting=csv.QUOTE_NONE)
     outputs: dict[str, list[str]] = {}
@@ -66,13 +66,13 @@ def jobs_of(project: Project) -> list[Job]:
 
 
 def _plain(command: str) -> str:
-    """What a shell makes of the rules' commands: no log, and folders of files by name."""
+    """A rule's command as a shell runs it: without the log, and with patterns expanded."""
     words = command.split(" 2> ")[0]
     return re.sub(r"\$\(dirname ([^)]+)\)", lambda found: str(Path(found[1]).parent), words)
 
 
 def call(words: tuple[str, ...]) -> tuple[int, str]:
-    """`noiseband <words>` in this process: its exit status, and what it said."""
+    """Run `noiseband <words>` in this process; return its exit status and its output."""
     from noiseband.cli import main
 
     said = io.StringIO()

@@ -1,4 +1,4 @@
-"""The whole workflow killed at random moments, then run to its end with the documented command."""
+"""Kill the whole workflow at random moments, then finish it with the documented command."""
 
 from __future__ import annotations
 
@@ -25,42 +25,43 @@ KINDS = (
     "SIGTERM to Snakemake", "SIGTERM to all", "Ctrl-C", "hang-up",
 )  # fmt: skip
 NUMBER = 32
-"""Kills in a campaign."""
+"""The number of kills in a campaign."""
 MOST = 11
-"""Kills in one execution: the next one starts from nothing, where kills find early stages again."""
+"""The most kills in one execution. The next one starts from nothing, so that kills hit early stages
+again."""
 JOBS = 5
-"""Jobs that may end before a kill, at most, so that all stages have their share."""
+"""The most jobs that end before a kill, so that all stages get their share of kills."""
 SECONDS = 4.0
-"""And seconds after that, at most: Snakemake needs as many to start, a job to end."""
+"""The most seconds from then until the kill; Snakemake takes as long to start, or a job to end."""
 PATIENCE = 240.0
-"""Seconds until a Snakemake that was to end counts as hanging; its running jobs may end first."""
+"""Seconds until a Snakemake that should end counts as hanging; its running jobs may end first."""
 ORPHAN = SECONDS_TO_SAVE + 5.0
-"""Seconds that a job may outlive the Snakemake, or the shell, that started it, and saves in."""
+"""Seconds that a job may outlive the Snakemake or the shell that started it, in order to save."""
 
 
 @dataclass
 class Found:
-    """What came of the kills of one execution, or of several."""
+    """The outcomes of the kills of one or several executions."""
 
     kills: Counter[str] = field(default_factory=Counter)
     stages: Counter[str] = field(default_factory=Counter)
-    """Commands of `noiseband` that ran when a kill came."""
+    """The commands of `noiseband` that were running at a kill."""
     starts: int = 0
     locks: int = 0
-    """Starts that needed `snakemake --unlock` first."""
+    """The number of starts that needed `snakemake --unlock` first."""
     unheard: int = 0
-    """Kills of Snakemake after which it ended well: it was about to."""
+    """The number of kills of Snakemake after which it still succeeded, being about to end."""
     orphans: int = 0
-    """Processes that were left when Snakemake, or their shell, was gone."""
+    """The number of processes that were left after Snakemake, or their shell, had ended."""
     longest: float = 0.0
-    """Seconds that the last of them took to end."""
+    """The longest time in seconds until all such processes had ended."""
     failures: list[str] = field(default_factory=list)
 
 
 def campaign(scratch: Path, seed: int) -> dict[str, Any]:
-    """Kill executions of the study until `NUMBER` kills; each ends with the undisturbed manifest.
+    """Kill executions of the study `NUMBER` times; each must end with the undisturbed manifest.
 
-    Every other execution trains with two processes a run.
+    Every other execution trains each run with two processes.
     """
     whole, draw, found = finished(scratch / "whole").manifest, random.Random(seed), Found()
     executions = equal = 0
@@ -81,7 +82,7 @@ def campaign(scratch: Path, seed: int) -> dict[str, Any]:
 
 
 def figures(found: Found) -> dict[str, Any]:
-    """What came of the kills, for JSON."""
+    """The outcomes of the kills, for JSON."""
     return {
         "kills": found.kills.total(),
         "by_kind": dict(sorted(found.kills.items())),
@@ -96,18 +97,19 @@ def figures(found: Found) -> dict[str, Any]:
 
 
 class Execution:
-    """One study, from nothing to its end, through kills."""
+    """One study, run from nothing to its end in spite of kills."""
 
     def __init__(self, project: Project, draw: random.Random, found: Found) -> None:
         self.project, self.draw, self.found = project, draw, found
         self.deck: list[str] = []
-        # Who is started by nohup, or in the background, ignores them, and so would its children.
+        # A process started by nohup or in the background ignores these signals, and its children
+        # inherit that.
         for number in (signal.SIGINT, signal.SIGHUP):
             if signal.getsignal(number) == signal.SIG_IGN:
                 signal.signal(number, signal.SIG_DFL)
 
     def killed(self, most: int) -> None:
-        """Kill that often, or until the study is done; then let it end."""
+        """Kill `most` times, or until the study is done; then let it finish."""
         left = most
         while left:
             process = self.start()
@@ -116,24 +118,24 @@ class Execution:
             if not left:
                 self.wait(process, "it was killed for the last time")
             elif process.returncode == 0:
-                return  # done before all kills were spent
+                return  # the study was done before the last kill
         process = self.start()
         if self.wait(process, "it was undisturbed") != 0:
             self.found.failures.append(self.log("the last command failed"))
 
     def moment(self, process: subprocess.Popen[str]) -> bool:
-        """Wait for the next kill; whether Snakemake is there by then."""
+        """Wait until the next kill; return whether Snakemake still runs then."""
         jobs = self.finished() + self.draw.randrange(JOBS)
         if not until(lambda: process.poll() is not None or self.finished() >= jobs, PATIENCE):
             self.found.failures.append(self.log("no job ends any more") + stacks(process))
         return not ended(process, self.draw.uniform(0.0, SECONDS))
 
     def finished(self) -> int:
-        """Jobs that have ended well, in all starts."""
+        """The number of jobs that have succeeded, over all starts."""
         return (self.project.folder / "snakemake.log").read_text().count("Finished jobid")
 
     def start(self) -> subprocess.Popen[str]:
-        """The documented command, after `snakemake --unlock` where a lock was left."""
+        """Start the documented command, after `snakemake --unlock` if a lock was left."""
         self.found.starts += 1
         if any((self.project.folder / ".snakemake/locks").glob("*")):
             self.found.locks += 1
@@ -143,7 +145,7 @@ class Execution:
         return self.project.start()
 
     def kill(self, process: subprocess.Popen[str]) -> bool:
-        """Kill something of it, if it is there; where Snakemake should end, wait until it has."""
+        """Kill a part of the process tree, if any; if Snakemake should end, wait until it has."""
         self.deck = self.deck or self.draw.sample(KINDS, len(KINDS))
         before = tree(process)
         running = {one for one in map(stage, before) if one}
@@ -157,7 +159,7 @@ class Execution:
         send(kind, victims)
         if kind not in KINDS[:2] or before[0] in victims:
             self.found.unheard += self.wait(process, said) == 0
-        time.sleep(0.2)  # until children of the dead have another parent
+        time.sleep(0.2)  # until orphaned children have a new parent
         began = time.monotonic()
         orphans = [one for one in before[1:] if is_orphan(one)]
         self.found.orphans += len(orphans)
@@ -169,7 +171,7 @@ class Execution:
         return True
 
     def wait(self, process: subprocess.Popen[str], why: str) -> int:
-        """Its exit status; where it hangs, its stacks become a failure, and it is ended."""
+        """Wait for the exit status; a hang is recorded as a failure with all stacks, and ended."""
         if ended(process, PATIENCE):
             return process.returncode
         self.found.failures.append(self.log(f"Snakemake hangs after {why}") + stacks(process))
@@ -185,7 +187,7 @@ class Execution:
 def victims_of(
     kind: str, before: list[psutil.Process], draw: random.Random
 ) -> list[psutil.Process]:
-    """Processes of the tree that a kill of this kind is for; all, unless it says one."""
+    """The processes of the tree that a kill of this kind hits; all, unless the kind names one."""
     jobs = [one for one in before if stage(one)]
     match kind:
         case "SIGKILL to a process":
@@ -210,7 +212,7 @@ def send(kind: str, victims: list[psutil.Process]) -> None:
 
 
 def tree(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """Snakemake and all that it has started, itself first; nothing where it is gone."""
+    """Snakemake and all of its descendants, itself first; empty if it has ended."""
     try:
         main = psutil.Process(process.pid)
         return [main, *main.children(recursive=True)]
@@ -227,14 +229,14 @@ def command(one: psutil.Process) -> list[str]:
 
 
 def stage(one: psutil.Process) -> str | None:
-    """The command of `noiseband` that this process is; None where it is something else."""
+    """The `noiseband` command that this process runs; None if it is another program."""
     words = command(one)
     names = [Path(word).name for word in words]
     return words[names.index("noiseband") + 1] if "noiseband" in names[:4] else None
 
 
 def is_orphan(one: psutil.Process) -> bool:
-    """Whether it lives on without the one that started it."""
+    """Whether the process is still alive although its parent has ended."""
     try:
         return bool(
             one.is_running()
@@ -246,12 +248,12 @@ def is_orphan(one: psutil.Process) -> bool:
 
 
 def reapers() -> list[int]:
-    """Who inherits children of the dead: the ancestors of this process."""
+    """The processes that adopt orphans: the ancestors of this process."""
     return [one.pid for one in psutil.Process().parents()]
 
 
 def ended(process: subprocess.Popen[str], seconds: float) -> bool:
-    """Whether it ended within that time."""
+    """Whether the process ended within this time."""
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -267,7 +269,7 @@ def until(true: Callable[[], bool], seconds: float) -> bool:
 
 
 def stacks(process: subprocess.Popen[str]) -> str:
-    """What every process of the tree waits for; Python's stacks where py-spy is installed."""
+    """What every process of the tree waits for; with Python's stacks if py-spy is installed."""
     spy = shutil.which("py-spy", path=f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}")
     said = []
     for one in tree(process):

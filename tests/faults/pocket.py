@@ -1,4 +1,4 @@
-"""The pocket study killed at random moments, then run to its end with the documented command."""
+"""Kill the pocket study at random moments, then finish it with the documented command."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tests.faults.kills import Execution, Found, figures
 from tests.faults.project import POCKET, Project, finished
 
 NUMBER = 30
-"""Kills of one execution."""
+"""The number of kills of one execution."""
 
 
 def campaign(scratch: Path, seed: int) -> dict[str, Any]:
-    """Kill one execution that often; it ends with the manifest of an undisturbed one."""
+    """Kill one execution `NUMBER` times; it must end with the manifest of an undisturbed one."""
     found, killed = Found(), Project(scratch / "pocket-killed", POCKET)
     Execution(killed, random.Random(seed), found).killed(NUMBER)
     equal = killed.manifest == finished(scratch / "pocket", POCKET).manifest != b""

@@ -1,4 +1,4 @@
-"""The smallest study that has every stage, to be broken."""
+"""The smallest study that has every stage, for the fault campaigns."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ POCKET = ROOT / "config/config.yaml"
 
 
 class Project(project.Project):
-    """A copy of the repository with that study, or another."""
+    """A copy of the repository with this study or another."""
 
     def __init__(self, folder: Path, study: Path = STUDY) -> None:
         super().__init__(folder, study)
 
     def start(self, *words: str, **more: str) -> subprocess.Popen[str]:
-        """`snakemake ...` in a session of its own, to be killed with all that it starts."""
+        """Start `snakemake ...` in its own session, so that all of its processes can be killed."""
         with open(self.folder / "snakemake.log", "a") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "snakemake", "--cores", "2", *words],
@@ -34,7 +34,7 @@ class Project(project.Project):
 
 
 def finished(folder: Path, study: Path = STUDY) -> Project:
-    """The project in `folder` with its study run to the end, by the first who asks for it."""
+    """The project in `folder` with its finished study, which the first call runs."""
     made = Project(folder, study)
     if not made.manifest and made.start().wait():
         raise RuntimeError((folder / "snakemake.log").read_text())

@@ -1,4 +1,4 @@
-"""Figures of campaigns stand beside each other in one file."""
+"""The figures of several campaigns are kept in one file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mangled config files end in a study or in a useful line, never in a traceback."""
+"""Mangled config files give a study or a useful message, never a traceback."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from tests.faults.fuzz_config import complaint, fuzz, outcome
 
 
 def test_mutated_configs_are_studies_or_told(tmp_path: Path) -> None:
-    """The first hundred cases of the campaign, which tries 20,000 (`make fuzz`), and some of them
-    by the command."""
+    """The first hundred of the campaign's 20,000 cases (`make fuzz`), some with the command."""
     found = fuzz(len(WHOLE) + 100, 1, tmp_path, every=30)
     assert [why for why, _ in found.failures] == []
     assert found.outcomes["told"] > found.outcomes["study"] > 0
@@ -49,7 +48,7 @@ def test_what_no_study_can_be_is_named(tmp_path: Path, text: str, said: str) -> 
 
 
 def test_aliases_that_multiply_end_soon(tmp_path: Path) -> None:
-    """Nine aliases of nine aliases ...: 31 billion values, were they written out."""
+    """Nine aliases of nine aliases and so on would expand to 31 billion values."""
     path = tmp_path / "study.yaml"
     for bomb in (one for one in WHOLE if b"\nrecipe: *" in one):
         path.write_bytes(bomb)

@@ -1,4 +1,4 @@
-"""Damaged files, and disks that are full or locked: a short version of `make faults`."""
+"""Damaged files, and disks that are full or read-only: a short version of `make faults`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SPLITS = ("train", "validation", "test")
 
 
 def first_jobs() -> list[Job]:
-    """Those of a study up to a test loss, as the rules have them."""
+    """The jobs of a study up to a test loss, with the commands of the rules."""
     study = load_study(Path(__file__).parent / "study.yaml")
     run = study.runs["baseline-42"]
     corpus, tokens, out = "results/corpus/pocket", "results/tokens/pocket", "results/runs/x"
@@ -48,7 +48,7 @@ def first_jobs() -> list[Job]:
 
 @pytest.fixture(scope="module")
 def jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Job]]:
-    """Jobs that have run, in the working folder."""
+    """The jobs, after they have run in the working folder."""
     with contextlib.chdir(tmp_path_factory.mktemp("faults")) as _:
         yield _run(first_jobs())
 

@@ -1,4 +1,4 @@
-"""What is left when Snakemake is killed, and how one goes on; the campaign itself, if asked for."""
+"""A study resumes after Snakemake was killed; the whole campaign runs only on request."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ SEED = "results/init/v512-c128-w16-h2-l1-keyed-42.json"
 
 
 def clone(folder: Path) -> Path:
-    """A copy of the repository with the smallest study that has every stage."""
+    """Make a copy of the repository with the smallest study that has every stage."""
     return Project(folder).folder
 
 
@@ -31,7 +31,7 @@ Variables = Mapping[str, str | None]
 
 
 def environment(project: Path, more: Variables) -> dict[str, str]:
-    """This process's, with the copy's code; None takes a variable away."""
+    """This process's environment, with the copy's code; a value of None removes the variable."""
     return Project(project).environment(**more)
 
 
@@ -42,13 +42,13 @@ def run(
     cwd: Path | None = None,
     more: Variables = MappingProxyType({}),
 ) -> subprocess.CompletedProcess[str]:
-    """`python -m ...` to its end."""
+    """Run `python -m ...` to its end."""
     return Project(project).run(module, *words, cwd=cwd, **more)
 
 
 @pytest.fixture(scope="session")
 def turkish(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Variables of Turkish, in ISO 8859-9, as `tr_TR` is by default."""
+    """The variables of a Turkish locale in ISO 8859-9, the default encoding of `tr_TR`."""
     folder = tmp_path_factory.mktemp("locales")
     if shutil.which("localedef") is None:
         pytest.skip("no localedef here")
@@ -59,7 +59,7 @@ def turkish(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def test_a_study_is_planned_from_another_folder(tmp_path: Path, turkish: dict[str, str]) -> None:
-    """Of a clone whose path has everything in it, without a home, in a locale without dashes."""
+    """The clone's path has odd characters, there is no home, and the encoding has no dashes."""
     project, elsewhere = clone(tmp_path / LONG), tmp_path / "else where"
     elsewhere.mkdir()
     bare = {"HOME": str(tmp_path / "none"), **turkish}
@@ -84,7 +84,7 @@ def test_a_table_of_machines_that_is_nowhere_is_named(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The study, run as anyone would."""
+    """The study, run in an ordinary environment."""
     project = clone(tmp_path_factory.mktemp("plain") / "clone")
     done = run(project, "snakemake", "--cores", "2", more={"TZ": "UTC"})
     assert done.returncode == 0, done.stdout + done.stderr
@@ -95,8 +95,8 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_places_locales_and_clocks_change_no_bit(
     plain: Path, tmp_path: Path, turkish: dict[str, str]
 ) -> None:
-    """The whole study in another place, its clock moved in the middle, keys in every variable:
-    the same manifest, and none of the keys anywhere."""
+    """The whole study runs in another folder, the clock jumps in the middle, and every variable has
+    a key: the manifest is the same, and no file has a key."""
     keys = {name: f"{name[:2].lower()}-{SENTINEL}" for name in VARIABLES}
     project = clone(tmp_path / LONG)
     early = {"HOME": None, "TZ": "Asia/Kolkata", **turkish, **keys}
@@ -116,7 +116,7 @@ def test_places_locales_and_clocks_change_no_bit(
 
 @pytest.mark.campaign
 def test_a_clone_that_cannot_be_written_to(plain: Path, tmp_path: Path) -> None:
-    """Mounted read-only, since permissions do not bind the superuser."""
+    """The clone is mounted read-only, because root ignores permissions."""
     project, elsewhere = clone(tmp_path / "clone"), tmp_path / "elsewhere"
     elsewhere.mkdir()
     script = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && shift && exec "$@"'
@@ -147,7 +147,7 @@ def test_a_clone_that_cannot_be_written_to(plain: Path, tmp_path: Path) -> None:
 
 @pytest.mark.campaign
 def test_two_studies_at_once_in_one_clone(plain: Path, tmp_path: Path) -> None:
-    """With a folder of results each, both run; a second start of one says who holds it."""
+    """Both run, with a folder of results each; a second start of one names the lock's holder."""
     project = clone(tmp_path / "clone")
 
     def start(results: str) -> subprocess.Popen[str]:

@@ -1,4 +1,4 @@
-"""Keys in the environment, and in the Hub's address, are in no file, message or log of ours."""
+"""Keys in the environment and in the Hub's address appear in no file, message or log of ours."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ VARIABLES = (
 
 
 def with_secrets(folder: Path) -> list[str]:
-    """Files below a folder that hold the sentinel, in their bytes or their names."""
+    """The files in a folder that have the sentinel in their contents or names."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert files
     mark = SENTINEL.encode()
@@ -46,7 +46,7 @@ def with_secrets(folder: Path) -> list[str]:
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
-    """Keys in all variables; the Hub's address has a password."""
+    """A Hub with a password in its address, and with keys in all variables."""
     for name in VARIABLES:
         monkeypatch.setenv(name, f"{name[:2].lower()}-{SENTINEL}")
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
@@ -58,7 +58,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
 
 
 def complaint(call: Callable[[], object]) -> str:
-    """All that a call says before it ends, a traceback included."""
+    """All output of a failing call, including a traceback."""
     with pytest.raises(UserError) as caught:
         call()
     return str(caught.value) + str(caught.value.__cause__ and type(caught.value.__cause__))
@@ -106,7 +106,7 @@ def test_no_file_and_no_message_holds_a_key(
         for code in (500, 401):
             endpoint.always = judges.echo_key(code)
             said.append(complaint(lambda: judge_files(config, 1, answers, store, out)))
-        assert SENTINEL in "".join(map(str, endpoint.keys))  # it was sent, as it should be
+        assert SENTINEL in "".join(map(str, endpoint.keys))  # the key was sent, as it should be
     captured = capfd.readouterr()
     assert len(said) > 20
     assert SENTINEL not in "".join([*said, captured.out, captured.err, caplog.text])
@@ -114,7 +114,7 @@ def test_no_file_and_no_message_holds_a_key(
 
 
 def test_a_command_that_fails_shows_no_key(tmp_path: Path) -> None:
-    """As a process, on a failure of its own: what Snakemake would keep in a log."""
+    """A process that fails prints no key, so Snakemake's log of it has none."""
     environment = {name: f"{name[:2].lower()}-{SENTINEL}" for name in VARIABLES}
     params = {"judge": {"kind": "openai", "base_url": "http://127.0.0.1:9/v1", "model": "m",
                         "attempts": 1}}  # fmt: skip

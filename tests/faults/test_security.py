@@ -1,4 +1,4 @@
-"""What strangers wrote is data: nothing of it is executed, names stay names, and keys stay here."""
+"""Untrusted input is only data: it is never executed, cannot choose paths, and gets no keys."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def imports(tree: ast.AST) -> set[str]:
 
 
 def unsafe(text: str) -> set[str]:
-    """What in a source can execute what a file says, or unpack it elsewhere."""
+    """The calls in a source that could execute the contents of a file, or unpack it elsewhere."""
     tree = ast.parse(text)
     made = calls(tree)
     found = imports(tree) & LOADERS | made.keys() & CALLS
@@ -101,7 +101,7 @@ PRETRAINED: dict[str, Any] = {"repo": None, "revision": None, "sha256": None, "m
 
 
 def weights_readers(path: Path) -> dict[str, Callable[[], object]]:
-    """Everything that takes a file of weights, tokens or state from a person."""
+    """Every function that reads a user's file of weights, tokens or training state."""
     out = path.parent / "out"
     given = {**PRETRAINED, "path": str(path.parent), "file": path.name, "context": 16}
     cli = CliRunner()
@@ -137,7 +137,7 @@ def test_a_pickle_in_the_place_of_weights_is_refused(
         assert not mark.exists(), name
     bad = path.rename(tmp_path / "model.pt")
     torch.load(bad, weights_only=False) if as_torch else pickle.loads(bad.read_bytes())
-    assert mark.exists()  # it would have worked
+    assert mark.exists()  # the attack works if the file is unpickled
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ FOLDERS = st.text(
 
 @given(FOLDERS)
 def test_a_folder_that_the_config_allows_is_one_word_to_a_shell(text: str) -> None:
-    """As a rule quotes it: the shell command has the folder as one word, and nothing else."""
+    """As a rule quotes it, the folder is exactly one word of the shell command."""
     try:
         results = parse_study({**STUDY, "results": text}).config.results
     except UserError as error:

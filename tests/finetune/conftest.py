@@ -1,4 +1,4 @@
-"""A tiny model with weights on disk, a vocabulary of bytes, and rows to learn from."""
+"""A tiny model with weights on disk, a byte-level vocabulary, and rows to learn from."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def config() -> Model:
 
 @pytest.fixture(scope="session")
 def rows_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """27 train, 6 test, 7 validation rows: a letter is to be doubled."""
+    """27 train, 6 test and 7 validation rows; the task is to double a letter."""
 
     def row(i: int) -> dict[str, Any]:
         split = "train" if i < 27 else "test" if i < 33 else "validation"

@@ -1,4 +1,4 @@
-"""Lines for somebody who watches; silence for a log file."""
+"""Progress is printed on a terminal, but not to a log file."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def test_an_example_ends_with_end_of_text(encoding: tiktoken.Encoding) -> None:
 
 def test_a_long_answer_is_cut_and_a_long_prompt_is_an_error(encoding: tiktoken.Encoding) -> None:
     asked = len("Q: Double {it}\nA:\n")
-    # With context + 1 tokens every position has an input and a target.
+    # With context + 1 tokens, every position has an input and a target.
     cut = encode_example(ROW, encoding, "short", context=asked + 1)
     assert encoding.decode(cut.tokens) == "Q: Double {it}\nA:\nab"
     last = encode_example(ROW, encoding, "short", context=asked)

@@ -1,4 +1,4 @@
-"""Fine-tuning: equal bits for equal arguments, honest losses, the right epoch's weights."""
+"""Fine-tuning gives equal bits for equal arguments, correct losses, and the right weights."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def tune(
     protocol: Protocol,
     tmp_path: Path,
 ) -> Tune:
-    """Fine-tune with changed arguments; what is in `epochs.json`, and the weights' file."""
+    """Fine-tune with changed arguments; return the contents of `epochs.json` and of the weights."""
 
     def run(
         seed: int = 1, model: Model = config, rows: list[Row] = rows, **changes: Any
@@ -60,7 +60,7 @@ def tune(
 def validation_loss(
     config: Model, rows: list[Row], encoding: tiktoken.Encoding
 ) -> Callable[[Path, str], float]:
-    """Mean loss of a model over the validation rows, one row at a time and in float64."""
+    """The mean loss of a model over the validation rows, computed row by row in float64."""
 
     def mean(file: Path, loss_on: str) -> float:
         model = load_model(file, config, "explicit", torch.device("cpu")).double()
@@ -92,9 +92,9 @@ def test_dropout_is_the_protocols_and_never_the_models(tune: Tune, config: Model
 
 
 def test_shuffling_and_dropout_both_depend_on_the_seed(tune: Tune, rows: list[Row]) -> None:
-    # Without dropout only the order of the rows is left to make a difference.
+    # Without dropout, only the order of the rows can make a difference.
     assert tune(seed=1, dropout=0.0)[1] != tune(seed=2, dropout=0.0)[1]
-    # Between equal rows the order makes none, and only dropout is left.
+    # With equal rows the order makes none, so only dropout can.
     alike = [replace(row, instruction="a", input="", output="b") for row in rows]
     assert tune(seed=1, rows=alike, dropout=0.0)[1] == tune(seed=2, rows=alike, dropout=0.0)[1]
     assert tune(seed=1, rows=alike, dropout=0.2)[1] != tune(seed=2, rows=alike, dropout=0.2)[1]
@@ -103,7 +103,7 @@ def test_shuffling_and_dropout_both_depend_on_the_seed(tune: Tune, rows: list[Ro
 def test_training_is_plain_adamw_over_the_shuffled_rows(
     tune: Tune, model_file: Path, config: Model, rows: list[Row], encoding: tiktoken.Encoding
 ) -> None:
-    """Against a loop without batches or padding, in float64."""
+    """Compared with a loop in float64, without batches or padding."""
     undropped = config.model_copy(update={"dropout": 0.0})
     model = load_model(model_file, undropped, "explicit", torch.device("cpu")).double()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=0.1)
@@ -152,7 +152,7 @@ def test_validation_loss_is_the_mean_over_tokens(
 def test_without_patience_all_epochs_run_and_the_last_one_counts(
     tune: Tune, validation_loss: Callable[[Path, str], float], tmp_path: Path
 ) -> None:
-    # A rate too high to go on improving: the last epoch is not the best.
+    # The rate is too high to keep improving, so the last epoch is not the best.
     card, _ = tune(epochs=6, learning_rate=0.1)
     losses = [epoch["validation_loss"] for epoch in card["epochs"]]
     assert len(losses) == 7
@@ -177,7 +177,7 @@ def test_early_stop_goes_back_to_the_best_epoch(
 
 
 def test_a_validation_loss_that_stays_the_same_has_not_fallen(tune: Tune) -> None:
-    """The series' rule, which is patience 1, at its edge: a rate that moves no weight."""
+    """The published series' rule (patience 1) at its edge: the rate moves no weight."""
     card, _ = tune(learning_rate=1e-30, weight_decay=0.0, epochs=100, patience=1)
     assert len({epoch["validation_loss"] for epoch in card["epochs"]}) == 1
     assert (len(card["epochs"]) - 1, card["kept_epoch"], card["stopped"]) == (1, 0, "patience")
@@ -193,8 +193,8 @@ def test_training_that_never_helps_keeps_the_model_as_it_came(
 
 
 def test_every_parameter_decays(tune: Tune, model_file: Path, tmp_path: Path) -> None:
-    # At this rate and decay the first factor, 1 - rate x decay, is a half for all weights alike;
-    # what Adam adds to a weight in one step is at most the rate.
+    # At this rate and decay, the first step halves every weight (1 - rate x decay), and Adam
+    # changes a weight by at most the rate.
     tune(epochs=1, batch=27, learning_rate=1e-4, weight_decay=5e3, dropout=0.0)
     before, after = load_file(model_file), load_file(tmp_path / "model.safetensors")
     for name, weights in before.items():
@@ -234,7 +234,7 @@ def test_killed_it_leaves_nothing_and_reruns_to_the_same_bits(
     rows_file: Path,
     tmp_path: Path,
 ) -> None:
-    """A real process, watched on a terminal of its own and killed in the middle."""
+    """A real process is watched on its own terminal and killed in the middle."""
     longer, out = protocol.model_copy(update={"epochs": 300}), tmp_path / "out"
     params = FinetuneParams(model=config, attention="explicit", protocol=longer)
     files = {"model": model_file, "vocabulary": vocabulary, "rows": rows_file, "out": out}

@@ -1,4 +1,4 @@
-"""Low-rank adapters: the method itself in float64, and nothing left of it in the file."""
+"""Low-rank adapters agree with the method in float64, and leave no trace in the file."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def tune(
     adapted: Protocol,
     tmp_path: Path,
 ) -> Tune:
-    """Fine-tune with changed arguments; the tensors of `model.safetensors`."""
+    """Fine-tune with changed arguments; return the tensors of `model.safetensors`."""
 
     def run(seed: int = 1, **changes: Any) -> dict[str, Tensor]:
         changed = adapted.model_copy(update=changes)
@@ -70,7 +70,7 @@ def tune(
 
 
 def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> set[str]:
-    """Names of the tensors that are equal to the bit."""
+    """The names of the tensors that are equal to the bit."""
     assert one.keys() == other.keys()
     return {name for name in one if one[name].numpy().tobytes() == other[name].numpy().tobytes()}
 
@@ -108,14 +108,14 @@ def test_a_rerun_gives_the_same_bits_and_another_seed_does_not(tune: Tune) -> No
     dropping = LORA.model_copy(update={"dropout": 0.3})
     torch.manual_seed(1)
     first = tune(lora=dropping, dropout=0.1)
-    torch.manual_seed(2)  # what others drew before is of no concern
+    torch.manual_seed(2)  # the state of the global generator must not matter
     assert same(first, tune(lora=dropping, dropout=0.1)) == first.keys()
     assert first.keys() - same(first, tune(seed=2, lora=dropping, dropout=0.1)) == ADAPTED
     assert first.keys() - same(first, tune(lora=LORA, dropout=0.1)) == ADAPTED
 
 
 def test_the_seed_draws_the_adapters_too(tune: Tune, rows: list[Row]) -> None:
-    # One batch holds all rows, so that their order makes no difference but by rounding.
+    # One batch holds all rows, so that their order changes only the rounding.
     one, other = (tune(seed=s, batch=27, epochs=2) for s in (1, 2))
     for name in ADAPTED:
         assert not torch.allclose(one[name], other[name], atol=1e-4)
@@ -129,7 +129,7 @@ def test_the_method_in_float64(
     rows: list[Row],
     encoding: tiktoken.Encoding,
 ) -> None:
-    """Against W + (alpha / rank) B A written out, plain AdamW, no batches and no padding."""
+    """Compared with W + (alpha / rank) B A and plain AdamW, without batches or padding."""
     tuner = Tuner(load_model(model_file, config, "explicit", CPU), adapted, 1, pad=256)
     drawn = dict(tuner.model.named_parameters())
     first = {
@@ -164,7 +164,7 @@ def test_the_method_in_float64(
 def _losses(
     model: GPT, weights: dict[str, Tensor], rows: Sequence[Row], encoding: tiktoken.Encoding
 ) -> Tensor:
-    """-log p of every token of some rows, one row at a time."""
+    """-log p of every token of some rows, computed row by row."""
     found = []
     for row in rows:
         tokens = torch.tensor(encode_example(row, encoding, "short", 32).tokens)

@@ -1,4 +1,4 @@
-"""Answers: what the model says, why it stops, and nothing of the other questions."""
+"""An answer is what the model says until it stops, and does not depend on other questions."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_answers_end_at_their_length_or_where_the_context_is_full(
         return [(a["tokens"], a["stop"]) for a in given]
 
     assert set(lengths(1, rows)) == {(1, "length")}
-    # A prompt as long as the context leaves room for one token, its own last position's.
+    # A prompt as long as the context leaves room for one token, predicted at its last position.
     full = Row(1, "x" * (config.context - len("Q: \nA:\n")), "", "y", "test")
     assert lengths(10, [full]) == [(1, "length")]
     with pytest.raises(UserError, match="row 1: its prompt has 33 tokens"):
@@ -98,7 +98,7 @@ def test_answers_end_at_their_length_or_where_the_context_is_full(
 
 
 def questions(config: Model, count: int = 15) -> list[Row]:
-    """Of many lengths, up to one that leaves room for a single token."""
+    """Questions of many lengths, up to one that leaves room for a single token."""
     room = config.context - len("Q: \nA:\n")
     lengths = [1 + i * (room - 1) // (count - 1) for i in range(count)]
     texts = [("Double " + "abcdefgh"[i % 8] * 90)[:length] for i, length in enumerate(lengths)]

@@ -1,4 +1,4 @@
-"""How an epoch goes, step by step, and the one copy that is kept."""
+"""The steps of an epoch, and the one copy of the weights that is kept."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_each_step_of_each_epoch_has_dropout_of_its_own(
     dropout: float,
     different: int,
 ) -> None:
-    """Equal rows and a rate too small to move a weight leave nothing but dropout to differ."""
+    """With equal rows and a rate too small to move a weight, only dropout can differ."""
     still = protocol.model_copy(update={"learning_rate": 1e-30, "weight_decay": 0.0})
     dropping = config.model_copy(update={"dropout": dropout})
     model = load_model(model_file, dropping, "explicit", torch.device("cpu"))

@@ -1,9 +1,9 @@
 """Two hundred jobs on eight simulated devices: `python -m tests.gpus.jobs FOLDER SEED`.
 
-Each is a process of its own. While it uses a device it holds a lock of another kind on a witness
-file (POSIX's, which knows nothing of flock and ends with the process too): if two jobs have one
-device, the second one fails to lock and says so. Some kill themselves with SIGKILL at a random
-moment, waiting or holding.
+Each job is a process. While it uses a device, it also holds a POSIX lock on a witness file; POSIX
+locks are independent of flock, and they end with the process too. If two jobs have the same device,
+the second one cannot take this lock and reports it. Some jobs kill themselves with SIGKILL at a
+random moment, while they wait or while they hold a device.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ POLL = 0.03
 
 
 def job(number: int, folder: Path, seed: int) -> int:
-    """One job; the exit status."""
+    """Run one job and return its exit status."""
     draw = random.Random(f"{seed} {number}")
     outer = draw.choice(OUTER)
     count = min(draw.choice([1, 1, 1, 1, 2, 3, 4, 8]), len(outer))
-    # Opened first, because an ending process closes its files in order: the witness must not
-    # outlive the lock that it watches.
+    # The witnesses are opened first, because an ending process closes its files in order, and a
+    # witness must not outlive the lock that it watches.
     witnesses = {
         name: os.open(folder / f"witness-{name}", os.O_CREAT | os.O_RDWR) for name in outer
     }

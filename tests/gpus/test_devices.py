@@ -1,4 +1,4 @@
-"""What CUDA is asked, and how: through a driver of a few lines, where there is a C compiler."""
+"""CUDA is asked through a small fake driver; the tests need a C compiler."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ int cuDeviceGetUuid_v2(unsigned char *out, int device) {
 NAMES = [
     "GPU-28282828-2828-2828-2828-282828282828",
     "GPU-29292929-2929-2929-2929-292929292929",
-    "MIG-eeeeeeee-eeee-eeee-eeee-eeeeeeeeeeee",  # part of a GPU that has another UUID
+    "MIG-eeeeeeee-eeee-eeee-eeee-eeeeeeeeeeee",  # part of a GPU with another UUID
 ]
 
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a libcuda with three devices, which numbers choose from."""
+    """The folder of a fake libcuda with three devices that are selected by number."""
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("no C compiler")

@@ -1,4 +1,4 @@
-"""Distinct devices for every job: real processes, simulated devices."""
+"""Every job gets its own devices, with real processes and simulated devices."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Jobs:
         return job
 
     def waiting(self, name: str, count: int, devices: str) -> subprocess.Popen[str]:
-        """A job that has drawn its ticket and found no room."""
+        """A job that has drawn its ticket and found no free device."""
         job = self.start(name, count, devices)
         assert job.stderr is not None
         assert job.stderr.readline().startswith("noiseband: waiting for ")
@@ -54,7 +54,7 @@ class Jobs:
 
 
 def got(job: subprocess.Popen[str]) -> str:
-    """The devices that a job was given, once it was."""
+    """The devices that a job got, after waiting until it got them."""
     assert job.stdout is not None
     return job.stdout.readline().strip()
 
@@ -90,7 +90,7 @@ def test_a_job_that_wants_all_is_not_overtaken(jobs: Jobs) -> None:
     first = jobs.start("first", 1, "a,b")
     assert got(first) == "a"
     both = jobs.waiting("both", 2, "a,b")
-    later = jobs.waiting("later", 1, "a,b")  # though b is free
+    later = jobs.waiting("later", 1, "a,b")  # waits, although b is free
     kill(first)
     assert got(both) == "a b"
     kill(both)
@@ -181,7 +181,7 @@ def eventually(true: Callable[[], bool]) -> None:
 
 
 def test_commands_wait_for_a_device_before_they_work(jobs: Jobs, tmp_path: Path) -> None:
-    """The real command waits while the device is used, and then finds that there is no model."""
+    """The real command waits while the device is in use, and then fails because no model exists."""
     holder = jobs.start("holder", 1, "a")
     got(holder)
     junk = tmp_path / "model.safetensors"

@@ -1,4 +1,4 @@
-"""GPT2LMHeadModels with random weights, by the library that defines them."""
+"""GPT2LMHeadModels with random weights, made by `transformers` itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SMALL = Model(
 
 
 def random_gpt2(model: Model, seed: int = 1, **options: Any) -> Any:
-    """A model of this shape in which no tensor is zero, one or another's copy."""
+    """A model of this shape in which no tensor is all zeros, all ones or a copy of another."""
     torch.manual_seed(seed)
     config = GPT2Config(
         vocab_size=model.vocabulary,
@@ -37,7 +37,7 @@ def random_gpt2(model: Model, seed: int = 1, **options: Any) -> Any:
 
 
 def saved_gpt2(folder: Path, model: Model, seed: int = 1, **options: Any) -> Any:
-    """The same, saved in `folder` by `save_pretrained`."""
+    """The same model, saved in `folder` by `save_pretrained`."""
     made = random_gpt2(model, seed, **options)
     made.save_pretrained(folder)
     return made

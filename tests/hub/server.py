@@ -1,6 +1,6 @@
-"""A small Hub on 127.0.0.1 for the real client: files of repositories, and misbehaviour on command.
+"""A small Hub on 127.0.0.1 for the real client, which can misbehave on command.
 
-It answers what the client asks to download files: HEAD and GET of
+It answers the requests with which the client downloads files: HEAD and GET of
 `/<repo>/resolve/<revision>/<file>` (`/datasets/<repo>/...` for a data set), with ranges, the commit
 of a branch, and the list of a commit's files, in pages.
 """
@@ -28,52 +28,52 @@ API = re.compile(
     r"/api/(?P<kind>models|datasets)/(?P<repo>[^/]+/[^/]+)/(?P<what>revision|tree)/(?P<revision>[^/]+)"
 )
 PAGE = 2
-"""Files on a page of a list."""
+"""The number of files on a page of a list."""
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @dataclass
 class Fault:
-    """What to do instead of a right answer, for the next `times` requests of a kind."""
+    """A wrong answer to the next `times` requests of a kind."""
 
     method: str
     status: int = 200
-    """An error to answer; 200 to send only half of the body; 0 to hang up without a word."""
+    """The error to answer with; 200 sends only half of the body; 0 closes the connection."""
     headers: dict[str, str] = field(default_factory=dict)
     times: int = 1
     path: str = ""
-    """Part of the paths that it is for."""
+    """A part of the paths to which the fault applies."""
 
 
 @dataclass
 class Hub:
-    """Repositories that a server shows, what it does wrong, and what it was asked."""
+    """The repositories of a server, its planned faults, and the requests that it received."""
 
     files: dict[tuple[str, str, str], bytes] = field(default_factory=dict)
     """(repository, revision, file) to content; a data set's repository starts with `datasets/`."""
     branches: dict[str, str] = field(default_factory=dict)
-    """Branch to its commit, in every repository."""
+    """The commit of each branch, in every repository."""
     faults: list[Fault] = field(default_factory=list)
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)
     """Method, path and authorization of each request."""
     ranges: list[tuple[str, int]] = field(default_factory=list)
-    """Path and first byte of each request for the rest of a file."""
+    """Path and first byte of each request that resumes a file."""
     url: str = ""
     stall_after: int | None = None
-    """Bytes of a file after which nothing more comes, and the connection stays."""
+    """The number of bytes of a file after which nothing more is sent on the open connection."""
     ignores_ranges: bool = False
 
     def add(self, repo: str, file: str, content: bytes, revision: str = COMMIT) -> None:
         self.files[repo, revision, file] = content
 
     def add_folder(self, repo: str, folder: Path, revision: str = COMMIT) -> None:
-        """Every file of a folder, by its path in it."""
+        """Add every file of a folder, under its path in the folder."""
         for path in folder.rglob("*"):
             if path.is_file():
                 self.add(repo, path.relative_to(folder).as_posix(), path.read_bytes(), revision)
 
     def tree(self, repo: str, revision: str) -> list[dict[str, Any]]:
-        """The files of a commit as the list has them: large ones with their SHA-256."""
+        """The files of a commit as the list shows them: large ones with their SHA-256."""
         return [
             {
                 "type": "file",
@@ -91,7 +91,7 @@ class Hub:
         ]
 
     def fault(self, method: str, path: str) -> Fault | None:
-        """The next fault for a method and a path, used up once."""
+        """The next fault for a method and a path; each call uses it up once."""
         for fault in self.faults:
             if fault.method == method and fault.times > 0 and fault.path in path:
                 fault.times -= 1
@@ -99,7 +99,7 @@ class Hub:
         return None
 
     def asked(self, method: str) -> int:
-        """Requests so far."""
+        """The number of requests with this method so far."""
         return sum(one[0] == method for one in self.requests)
 
 
@@ -125,7 +125,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self) -> None:
             path = unquote(urlsplit(self.path).path)
-            # Now and then the client asks for something of its own, which is no repository's.
+            # Now and then the client requests something that belongs to no repository.
             if not path.startswith("/api/") or path.startswith(("/api/models", "/api/datasets")):
                 hub.requests.append((self.command, path, self.headers["Authorization"]))
             fault = hub.fault(self.command, path)
@@ -200,7 +200,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             self.close_connection = cut
 
         def log_message(self, format: str, *args: object) -> None:
-            """Quiet."""
+            """Log nothing."""
 
     return Handler
 
@@ -216,4 +216,4 @@ REFUSALS: list[tuple[int, dict[str, str], str]] = [
     (503, {}, "the Hub answered 503"),
     (0, {}, "run again"),
 ]
-"""Status and headers of answers that no client can use, and what is said of them; 0 hangs up."""
+"""Status and headers of refusals, with the message about each; status 0 closes the connection."""

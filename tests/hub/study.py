@@ -1,4 +1,4 @@
-"""A small study, really trained: tokens, runs, test losses and tables on disk."""
+"""A small study that is really trained: tokens, runs, test losses and tables on disk."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LICENCE = "public | domain <script>"
 
 
 def config(results: Path) -> dict[str, Any]:
-    """Two baseline runs and one of clipping, of eight steps each."""
+    """The config: two baseline runs and one run with clipping, of eight steps each."""
     return copy.deepcopy(STUDY) | {
         "title": TITLE,
         "results": str(results),
@@ -47,7 +47,7 @@ def config(results: Path) -> dict[str, Any]:
 
 
 def trained_study(results: Path) -> Study:
-    """The study with all that its runs leave behind, and its tables."""
+    """The study with all files of its runs, and its tables."""
     study = parse_study(config(results))
     _write_tokens(study)
     for run in study.runs.values():
@@ -57,13 +57,13 @@ def trained_study(results: Path) -> Study:
 
 
 def copied(study: Study, results: Path, **sections: Any) -> Study:
-    """The study with other sections, and a copy of its results to be changed at will."""
+    """The study with other sections, and with a copy of its results that may be changed."""
     shutil.copytree(study.results, results)
     return parse_study(config(results) | sections)
 
 
 def write_tables(study: Study) -> None:
-    """Those that a card is written from."""
+    """Write the tables from which a card is made."""
     params, tables = TablesParams.of(study), study.results / "tables"
     runs = run_rows(params, study.results)
     write_rows(tables / "runs.csv", RunRow, runs)
@@ -109,7 +109,7 @@ def _train(study: Study, run: Run) -> None:
 
 
 def evaluate(study: Study, name: str) -> None:
-    """Write the test loss of a run, or of a model that others trained."""
+    """Write the test loss of a run or of a pretrained model."""
     given = EvaluateParams.of(study, study.models[name])
     folder, tokens = study.results / "runs" / name, study.results / "tokens/text"
     evaluate_file(

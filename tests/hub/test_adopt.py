@@ -1,4 +1,4 @@
-"""A published run in the place of a study's own, byte for byte, and nothing else in it."""
+"""A published run can take the place of a study's own run, if it is the same byte for byte."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RUN = "baseline-42"
 
 @pytest.fixture
 def published(writable: WritableHub, finished: Study, tmp_path: Path) -> WritableHub:
-    """The baseline on the Hub."""
+    """The baseline, published on the Hub."""
     out = tmp_path / "out"
     write_publication(finished, finished.runs[RUN], "me/run", "apache-2.0", out)
     for name in published_files():
@@ -35,14 +35,14 @@ def published(writable: WritableHub, finished: Study, tmp_path: Path) -> Writabl
 
 @pytest.fixture
 def study(finished: Study, tmp_path: Path) -> Study:
-    """The same study, which has not trained it."""
+    """The same study before it has trained the baseline."""
     study = copied(finished, tmp_path / "results")
     shutil.rmtree(study.results / "runs" / RUN)
     return study
 
 
 def with_file(hub: WritableHub, name: str, content: bytes) -> Import:
-    """The published run with another file, as a commit of its own."""
+    """The published run with one file replaced, as a new commit."""
     commit = hashlib.sha1(content).hexdigest()
     for path, before in hub.contents("me/run", COMMIT).items():
         hub.add("me/run", path, content if path == f"noiseband/{name}" else before, commit)
@@ -50,7 +50,7 @@ def with_file(hub: WritableHub, name: str, content: bytes) -> Import:
 
 
 def changed(hub: WritableHub, name: str, **keys: Any) -> Import:
-    """The same with other keys in one of its records."""
+    """The published run with some keys changed in one of its records."""
     data = json.loads(hub.contents("me/run", COMMIT)[f"noiseband/{name}"]) | keys
     return with_file(hub, name, json.dumps(data).encode())
 
@@ -90,15 +90,15 @@ def test_another_recipe(published: WritableHub, study: Study) -> None:
     shutil.rmtree(study.results / "runs/clip-42")
     found = import_model("me/run", None)
     said = refused(study, found, "clip-42")
-    assert "not the recipe of clip-42: optimizer.clip_norm: 0.05 -> null" in said
+    assert "differs from the recipe of clip-42: optimizer.clip_norm: 0.05 -> null" in said
     said = refused(study, changed(published, "recipe.json", digest="0" * 64))
-    assert "not the recipe of baseline-42: its digest" in said
+    assert "differs from the recipe of baseline-42: its digest" in said
 
 
 def test_other_inputs(published: WritableHub, study: Study) -> None:
     inputs = read_json(study.results / "runs/clip-42/provenance.json")["inputs"]
     found = changed(published, "provenance.json", inputs=inputs | {"tokens": "0" * 64})
-    assert "the run read other tokens than" in refused(study, found)
+    assert "the digest of tokens is not that of" in refused(study, found)
     (study.results / "tokens/text/vocabulary.tiktoken").unlink()
     with pytest.raises(NotMadeError, match=r"vocabulary\.tiktoken is not there yet"):
         adopt(study, study.runs[RUN], changed(published, "provenance.json", inputs=inputs))
@@ -108,7 +108,7 @@ def test_a_trace_of_another_run(published: WritableHub, finished: Study, study: 
     other = finished.results / "runs/baseline-22/trace.parquet"
     found = with_file(published, "trace.parquet", other.read_bytes())
     assert "noiseband/trace.parquet: has the digest" in refused(study, found)
-    # Whoever changes the digest too still has a trace that ends elsewhere.
+    # Even if the digest is changed too, the trace still ends with other weights.
     del found.records["provenance.json"]["outputs"]
     assert "trace.parquet: does not end with these weights" in refused(study, found)
 
@@ -116,4 +116,4 @@ def test_a_trace_of_another_run(published: WritableHub, finished: Study, study: 
 def test_a_model_that_noiseband_did_not_publish(published: WritableHub, study: Study) -> None:
     found = import_model("me/run", None)
     bare = Import(found.source, {})
-    assert "noiseband/recipe.json: not there" in refused(study, bare)
+    assert "noiseband/recipe.json: missing" in refused(study, bare)

@@ -1,4 +1,4 @@
-"""The model card says what the data say, and no text in it is more than text."""
+"""The model card agrees with the data, and no text in it acts as markup."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_numbers_are_the_runs(finished: Study) -> None:
     assert f"**Verdict: {row.verdict}.** The change `clip`" in text
     assert "1 run of it, 2 baseline runs and 1 degrees of freedom" in text
     assert "**Noise:** 2 baseline runs that differ in both seeds" in text
-    # One degree of freedom: Student's t is a Cauchy, 12.7062 at 97.5%.
+    # With one degree of freedom Student's t is the Cauchy distribution: 12.7062 at 97.5%.
     band = re.search(r"\*\*Noise band: ±(\d\.\d+)\.\*\*", text)
     assert band is not None
     assert row.residual_sd is not None
@@ -83,10 +83,10 @@ def test_without_tables_there_is_no_verdict(finished: Study, tmp_path: Path) -> 
     table = study.results / "tables/runs.csv"
     rows = read_rows(table, RunRow)
     write_rows(table, RunRow, [replace(row, weights_sha256="0" * 64) for row in rows])
-    with pytest.raises(UserError, match="is not of this training of clip-42; make it again"):
+    with pytest.raises(UserError, match="describes another training of clip-42; make it again"):
         card(study, "clip-42")
     table.unlink()
-    assert "**No verdict:** this study's tables are not made" in card(study, "clip-42")
+    assert "**No verdict:** this study has no tables yet" in card(study, "clip-42")
 
 
 def test_what_a_model_wrote_stays_in_its_block(finished: Study, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_what_a_model_wrote_stays_in_its_block(finished: Study, tmp_path: Path) 
     row = {"step": 7, "prompt": "Every `effort` | moves", "text": written}
     write_jsonl(folder / "samples.jsonl", [row])
     text = card(study, "clip-42")
-    # Outside of blocks of code nothing of it is left, and no HTML at all.
+    # Outside code blocks no part of it is left, and no HTML at all.
     outside = re.sub(r"^(`{3,})\w*\n.*?^\1$", "", text, flags=re.MULTILINE | re.DOTALL)
     assert "script" not in outside.replace(r"\<script\>", "")
     assert "# Heading" not in outside

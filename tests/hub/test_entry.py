@@ -1,4 +1,4 @@
-"""What was published comes back as a row of a study, its digests checked."""
+"""A published model becomes an entry of a study, with checked digests."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def run(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def published(writable: WritableHub, finished: Study, run: str, tmp_path: Path) -> WritableHub:
-    """A run on the Hub."""
+    """A run, published on the Hub."""
     out = tmp_path / "out"
     write_publication(finished, finished.runs[run], "me/run", "apache-2.0", out)
     for name in published_files():
@@ -51,7 +51,7 @@ def test_the_imported_run_has_the_same_bits_and_the_same_loss(
     assert found.source.revision == COMMIT
     assert found.source.model.qkv_bias == (run == "bias-42")
     assert found.records["recipe.json"]["digest"] == finished.runs[run].recipe.digest
-    # As `noiseband import` prints it, in the config of a study.
+    # The entry as `noiseband import` prints it goes into the config of a study.
     text = yaml.safe_dump({**config(tmp_path / "r"), "pretrained": {"theirs": found.entry()}})
     copied(finished, tmp_path / "r")
     (tmp_path / "study.yaml").write_text(text)
@@ -83,7 +83,7 @@ def test_weights_that_are_not_those_of_the_digest(
 @pytest.mark.parametrize("run", ["clip-42"])
 def test_another_vocabulary_or_name(published: WritableHub, finished: Study, run: str) -> None:
     found = import_model("me/run", COMMIT)
-    assert "has a model of that name" in complaints(finished, "clip-42", found)[0]
+    assert "has a model of this name" in complaints(finished, "clip-42", found)[0]
     found.records["provenance.json"]["inputs"]["vocabulary"] = "0" * 64
     assert "trained on another vocabulary than" in complaints(finished, "theirs", found)[0]
     larger = found.source.model_copy(
@@ -105,7 +105,7 @@ def test_the_authors_own_weights(writable: WritableHub, tmp_path: Path) -> None:
     write_pretrained(params, tmp_path / "run")
     assert read_json(tmp_path / "run/model.json")["sha256"] == digest(weights)
     assert read_json(tmp_path / "run/pretrained.json")["file"] == "checkpoint/weights.safetensors"
-    # The same from a folder, without a config beside it.
+    # The same weights are read from a folder without a config.json.
     (tmp_path / "theirs").mkdir()
     save_file(weights, tmp_path / "theirs/model.safetensors")
     local = {"repo": None, "revision": None, "path": str(tmp_path / "theirs"), "sha256": None}
@@ -113,7 +113,7 @@ def test_the_authors_own_weights(writable: WritableHub, tmp_path: Path) -> None:
     write_pretrained(changed, tmp_path / "again")
     assert read_json(tmp_path / "again/model.json") == read_json(tmp_path / "run/model.json")
     wrong = changed.model_copy(update={"weights_sha256": "0" * 64})
-    with pytest.raises(UserError, match=f"weights of digest {digest(weights)}, not {'0' * 64}"):
+    with pytest.raises(UserError, match=f"have the digest {digest(weights)}, not {'0' * 64}"):
         write_pretrained(wrong, tmp_path / "third")
     assert not (tmp_path / "third").exists()
 

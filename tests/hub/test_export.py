@@ -1,4 +1,4 @@
-"""An export is what `transformers` takes for a GPT-2 of its own."""
+"""`transformers` loads an export like any GPT-2 of its own."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CASES = [(bias, tied) for bias in (False, True) for tied in (False, True)]
 
 
 def weights_of(model: Model, file: Path) -> Path:
-    """Drawn anew, norms moved off 1 and 0, so that no tensor may be left out unseen."""
+    """Random weights, with norms other than 1 and 0, so that a missing tensor is noticed."""
     weights = initial_weights(model, "keyed", 42)
     generator = torch.Generator().manual_seed(1)
     for name, value in weights.items():
@@ -103,7 +103,7 @@ def test_weights_of_another_model(
 def test_another_vocabulary(tmp_path: Path, vocabulary: Path) -> None:
     model = SMALL.model_copy(update={"vocabulary": 300})
     file = weights_of(model, tmp_path / "w.safetensors")
-    with pytest.raises(UserError, match="has 257 token ids, the model 300"):
+    with pytest.raises(UserError, match="has 257 token ids, but the model has 300"):
         write_export(file, model, vocabulary, tmp_path / "out")
     (tmp_path / "bad").write_bytes(b"no")
     with pytest.raises(UserError, match="not a readable safetensors file"):

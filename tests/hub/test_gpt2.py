@@ -1,4 +1,4 @@
-"""Names of tensors in both directions, against transformers' own model."""
+"""Tensor names are converted in both directions, and checked against transformers' own model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.hub.models import SMALL, random_gpt2
 
 
 def parameters(theirs: Any) -> dict[str, Tensor]:
-    """Without a tied head, as a file has them."""
+    """The parameters as a file stores them, without a tied head."""
     return dict(theirs.named_parameters())
 
 
@@ -56,7 +56,7 @@ def test_the_real_shape() -> None:
     tensors = parameters(theirs)
     assert sum(tensor.numel() for tensor in tensors.values()) == 124_439_808
     weights = from_gpt2(tensors, model, "x")
-    assert wanted.std() > 1  # the tolerance is small beside what it is of
+    assert wanted.std() > 1  # so the tolerance is small in comparison
     torch.testing.assert_close(logits_of(weights, model, tokens), wanted, atol=1e-4, rtol=0)
 
 
@@ -104,8 +104,8 @@ def test_half_precision_is_widened() -> None:
             {"transformer.h.0.ln_1.weight": None, "transformer.wpe.weight": None},
             "transformer.h.0.ln_1.weight is missing (and 1 more)",
         ),
-        ({"transformer.h.2.ln_1.weight": torch.ones(16)}, "h.2.ln_1.weight has no place in it"),
-        ({"score.weight": torch.ones(2, 16)}, "transformer.score.weight has no place in it"),
+        ({"transformer.h.2.ln_1.weight": torch.ones(16)}, "h.2.ln_1.weight is unknown"),
+        ({"score.weight": torch.ones(2, 16)}, "transformer.score.weight is unknown"),
         (
             {"transformer.h.1.mlp.c_fc.weight": torch.ones(64, 16)},
             "transformer.h.1.mlp.c_fc.weight is (64, 16) torch.float32, should be (16, 64)",
@@ -135,7 +135,7 @@ def test_config_both_ways() -> None:
     theirs = random_gpt2(SMALL).config.to_dict()
     check_config(theirs, SMALL, "x")
     assert {key: theirs[key] for key in config_of(SMALL)} == config_of(SMALL)
-    # As on the Hub: keys that have their default are not there.
+    # Files on the Hub leave out keys that have their default value.
     short = {k: v for k, v in theirs.items() if k.startswith(("n_", "vocab", "model_type"))}
     check_config(short, SMALL, "x")
     check_config({**theirs, "n_inner": 64}, SMALL, "x")
@@ -146,7 +146,7 @@ def test_config_both_ways() -> None:
     [
         ("n_head", 2, "n_head is 2, not 4: the study has model.heads: 4; write 2"),
         ("tie_word_embeddings", False, "the study has model.tied: true; write false"),
-        ("model_type", "llama", 'model_type is "llama", not "gpt2": our model knows no other'),
+        ("model_type", "llama", 'model_type is "llama", not "gpt2": our model supports no other'),
         ("activation_function", "relu", 'activation_function is "relu"'),
         ("layer_norm_epsilon", 1e-6, "layer_norm_epsilon is 1e-06"),
         ("n_inner", 32, "n_inner is 32"),

@@ -1,4 +1,4 @@
-"""A Hub that chooses names to write elsewhere, asked by the real client."""
+"""A Hub that names files outside the target folder cannot write there, with the real client."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ HEADERS = {
 
 @pytest.fixture(autouse=True)
 def no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client remembers lists of files for as long as a process lives."""
+    """Clear the client's lists of files, which it caches for the lifetime of the process."""
     monkeypatch.setattr("huggingface_hub._tree_cache._IN_MEMORY_TREE_CACHE", {})
 
 
@@ -65,7 +65,7 @@ def test_a_file_that_would_lie_elsewhere_is_refused(hub: Hub, tmp_path: Path, na
 def misnaming(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Hub]:
-    """A Hub that answers with one header of its own choice."""
+    """A Hub that answers with one forged header."""
     header, value = request.param
 
     def made(hub: Hub) -> type[BaseHTTPRequestHandler]:

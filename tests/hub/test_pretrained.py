@@ -1,4 +1,4 @@
-"""Models that others trained, from a folder and from the Hub, as a run's files."""
+"""Pretrained models from a folder and from the Hub become the same files as a run's."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_folder_and_the_hub_give_the_same_model(
         "context": 16,
         "parameters": sum(weight.numel() for weight in weights.values()),
     }
-    # No place on this disk in what is digested.
+    # No digested file contains a local path.
     local = json.loads((tmp_path / "local/pretrained.json").read_text())
     assert local == {**card, "repo": None, "revision": None}
 
@@ -117,11 +117,11 @@ def test_a_second_time_gives_the_same_bytes(folder: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("file", "content", "said"),
     [
-        ("config.json", None, "No such file or directory; `path` names the model's folder"),
+        ("config.json", None, "No such file or directory; set `path` to the model's folder"),
         ("config.json", b"{", "not JSON"),
         ("config.json", b"[]", "not a model's config"),
         ("config.json", b'{"model_type": "llama"}', 'model_type is "llama"'),
-        ("model.safetensors", None, "No such file or directory; `path` names the model's folder"),
+        ("model.safetensors", None, "No such file or directory; set `path` to the model's folder"),
         ("model.safetensors", b"no", "not a safetensors file"),
     ],
 )
@@ -152,11 +152,11 @@ def test_another_shape_than_the_studys(folder: Path, tmp_path: Path) -> None:
 
 
 def test_weights_that_are_not_finite_are_refused(folder: Path, tmp_path: Path) -> None:
-    """Of a token that the test window lacks, say, no loss would tell."""
+    """The test loss would not show it if, say, the token does not occur in the test window."""
     file = folder / "model.safetensors"
     weights = load_file(file)
     weights["transformer.wte.weight"][3, 0] = float("inf")
     save_file(weights, file)
-    with pytest.raises(UserError, match=r"tok_emb.weight holds numbers that are not finite; leave"):
+    with pytest.raises(UserError, match=r"tok_emb.weight has values that are not finite; leave"):
         write_pretrained(params(path=str(folder)), tmp_path / "out")
     assert not (tmp_path / "out" / "model.safetensors").exists()

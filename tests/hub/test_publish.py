@@ -1,4 +1,4 @@
-"""A run to a local Hub through the real client, and back byte for byte."""
+"""A run is published to a local Hub with the real client, and comes back byte for byte."""
 
 from __future__ import annotations
 
@@ -121,9 +121,9 @@ def test_a_passing_failure_is_retried(hub: WritableHub, folder: Path, fault: Fau
     ("method", "status", "said"),
     [
         ("POST", 401, "does not know this token (401); set HF_TOKEN"),
-        ("POST /api/repos", 403, "may not write there (403); set HF_TOKEN"),
-        (COMMIT, 403, "may not write there (403)"),
-        (COMMIT, 409, "someone else commits there"),
+        ("POST /api/repos", 403, "has no write access there (403); set HF_TOKEN"),
+        (COMMIT, 403, "has no write access there (403)"),
+        (COMMIT, 409, "someone else is committing there"),
         ("POST", 404, "no such owner (404)"),
         (COMMIT, 429, "limits the rate of requests (429)"),
         (COMMIT, 413, "the Hub answered 413"),
@@ -157,7 +157,7 @@ def test_a_token_is_needed_and_goes_to_the_hub_alone(
         assert authorization == wanted, (method, path)
     asked = len(hub.requests)
     monkeypatch.delenv("HF_TOKEN")
-    with pytest.raises(UserError, match="HF_TOKEN is not set; make a token that may write"):
+    with pytest.raises(UserError, match="HF_TOKEN is not set; make a token with write access"):
         push(folder)
     assert len(hub.requests) == asked
     monkeypatch.setenv("HF_TOKEN", "hf_" + "x" * 34)
@@ -168,7 +168,7 @@ def test_a_token_is_needed_and_goes_to_the_hub_alone(
 def test_public_only_if_asked_for(hub: WritableHub, folder: Path) -> None:
     push(folder, public=True)
     assert hub.private == {"me/run": False}
-    push(folder)  # what is there keeps its visibility
+    push(folder)  # an existing repository keeps its visibility
     assert hub.private == {"me/run": False}
 
 

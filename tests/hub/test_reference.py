@@ -1,4 +1,4 @@
-"""Weights by the reference's names, in the forms in which they are published."""
+"""Weights under the reference's names are read in every form in which they are published."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_half_precision_is_widened() -> None:
     ("change", "said"),
     [
         ({"pos_emb.weight": None}, "pos_emb.weight is missing"),
-        ({"extra.weight": torch.ones(2)}, "extra.weight has no place in it"),
+        ({"extra.weight": torch.ones(2)}, "extra.weight is unknown"),
         ({"final_norm.scale": torch.ones(3)}, r"final_norm.scale is (3,) torch.float32, should be"),
         ({"final_norm.shift": torch.ones(16, dtype=torch.int8)}, "torch.int8, should be (16,)"),
     ],
@@ -72,7 +72,7 @@ def test_a_tensor_that_does_not_fit_is_named(change: dict[str, Tensor | None], s
 
 
 def test_other_names_or_heads() -> None:
-    with pytest.raises(UserError, match="neither a GPT2LMHeadModel nor weights by the reference"):
+    with pytest.raises(UserError, match="neither a GPT2LMHeadModel nor weights with the reference"):
         shape_of({"model.layers.0.weight": torch.ones(2, 2)}, 4, "x")
     with pytest.raises(UserError, match="--heads 5: does not divide the width 16"):
         shape_of(initial_weights(SMALL, "keyed", 42), 5, "x")

@@ -1,4 +1,4 @@
-"""The same ids from `tokenizers` as from tiktoken, for GPT-2's vocabulary and for trained ones."""
+"""`tokenizers` gives the same ids as tiktoken, for GPT-2's vocabulary and for trained ones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Encoding, Tokenizer]:
-    """600 tokens that this file's own text gives, both ways."""
+    """A vocabulary of 600 tokens, trained on this file's own text, in both forms."""
     bpe = rustbpe.Tokenizer()
     text = Path(__file__).read_text(encoding="utf-8")
     bpe.train_from_iterator(iter([text, *TEXTS]), 600, pattern=PATTERN)
@@ -65,7 +65,7 @@ def test_gpt2(tmp_path: Path) -> None:
         assert tokenizer.encode(text).ids == encoding.encode_ordinary(text)
     assert tokenizer.encode("a<|endoftext|>b").ids == [64, 50256, 65]
     assert tokenizer.decode([64, 50256]) == "a"
-    # Facts of GPT-2's published files: ids, and the first merges.
+    # These ids and first merges are those in GPT-2's published files.
     assert tokenizer.encode("Hello world").ids == [15496, 995]
     assert tokenizer.token_to_id("Ġthe") == 262
     merges = [merged_from(encoding.decode_single_token_bytes(i), encoding._mergeable_ranks)

@@ -1,8 +1,8 @@
-"""The Hub of `server.py` with what the real client asks for to write: repositories and commits.
+"""The Hub of `server.py`, to which the real client can also write: repositories and commits.
 
-Regular files come within the commit, large ones (`*.safetensors`, `*.parquet`, or more than a
-megabyte) before it by Git LFS, each to an address of its own. A commit's name is a digest of what
-it holds. Writing needs the one right token.
+Regular files are part of the commit request. Large ones (`*.safetensors`, `*.parquet`, or more
+than a megabyte) are sent before it by Git LFS, each to its own address. The name of a commit is a
+digest of its contents. Writing needs the one right token.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ REGULAR = 1_000_000
 
 @dataclass
 class WritableHub(Hub):
-    """One that remembers what was sent to it."""
+    """A Hub that keeps what was sent to it."""
 
     head: dict[str, str] = field(default_factory=dict)
-    """Repository to the newest commit; empty before the first."""
+    """The newest commit of each repository; an empty text before the first."""
     private: dict[str, bool] = field(default_factory=dict)
     large: dict[str, bytes] = field(default_factory=dict)
-    """Contents by SHA-256."""
+    """The contents of large files, by SHA-256."""
     messages: list[str] = field(default_factory=list)
-    """Of the commits."""
+    """The messages of the commits."""
 
     def contents(self, repo: str, revision: str) -> dict[str, bytes]:
-        """Files of a commit."""
+        """The files of a commit, by name."""
         return {f: c for (r, v, f), c in self.files.items() if (r, v) == (repo, revision)}
 
     def write_fault(self, method: str, path: str) -> Fault | None:
-        """The next fault for a method, or for a method and what is before the path's last part."""
+        """The next fault for a method, or for a method and the path without its last part."""
         for fault in self.faults:
             if fault.times > 0 and fault.method in (method, f"{method} {path.rpartition('/')[0]}"):
                 fault.times -= 1
@@ -54,7 +54,7 @@ class WritableHub(Hub):
         return None
 
     def sent(self) -> int:
-        """Times that a large file was sent."""
+        """How often a large file was sent."""
         return sum(path.startswith("/lfs/") for _, path, _ in self.requests)
 
 
@@ -70,7 +70,7 @@ def is_large(path: str, size: int) -> bool:
 
 
 def oid(path: str, content: bytes) -> str:
-    """As the real Hub names a file: SHA-256 of a large one, Git's SHA-1 of another."""
+    """The id that the real Hub gives a file: SHA-256 of a large one, Git's SHA-1 of any other."""
     if is_large(path, len(content)):
         return hashlib.sha256(content).hexdigest()
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
@@ -105,7 +105,7 @@ def writing_handler(hub: Any) -> Any:
                 return None
             if fault is not None:
                 return self._send(fault.status, fault.headers)
-            if path.startswith("/lfs/"):  # an address of its own, which wants no token
+            if path.startswith("/lfs/"):  # this address needs no token
                 return self._object(path.removeprefix("/lfs/"), body)
             if self.headers["Authorization"] != f"Bearer {TOKEN}":
                 return self._send(401, {})

@@ -1,4 +1,4 @@
-"""An endpoint, answers to judge, and waits that do not keep anyone."""
+"""An endpoint, answers to judge, and short waits."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
 
 
 def write_answers(folder: Path, answers: dict[str, list[str]]) -> list[Path]:
-    """Files of answers of models `<run>/<seed>`, to questions that are numbered."""
+    """Write files with the answers of models `<run>/<seed>` to numbered questions."""
     files = []
     for model, texts in answers.items():
         run, seed = model.split("/")
@@ -38,7 +38,7 @@ def write_answers(folder: Path, answers: dict[str, list[str]]) -> list[Path]:
             {"instruction": f"Question {number}?", "input": "", "reference": "Yes.", "answer": text}
             for number, text in enumerate(texts)
         ]
-        # In ASCII, which can hold what UTF-8 cannot: half a surrogate pair.
+        # In ASCII, because UTF-8 cannot encode lone surrogates.
         write_text(files[-1], "".join(json.dumps(row) + "\n" for row in rows))
     return files
 
@@ -54,7 +54,7 @@ Judged = Callable[..., list[dict[str, Any]]]
 
 @pytest.fixture
 def judged(tmp_path: Path, endpoint: Endpoint) -> Judged:
-    """Judge answers at the endpoint; the rows of the round."""
+    """Judge answers with the endpoint; return the rows of the round."""
 
     def judge(
         answers: dict[str, list[str]] = ANSWERS, round: int = 1, **config: Any
@@ -70,5 +70,5 @@ def judged(tmp_path: Path, endpoint: Endpoint) -> Judged:
 
 
 def scores(rows: list[dict[str, Any]]) -> dict[str, list[float | None]]:
-    """Model to its scores, by question."""
+    """The scores of each model, in the order of the questions."""
     return {model: [row["scores"][model]["score"] for row in rows] for model in rows[0]["scores"]}

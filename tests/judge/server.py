@@ -1,7 +1,7 @@
-"""An OpenAI-compatible endpoint on the loopback that can misbehave in every way.
+"""An OpenAI-compatible endpoint on the loopback interface that can misbehave in every way.
 
-It is a judge that reads: it takes the answers out of their fences as a careful reader would, and
-gives each the first number that stands in it.
+It reads the prompt as a careful judge would: it takes the answers out of their fences, and scores
+each with the first number in it.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from typing import Any
 from tests.servers import serving
 
 Fault = Callable[["Handler", dict[str, Any]], None]
-"""Answers one request, given its body, in some wrong way."""
+"""A function that gives a wrong answer to a request, given its body."""
 
 
 @dataclass
 class Endpoint:
-    """What the server was asked, and what it does next."""
+    """The requests that the server received, and its planned behaviour."""
 
     base_url: str = ""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
-    """Monotonic seconds at which requests came."""
+    """The monotonic times of the requests, in seconds."""
     faults: list[Fault] = field(default_factory=list)
-    """For the next requests, in order; then it behaves."""
+    """The faults for the next requests, in order; after them the server behaves well."""
     always: Fault | None = None
-    """For all requests, once `faults` are used up."""
+    """The fault for all requests after `faults` are used up."""
     pause: float = 0.0
-    """Seconds that every reply takes."""
+    """The seconds that every reply takes."""
     most_at_once: int = 0
     busy: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -71,7 +71,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Quiet."""
+        """Log nothing."""
 
 
 @contextmanager
@@ -84,7 +84,7 @@ def running() -> Iterator[Endpoint]:
 
 
 def answers_in(body: dict[str, Any]) -> list[str]:
-    """The answers in a request, read by the fence that its rules declare."""
+    """The answers in a request, found by the fence that its rules declare."""
     rules, data = (message["content"] for message in body["messages"])
     match = re.search(r"a line `(\S+) begin`", rules)
     assert match is not None
@@ -107,7 +107,7 @@ def completion(content: str | None, **more: Any) -> str:
         {
             "id": "chatcmpl-1",
             "object": "chat.completion",
-            "created": time.time_ns(),  # volatile, as in life
+            "created": time.time_ns(),  # volatile, as with real endpoints
             "model": "judge-2026-11-01",
             "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
             "usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100},
@@ -126,7 +126,7 @@ def status(code: int, text: str = "{}", **headers: str) -> Fault:
 
 
 def says(change: Callable[[dict[str, dict[str, Any]]], str]) -> Fault:
-    """A good completion, its text made of the true verdict."""
+    """A valid completion with a text that is made from the true verdict."""
     return lambda handler, body: handler.send(200, completion(change(verdict(body))))
 
 
@@ -135,7 +135,7 @@ def text(content: str | None, **more: Any) -> Fault:
 
 
 def raw(content: str) -> Fault:
-    """A reply of status 200 that is no completion."""
+    """A reply of status 200 that is not a completion."""
     return lambda handler, body: handler.send(200, content)
 
 
@@ -160,7 +160,7 @@ def reset(handler: Handler, body: dict[str, Any]) -> None:
 
 
 def echo_key(code: int) -> Fault:
-    """An error that quotes the key it was given."""
+    """An error that quotes the key from the request."""
 
     def fault(handler: Handler, body: dict[str, Any]) -> None:
         message = f"Incorrect API key provided: {handler.headers['authorization']}"

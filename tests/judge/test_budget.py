@@ -1,4 +1,4 @@
-"""A budget stops before the request that it has no room for, and judging goes on from there."""
+"""A budget stops before the request that would exceed it, and judging continues from there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def priced(money: float | None = None) -> Budget:
 
 
 EACH = (1000 * 2.0 + 100 * 10.0) / 1e6
-"""Of one reply of the test's server."""
+"""The cost of one reply of the test's server."""
 
 
 def test_requests_stop_and_go_on(endpoint: Endpoint, judged: Judged) -> None:
@@ -30,9 +30,9 @@ def test_requests_stop_and_go_on(endpoint: Endpoint, judged: Judged) -> None:
     assert len(endpoint.bodies) == 3
     assert scores(judged(budget=Budget(requests=5)))["a-42/1"] == [10, 11, 12, 13]
     assert len(endpoint.bodies) == 5
-    judged(budget=Budget(requests=1))  # nothing to ask, nothing to stop
+    judged(budget=Budget(requests=1))  # nothing is asked, so nothing is stopped
     with pytest.raises(UserError, match="is spent"):
-        judged(round=2, budget=Budget(requests=5))  # over all rounds together
+        judged(round=2, budget=Budget(requests=5))  # the budget counts all rounds together
     assert len(endpoint.bodies) == 5
 
 
@@ -44,7 +44,7 @@ def test_requests_are_never_more_however_many_are_in_flight(
         judged({"a-42/1": [f"I say {n}." for n in range(20)]}, budget=Budget(requests=7), at_once=6)
     assert len(endpoint.bodies) == 7
     judged({"a-42/1": [f"I say {n}." for n in range(20)]}, budget=Budget(requests=20), at_once=6)
-    assert len(endpoint.bodies) == 20  # what was in flight at the stop was kept
+    assert len(endpoint.bodies) == 20  # replies in flight at the stop were kept
 
 
 def test_money_stops_and_goes_on(endpoint: Endpoint, judged: Judged) -> None:

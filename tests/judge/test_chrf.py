@@ -1,4 +1,4 @@
-"""chrF against answers scored by hand and by sacrebleu's own function, and numbers in reasons."""
+"""chrF agrees with scores by hand and by sacrebleu's own function, and reasons count numbers."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def test_the_ends_of_the_scale() -> None:
 
 
 def test_a_score_by_hand() -> None:
-    # chrF2 of `abd` for `abc`. 1-grams: 2 of 3 match; 2-grams: 1 of 2; 3-grams: 0 of 1; longer
-    # ones do not exist. Precision and recall are equal, so F is either: (2/3 + 1/2 + 0) / 3.
+    # chrF2 of `abd` for `abc`: 2 of 3 1-grams match, 1 of 2 2-grams and 0 of 1 3-grams; there are
+    # no longer ones. Precision and recall are equal, so F equals both: (2/3 + 1/2 + 0) / 3.
     assert scores("abc", "abd") == [pytest.approx(100 * (2 / 3 + 1 / 2) / 3)]
 
 

@@ -1,4 +1,4 @@
-"""A round: same questions for all, all answers in one call, shuffled, scores under right names."""
+"""A round judges all answers to a question in one call, shuffled, and assigns scores correctly."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ANSWERS = {model: answered(model) for model in MODELS}
 
 
 class Listener:
-    """Remembers what it was asked; scores by length, and gives `tied` no score."""
+    """Records its calls; scores by length, and gives `tied` no score."""
 
     at_once = 1
     status = ""
@@ -86,7 +86,7 @@ def test_the_order_is_a_function_of_round_and_question() -> None:
     orders = [tuple(shuffled(MODELS, round, q)) for round in (1, 2) for q in range(60)]
     assert orders[:60] != orders[60:]
     counts = Counter(orders)
-    assert len(counts) == 6  # every order occurs, none much more often than the others
+    assert len(counts) == 6  # every order occurs, and none much more often than the others
     assert max(counts.values()) < 40
     assert shuffled(MODELS[::-1], 1, 0) == shuffled(MODELS, 1, 0)
 
@@ -133,7 +133,9 @@ def test_other_questions_are_an_error(tmp_path: Path, key: str) -> None:
 
 def test_fewer_questions_are_an_error(tmp_path: Path) -> None:
     first, odd = files(tmp_path, {"a-1/1": answered("a"), "b-1/1": answered("b", questions=3)})
-    with pytest.raises(UserError, match=r"answers 3 questions, a-1/1 4; answer .* again"):
+    with pytest.raises(
+        UserError, match=r"answers 3 questions, but a-1/1 answers 4; answer .* again"
+    ):
         read_answers({"a-1/1": first, "b-1/1": odd})
 
 
@@ -165,7 +167,7 @@ def test_rows_are_in_order_however_questions_end() -> None:
 
 
 class Failing(Listener):
-    """Cannot go on at the second question."""
+    """Fails at the second question."""
 
     at_once = 2
     halted = False

@@ -1,4 +1,4 @@
-"""A real model behind the real llama.cpp server, and what is said where either is missing.
+"""A real model runs in the real llama.cpp server; a missing model or package is reported.
 
 `make test` fetches the model; elsewhere NOISEBAND_TEST_GGUF names a file.
 """
@@ -36,7 +36,7 @@ ANSWERS = {
 
 @pytest.fixture(scope="module")
 def config() -> LocalJudge:
-    """A judge with the model at hand."""
+    """A judge with the available model."""
     pytest.importorskip("xllamacpp", reason="xllamacpp is not installed (noiseband[local-judge])")
     if not GGUF.exists():
         pytest.skip(f"no model at {GGUF}: `make test` fetches one, or set NOISEBAND_TEST_GGUF")
@@ -63,7 +63,8 @@ def test_a_real_model_judges_and_says_the_same_again(
             assert given["score"] is not None, given["reason"]
             assert 0 <= given["score"] <= 100
 
-    # A round that was stopped after its first question goes on, in another server, to the same.
+    # A round that was stopped after its first question resumes on another server, and gives the
+    # same result.
     first, second = sorted(
         Store(tmp_path / "store").entries(), key=lambda entry: "Question 1" in str(entry.request)
     )
@@ -74,14 +75,14 @@ def test_a_real_model_judges_and_says_the_same_again(
     again = [entry for entry in Store(tmp_path / "resumed").entries() if entry.key == second.key]
     assert again[0].requests == 1
 
-    # What is stored needs no model at all, and no file's place is part of a result.
+    # Stored replies need no model, and a result does not contain the path of the file.
     gone = config.model_copy(update={"file": str(tmp_path / "gone.gguf")})
     assert judge(gone, tmp_path, tmp_path / "store") == whole
     assert str(GGUF).encode() not in whole
 
 
 def test_the_server_is_on_the_loopback_and_ends_with_the_block(config: LocalJudge) -> None:
-    for _ in range(2):  # one that ended before its loop had begun never came back
+    for _ in range(2):  # a server that stopped before its loop had started used to hang
         with serve(config) as endpoint:
             place = endpoint.client.base_url
             assert place.host == "127.0.0.1"

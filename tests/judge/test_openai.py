@@ -1,4 +1,4 @@
-"""The real `openai` client against a real server that misbehaves in each way that servers do."""
+"""The real `openai` client talks to a real server that misbehaves in every usual way."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_all_answers_to_a_question_go_in_one_request(endpoint: Endpoint, judged:
         (body,) = [body for body in endpoint.bodies if answers_in(body) == asked]
         assert (body["temperature"], body["max_completion_tokens"]) == (0.5, 900)
         assert body["response_format"]["json_schema"]["schema"] == reply_schema(3)
-        assert "-42" not in json.dumps(body)  # no name of a run
+        assert "-42" not in json.dumps(body)  # the name of a run is not sent
     assert {tuple(row["order"]) for row in rows} != {tuple(rows[0]["order"])}
     assert set(endpoint.keys) == {f"Bearer {KEY}"}
 
@@ -74,7 +74,7 @@ def test_a_rerun_asks_nothing_and_gives_the_same_bytes(
     judged(attempts=2, at_once=1)
     out = tmp_path / "judge/one/round-1.jsonl"
     before, asked = out.read_bytes(), len(endpoint.bodies)
-    monkeypatch.delenv("OPENAI_API_KEY")  # not even a key is needed
+    monkeypatch.delenv("OPENAI_API_KEY")  # no key is needed any more
     judged(attempts=2, at_once=3)
     assert (out.read_bytes(), len(endpoint.bodies)) == (before, asked)
 
@@ -89,14 +89,14 @@ def test_a_changed_answer_asks_again_for_that_question_only(
 
 
 def test_rounds_are_draws_of_their_own(endpoint: Endpoint, judged: Judged) -> None:
-    one = {"a-42/1": ["I say 5."]}  # one model: no order that could differ
+    one = {"a-42/1": ["I say 5."]}  # with one model there is only one order
     judged(one, round=1, seed=3)
     judged(one, round=2, seed=3)
     first, second = endpoint.bodies
     assert first["messages"] == second["messages"]
     assert first["seed"] != second["seed"]
     judged(one, round=3)
-    judged(one, round=4)  # the very same body
+    judged(one, round=4)  # exactly the same body
     assert endpoint.bodies[2] == endpoint.bodies[3]
 
 
@@ -254,11 +254,11 @@ def test_waits_grow_and_are_drawn(endpoint: Endpoint, judged: Judged) -> None:
 @pytest.mark.parametrize(
     ("code", "remedy"),
     [
-        (400, "change or leave out what the model does not take"),
+        (400, "change or leave out what the model does not support"),
         (401, r"give a valid key in \$OPENAI_API_KEY"),
-        (403, r"give a key in \$OPENAI_API_KEY that may use the model"),
+        (403, r"give a key in \$OPENAI_API_KEY that has access to the model"),
         (404, "check judge.base_url and judge.model"),
-        (418, "mend what it says"),
+        (418, "correct the problem, then run again"),
     ],
 )
 def test_a_refusal_stops_at_once(

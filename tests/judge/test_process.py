@@ -1,4 +1,4 @@
-"""`noiseband judge` as a process: killed, stopped, short of money, without a terminal."""
+"""`noiseband judge` as a process: killed, interrupted, over budget, and without a terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ANSWERS = {"a-42/1": [f"I say {n}." for n in range(12)], "b-42/1": ["I say 50."]
 
 
 class Command:
-    """The command with its files in one folder."""
+    """The command, with its files in one folder."""
 
     def __init__(self, folder: Path, endpoint: Endpoint) -> None:
         self.folder = folder
@@ -38,7 +38,7 @@ class Command:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # Whoever started the tests may ignore it, as shells do for what runs in the background.
+            # SIGINT may be ignored in the tests' own process, as shells do for background jobs.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
@@ -71,10 +71,10 @@ def test_a_killed_process_asks_only_for_what_is_missing(
     process.wait()
     assert process.returncode == -signal.SIGKILL
     assert not command.out.exists()
-    time.sleep(2 * endpoint.pause)  # for the server to see the end of it
+    time.sleep(2 * endpoint.pause)  # until the server notices the end
     kept = [entry for entry in Store(tmp_path / "store").entries() if entry.finished]
     asked = len(endpoint.bodies)
-    assert asked - 2 <= len(kept) <= asked < 12  # those in flight alone are lost
+    assert asked - 2 <= len(kept) <= asked < 12  # only those in flight are lost
     endpoint.pause = 0.0
     assert command.run() == (0, "")
     assert len(endpoint.bodies) - asked == 12 - len(kept)
@@ -96,7 +96,7 @@ def test_an_interrupted_process_keeps_what_is_in_flight(
     start = time.monotonic()
     process.send_signal(signal.SIGINT)
     _, complaint = process.communicate(timeout=30)
-    assert time.monotonic() - start < 10  # not the wait that was asked for
+    assert time.monotonic() - start < 10  # less than the wait that was asked for
     assert process.returncode not in (0, 2)
     assert "Traceback" not in complaint
     entries = Store(tmp_path / "store").entries()

@@ -1,4 +1,4 @@
-"""Whatever an answer holds, it stays inside its fence, under a number, and is called data."""
+"""Whatever an answer contains, it stays inside its fence, under a number, and is called data."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_any_texts_can_be_read_back(answers: list[str], instruction: str, given:
 
 @given(st.lists(st.text("=0123456789abcdef", max_size=40), max_size=4))
 def test_no_text_contains_its_fence(texts: list[str]) -> None:
-    """With one digit a text can: then the fence is another, and grows."""
+    """A text can contain a fence of one digit; then another, longer fence is used."""
     every = [*texts, *(f"====={digit}" for digit in "0123456789abcde")]
     fence = fence_for(every, digits=1)
     assert not any(fence in text for text in every)
@@ -68,7 +68,7 @@ def test_a_fence_depends_on_every_text() -> None:
 
 
 def test_an_answer_that_demands_a_score_moves_no_other(endpoint: Endpoint, judged: Judged) -> None:
-    """A judge that reads by the fences gives each answer its own score, whoever shouts."""
+    """A judge that respects the fences gives each answer its own score."""
     answers = {
         "good-42/1": ["It says 90."] * len(HOSTILE),
         "loud-42/1": [f"It says 3. {text}" for text in HOSTILE.values()],

@@ -1,4 +1,4 @@
-"""Whatever an endpoint replies is read as scores from 0 to 100, or told: never a traceback."""
+"""Any reply of an endpoint gives scores from 0 to 100 or a message, but never a traceback."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def said(content: Any, **choice: Any) -> dict[str, Any]:
 
 
 def read(reply: dict[str, Any]) -> list[Score] | None:
-    """The scores, after a look at them; None for an unusable reply."""
+    """The scores, after checking them; None for an unusable reply."""
     try:
         found = read_scores(reply, 2)
     except Unusable as error:

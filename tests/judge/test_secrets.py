@@ -1,4 +1,4 @@
-"""The key goes to the endpoint and nowhere else."""
+"""The key is sent to the endpoint and nowhere else."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_what_no_key_is_is_not_sent_or_shown(
     endpoint: Endpoint, judged: Judged, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", key)
-    with pytest.raises(UserError, match="OPENAI_API_KEY holds characters that no key has") as error:
+    with pytest.raises(UserError, match="OPENAI_API_KEY has characters that no key has") as error:
         judged()
     assert key not in str(error.value)
     assert endpoint.bodies == []

@@ -1,4 +1,4 @@
-"""The store keeps what came, whole, through kills, threads and two processes at a time."""
+"""The store keeps every reply intact, despite kills, threads and two concurrent processes."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_second_process_waits_and_half_a_file_goes(tmp_path: Path) -> None:
         waiter.start()
         assert not got.wait(0.3)
     finally:
-        holder.kill()  # the lock dies with it
+        holder.kill()  # the lock ends with it
         holder.wait()
     waiter.join(10)
     assert got.is_set()

@@ -1,4 +1,4 @@
-"""Room for what a study reads."""
+"""Disk space of the corpora that a study reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What training jobs ask a cluster for."""
+"""The resources that training jobs request from a cluster."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ def test_one_node_is_asked_for_time_and_memory(study_data: dict[str, Any], tmp_p
     made = study(study_data, processes=2)
     steps = made.runs["baseline-42"].recipe
     found = asked(made, table(tmp_path, partition="long", base_gib=1))
-    # Two of four devices take twice the time; half as much again is asked for, and ten minutes.
+    # Two of four devices take twice the time; one and a half times that is requested, plus ten
+    # minutes.
     seconds = steps.steps * steps.tokens_per_step / 0.1
     assert found["runtime"] == pytest.approx(10 + 1.5 * 2 * seconds / 60, abs=1)
     assert found["slurm_partition"] == "long"
@@ -84,7 +85,7 @@ def test_where_nobody_measured_no_time_is_asked_for(
 
 
 def test_one_machine_is_asked_for_nothing(study_data: dict[str, Any], tmp_path: Path) -> None:
-    absent = tmp_path / "absent.yaml"  # nor is the table read
+    absent = tmp_path / "absent.yaml"  # the table is not read either
     found = asked(study(study_data, 4), absent, elsewhere=False)
     assert found == {"launcher": "", "runtime": 0, "mem_mb": 0}
 

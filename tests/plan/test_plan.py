@@ -1,4 +1,4 @@
-"""What a study takes, against what the published series took."""
+"""The estimates are compared with the costs of the published series."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def plans(study: Study, machines: Machines, name: str) -> dict[str, RunPlan]:
 
 
 def run_like(published: data.PublishedRun) -> str:
-    """The run of the study whose rate the published one's should be."""
+    """The name of the study's run that should have the rate of the published run."""
     if "full-float32" in published.interventions:
         return "full-float32-42"
     return "remove-dropout-42" if "remove-dropout" in published.interventions else "baseline-42"
@@ -83,7 +83,7 @@ def test_costs_are_those_of_april(study: Study, machines: Machines) -> None:
     machine = machine_of(machines, "8xA100-40GB")
     found = plans(study, machines, "8xA100-40GB")
     baseline = total([found["baseline-42"]], machine)
-    # "about 42 a run", with set-up; eight cards of 400 W for 3.41 hours.
+    # The series says "about 42 a run", with set-up; that is eight cards of 400 W for 3.41 hours.
     assert baseline.usd == pytest.approx(11.84 * 12276.306 / 3600, rel=0.01)
     assert baseline.kwh == pytest.approx(3.2 * 12276.306 / 3600, rel=0.01)
     large = machine_of(machines, "8xA100-80GB")
@@ -112,7 +112,7 @@ def test_the_estimate_meets_the_measurement_it_is_scaled_by(study: Study) -> Non
     needed = memory(recipe, processes=8)
     assert needed.weights == 4 * 163_009_536
     assert needed.optimizer == 2 * needed.weights
-    # 8 slots on 8 processes: no tree. In one process: three partial sums.
+    # 8 slots on 8 processes need no tree; in one process they need three partial sums.
     assert needed.partial_sums == 0
     assert memory(recipe, processes=1).partial_sums == 3 * needed.weights
     half = memory(study.runs["small-microbatch-42"].recipe, 8)
@@ -155,7 +155,7 @@ def test_totals_and_another_seed(study_data: dict[str, Any], machines: Machines)
     assert names == {"baseline", "clip", "no-dropout", "both"}
     assert total([replace(found[0], seconds=None), found[1]], machine).seconds is None
     size = 4 * parameter_count(small.config.recipe.model)
-    # 32 steps of 128 tokens need two checkpoints; a checkpoint is three times the weights.
+    # 32 steps of 128 tokens need two checkpoints, and each is three times the size of the weights.
     assert disk(small, found) == len(small.starts) * size + len(found) * size * (1 + 3 * 2)
 
 

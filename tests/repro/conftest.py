@@ -1,3 +1,3 @@
-"""Training jobs, to have something to compare."""
+"""Training jobs whose results can be compared."""
 
 from tests.train.conftest import make_job as make_job

@@ -1,4 +1,4 @@
-"""The first difference between two files of tensors, in full."""
+"""The first difference between two tensor files is described in full."""
 
 from __future__ import annotations
 

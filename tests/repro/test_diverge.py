@@ -1,4 +1,4 @@
-"""Differences that are planted in real training are found where they were planted."""
+"""A fault that is injected into real training is found where it was injected."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Fault = Callable[[Trainer], None]
 
 
 def flip_weight(trainer: Trainer) -> None:
-    """One bit of one weight."""
+    """Flip one bit of one weight."""
     where = trainer.flat.slices[NAME][0]
     with torch.no_grad():
         trainer.flat.weights[where].view(torch.int32)[INDEX] ^= 1 << 9
@@ -44,7 +44,7 @@ def flip_moment(trainer: Trainer) -> None:
 
 @contextmanager
 def fault_after(step: int, of: Job, fault: Fault) -> Iterator[None]:
-    """Whatever trains `of` meanwhile has the fault at the end of that step."""
+    """Inject the fault at the end of a step, whenever the job `of` is trained inside the block."""
     train_step = Trainer.step
 
     def faulty(self: Trainer, stop: int = 0) -> Any:
@@ -55,7 +55,7 @@ def fault_after(step: int, of: Job, fault: Fault) -> Iterator[None]:
             return checksum()
 
         if self.job is of and self.done == step:
-            # Taken when the weights are final.
+            # The checksum is taken when the step's weights are final.
             self.flat.checksum = after_fault  # type: ignore[method-assign]
         row = train_step(self, stop)
         self.flat.checksum = checksum  # type: ignore[method-assign]
@@ -88,7 +88,7 @@ def other_seed_from(step: int, of: Job) -> Iterator[None]:
 
 @contextmanager
 def counted_steps() -> Iterator[list[int]]:
-    """The numbers of all steps that are trained meanwhile."""
+    """The numbers of all steps that are trained inside the block."""
     taken: list[int] = []
     step = Trainer.step
 
@@ -103,7 +103,7 @@ def counted_steps() -> Iterator[list[int]]:
 
 @pytest.fixture
 def pair(make_job: MakeJob) -> Callable[..., tuple[Job, Job]]:
-    """Two jobs of one recipe but for the changes, which keep all checkpoints."""
+    """Make two jobs that keep all checkpoints, with the same recipe except for given changes."""
 
     def make(**changes: Any) -> tuple[Job, Job]:
         jobs = make_job("a", EVERY, **LENGTH), make_job("b", EVERY, **LENGTH, **changes)
@@ -132,7 +132,7 @@ def test_equal_runs_are_identical(pair: Pair) -> None:
     train(b)
     found = diverge(a, b)
     assert found.identical
-    assert str(found) == "identical: every step's record and every weight"
+    assert str(found) == "identical: every step's record and every weight are equal"
 
 
 def test_a_flipped_bit_of_one_weight(pair: Pair) -> None:
@@ -150,7 +150,7 @@ def test_a_flipped_bit_of_one_weight(pair: Pair) -> None:
     assert found.difference.bits is not None
     one, other = (int(text, 16) for text in found.difference.bits)
     assert one ^ other == 1 << 9
-    # From the checkpoint after step 4, so no more than an interval of each.
+    # Both start from the checkpoint after step 4, so at most one interval of each is retrained.
     assert (found.replayed_from, taken) == (5, [5, 6, 5, 6])
 
 
@@ -177,7 +177,7 @@ def test_another_order_of_the_sum(pair: Pair) -> None:
     assert "loss" not in found.columns
     assert found.recipes == ["reduction: ordered -> allreduce"]
     assert found.difference is not None
-    # Sums in another order differ in their last bits alone.
+    # Sums in another order differ only in their last bits.
     assert float(found.difference.largest_difference or 1) < 1e-6
 
 
@@ -270,7 +270,7 @@ def test_a_shorter_trace_and_a_changed_file(pair: Pair) -> None:
 
 
 def study_results(job: Job, results: Path) -> None:
-    """Lay a job's files out as the workflow does."""
+    """Arrange a job's files as the workflow does."""
     recipe = job.params.recipe
     tokens = results / "tokens" / recipe.data.corpus
     tokens.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Golden digests: an independent model has them, and a mismatch names tensor, cause and remedy."""
+"""An independent model has the golden digests; a mismatch names tensor, cause and remedy."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_mismatch_says_the_first_tensor_and_the_known_cause(
     cases = [
         ("DEFAULT", "2.13.0", "without AVX2"),
         ("AVX2", "2.14.1+cpu", "drawn with torch 2.13.0, and this is 2.14.1"),
-        ("AVX512", "2.13.0+cu130", "damaged or of other code"),
+        ("AVX512", "2.13.0+cu130", "damaged or was made by other code"),
     ]
     for capability, version, cause in cases:
         monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda c=capability: c)

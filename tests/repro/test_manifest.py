@@ -1,4 +1,4 @@
-"""The manifest: what it digests, in what order."""
+"""The manifest digests the right files in the right order."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ MODEL = Model(vocabulary=30, context=8, width=8, heads=2, layers=12, qkv_bias=Tr
 
 
 class Uses(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Names of parameters in the order in which operations first read them."""
+    """Records the names of parameters in the order in which operations first read them."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -34,7 +34,8 @@ def test_it_is_the_order_in_which_a_forward_pass_reads_them() -> None:
     model = GPT(MODEL).eval()
     with torch.no_grad(), Uses(model) as uses:
         model(torch.zeros(1, 4, dtype=torch.int64))
-    # Within an operation weight or bias come first as its arguments lie; layers are what counts.
+    # Within one operation, weight and bias come in the order of its arguments, so only the order
+    # of the layers is compared.
     layers = list(dict.fromkeys(name.rpartition(".")[0] for name in uses.seen))
     ours = list(dict.fromkeys(n.rpartition(".")[0] for n in in_forward_order(uses.names.values())))
     assert ours == layers

@@ -1,4 +1,4 @@
-"""The finding about a run that was trained a second time."""
+"""The comparison of a run with its second training."""
 
 from __future__ import annotations
 
@@ -40,6 +40,6 @@ def test_identical_or_where_not(
     assert not verify_rerun(original.out, other.out, results, out)
     found = read_json(out)
     assert (found["identical"], found["divergence"]["step"]) == (False, 4)
-    # The other seed was a fault of that one training, so it does not come back.
+    # The wrong seed was a fault of that one training, so retraining does not reproduce it.
     assert found["divergence"]["reproduced"] == [True, False]
     assert "different from step 4 on, first in loss" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Which runs start together, and which interventions move the start."""
+"""Runs with the same start are found, and so are interventions that change the start."""
 
 from __future__ import annotations
 

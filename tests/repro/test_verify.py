@@ -1,4 +1,4 @@
-"""`verify` on everything that can be compared."""
+"""`verify` works on everything that can be compared."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WEIGHTS = {"tok_emb.weight": torch.ones(2, 3), "out_head.weight": torch.zeros(3)
 
 
 def run(folder: Path, last: float = 0.0, rate: float = 0.1, checksum: int = 1) -> Path:
-    """A run's folder with the files that `verify` reads."""
+    """Make a run's folder with the files that `verify` reads."""
     folder.mkdir()
     weights = {**WEIGHTS, "out_head.weight": torch.tensor([0.0, 0.0, last])}
     save_file(weights, folder / "model.safetensors")
@@ -88,7 +88,7 @@ def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
     (tmp_path / "text.json").write_text("{")
     (tmp_path / "text.safetensors").write_text("not tensors")
     cases = {
-        "manifest.json": "a manifest can be compared with another manifest only",
+        "manifest.json": "a manifest can only be compared with another manifest",
         "text.json": "text.json is damaged .not JSON",
         "text.safetensors": "not a readable safetensors file",
         "nothing": "neither a tensor file",

@@ -1,4 +1,4 @@
-"""Traces in trackers, read back with what the trackers' users have."""
+"""Traces are sent to trackers, and read back with the trackers' own tools."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def rows(steps: int) -> list[Row]:
 
 
 def grow(study: Study, run: str, steps: int) -> None:
-    """As far as a run that is training has come, in the middle of its next line."""
+    """Write the files of a run in training after some steps, in the middle of the next line."""
     folder = study.results / "work" / f"{run}-{study.runs[run].recipe.digest[:16]}"
     folder.mkdir(parents=True, exist_ok=True)
     lines = "".join(json.dumps(asdict(row)) + "\n" for row in rows(steps))
@@ -106,7 +106,7 @@ def test_a_run_is_sent_as_it_grows_each_step_once(study: Study, tmp_path: Path, 
     folder = study.results / "work" / to
     grow(study, run, 5)
     assert f"{run}: 5 steps" in track(tmp_path, to).stderr
-    grow(study, run, 4)  # killed, and on its way again from a checkpoint
+    grow(study, run, 4)  # the run was killed and has resumed from a checkpoint
     assert "steps" not in track(tmp_path, to).stderr
     finish(study, run, 9)
     done = track(tmp_path, to)
@@ -199,5 +199,5 @@ def test_any_growing_trace_is_sent_as_far_as_it_is_one(
 
 def test_a_memory_of_what_was_sent_that_is_none_is_named(study: Study, tmp_path: Path) -> None:
     (tmp_path / "sent.json").write_text("{oops")
-    with pytest.raises(UserError, match=r"sent.json: not JSON .*remove it: all is sent again"):
+    with pytest.raises(UserError, match=r"sent.json: not JSON .*remove it to send all again"):
         send(study, TRACKERS["tensorboard"], tmp_path)

@@ -1,7 +1,7 @@
-"""A Slurm cluster of two nodes on this machine, of Debian's packages, for as long as a test runs.
+"""A Slurm cluster of two nodes on this machine, from Debian's packages, while a test runs.
 
-Everything lies in the test's folder but /etc/slurm/slurm.conf, a link, because the environment that
-would name another file does not reach what the executor starts.
+Everything is in the test's folder except the link /etc/slurm/slurm.conf. It is needed because the
+executor does not pass on the environment variable that would name another file.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ PartitionName={partition} Nodes=n1,n2 Default=YES MaxTime=UNLIMITED State=UP
 
 
 def missing() -> str | None:
-    """Why there can be no cluster here; None where there can."""
+    """Why a cluster cannot run here; None if it can."""
     absent = [name for name in DAEMONS if not shutil.which(name)]
     if absent:
         return f"{', '.join(absent)} not installed (Debian: slurm-wlm and munge)"
@@ -67,13 +67,13 @@ def missing() -> str | None:
 
 
 def _ours() -> bool:
-    """Whether the file is a link that a test left when it was killed."""
+    """Whether the file is a link that a killed test left."""
     return CONF.is_symlink()
 
 
 @contextmanager
 def cluster(root: Path) -> Iterator[None]:
-    """Slurm with the nodes n1 and n2, idle; all its processes have ended afterwards."""
+    """Slurm with the idle nodes n1 and n2; all of its processes end with the block."""
     root.chmod(0o755)
     (root / "state").mkdir()
     _configure(root)
@@ -89,7 +89,7 @@ def cluster(root: Path) -> Iterator[None]:
 
 
 def slurm(*command: str) -> str:
-    """What a command of Slurm's prints, or nothing where it fails."""
+    """The output of a Slurm command; empty if it fails."""
     return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
 
@@ -146,7 +146,7 @@ def _daemon(root: Path, stack: ExitStack, *command: str) -> None:
 
 
 def _no_jobs() -> None:
-    """End what still runs, so that no process outlives its node."""
+    """End all running jobs, so that no process outlives its node."""
     if slurm("squeue", "-h"):
         slurm("scancel", "--user=root", "--full", "--signal=KILL")
         slurm("scancel", "--user=root")
@@ -154,7 +154,7 @@ def _no_jobs() -> None:
 
 
 def wait(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    """Until it is so. Raises TimeoutError."""
+    """Wait until the condition holds. Raises TimeoutError."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

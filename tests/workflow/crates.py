@@ -1,4 +1,4 @@
-"""The RO-Crate community's validator, without the internet."""
+"""Run the RO-Crate community's validator without the internet."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ OF_1_1 = {
     "input": "https://bioschemas.org/ComputationalWorkflow#input",
     "output": "https://bioschemas.org/ComputationalWorkflow#output",
 }
-"""The terms that a crate of ours uses and that the context of RO-Crate 1.1 spells another way than
-that of 1.3, which is the one that rocrate brings along."""
+"""The terms in our crates that the context of RO-Crate 1.1 defines differently from that of 1.3,
+which is the one in the package rocrate."""
 
 
 class _OnDisk(HTTPAdapter):
-    """Answers every request with the context."""
+    """Answers every request with the context from the disk."""
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         text = (resources.files("rocrate") / "data" / "ro-crate.jsonld").read_text("utf-8")
@@ -45,7 +45,7 @@ class _OnDisk(HTTPAdapter):
 
 
 def complaints(crate: Path, scratch: Path) -> list[str]:
-    """What the validator says against a crate, of what its profile requires."""
+    """The validator's complaints about the requirements of a crate's profile."""
     cache, report = scratch / "http", scratch / "report.json"
     session = CachedSession(cache_name=str(cache), backend="sqlite", expire_after=-1)
     session.mount("https://", _OnDisk())

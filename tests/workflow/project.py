@@ -1,4 +1,4 @@
-"""A small study with every rule, to be run and edited."""
+"""A small study with every rule, which tests run and edit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests import project
 
 
 class Project(project.Project):
-    """A copy of the repository with that study."""
+    """A copy of the repository with this study."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, Path(__file__).parent / "study.yaml")
@@ -36,7 +36,7 @@ class Project(project.Project):
         )
 
     def planned(self, *arguments: str) -> dict[str, set[str]]:
-        """Rules that a dry run would execute; for `train`, with the names of the runs."""
+        """The rules that a dry run would execute; `train` comes with the names of the runs."""
         found = self.snakemake("-n", *arguments)
         assert found.returncode == 0, found.stdout + found.stderr
         text = found.stdout + found.stderr

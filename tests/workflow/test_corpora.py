@@ -1,4 +1,4 @@
-"""Corpora from a local Hub in the real workflow: text as it was read, and tokens that are ready."""
+"""Text corpora and pretokenised corpora from a local Hub in the real workflow."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ TARGETS = [
 
 
 def tokens(seed: int, count: int) -> np.ndarray[Any, np.dtype[np.uint16]]:
-    """Documents of 49 tokens each."""
+    """Random documents of 49 tokens each."""
     made = np.random.default_rng(seed).integers(0, END, count).astype(np.uint16)
     made[49::50] = END
     return made
@@ -71,12 +71,12 @@ def hub() -> Iterator[Hub]:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, hub: Hub) -> Iterator[Project]:
-    """A study one run of which has been trained on fetched tokens."""
+    """A study after one of its runs was trained on downloaded tokens."""
     made = Project(tmp_path_factory.mktemp("project"))
     (made.folder / "config/config.yaml").write_text(STUDY)
     published = tmp_path_factory.mktemp("published")
     train, held_out = tokens(1, 20_000), tokens(2, 3_000)
-    held_out[1050:1100] = train[50:100]  # a document of the training window, whole
+    held_out[1050:1100] = train[50:100]  # one whole document of the training window
     save_file({"tokens": train}, published / "train.safetensors")
     save_file({"tokens": held_out}, published / "held-out.safetensors")
     hub.add_folder("datasets/some/tokens", published)

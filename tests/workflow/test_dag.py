@@ -1,5 +1,5 @@
-"""The real workflow on a small study: it runs, it repeats itself to the bit, and a change reruns
-what it must and nothing else."""
+"""The real workflow on a small study: it runs, a rerun gives the same bits, and a change reruns
+exactly the jobs that depend on it."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_run_goes_on_from_anothers_final_weights(project: Project) -> None:
         run: read_trace(results / "runs" / run / "trace.parquet").loss
         for run in ("baseline-42", "extended")
     }
-    # It begins where the other ended, not at the loss of weights just drawn.
+    # It begins at the loss where the other run ended, not at that of random weights.
     assert losses["extended"][0] < losses["baseline-42"][0] - 0.5
     table = (results / "tables" / "init.csv").read_text()
     assert "\nextended,run:baseline-42,,,,,,,,,,\n" in table
@@ -97,7 +97,7 @@ def test_the_number_of_processes_reruns_nothing(project: Project) -> None:
 
 
 def test_a_second_execution_gives_the_same_files(project: Project) -> None:
-    """From the text to the judge, of the runs that are judged; of a whole study: test_slurm.py."""
+    """From the text to the judge, for the judged runs; test_slurm.py does it for a whole study."""
     targets = "again/judge/one-epoch/round-1.jsonl", "again/verify/baseline-again.json"
     done = project.snakemake("--config", "results=again", "--", *targets)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -290,7 +290,7 @@ def test_weights_that_are_not_the_references_stop_the_study_before_any_training(
     stopped = project.snakemake(*config, "--", run)
     assert stopped.returncode == 1
     log = (project.folder / "results/reference/logs/verify_init.log").read_text()
-    assert "1 of 44 tensors are not the reference's, first trf_blocks.1.norm2.scale" in log
+    assert "1 of 44 tensors differ from the reference's, first trf_blocks.1.norm2.scale" in log
     assert not list((project.folder / "results/reference/work").glob("baseline-42-*"))
 
 
@@ -322,7 +322,7 @@ def test_a_judge_over_the_network_is_asked_once_and_its_key_is_nowhere(
             done = project.snakemake(*rounds, "judged/manifest.json", *config)
             assert done.returncode == 0, done.stdout + done.stderr
             asked = len(endpoint.bodies)
-            assert asked == 2 * 4  # questions, of both models at once
+            assert asked == 2 * 4  # one request for each question, with both models at once
             assert set(endpoint.keys) == {f"Bearer {key}"}
             before = [(project.folder / file).read_bytes() for file in rounds]
             for file in rounds:
@@ -362,7 +362,7 @@ def test_a_study_is_exported_as_an_ro_crate(project: Project, tmp_path: Path) ->
         if "sha256" in entity and not name.endswith(".safetensors"):
             assert hashlib.sha256((crate / name).read_bytes()).hexdigest() == entity["sha256"]
     assert {f"#train-{run}" for run in RUNS} < entities.keys()
-    # The validator can fail: without the workflow's type there is a complaint.
+    # The validator can fail: it complains if the workflow's type is missing.
     broken = json.loads((crate / "ro-crate-metadata.json").read_text())
     for entity in broken["@graph"]:
         if entity["@id"] == "Snakefile":

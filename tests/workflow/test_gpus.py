@@ -1,4 +1,4 @@
-"""As many jobs on GPUs at once as there are, without being told."""
+"""By default, as many GPU jobs run at once as there are GPUs."""
 
 from __future__ import annotations
 

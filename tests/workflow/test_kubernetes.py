@@ -1,5 +1,7 @@
-"""What the Kubernetes profile would run: the jobs that the executor's own code sends, caught by a
-server in place of a cluster's and held against Kubernetes' schema. No cluster is run."""
+"""The jobs that the Kubernetes profile sends are valid by Kubernetes' schema.
+
+The executor's own code sends them to a fake API server, so no cluster is needed.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +22,13 @@ from tests.servers import serving
 from tests.workflow.project import Project
 
 VERSIONS = ("1.32", "1.37")
-"""The oldest and the newest whose schema the package has."""
+"""The oldest and the newest version with a schema in the package."""
 
 IMAGE = "registry.example/noiseband:0.1.0"
 
 
 class Api(BaseHTTPRequestHandler):
-    """Takes secrets and jobs, and says of each job that it failed."""
+    """Accepts secrets and jobs, and reports each job as failed."""
 
     posted: list[dict[str, Any]]
 
@@ -56,7 +58,7 @@ class Api(BaseHTTPRequestHandler):
 
 @contextmanager
 def api(folder: Path) -> Iterator[tuple[Path, list[dict[str, Any]]]]:
-    """A KUBECONFIG, and all that is posted to its server."""
+    """A KUBECONFIG, and everything that is posted to its server."""
     posted: list[dict[str, Any]] = []
     handler = type("Recording", (Api,), {"posted": posted})
     with serving(handler) as url:
@@ -90,7 +92,7 @@ def test_jobs_fit_the_schema_and_hold_no_secret(
             "--",
             "results/init/v2048-c96-w16-h2-l1-keyed-42.safetensors",
         )
-    assert done.returncode == 1, done.stdout + done.stderr  # no cluster, no result
+    assert done.returncode == 1, done.stdout + done.stderr  # without a cluster there is no result
     assert len(posted) == 2, done.stdout + done.stderr
     [secret, job] = posted
     for version in VERSIONS:
@@ -102,7 +104,7 @@ def test_jobs_fit_the_schema_and_hold_no_secret(
     assert container["resources"]["limits"]["nvidia.com/gpu"] == "2"
     assert container["resources"]["limits"]["memory"] == "8000M"
     assert "init" in container["args"][1]
-    # Keys travel as a secret, and are named in the job, never written out.
+    # Keys are sent as a secret, and the job refers to them only by name.
     assert base64.b64decode(secret["data"]["aws_secret_access_key"]).decode() == SECRET
     named = {one["name"] for one in container["env"]}
     assert {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "NOISEBAND_CHECKPOINTS"} <= named

@@ -1,4 +1,4 @@
-"""Models that others trained in the real workflow, from a local Hub and from a folder."""
+"""Pretrained models in the real workflow, from a local Hub and from a folder."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def hub() -> Iterator[Hub]:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, hub: Hub) -> Iterator[Project]:
-    """A study whose pretrained models have been evaluated, one of them fine-tuned; no run has."""
+    """A study with evaluated pretrained models, one of them fine-tuned; no run has been trained."""
     made = Project(tmp_path_factory.mktemp("project"))
     saved_gpt2(made.folder / "theirs", SHAPE)
     for name in ("config.json", "model.safetensors"):

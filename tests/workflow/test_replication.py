@@ -1,6 +1,7 @@
-"""The published series in the real workflow: planned whole, and run in small from a local Hub.
+"""The published series in the real workflow: planned completely, and run in a tiny version.
 
-The tests run a few of its runs; `pytest -m campaign tests/workflow/test_replication.py` runs all.
+The tests do a few of its runs with a local Hub; `pytest -m campaign
+tests/workflow/test_replication.py` does all of them.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ SHAPE: dict[str, Any] = {
     "vocabulary": 50257, "width": 16, "heads": 2, "layers": 1, "qkv_bias": True, "tied": True,
 }  # fmt: skip
 HELD_OUT = {"fineweb": 50_000, "fineweb-edu": 500}
-"""Tokens. Those of FineWeb-Edu are too few to be measured on, and nothing should be."""
+"""The number of tokens. FineWeb-Edu's are too few for an evaluation, and there should be none."""
 FEW: list[dict[str, Any]] = [
     {"name": "8xa100m40-baseline", "seed": 42},
     {"name": "8xa100m40-stacked-interventions-1", "interventions": ["stacked-1"], "seed": 42},
@@ -44,7 +45,7 @@ FEW: list[dict[str, Any]] = [
         "approximate": True,
     },
 ]
-"""A first run, a stack, and one of the first generation on the other corpus."""
+"""A first run, a stack, and a run of the first generation on the other corpus."""
 
 
 @pytest.fixture
@@ -58,7 +59,8 @@ def project(tmp_path: Path) -> Project:
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
-    """The series' data sets and GPT-2 small and medium at their pinned revisions, all tiny."""
+    """A Hub with tiny versions of the series' data sets and of GPT-2 small and medium, at their
+    pinned revisions."""
     draws = np.random.default_rng(7)
     pinned = load_study(ROOT / "config/replication.yaml").config.pretrained
     with serve() as hub:
@@ -82,7 +84,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
 
 
 def over(project: Project, base: str, **changes: Any) -> str:
-    """A config that extends one of the repository's, with small files where the series' are."""
+    """A config that extends one of the repository's, with small files instead of the series'."""
     corpora = {
         name: {"tokens": {"train": 400_000, "validation": 0, "test": size}}
         for name, size in HELD_OUT.items()
@@ -110,7 +112,7 @@ def recipe(context: int, steps: int) -> dict[str, Any]:
 
 
 def pretrained_rows() -> list[str]:
-    """The published pretrained rows."""
+    """The names of the published pretrained rows."""
     return [one.run for one in data.runs() if one.role == "pretrained"]
 
 
@@ -132,7 +134,7 @@ def test_the_whole_series_is_planned(project: Project, name: str) -> None:
     if name == "replication.yaml":
         assert set(messages(text, "Fetching")) - {"tokens"} == set(pretrained_rows())
         assert sorted(messages(text, "Fetching tokens of")) == ["fineweb", "fineweb-edu"]
-        # 13 models, three protocols; one corpus to measure all on.
+        # 13 models with three protocols, all evaluated on one corpus.
         assert (jobs["finetune"], jobs["respond"], jobs["evaluate"]) == ("39", "39", "32")
         starts = messages(text, "Initial weights")
         shape = "v50257-c1024-w768-h12-l12"
@@ -165,7 +167,7 @@ def test_a_few_of_its_runs_from_the_hub_to_the_page(project: Project, hub: Hub) 
     page = (results / "report.html").read_text()
     assert "4 runs of another size than the series’" in page
     assert "approximate: <bdi>batch-6+fineweb-edu</bdi>" in page
-    # The run that read the other corpus is measured on the same window as all others.
+    # The run that was trained on the other corpus is evaluated on the same window as all others.
     contamination = [path.stem for path in (results / "contamination").glob("*.json")]
     assert sorted(contamination) == ["fineweb-16~fineweb-0-3073", "fineweb-16~fineweb-edu-0-3073"]
     losses = {n: json.loads((results / f"runs/{n}/test_loss.json").read_text()) for n in names}
@@ -180,7 +182,7 @@ def test_a_few_of_its_runs_from_the_hub_to_the_page(project: Project, hub: Hub) 
 
 @pytest.mark.campaign
 def test_all_of_its_runs_from_the_hub_to_the_page(project: Project, hub: Hub) -> None:
-    """Every run, twin, repeat, fine-tuning and judging round of the series, in small."""
+    """Every run, twin, repeat, fine-tuning and judging round of the series, in a tiny version."""
     config = over(
         project,
         "replication-small.yaml",

@@ -16,7 +16,7 @@ TARGETS = [f"{START}.safetensors", "tokens/pocket/train.safetensors"]
 
 
 class Sharing(Project):
-    """A study of a smaller corpus, whose outputs go through a cache."""
+    """A study of a smaller corpus that shares its outputs through a cache."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -26,7 +26,7 @@ class Sharing(Project):
         )
 
     def make(self, *targets: str, results: str = "results") -> tuple[Path, set[str]]:
-        """Make files below the results folder; that folder, and the kinds of files made anew."""
+        """Make files in the results folder; return the folder and the kinds of files made again."""
         files = [f"{results}/{name}" for name in targets]
         profile = "--profile", "profiles/sharing", "--config", f"results={results}"
         done = self.snakemake(*profile, "--", *files)
@@ -48,7 +48,7 @@ def through_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
-    """Results of the first study, which finds an empty cache."""
+    """The results of the first study, which starts with an empty cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SNAKEMAKE_OUTPUT_CACHE", str(cache))
         results, made = Sharing(tmp_path_factory.mktemp("first")).make(*TARGETS)
@@ -63,7 +63,7 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> Sharing:
 
 
 def shared(*files: Path) -> bool:
-    """Whether the files are one and the same entry of the cache."""
+    """Whether the files are the same entry of the cache."""
     return all(file.is_symlink() for file in files) and len({file.resolve() for file in files}) == 1
 
 
@@ -138,14 +138,14 @@ def test_a_cache_that_cannot_be_written_is_told_at_once(
     monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", str(tmp_path / "file"))
     found = second.snakemake("-n", "--profile", "profiles/sharing")
     assert found.returncode == 2
-    assert f"SNAKEMAKE_OUTPUT_CACHE: cannot write in {tmp_path}/file/" in found.stderr
+    assert f"SNAKEMAKE_OUTPUT_CACHE: cannot write to {tmp_path}/file/" in found.stderr
     assert "Traceback" not in found.stderr
 
 
 def test_a_file_from_the_cache_is_not_accused_by_the_sum_of_an_earlier_one(
     first: Path, second: Sharing
 ) -> None:
-    """Also where it is a copy, as on systems without links that have a time."""
+    """The same holds for a copy, as on systems that cannot set the time of a link."""
     name = TARGETS[0].replace(".safetensors", ".json")
     own = second.folder / "later" / name
     done = second.snakemake("--config", "results=later", "--", f"later/{name}")
@@ -162,5 +162,5 @@ def test_a_file_from_the_cache_is_not_accused_by_the_sum_of_an_earlier_one(
     assert shared(first / name, own)
     content = own.read_bytes()
     own.unlink()
-    own.write_bytes(content + b"\n")  # as a copy of another study's file
+    own.write_bytes(content + b"\n")  # like a copy of another study's file
     assert is_intact(own)

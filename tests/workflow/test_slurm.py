@@ -1,5 +1,7 @@
-"""A study on a real Slurm cluster of two nodes, whose training jobs are queued again and cancelled
-midway, gives the manifest of a local execution."""
+"""A study on a real Slurm cluster of two nodes gives the manifest of a local execution.
+
+Its training jobs are requeued and cancelled midway.
+"""
 
 from __future__ import annotations
 
@@ -54,8 +56,7 @@ class OnCluster(Project):
         table.write_text(table.read_text().replace("\nmachines:\n", f"\nmachines:{MACHINE}"))
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Snakemake with the profile, on its way; asked for its jobs oftener than a cluster would
-        like."""
+        """Start Snakemake with the profile; it polls more often than would be polite elsewhere."""
         command = ["--workflow-profile", "profiles/slurm", "--slurm-status-command", "squeue"]
         command += ["--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5"]
         command += ["--set-threads", "tokenize=1"]
@@ -66,17 +67,17 @@ class OnCluster(Project):
         return process.returncode, output
 
     def log(self, run: str) -> str:
-        """All that a run's processes have said, in every segment."""
+        """The log of a run's processes, from every segment."""
         found = list((self.folder / "results" / "work").glob(f"{run}-*/train.log"))
         return found[0].read_text() if found else ""
 
     def training(self, run: str, process: subprocess.Popen[str]) -> str:
-        """The Slurm job that trains the run, as soon as it has saved something."""
+        """The Slurm job that trains the run, once it has saved a checkpoint."""
         work = self.folder / "results" / "work"
         end = time.monotonic() + 300
         while not list(work.glob(f"{run}-*/step-*")):
             assert process.poll() is None, process.communicate()[0]
-            assert time.monotonic() < end, slurm("squeue")  # its last column says what it waits for
+            assert time.monotonic() < end, slurm("squeue")  # the last column gives the reason
             time.sleep(0.2)
         jobs = slurm("squeue", "-h", "-t", "R", "-o", "%i %k").splitlines()
         [job] = [line.split()[0] for line in jobs if run in line]
@@ -84,7 +85,7 @@ class OnCluster(Project):
 
 
 def start_at_once(job: str) -> None:
-    """Slurm lets a job that is queued again wait for two minutes."""
+    """Start a requeued job immediately; Slurm would let it wait for two minutes."""
     wait(lambda: slurm("squeue", "-h", "-j", job, "-o", "%r") == "BeginTime", 60, "a queued job")
     subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], check=True)
 
@@ -97,7 +98,8 @@ def test_queued_again_and_cancelled_it_gives_the_local_manifest(
         "snakemake", "--cores", "1", "--config", "processes=1", "--", MANIFEST
     )
 
-    # Two nodes for each run, one process on each. --retries 0: what is cancelled stays so.
+    # Each run uses two nodes with one process each. With --retries 0, cancelled jobs stay
+    # cancelled.
     first = remote.start("--retries", "0", "--", MANIFEST)
     queued_again = remote.training("baseline-42", first)
     asked = slurm("squeue", "-h", "-j", queued_again, "-o", "%D nodes, %C CPUs, %m, %P, %l")
@@ -110,7 +112,7 @@ def test_queued_again_and_cancelled_it_gives_the_local_manifest(
     assert status == 1, output
     assert "baseline-22" in output and "CANCELLED" in output
 
-    # One process on one node goes on where two were cancelled.
+    # One process on one node resumes where two processes were cancelled.
     status, output = remote.finish(remote.start("--config", "processes=1", "--", MANIFEST))
     assert status == 0, output
     for run in ("baseline-42", "baseline-22"):

@@ -1,4 +1,4 @@
-"""A whole study whose results live in S3 has the manifest of one on the disk."""
+"""A whole study with its results in S3 has the same manifest as a study on disk."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_results_in_s3_are_those_on_the_disk(
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("NOISEBAND_CHECKPOINTS", "s3://lab/checkpoints")
-        # One machine makes the models, and is lost; another one the rest.
+        # One machine trains the models and is lost; another one does the rest.
         done = there.snakemake(*in_s3, "results/runs/baseline-42/model.safetensors")
         assert done.returncode == 0, done.stdout + done.stderr
         assert not (there.folder / "results" / "runs").exists()

@@ -1,7 +1,7 @@
-"""Jobs end soon after the Snakemake that started them, however it died.
+"""Make jobs end soon after the Snakemake that started them, however it died.
 
-After `kill -9` of Snakemake, or of the shell between the two, a job would go on alone: hold its
-run's folder for hours, and at its end write over what a newer config has made meanwhile.
+After `kill -9` of Snakemake, or of the shell between the two, a job would otherwise continue alone.
+It would lock its run's folder for hours, and in the end overwrite the results of a newer config.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 SECONDS_TO_SAVE = 20
-"""From the request to stop until a process is ended: for the step under way and a checkpoint."""
+"""Seconds from SIGTERM to the end of a process: enough for the current step and a checkpoint."""
 
 _WORKFLOW = "NOISEBAND_WORKFLOW"
 
 
 def sign_jobs() -> None:
-    """Let jobs of this process, a Snakemake, know whose they are."""
+    """Tell the jobs of this process, a Snakemake, which process started them."""
     import psutil
 
     me = psutil.Process()
@@ -30,20 +30,20 @@ def sign_jobs() -> None:
 
 
 def _place() -> str:
-    """Where numbers of processes mean the same: this machine, and this container."""
+    """The machine and the container, within which process ids are unique."""
     try:
         space = str(Path("/proc/self/ns/pid").readlink())
     except OSError:
-        space = ""  # macOS has one
+        space = ""  # macOS has no such namespaces
     return f"{platform.node()} {space}"
 
 
 def end_with_workflow() -> None:
-    """Have this process end soon after the death of its Snakemake, or of its own parent.
+    """Have this process end soon after the death of its Snakemake or of its own parent.
 
-    The death counts as SIGTERM: training saves the step under way first. Where Snakemake is gone
-    already, this process ends at once. Does nothing where no Snakemake started it, or one on
-    another machine or behind the wall of a container, which cannot be seen from here.
+    It then gets SIGTERM, so training saves the current step first. If Snakemake is gone already,
+    this process ends at once. Nothing happens if no Snakemake started this process, or if it runs
+    on another machine or in another container, where it cannot be seen.
     """
     signed = os.environ.get(_WORKFLOW)
     if not signed:
@@ -56,7 +56,7 @@ def end_with_workflow() -> None:
     try:
         snakemake = psutil.Process(int(pid))
         if abs(snakemake.create_time() - float(began)) > 1:
-            return  # another process has the number, or somebody has set the clock
+            return  # another process has this id, or the clock was changed
     except psutil.NoSuchProcess:
         sys.exit(128 + signal.SIGTERM)
     parent = os.getppid()
@@ -72,7 +72,7 @@ def end_with_workflow() -> None:
 
 
 def end_when(gone: Callable[[], bool], seconds: float) -> None:
-    """Send this process SIGTERM within 0.5 s of `gone()`, and end it that many seconds later."""
+    """Send SIGTERM to this process within 0.5 s of `gone()`, and end it `seconds` later."""
 
     def watch() -> None:
         while not gone():

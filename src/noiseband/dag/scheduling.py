@@ -1,4 +1,4 @@
-"""How Snakemake runs here: what jobs are told, GPUs, signals, shared outputs, checksums."""
+"""Adapt Snakemake: environment of jobs, GPUs, signals, outputs shared by studies, checksums."""
 
 from __future__ import annotations
 
@@ -20,25 +20,27 @@ from noiseband.io.files import write_json
 
 
 def name_configs(files: Iterable[str]) -> None:
-    """Let jobs say which config a command must name to make a file again."""
+    """Tell jobs the config files, which their messages name in the command that repairs a file."""
     os.environ[CONFIGFILES] = configfiles(files)
 
 
 def limit_gpus(workflow: Any) -> None:
-    """Start no more jobs on GPUs at once than this machine has: `--resources gpu=N`, where it is
-    not given and jobs run here. Jobs would wait for each other, but each would hold a core."""
+    """Set `--resources gpu=N` to the number of GPUs here, if it is not given and jobs run here.
+
+    Without it, jobs on GPUs would still wait for each other, but each would occupy a core.
+    """
     here = workflow.nodes is None
     if here and "gpu" not in workflow.global_resources and (devices := visible()):
         workflow.register_resource("gpu", len(devices))
 
 
 def look_when_jobs_end(workflow: Any) -> None:
-    """Have Snakemake choose the next jobs when one has ended, and not by the clock as well.
+    """Make Snakemake choose the next jobs when a job has ended, and not on a timer as well.
 
-    By itself it starts at most 100 jobs a second, and so looks again a second after each choice.
-    But each look asks for another, and so does each job that ends: after 100 jobs it looks 100
-    times a second at everything that is ready (seen in 9.27). `--cores` and `--jobs` are limit
-    enough; a rate that somebody asked for is left alone. Called when the scheduler is there.
+    By default it starts at most 100 jobs a second and therefore looks again a second after each
+    choice. Each look schedules another one, and so does each job that ends: after 100 jobs it goes
+    through everything that is ready 100 times a second (seen in 9.27). `--cores` and `--jobs` limit
+    enough, and a rate that the user asked for stays. Call this when the scheduler exists.
     """
     scheduler = workflow.scheduler
     rate = getattr(scheduler, "job_rate_limiter", None)
@@ -49,9 +51,9 @@ def look_when_jobs_end(workflow: Any) -> None:
 def handle_sigterm() -> None:
     """Have Snakemake end on SIGTERM at any moment, once its running jobs have.
 
-    Its own handler takes the lock of its scheduler. The code that a signal interrupts may hold that
-    lock, most of all while jobs are selected, and would then wait for itself for ever (seen in
-    9.27). So the handler goes to a thread of its own, which waits until the lock is free.
+    Snakemake's own handler takes the lock of its scheduler. The interrupted code may hold that
+    lock, especially while jobs are selected, and the process would then deadlock (seen in 9.27).
+    The handler is therefore called in a separate thread, which waits until the lock is free.
     """
     before = signal.getsignal(signal.SIGTERM)
     if callable(before):
@@ -63,14 +65,14 @@ def handle_sigterm() -> None:
 
 SHARED = "SNAKEMAKE_OUTPUT_CACHE"
 DECIDING = ("numpy", "rustbpe", "safetensors", "tiktoken", "torch")
-"""Packages that decide a corpus, its tokens or initial weights."""
+"""Packages that a corpus, its tokens or the initial weights depend on."""
 
 
 def share_outputs(workflow: Any) -> None:
-    """Where `--cache` is given, find or make the folder through which studies share outputs.
+    """With `--cache`, find or create the folder through which studies share outputs.
 
-    It lies in `$SNAKEMAKE_OUTPUT_CACHE`, by default the user's cache, and is named after the
-    versions of the packages that decide what is shared: Snakemake's key has none of them.
+    It is in `$SNAKEMAKE_OUTPUT_CACHE`, by default in the user's cache, and is named after the
+    versions of the packages that the outputs depend on, which Snakemake's key does not include.
     """
     if workflow.workflow_settings.cache is None:
         return
@@ -79,7 +81,7 @@ def share_outputs(workflow: Any) -> None:
     home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     given = os.environ.get(SHARED) or f"{home}/noiseband"
     if given.endswith(f"/{name}"):
-        return  # a Snakemake that this one started
+        return  # another Snakemake started this one and has set the folder
     if "://" not in given:
         given = str(Path(given).expanduser().absolute())
         folder = Path(given, name)
@@ -87,7 +89,7 @@ def share_outputs(workflow: Any) -> None:
             write_json(folder / "versions.json", versions, checksum=False)
         except OSError as error:
             print(
-                f"{SHARED}: cannot write in {folder} ({error.strerror}); give another folder, or "
+                f"{SHARED}: cannot write to {folder} ({error.strerror}); give another folder, or "
                 "leave out --cache",
                 file=sys.stderr,
             )
@@ -98,8 +100,8 @@ def share_outputs(workflow: Any) -> None:
 def forget_shared_checksums(workflow: Any, results: Path) -> None:
     """With `--cache`, remove the checksums in the folders of the rules that share their outputs.
 
-    Snakemake may put another file in place there, without a command of ours that would know.
-    Called before the first job.
+    There Snakemake may replace a file without running any of our commands. Call this before the
+    first job.
     """
     if not checksumming():
         return
@@ -111,7 +113,9 @@ def forget_shared_checksums(workflow: Any, results: Path) -> None:
 
 
 def no_checksums_in_storage(workflow: Any) -> None:
-    """With results in a storage, have no command write checksums or compare with them: only
-    declared files travel, so that what lies beside them here may be of others."""
+    """Turn checksums off if the results are in a storage.
+
+    Only declared files are transferred, so the checksums on this machine may belong to other files.
+    """
     if workflow.storage_settings.default_storage_provider is not None:
         os.environ[SWITCH] = "none"

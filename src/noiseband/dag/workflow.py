@@ -1,4 +1,4 @@
-"""What the Snakefile needs before its rules: the study, and files that lie outside its results."""
+"""Helpers for the Snakefile: the study, and the files outside its results."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ from noiseband.terminal import on_a_terminal
 
 
 def one_of(names: Iterable[str]) -> str:
-    """A wildcard's constraint: one of these names, and nothing at all where there are none."""
+    """A wildcard constraint that matches exactly these names; without any, it matches nothing."""
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
 def beside(snakefile: str, file: str) -> str:
-    """A file of the repository: in the folder in which the study runs (`--directory`), or else in
-    the folder `snakefile`, where the Snakefile is."""
+    """A file of the repository, either in the folder in which the study runs (`--directory`) or in
+    `snakefile`, the folder of the Snakefile."""
     return file if Path(file).exists() else os.path.relpath(Path(snakefile, file))
 
 
 def report_assets() -> list[str]:
-    """Templates, styles and scripts of the page."""
+    """The templates, styles and scripts of the page."""
     files = (PACKAGE / "report" / "templates").rglob("*")
     return sorted(os.path.relpath(file) for file in files if file.is_file())
 
 
 def study_of(config: dict[str, Any], files: list[str], machines: str) -> Study:
-    """The study of Snakemake's merged config, on a machine of the table.
+    """The study of Snakemake's merged config, checked against the table of machines.
 
-    Snakemake reads YAML more loosely than we do, so the files are read a second time for what it
-    lets pass, such as a key written twice. A mistake ends the process with its message alone:
-    an exception in a Snakefile would bury it under a traceback.
+    Snakemake reads YAML less strictly than we do, so the files are read a second time to find
+    mistakes that it accepts, such as a duplicate key. A mistake ends the process with a message
+    only, because an exception in a Snakefile would bury the message under a traceback.
     """
     try:
-        # A path in `extends` starts at the file that says it, the last of those that do.
+        # A path in `extends` is relative to the file it is in; the last such file counts.
         extending = [file for file in files if EXTENDS in (read_yaml(file) or {})]
         data = extended(config, Path([*files[-1:], *extending][-1])) if files else config
         study = parse_study(data, source=", ".join(map(str, files)) or "config")
-        # The report, which comes last, would be the first to miss one.
+        # Without this check, only the report, at the very end, would find a machine missing.
         table = load_machines(Path(machines))
         for machine in dict.fromkeys(map(study.machine, study.runs.values())):
             machine_of(table, machine)
@@ -60,8 +60,10 @@ def study_of(config: dict[str, Any], files: list[str], machines: str) -> Study:
 
 
 def check_folders(study: Study) -> None:
-    """End with a line where a folder of texts or tokens is not there: a pattern that matches no
-    file would be found out by the job alone."""
+    """End the process with a message if a folder of texts or tokens does not exist.
+
+    Otherwise only a job would notice that its patterns match no file.
+    """
     for name in study.corpora:
         chosen = study.config.corpora[name]
         sources = [chosen.tokenised] if isinstance(chosen, TokenisedCorpus) else chosen.sources
@@ -69,15 +71,15 @@ def check_folders(study: Study) -> None:
             path = getattr(source, "path", None)
             if path is not None and not Path(path).is_dir():
                 print(
-                    f"corpora.{name}: path: {path!r}: no such folder; a path starts at the folder "
-                    "in which snakemake runs",
+                    f"corpora.{name}: path: {path!r}: no such folder; give a path relative to the "
+                    "folder in which snakemake runs",
                     file=sys.stderr,
                 )
                 sys.exit(2)
 
 
 def local_files(study: Study, corpus: str) -> list[str]:
-    """Files in folders that a corpus is read from. They are inputs; those of the Hub are none."""
+    """The local files that a corpus is read from, which are inputs; files of the Hub are not."""
     chosen = study.config.corpora[corpus]
     if isinstance(chosen, TokenisedCorpus):
         source = chosen.tokenised
@@ -91,8 +93,10 @@ def local_files(study: Study, corpus: str) -> list[str]:
 
 
 def matching_files(source: FileSource) -> list[Path]:
-    """Files of a source in a folder; none where the folder is not there, which the rule's command
-    then says."""
+    """The files of a source in a local folder.
+
+    Empty if the folder does not exist; the rule's command then reports it.
+    """
     folder = Path(str(source.path))
     return sorted(
         path

@@ -1,1 +1,1 @@
-"""Test loss of a trained model."""
+"""Evaluation of a trained model: test loss and contamination."""

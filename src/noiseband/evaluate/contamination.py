@@ -1,7 +1,7 @@
-"""How much of a test window stands in what a run was trained on.
+"""Measure how much of a test window occurs in the training tokens of a run.
 
-Both are token files mapped into memory. What is kept grows with the test window alone: training
-tokens are looked through some at a time.
+Both are token files mapped into memory. The memory in use grows only with the test window, because
+training tokens are read in chunks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from noiseband.io.files import write_json
 from noiseband.study.contamination import ContaminationParams
 
 CHUNK = 2**15
-"""Training tokens that are hashed together: their hashes stay in a processor's cache."""
+"""Training tokens that are hashed together; their hashes fit into a processor's cache."""
 
 Tokens = NDArray[np.uint16]
 
@@ -32,17 +32,17 @@ Tokens = NDArray[np.uint16]
 def contamination_file(
     params: ContaminationParams, tokens: Path, training: Sequence[Path], out: Path
 ) -> None:
-    """Write `contamination` of token files as JSON: that of the test window's split, and the
-    training split of each segment in `params.training`.
+    """Write the result of `contamination` for token files as JSON.
 
-    Raises UserError for a window or a segment that does not fit its file.
+    `tokens` is the file of the test window's split; `training` has one file for each segment in
+    `params.training`. Raises UserError if a window or a segment does not fit its file.
     """
     segments = []
     for segment, file in zip(params.training, training, strict=True):
         there = open_tokens(file)
         if segment.stop > len(there):
             raise UserError(
-                f"{file}: has {len(there):,} tokens, and training reads to {segment.stop:,}; "
+                f"{file}: has {len(there):,} tokens, but training reads up to {segment.stop:,}; "
                 "lower train_tokens"
             )
         segments.append((np.asarray(there), segment.first, segment.stop))
@@ -68,7 +68,7 @@ def contamination(
     training: Sequence[tuple[Tokens, int, int]],
     end_of_text: int,
 ) -> dict[str, Any]:
-    """What of split[first:stop], the targets of a test window, stands in the training tokens.
+    """How much of split[first:stop], the targets of a test window, occurs in the training tokens.
 
     Args:
         split: all tokens of the test window's split, (any,).
@@ -76,13 +76,14 @@ def contamination(
         end_of_text: id that ends a document.
 
     Returns:
-        - `documents` that lie whole in the window, and `documents_found`: those of which a training
-          document, read whole, has the same tokens;
-        - `tokens` of the window, and `tokens_found`: those in the documents found;
-        - `spans`: all segments of `span` consecutive tokens, overlapping, ends of texts among
-          them, and `spans_found` that occur anywhere in the training tokens;
-        - `expected_false_spans`: how many of them to expect in `spans_found` by chance, since spans
-          are compared by 64-bit hashes. Documents are compared by SHA-256.
+        - `documents`: the number of documents that are completely in the window, and
+          `documents_found`: those that are equal to a document read completely in training;
+        - `tokens`: the number of tokens of the window, and `tokens_found`: those in the documents
+          found;
+        - `spans`: the number of segments of `span` consecutive tokens, overlapping and including
+          ends of texts, and `spans_found`: those that occur anywhere in the training tokens;
+        - `expected_false_spans`: the expected number of `spans_found` by chance, because spans are
+          compared by 64-bit hashes. Documents are compared by SHA-256.
     """
     counts, sizes = Counter[bytes](), dict[bytes, int]()
     for digest, size in _documents(split, first, stop, end_of_text):
@@ -116,8 +117,10 @@ def _documents(
     end_of_text: int,
     lengths: NDArray[np.int64] | None = None,
 ) -> Iterator[tuple[bytes, int]]:
-    """SHA-256 and length of each document that lies whole in tokens[first:stop]; where `lengths`
-    are given, of those that are as long as one of them."""
+    """The SHA-256 and length of each document that is completely in tokens[first:stop].
+
+    If `lengths` is given, only documents with one of these lengths are included.
+    """
     for places in whole_documents(tokens, first, stop, end_of_text):
         if lengths is not None:
             places = places[np.isin(places[:, 1] - places[:, 0], lengths)]

@@ -1,4 +1,4 @@
-"""Documents in a segment of tokens: each ends with its end-of-text, where the next begins."""
+"""Find the documents in a segment of tokens: each ends with an end-of-text token."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 CHUNK = 2**20
-"""Tokens that are looked at together: what bounds memory, whatever the length of the segment."""
+"""Tokens that are processed together, which bounds the memory for a segment of any length."""
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 SHOWN = 5
-"""Documents named at either end."""
+"""The number of hardest, and of easiest, documents that are named."""
 
 
 def whole_documents(
     tokens: NDArray[np.uint16], first: int, stop: int, end_of_text: int
 ) -> Iterator[NDArray[np.int64]]:
-    """Documents that lie whole in tokens[first:stop], in order, some at a time.
+    """The documents that are completely in tokens[first:stop], in order, in chunks.
 
-    Yields arrays (n, 2): a document's first token and the one after its end-of-text, counted from
-    the beginning of `tokens`. What begins before `first` or ends after `stop` is left out.
+    Yields arrays (n, 2): the index in `tokens` of a document's first token, and of the token after
+    its end-of-text. Documents that begin before `first` or end after `stop` are left out.
     """
     begins_here = first == 0 or tokens[first - 1] == end_of_text
     begin = first if begins_here else -1
@@ -41,16 +41,17 @@ def by_document(
     """How the loss spreads over documents, ready to be written as JSON.
 
     Args:
-        losses: nats of consecutive targets, (n,).
+        losses: losses of consecutive targets in nats, (n,).
         tokens: the whole split, (any,).
-        first: place in the split of the first target.
-        end_of_text: id that ends a document; predicting it is part of the document.
+        first: index of the first target in the split.
+        end_of_text: id that ends a document; its loss counts for the document.
 
     Returns:
-        `documents` of which every token is a target, and their `tokens`; `quantiles` of their mean
-        losses in nats per token, documents counting alike; the `hardest` and `easiest` of them:
-        `document` (line of the split's file, from 0), `first_token` and `stop_token` in the split,
-        `loss`. Ties go to the earlier document.
+        - `documents`: the number of documents in which every token is a target, and `tokens`: the
+          number of their tokens;
+        - `quantiles` of their mean losses in nats per token, with equal weight for each document;
+        - `hardest` and `easiest`: `document` (line of the split's file, from 0), `first_token` and
+          `stop_token` in the split, and `loss`. Ties go to the earlier document.
     """
     stop = first + len(losses)
     found = [*whole_documents(tokens, first, stop, end_of_text)]
@@ -58,7 +59,7 @@ def by_document(
     if len(places) == 0:
         return {"documents": 0, "tokens": 0, "quantiles": {}, "hardest": [], "easiest": []}
     begins, ends = places.T
-    # They follow each other without a gap, so one end is the next one's beginning.
+    # There are no gaps, so the end of a document is the beginning of the next one.
     inside = losses[begins[0] - first : ends[-1] - first].astype(np.float64)
     means = np.add.reduceat(inside, begins - begins[0]) / (ends - begins)
     before = count(tokens[: begins[0]], end_of_text)
@@ -87,6 +88,6 @@ def by_document(
 
 
 def count(tokens: NDArray[np.uint16], id: int) -> int:
-    """How often an id occurs, in bounded memory."""
+    """The number of times an id occurs, counted in bounded memory."""
     chunks = (tokens[at : at + CHUNK] for at in range(0, len(tokens), CHUNK))
     return sum(int(np.count_nonzero(chunk == id)) for chunk in chunks)

@@ -1,8 +1,8 @@
-"""The loss of every target of a window: the model forward, its head some rows at a time.
+"""Compute the loss of every target of a window, with the model's head applied in blocks of rows.
 
-The logits of a batch are by far the largest thing that a forward pass makes. Nothing is asked of
-them but one number a row, so some rows at a time do: the memory is allocated once, a GPU never
-holds all logits, and the passes over them stay in the cache of a CPU.
+The logits of a batch are by far the largest tensor of a forward pass, but only one number for each
+row is needed. They are therefore computed in blocks of rows: the memory is allocated once, a GPU
+never holds all logits, and on a CPU the passes over them stay in the cache.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ from noiseband.model.gpt import GPT
 from noiseband.study.recipe import Precision
 
 BLOCK_ROWS = {"cpu": 256, "cuda": 4096}
-"""Rows of one matrix product: enough for full speed, and no more."""
+"""Rows of one matrix product: just enough for full speed."""
 PASS = {"cpu": 2**18, "cuda": 2**28}
-"""Logits that are exponentiated and summed together: what a core's cache holds, or a block."""
+"""Logits that are exponentiated and summed together: as many as a core's cache holds, or on a GPU
+a whole block."""
 
 
 @torch.inference_mode()
 def target_losses(model: GPT, window: Window, precision: Precision) -> Tensor:
     """-log p(target) in nats for all targets in order: (n,) float32, on the CPU.
 
-    The log-softmax is computed in float32 whatever the precision of the products.
+    The log-softmax is computed in float32, at any precision of the matrix products.
     """
     device = model.tok_emb.weight.device
     dtype = ARITHMETIC[precision].autocast or torch.float32
@@ -43,8 +44,11 @@ def target_losses(model: GPT, window: Window, precision: Precision) -> Tensor:
 def _cross_entropy(
     hidden: Tensor, head: Tensor, targets: Tensor, memory: Tensor, out: Tensor
 ) -> None:
-    """-log softmax(hidden @ head)[target] of each row; hidden (n, width), head (width, vocabulary),
-    targets and out (n,); memory (any, vocabulary) is for the logits of so many rows."""
+    """Write -log softmax(hidden @ head)[target] of each row to `out`.
+
+    The shapes are hidden (n, width), head (width, vocabulary), targets and out (n,). `memory`, of
+    shape (rows, vocabulary), holds the logits of one block of rows.
+    """
     block, vocabulary = memory.shape
     few = max(PASS[hidden.device.type] // vocabulary, 1)
     for begin in range(0, len(hidden), block):
@@ -54,7 +58,7 @@ def _cross_entropy(
         pieces = (torch.split(x, few) for x in (logits, targets[part, None], out[part, None]))
         for some, of, to in zip(*pieces, strict=True):
             scores = some.float()
-            # Shifted by the row's largest, so that the exponential cannot overflow.
+            # The row's largest score is subtracted, so that the exponential cannot overflow.
             scores.sub_(scores.amax(dim=1, keepdim=True))
             of_target = scores.gather(1, of)
             torch.sub(scores.exp_().sum(dim=1, keepdim=True).log(), of_target, out=to)

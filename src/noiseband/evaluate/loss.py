@@ -1,4 +1,4 @@
-"""Test loss: token-weighted cross-entropy over a fixed window of held-out tokens."""
+"""Compute the test loss: token-weighted cross-entropy over a fixed window of held-out tokens."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from noiseband.study.config import Evaluation
 from noiseband.study.recipe import Model
 
 BUCKETS = 8
-"""Segments of the context over which the loss by position is averaged."""
+"""The number of segments of the context over which the loss by position is averaged."""
 
 
 def evaluate_file(
@@ -36,7 +36,7 @@ def evaluate_file(
     vocabulary: Path,
     out: Path,
 ) -> None:
-    """`evaluate` on the split in the file `tokens`, written to `out` as JSON."""
+    """Write the result of `evaluate` on the split in the file `tokens` to `out` as JSON."""
     split, encoding = open_tokens(tokens), load_encoding(vocabulary)
     write_json(out, evaluate(model, config, attention, split, protocol, encoding))
 
@@ -51,20 +51,20 @@ def evaluate(
 ) -> dict[str, Any]:
     """The test loss of a model, in nats per token, ready to be written as JSON.
 
-    Dropout is off, whatever the config says. `tokens` is the whole split, shape (any,);
-    `encoding` is what it was encoded with. The arithmetic is one thread's, so the bits depend on
-    no number of threads or processes. The result holds:
+    Dropout is off, whatever the config says. `tokens` is the whole split, shape (any,), which was
+    encoded with `encoding`. One thread does the arithmetic, so the bits do not depend on the number
+    of threads or processes. The result has:
 
     - `test_loss`: mean of -log p over all targets, accumulated in float64; `test_loss_text`: the
       same to six decimals;
-    - `bits_per_byte`: bits for all targets over the bytes of text that they stand for. A document's
-      end costs bits and has no bytes, so that vocabularies compare;
+    - `bits_per_byte`: the bits of all targets divided by the bytes of their text. The end of a
+      document costs bits but has no bytes, so that vocabularies can be compared;
     - `tokens` (targets), `bytes`, `batches`, `split`, `start_token`, `precision`;
-    - `by_position`: mean loss in segments of the context, `first` and `last` position included;
-    - `by_document`: how the loss spreads over documents, as `documents.by_document` tells it.
+    - `by_position`: mean loss in segments of the context, including positions `first` and `last`;
+    - `by_document`: how the loss spreads over documents (see `documents.by_document`).
 
-    Raises UserError for a window that does not fit the split, tokens of another vocabulary, a model
-    file that does not fit the config, and a loss that is not finite.
+    Raises UserError if the window does not fit the split, a token is not in the vocabulary, the
+    model file does not fit the config, or the loss is not finite.
     """
     make_deterministic(threads=1, precision=protocol.precision)
     window = cut_window(tokens, protocol, config.context)
@@ -104,7 +104,7 @@ def evaluate(
 
 
 def token_bytes(encoding: tiktoken.Encoding) -> NDArray[np.int64]:
-    """Bytes of text that each token id stands for, (n_vocab,); end-of-text stands for none."""
+    """The number of bytes of text of each token id, (n_vocab,); end-of-text has none."""
     lengths = [len(encoding.decode_single_token_bytes(id)) for id in range(encoding.n_vocab)]
     lengths[encoding.eot_token] = 0
     return np.array(lengths, dtype=np.int64)

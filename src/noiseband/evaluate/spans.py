@@ -1,4 +1,4 @@
-"""Which segments of a fixed number of tokens occur in a long sequence, by 64-bit hashes."""
+"""Find the spans of a fixed number of tokens that occur in a long sequence, by 64-bit hashes."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from numpy.typing import NDArray
 from noiseband.randomness import derived_seed
 
 SPAN = 32
-"""Tokens of a span; a power of two."""
+"""The number of tokens of a span; a power of two."""
 FACTOR = np.uint64(0x9E3779B97F4A7C15)
-"""Odd, so that multiplying loses nothing: 2**64 over the golden ratio."""
+"""2**64 divided by the golden ratio; odd, so that multiplication by it can be inverted."""
 SPARE_BITS = 5
-"""The filter has from 32 to 64 bits a hash, so that at most one in 32 others passes."""
+"""The filter has 32 to 64 bits for each hash, so at most one in 32 other hashes passes."""
 
 Hashes = NDArray[np.uint64]
 
 
 def span_hashes(tokens: NDArray[np.uint16]) -> Hashes:
-    """A hash of each SPAN consecutive tokens, (n,) to (n - SPAN + 1,); none where there are fewer.
+    """A hash for each SPAN consecutive tokens, (n,) to (n - SPAN + 1,); none for a shorter text.
 
-    A span's hash is made of its halves', theirs of their halves' and so on down to a table of
-    random numbers, one for each token id. The shift between two levels keeps the product of a
-    repetitive text from cancelling, as sums of powers modulo 2**64 do.
+    The hash of a span combines the hashes of its two halves, and so on down to a table of random
+    numbers, one for each token id. The shift between two levels keeps the hashes of repetitive
+    text from cancelling, as sums of powers modulo 2**64 would.
     """
     if len(tokens) < SPAN:
         return np.empty(0, np.uint64)
@@ -44,9 +44,9 @@ def _table() -> Hashes:
 
 
 class SpanSet:
-    """The hashes of a sequence's spans, to be looked for in others.
+    """The hashes of a sequence's spans, which are searched for in other sequences.
 
-    Holds about 25 bytes for each different span.
+    It takes about 25 bytes for each different span.
     """
 
     def __init__(self, hashes: Hashes) -> None:
@@ -54,8 +54,8 @@ class SpanSet:
         self.found = np.zeros(len(self.values), dtype=bool)
         bits = max(len(self.values).bit_length() + SPARE_BITS, 8)
         self.shift = np.uint64(64 - bits)
-        # A bit for each possible beginning of a hash. Most spans of a training set are told from
-        # all of ours by it, at a tenth of what a binary search costs.
+        # The filter has a bit for each possible prefix of a hash. It excludes most spans of a
+        # training set at a tenth of the cost of a binary search.
         self.filter = np.zeros(2 ** (bits - 3), dtype=np.uint8)
         byte, bit = self._place(self.values)
         used, first = np.unique(byte, return_index=True)
@@ -63,24 +63,24 @@ class SpanSet:
             self.filter[used] = np.bitwise_or.reduceat(np.uint8(1) << bit, first)
 
     def look_in(self, hashes: Hashes) -> None:
-        """Mark those of ours that are among the hashes given."""
+        """Mark the hashes of this set that are among the given ones."""
         byte, bit = self._place(hashes)
         perhaps = hashes[(self.filter[byte] >> bit & 1).astype(bool)]
         place = np.searchsorted(self.values, perhaps)
-        place[place == len(self.values)] = 0  # larger than all of ours, so not the first one
+        place[place == len(self.values)] = 0  # larger than all, so not equal to the first
         self.found[place[self.values[place] == perhaps]] = True
 
     @property
     def spans(self) -> int:
-        """Spans of the sequence."""
+        """The number of spans in the sequence."""
         return int(self.counts.sum())
 
     @property
     def spans_found(self) -> int:
-        """Spans of the sequence that were found, each as often as it stands there."""
+        """The number of spans in the sequence that were found, counted with repetitions."""
         return int(self.counts[self.found].sum())
 
     def _place(self, hashes: Hashes) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-        """The filter's byte for each hash, and the bit in it."""
+        """The index of each hash's byte in the filter, and of its bit in that byte."""
         top = (hashes >> self.shift).view(np.int64)
         return top >> 3, (top & 7).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""The test window: a fixed segment of tokens, cut into whole batches of one shape."""
+"""The test window: a fixed segment of tokens, split into whole batches of one shape."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from noiseband.study.config import Evaluation
 
 @dataclass(frozen=True)
 class Window:
-    """Contiguous sequences whose targets are themselves, shifted by one."""
+    """Contiguous sequences; the targets are the same tokens, shifted by one."""
 
     tokens: NDArray[np.uint16]
-    """Shape (n + 1,): n inputs, and one token more for the last target."""
+    """Shape (n + 1,): n inputs, and one more token for the last target."""
     batch: int
     context: int
 
@@ -43,11 +43,10 @@ class Window:
 def cut_window(tokens: NDArray[np.uint16], protocol: Evaluation, context: int) -> Window:
     """The window of the split `tokens`, shape (any,), rounded down to whole batches.
 
-    Raises UserError, naming keys, values and what there is, where the window has no whole batch
-    or reaches beyond the split.
+    Raises UserError if the window has no whole batch or extends beyond the split.
     """
     start, size = protocol.start_token, protocol.batch * context
-    # The last target is a token beyond the last input.
+    # The last target is the token after the last input.
     available = max(len(tokens) - start - 1, 0)
     wanted = available if protocol.tokens is None else protocol.tokens
     count = wanted // size * size
@@ -57,13 +56,13 @@ def cut_window(tokens: NDArray[np.uint16], protocol: Evaluation, context: int) -
     )
     if count == 0:
         raise UserError(
-            f"evaluation.tokens={protocol.tokens} from evaluation.start_token={start} is no whole "
-            f"batch of evaluation.batch={protocol.batch} x context {context} = {size:,} tokens "
+            f"evaluation.tokens={protocol.tokens} from evaluation.start_token={start} is less than "
+            f"a batch of evaluation.batch={protocol.batch} x context {context} = {size:,} tokens "
             f"({have}); lower the batch or the start, or take more tokens"
         )
     if count > available:
         raise UserError(
-            f"evaluation.tokens={protocol.tokens} from evaluation.start_token={start} reaches "
+            f"evaluation.tokens={protocol.tokens} from evaluation.start_token={start} extends "
             f"beyond the end ({have}); lower one of them"
         )
     return Window(tokens[start : start + count + 1], protocol.batch, context)

@@ -1,1 +1,1 @@
-"""Instruction fine-tuning of a trained model, and its answers to questions."""
+"""Fine-tune a trained model on instructions, and generate its answers to questions."""

@@ -1,4 +1,4 @@
-"""What a person sees of a fine-tuning and of its answers."""
+"""Show the progress of a fine-tuning, and of answering, on a terminal."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from noiseband.duration import duration
 from noiseband.finetune.watcher import Watcher
 
 INTERVAL = 2.0
-"""Seconds between two lines of one epoch."""
+"""Seconds between two lines within an epoch."""
 
 
 class Console(Watcher):
-    """Lines on a terminal: some while an epoch runs, and one at its end. Nothing elsewhere."""
+    """Prints lines on a terminal during an epoch and at its end; prints nothing elsewhere."""
 
     def __init__(
         self, what: str, epochs: int, stream: TextIO = sys.stderr, interval: float = INTERVAL
@@ -25,7 +25,7 @@ class Console(Watcher):
         self.began = self.epoch_began = self.said = time.perf_counter()
 
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
-        """One step of an epoch is done, number `step` of `steps`; `loss` is its own."""
+        """Report that step number `step` of `steps` is done; `loss` is the step's own loss."""
         now = time.perf_counter()
         if step == 1:
             self.epoch_began = self.said
@@ -38,7 +38,7 @@ class Console(Watcher):
             self.said = now
 
     def epoch(self, epoch: int, train_loss: float, validation_loss: float) -> None:
-        """An epoch is done."""
+        """Report that an epoch is done."""
         self.said = time.perf_counter()
         self._say(
             f"epoch {epoch}/{self.epochs}  train {train_loss:.4f}  "

@@ -1,4 +1,4 @@
-"""Instruction rows as tokens: prompt, answer, end-of-text; and as padded batches."""
+"""Convert instruction rows to tokens (prompt, answer, end-of-text) and to padded batches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from noiseband.finetune.rows import Row
 from noiseband.study.instructions import Template, TemplateChoice
 
 IGNORED = -100
-"""Target that does not count in the loss: PyTorch's default `ignore_index`."""
+"""A target that does not count in the loss: PyTorch's default `ignore_index`."""
 
 
 TEMPLATES = {
@@ -26,14 +26,15 @@ TEMPLATES = {
         input="\n\n### Input:\n{}",
         answer="\n\n### Response:\n",
     ),
-    # No headings: a vocabulary that never saw them spends half of a context of 64 on them.
+    # Without headings, because a vocabulary that was not trained on them needs half of a context
+    # of 64 for them.
     "short": Template(instruction="Q: {}", input="\n{}", answer="\nA:\n"),
 }
-"""Prompts by the name that a protocol calls them."""
+"""The prompt templates, by the name that a protocol uses."""
 
 
 def prompt(row: Row, template: TemplateChoice) -> str:
-    """A row's prompt, which ends where its answer begins. Braces in the row mean nothing."""
+    """A row's prompt, up to the beginning of the answer. Braces in the row are plain text."""
     pieces = TEMPLATES[template] if isinstance(template, str) else template
     given = pieces.input.replace("{}", row.input) if row.input else ""
     return pieces.instruction.replace("{}", row.instruction) + given + pieces.answer
@@ -41,18 +42,21 @@ def prompt(row: Row, template: TemplateChoice) -> str:
 
 @dataclass(frozen=True)
 class Example:
-    """One row to train on."""
+    """A row, encoded for training."""
 
     tokens: list[int]
     """Prompt, answer and end-of-text; at most context + 1, cut from the right."""
     prompt: int
-    """How many of them are the prompt."""
+    """The number of tokens in the prompt."""
 
 
 def encode_prompt(
     row: Row, encoding: tiktoken.Encoding, template: TemplateChoice, context: int
 ) -> list[int]:
-    """Token ids of a row's prompt. UserError if they leave no room for an answer's first token."""
+    """The token ids of a row's prompt.
+
+    Raises UserError if they leave no room for the first token of an answer.
+    """
     tokens = encoding.encode_ordinary(prompt(row, template))
     if len(tokens) > context:
         name = template if isinstance(template, str) else "of the config"
@@ -67,9 +71,10 @@ def encode_prompt(
 def encode_example(
     row: Row, encoding: tiktoken.Encoding, template: TemplateChoice, context: int
 ) -> Example:
-    """A row as an example. UserError if its prompt leaves no room for the answer.
+    """A row as an example. Raises UserError if its prompt leaves no room for the answer.
 
-    Prompt and answer are encoded apart, so that answering starts from the tokens trained on.
+    Prompt and answer are encoded separately, so that an answer is generated from the same prompt
+    tokens as in training.
     """
     asked = encode_prompt(row, encoding, template, context)
     answer = [*encoding.encode_ordinary(row.output), encoding.eot_token]
@@ -81,8 +86,8 @@ def collate(
 ) -> tuple[Tensor, Tensor]:
     """Inputs and targets, int64, both (examples, longest - 1), on the CPU.
 
-    Targets are the inputs shifted by one. Padding (id `pad` at the end of inputs, where no earlier
-    token attends to it) has targets of IGNORED; so has the prompt where `loss_on` is `answer`.
+    The targets are the inputs shifted by one. Padding (id `pad` at the end of the inputs, where no
+    earlier token attends to it) has the target IGNORED; so has the prompt if `loss_on` is `answer`.
     """
     longest = max(len(example.tokens) for example in examples)
     inputs = torch.full((len(examples), longest - 1), pad)

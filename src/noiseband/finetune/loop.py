@@ -1,4 +1,4 @@
-"""Instruction fine-tuning of one model with one seed."""
+"""Fine-tune one model on instructions with one seed."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from noiseband.study.recipe import Model
 
 @dataclass(frozen=True)
 class Epoch:
-    """Losses of one pass over the rows, in nats per token that counts."""
+    """The losses of one pass over the rows, in nats per token that counts."""
 
     epoch: int
-    """0 is the model as it came."""
+    """The number of the epoch; 0 is the model before fine-tuning."""
     train_loss: float | None
-    """Mean while training, dropout on; none before the first epoch."""
+    """The mean during training, with dropout on; None for epoch 0."""
     validation_loss: float
-    """After the epoch, dropout off."""
+    """The loss after the epoch, with dropout off."""
 
 
 def finetune_file(
@@ -47,7 +47,7 @@ def finetune_file(
     out: Path,
     watcher: Watcher | None = None,
 ) -> None:
-    """`finetune` with rows and encoding read from their files; `out` is a folder."""
+    """Call `finetune` with rows and encoding read from their files; `out` is a folder."""
     encoding = load_encoding(vocabulary)
     finetune(model, config, attention, read_rows(rows), encoding, protocol, seed, out, watcher)
 
@@ -65,16 +65,16 @@ def finetune(
 ) -> None:
     """Train a model on the `train` rows; write `model.safetensors` and `epochs.json` into `out`.
 
-    AdamW in float32 at a constant learning rate, decay on every parameter that is trained, the
-    protocol's dropout whatever the config says. The order of the rows is a function of (seed,
-    epoch), dropout of (seed, epoch, step), adapters of the seed, so equal arguments give equal
-    bits. With `patience`, training stops after that many epochs without a lower validation loss
-    and the best epoch's weights are kept (epoch 0, if training never helped); without, it runs all
-    epochs and the last one's are kept. Adapters are merged: the file holds the model's own
-    parameters by either method.
+    It uses AdamW in float32 at a constant learning rate, with weight decay on every trained
+    parameter, and the protocol's dropout instead of the config's. The order of the rows is a
+    function of (seed, epoch), dropout of (seed, epoch, step), and adapters of the seed, so equal
+    arguments give equal bits. With `patience`, training stops after that many epochs without a
+    lower validation loss, and the best epoch's weights are kept (those of epoch 0 if training never
+    helped). Without it, all epochs run and the last weights are kept. Adapters are merged, so the
+    file has the model's own parameters with either method.
 
-    Raises UserError for a model file that does not fit the config, a row whose prompt leaves no
-    room for its answer, a loss that is not finite, and `lora` without `peft`.
+    Raises UserError if the model file does not fit the config, a row's prompt leaves no room for
+    its answer, a loss is not finite, or `lora` is used without `peft`.
     """
     make_deterministic(threads=1, precision="float32")
     train, validation = (

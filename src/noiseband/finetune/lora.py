@@ -1,4 +1,4 @@
-"""Low-rank adapters on a model's blocks, by way of `peft`."""
+"""Low-rank adapters on a model's blocks, implemented with `peft`."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from noiseband.study.instructions import Lora
 
 
 class Adapters:
-    """Adapters on chosen linear layers of a model, whose other parameters no longer train.
+    """Adapters on chosen linear layers of a model; its other parameters are frozen.
 
-    They start as nothing: A is drawn from the seed, B is zero. Only blocks get them. The head's
-    weight is used without its module, and a tied head is the embedding, so that an adapter there
-    would go unseen.
+    At the start they have no effect: A is drawn from the seed, and B is zero. Only blocks get
+    adapters. One on the head would have no effect, because the head's weight is used without its
+    module, and a tied head is the embedding.
     """
 
     def __init__(self, model: GPT, lora: Lora, seed: int) -> None:
-        """Put the adapters in. Raises UserError if `peft` is not installed."""
+        """Insert the adapters. Raises UserError if `peft` is not installed."""
         try:
-            # Here, because full fine-tuning does without, and it takes seconds to import.
+            # Imported here, because it takes seconds and full fine-tuning does not need it.
             from peft import LoraConfig, LoraModel
         except ImportError as error:
             raise UserError(
@@ -38,17 +38,17 @@ class Adapters:
             lora_dropout=lora.dropout,
             target_modules=[*lora.targets],
         )
-        # On the CPU, as peft draws, so that every device starts from the same numbers.
+        # peft draws on the CPU, so every device starts from the same numbers.
         torch.manual_seed(derived_seed("finetune", seed, "lora"))
         self._adapted = LoraModel(model.trf_blocks, config, "default")
 
     def merge(self) -> None:
-        """Add B A to the weights and take the adapters out: the model has its own names again."""
+        """Add B A to the weights and remove the adapters, which restores the parameters' names."""
         self._adapted.merge_and_unload()
 
 
 def _as_torch(layer: Linear) -> nn.Linear:
-    """PyTorch's own class, the only one that peft adapts, with the layer's parameters."""
+    """The layer as PyTorch's own class, the only one that peft adapts, with the same parameters."""
     fan_out, fan_in = layer.weight.shape
     found = nn.Linear(fan_in, fan_out, bias=layer.bias is not None, device="meta")
     found.register_parameter("weight", layer.weight)

@@ -1,4 +1,4 @@
-"""A fine-tuned model's answers to the test questions."""
+"""Generate a fine-tuned model's answers to the test questions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def respond_file(
     out: Path,
     report: Report = lambda done, questions: None,
 ) -> None:
-    """`respond` with rows and encoding read from their files, written to `out` as JSONL."""
+    """Call `respond` with rows and encoding from their files, and write the answers as JSONL."""
     encoding = load_encoding(vocabulary)
     asked = read_rows(rows)
     write_jsonl(out, respond(model, config, attention, asked, encoding, protocol, report))
@@ -50,15 +50,15 @@ def respond(
     protocol: Protocol,
     report: Report = lambda done, questions: None,
 ) -> list[dict[str, Any]]:
-    """Answers to the `test` rows, in their order.
+    """The answers to the `test` rows, in the order of the rows.
 
-    Each has `instruction`, `input`, `reference`, `answer` (white space at its ends removed),
-    `tokens` (generated, without end-of-text) and `stop`: `end of text`, or `length` after
-    `max_new_tokens` or where the context is full, since beyond it the question would slide out of
-    sight. An answer's bits do not depend on which other questions there are.
+    Each has `instruction`, `input`, `reference`, `answer` (without white space at its ends),
+    `tokens` (generated, without end-of-text) and `stop`. `stop` is `end of text`, or `length` after
+    `max_new_tokens` or when the context is full, because beyond it the model would no longer see
+    the question. The bits of an answer do not depend on the other questions.
 
-    Raises UserError for a model file that does not fit the config, and for a row whose prompt
-    leaves no room for an answer.
+    Raises UserError if the model file does not fit the config, or a row's prompt leaves no room for
+    an answer.
     """
     make_deterministic(threads=1, precision="float32")
     asked = [row for row in rows if row.split == "test"]

@@ -1,4 +1,4 @@
-"""Instruction rows from their file."""
+"""Read instruction rows from their file."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Row:
     """A question and its reference answer."""
 
     number: int
-    """Its line in the file, from 1, for errors."""
+    """The row's line in the file, from 1, for error messages."""
     instruction: str
     input: str
-    """What the instruction works on; may be empty."""
+    """The text that the instruction applies to; may be empty."""
     output: str
     """The reference answer."""
     split: str
@@ -29,10 +29,10 @@ class Row:
 
 
 def read_rows(file: Path) -> list[Row]:
-    """The rows of a JSONL file in Alpaca's format with a `split`; other keys are left out.
+    """The rows of a JSONL file in Alpaca's format with a `split`; other keys are ignored.
 
-    Raises UserError, naming the row, for one that is no question with an answer, and for a file
-    that lacks rows of a split.
+    Raises UserError, naming the row, if a row is not a question with an answer, and if a split has
+    no rows.
     """
     rows = [_row(file, number, value) for number, value in enumerate(read_jsonl(file), start=1)]
     for split in SPLITS:
@@ -50,4 +50,4 @@ def _row(file: Path, number: int, value: object) -> Row:
             texts = fields["instruction"], fields.get("input", ""), fields["output"]
             return Row(number, *texts, split)
         reason = f"split is {split!r}, not one of {', '.join(SPLITS)}"
-    raise UserError(f"{file}: row {number}: {reason}; mend the row or remove it")
+    raise UserError(f"{file}: row {number}: {reason}; correct the row or remove it")

@@ -1,4 +1,4 @@
-"""A model in fine-tuning: how an epoch goes, and the weights worth going back to."""
+"""A model in fine-tuning: epochs, losses, and a copy of the best weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from noiseband.study.config import Protocol
 
 
 class Tuner:
-    """A model, what of it is trained, and its optimiser."""
+    """A model, its trained parameters, and their optimiser."""
 
     def __init__(self, model: GPT, protocol: Protocol, seed: int, pad: int) -> None:
         self.model, self.protocol, self.seed, self.pad = model, protocol, seed, pad
@@ -25,7 +25,7 @@ class Tuner:
         self.adapters = Adapters(model, protocol.lora, seed) if protocol.lora else None
         self.trained = [p for p in model.parameters() if p.requires_grad]
         self.kept: list[Tensor] | None = None
-        """A copy of what is trained, the only one."""
+        """The only copy of the trained parameters."""
         self.optimizer = torch.optim.AdamW(
             self.trained,
             lr=protocol.learning_rate,
@@ -53,7 +53,7 @@ class Tuner:
 
     @torch.no_grad()
     def loss(self, examples: Sequence[Example]) -> float:
-        """Mean loss over the tokens that count, dropout off."""
+        """The mean loss over the tokens that count, with dropout off."""
         self.model.eval()
         total, count = 0.0, 0
         for begin in range(0, len(examples), self.protocol.batch):
@@ -63,7 +63,7 @@ class Tuner:
 
     @torch.no_grad()
     def keep(self) -> None:
-        """Remember what is trained as it is, in the place of what was remembered before."""
+        """Copy the trained parameters, replacing any earlier copy."""
         if self.kept is None:
             self.kept = [torch.empty_like(parameter) for parameter in self.trained]
         for kept, parameter in zip(self.kept, self.trained, strict=True):
@@ -71,19 +71,19 @@ class Tuner:
 
     @torch.no_grad()
     def go_back(self) -> None:
-        """Return to what `keep` remembered."""
+        """Restore the copy that `keep` made."""
         assert self.kept is not None
         for kept, parameter in zip(self.kept, self.trained, strict=True):
             parameter.copy_(kept)
 
     def weights(self) -> dict[str, Tensor]:
-        """The model's parameters as they are, adapters merged into them. Ends the training."""
+        """The model's current parameters with adapters merged into them. This ends the training."""
         if self.adapters is not None:
             self.adapters.merge()
         return {name: parameter.detach() for name, parameter in self.model.named_parameters()}
 
     def _losses(self, examples: Sequence[Example]) -> tuple[Tensor, int]:
-        """Sum of -log p(target) in nats, and how many targets count."""
+        """The sum of -log p(target) in nats, and the number of targets that count."""
         inputs, targets = collate(examples, self.protocol.loss_on, self.pad)
         logits = self.model(inputs.to(self.device)).flatten(0, 1)
         loss = F.cross_entropy(
@@ -93,5 +93,5 @@ class Tuner:
 
 
 def shuffled(count: int, seed: int, epoch: int) -> list[int]:
-    """0 to count - 1 in the order of an epoch: by hash, so the same with any library."""
+    """0 to count - 1 in the order of an epoch, sorted by hash and so equal with any library."""
     return sorted(range(count), key=lambda i: derived_seed("finetune", seed, epoch, "row", i))

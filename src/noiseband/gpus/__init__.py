@@ -1,7 +1,7 @@
-"""Which of this machine's GPUs a process may use, so that jobs at the same time never share one.
+"""Reserve GPUs of this machine, so that jobs that run at the same time never share one.
 
-No stage knows of this: the command line reserves devices before a stage is imported, and CUDA then
-shows the stage those devices alone. Which one a job gets decides none of its bits.
+The stages do not know about this: the command line reserves devices before it imports a stage, and
+CUDA then shows the stage only those devices. The choice of device changes no bit of a result.
 """
 
 from noiseband.gpus.devices import visible

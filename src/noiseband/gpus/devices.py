@@ -1,9 +1,9 @@
-"""The names of the GPUs that this process may use.
+"""Find the names of the GPUs that this process may use.
 
-CUDA itself is asked, in a process of its own, because it reads `CUDA_VISIBLE_DEVICES` once and for
-all when it is first used. So every spelling of that variable means here what it means to CUDA
-(numbers in whatever order, UUIDs, their beginnings), and two spellings of one device have one name.
-This file is also that process's program: it imports nothing but the standard library.
+CUDA itself is asked, in a separate process, because it reads `CUDA_VISIBLE_DEVICES` only once, when
+it is first used. That variable therefore has the same meaning here as for CUDA (numbers in any
+order, UUIDs, their prefixes), and two spellings of one device give one name. This file is also the
+program of that process, so it imports only the standard library.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ import uuid
 from itertools import takewhile
 
 OURS = "NOISEBAND_GPUS"
-"""Names to hand out instead of what CUDA shows, joined by commas; empty: hand out nothing."""
+"""Variable with names to use instead of CUDA's, joined by commas; if empty, none is reserved."""
 CUDAS = "CUDA_VISIBLE_DEVICES"
 LIBRARY = "libcuda.so.1"
 
 
 def visible() -> list[str]:
-    """Names of the devices, in CUDA's order, as `CUDA_VISIBLE_DEVICES` takes them.
+    """The names of the devices in CUDA's order, as `CUDA_VISIBLE_DEVICES` accepts them.
 
-    Empty where there are none: no driver, no GPU, or `CUDA_VISIBLE_DEVICES` hides them all.
+    Empty if there is no driver or no GPU, or if `CUDA_VISIBLE_DEVICES` hides them all.
     """
     if OURS in os.environ:
         return _names(OURS)
-    # Of several MIG instances CUDA shows a process but the first.
+    # CUDA shows a process only the first of several MIG instances, so it is not asked.
     instances = list(takewhile(lambda name: name.startswith("MIG-"), _names(CUDAS)))
     if instances:
         return instances
     try:
-        ctypes.CDLL(LIBRARY)  # loaded, not yet used: that there is none costs no process
+        ctypes.CDLL(LIBRARY)  # if there is no driver, this saves starting a process
     except OSError:
         return []
     asked = subprocess.run([sys.executable, "-I", __file__], capture_output=True, text=True)
@@ -42,7 +42,7 @@ def visible() -> list[str]:
 
 
 def show(devices: list[str]) -> None:
-    """Have CUDA show this process, and those that it starts, these devices alone."""
+    """Have CUDA show only these devices to this process and its children."""
     os.environ[CUDAS] = ",".join(devices)
     if OURS in os.environ:
         os.environ[OURS] = os.environ[CUDAS]
@@ -53,9 +53,9 @@ def _names(variable: str) -> list[str]:
 
 
 def _ask_cuda() -> list[str]:
-    """UUIDs of what the driver shows (CUDA Driver API, "Device Management").
+    """The UUIDs of the devices that the driver shows (CUDA Driver API, "Device Management").
 
-    Raises RuntimeError where the driver does not answer; without a device it says so by an error.
+    Raises RuntimeError if the driver returns an error, as it does without a device.
     """
     cuda = ctypes.CDLL(LIBRARY)
 
@@ -76,7 +76,7 @@ def _ask_cuda() -> list[str]:
     for index in range(count.value):
         device = ctypes.c_int()
         call("cuDeviceGet", ctypes.byref(device), index)
-        # The second version tells a MIG instance, the first one the GPU that it is a part of.
+        # The second version names a MIG instance; the first one names the GPU it is a part of.
         whole, own = identity("cuDeviceGetUuid", device), identity("cuDeviceGetUuid_v2", device)
         names.append(f"GPU-{whole}" if own == whole else f"MIG-{own}")
     return names

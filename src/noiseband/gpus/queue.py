@@ -1,13 +1,13 @@
-"""Distinct GPUs for each of several jobs, by lock files.
+"""Give each of several jobs its own GPUs, with lock files.
 
-A folder of this machine and user holds a file for each device and one for each waiting process.
-Whoever uses a device holds a shared lock on its file, whoever waits an exclusive one on its ticket:
-locks of the system (flock), which end with their process, however it ends. A device may be taken
-when its file can be locked exclusively, that is, when nobody who uses it lives.
+A folder for each user on this machine has one file for each device and one ticket for each waiting
+process. A process holds a shared lock on the file of each device that it uses, or an exclusive lock
+on its ticket while it waits. The locks are flock's, which end with the process, however it ends. A
+device is free if its file can be locked exclusively, that is, if no living process uses it.
 
-Tickets are served in order, and all of a job's devices are taken at once or none: nobody holds some
-and waits for more, so nothing can block for ever; and a job that wants several is not overtaken by
-those that want one. Jobs that may use different devices do not wait for each other.
+Tickets are served in order, and a job takes all of its devices at once or none. No job holds some
+devices while it waits for more, so there is no deadlock, and a job that wants several is not
+overtaken by jobs that want one. Jobs that may use different devices do not wait for each other.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ from noiseband.gpus.devices import CUDAS, OURS, show, visible
 
 FOLDER = "NOISEBAND_GPU_LOCKS"
 POLL = 0.5
-"""Seconds between two looks of a process that waits."""
+"""Seconds between two checks of a waiting process."""
 
 _held: list[TextIO] = []
-"""Locks that this process holds for as long as it lives."""
+"""The locks that this process holds until it ends."""
 
 
 def reserve(count: int, job: str) -> list[str]:
-    """Wait for `count` GPUs that no other job uses, and have CUDA show this process these alone.
+    """Wait for `count` GPUs that no other job uses, and have CUDA show only these to this process.
 
-    To be called before CUDA is used. The devices are given back when the process ends. Without
-    any GPU nothing happens.
+    Call this before CUDA is used. The devices are released when the process ends. Without any GPU
+    nothing happens.
 
     Args:
-        count: devices wanted.
-        job: what the others are told of this process.
+        count: the number of devices.
+        job: the description of this process that other waiting processes print.
 
     Returns:
         The names of the devices.
 
     Raises:
-        UserError: there are some, but fewer than `count`; the folder of locks is another user's.
+        UserError: there are GPUs, but fewer than `count`; or another user owns the lock folder.
     """
     devices = visible()
     if not devices:
@@ -76,9 +76,9 @@ def reserve(count: int, job: str) -> list[str]:
 
 
 def announce(job: str) -> None:
-    """Let others know that this process uses its device: one of several that torchrun started.
+    """Mark the device of this process, one of several that torchrun started, as in use.
 
-    It takes what its launcher gave it, the device of its local rank, and does not wait.
+    The process uses the device of its local rank and does not wait.
     """
     devices, rank = visible(), int(os.environ["LOCAL_RANK"])
     if rank < len(devices):
@@ -89,11 +89,11 @@ def announce(job: str) -> None:
 
 @dataclass(frozen=True)
 class _Ticket:
-    """A place in the queue: a file that is locked for as long as its process waits."""
+    """A place in the queue: a file that is locked while its process waits."""
 
     number: int
     devices: list[str]
-    """That will do."""
+    """The devices that the job may use."""
     job: str
     path: Path
     file: TextIO
@@ -110,13 +110,13 @@ class _Ticket:
             return cls(number, devices, job, path, file)
 
     def ahead(self) -> Iterator[str]:
-        """Jobs that drew before this one, live, and may want what it wants. Behind the door."""
+        """The living jobs ahead of this one that may use the same devices. Call behind the door."""
         for path in sorted(self.path.parent.glob("ticket-*"), key=_number):
             if _number(path) >= self.number:
                 return
             with open(path, encoding="utf-8") as other:
                 if _locked(other, fcntl.LOCK_SH):
-                    path.unlink()  # its process has died
+                    path.unlink()  # its process has ended
                     continue
                 job, *devices = other.read().split("\n")
             if set(devices) & set(self.devices):
@@ -128,7 +128,7 @@ class _Ticket:
 
 
 def _take(folder: Path, devices: Sequence[str], count: int, job: str) -> list[str]:
-    """Lock `count` devices, or none. Behind the door."""
+    """Lock `count` devices, or none. Call behind the door."""
     free: dict[str, TextIO] = {}
     for device in devices:
         file = _device_file(folder, device)
@@ -145,7 +145,7 @@ def _take(folder: Path, devices: Sequence[str], count: int, job: str) -> list[st
 
 
 def _users(folder: Path, devices: Sequence[str]) -> list[str]:
-    """Jobs that use the devices. Behind the door."""
+    """The jobs that use the devices. Call behind the door."""
     jobs = {}
     for device in devices:
         with _device_file(folder, device) as file:
@@ -155,7 +155,7 @@ def _users(folder: Path, devices: Sequence[str]) -> list[str]:
 
 
 def _use(file: TextIO, job: str) -> None:
-    """Hold the device's lock, shared, to the end of this process. Behind the door."""
+    """Hold a shared lock on the device until this process ends. Call behind the door."""
     fcntl.flock(file, fcntl.LOCK_SH)
     file.seek(0)
     file.truncate()
@@ -169,12 +169,12 @@ def _device_file(folder: Path, device: str) -> TextIO:
 
 
 def _open(path: Path) -> TextIO:
-    """To read, lock and write anew; made if need be, never emptied."""
+    """Open a file to read, lock and rewrite it; it is created if necessary, but not truncated."""
     return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8")
 
 
 def _locked(file: TextIO, kind: int) -> bool:
-    """Lock the file if that needs no waiting."""
+    """Lock the file if possible without waiting; return whether it is locked."""
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -184,7 +184,7 @@ def _locked(file: TextIO, kind: int) -> bool:
 
 @contextmanager
 def _door(folder: Path) -> Iterator[None]:
-    """One process at a time looks at the folder or changes it."""
+    """Let only one process at a time read or change the folder."""
     with open(folder / "door", "a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -195,24 +195,24 @@ def _number(ticket: Path) -> int:
 
 
 def _open_folder() -> Path:
-    """The folder of the locks, made if need be.
+    """The folder of the locks, created if necessary; it must belong to this user.
 
-    Not in TMPDIR or XDG_RUNTIME_DIR: the first may differ between a user's jobs, the second goes
-    when its user logs out. That it is this user's own is checked.
+    It is not in TMPDIR, which may differ between a user's jobs, nor in XDG_RUNTIME_DIR, which is
+    removed when the user logs out.
     """
     folder = Path(os.environ.get(FOLDER) or f"/tmp/noiseband-gpus-{os.getuid()}")  # nosec B108
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-        raise UserError(f"{folder} is not yours; remove it, or give another folder by {FOLDER}")
-    # A folder that is locked is left alone by systemd, which removes old files from /tmp.
+        raise UserError(f"{folder} is not yours; remove it, or set {FOLDER} to another folder")
+    # systemd removes old files from /tmp, but not folders that are locked.
     descriptor = os.open(folder, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_SH)
     return folder
 
 
 def _tell(count: int, users: Sequence[str], ahead: Sequence[str]) -> None:
-    """Say for whom this process waits."""
+    """Print the jobs that this process waits for."""
     text = f"noiseband: waiting for {'a GPU' if count == 1 else f'{count} GPUs'}"
     text += f"; in use by {', '.join(users)}" if users else ""
     text += f"; in the queue before it {', '.join(ahead)}" if ahead else ""
-    print(f"{text} (not to wait: {OURS}=)", file=sys.stderr, flush=True)
+    print(f"{text} (set {OURS}= to not wait)", file=sys.stderr, flush=True)

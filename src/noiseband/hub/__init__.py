@@ -1,1 +1,1 @@
-"""What comes from the Hugging Face Hub, and the names that its models use."""
+"""Import from and publish to the Hugging Face Hub, in the format that its models use."""

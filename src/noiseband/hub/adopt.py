@@ -1,4 +1,4 @@
-"""A published run in the place of a study's own run, where nothing tells the two apart."""
+"""Import a published run in place of training it, if it is the study's run to the bit."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ from noiseband.terminal import one_line
 from noiseband.train.flat import FlatParameters
 
 FILES = ("trace.parquet", "samples.jsonl", "model.json", "timing.json", "provenance.json")
-"""What training leaves beside recipe and weights."""
+"""The files that training writes besides the recipe and the weights."""
 
 
 def adopt(study: Study, run: Run, found: Import) -> Path:
     """Write the published run's files where the study's own training would have left them.
 
-    The study then goes on as if it had trained the run: it is evaluated, a baseline of verdicts if
-    it is one, and not trained. For that its recipe must be the run's to the digest, and the tokens,
-    vocabulary and initial weights it read those of this study.
+    The study then continues as if it had trained the run itself. This requires that the recipes
+    have the same digest, and that the tokens, the vocabulary and the initial weights that the
+    published run read are those of this study.
 
     Returns:
         The run's folder.
 
     Raises:
-        UserError: something is not the same, or the run is there already; then nothing is written.
-        NotMadeError: inputs of the run are not there yet, to be compared.
+        UserError: something differs, or the run exists already; then nothing is written.
+        NotMadeError: the inputs of the run, which are compared, do not exist yet.
     """
     folder, records = study.paths.run(run.name), found.records
     source = f"{found.source.repo}: noiseband"
     if run.repeat_of is not None:
-        raise UserError(f"--run {run.name}: is there to be trained afresh; leave --run out")
+        raise UserError(f"--run {run.name}: a repeat must be trained afresh; leave --run out")
     if (folder / WEIGHTS).exists():
         raise UserError(f"{folder} has a trained run already; remove it first: rm -r {folder}")
     for name in ("recipe.json", "model.json", "provenance.json"):
         if name not in records:
-            raise UserError(f"{source}/{name}: not there; only a run that noiseband published fits")
+            raise UserError(f"{source}/{name}: missing; choose a run that noiseband published")
     _same_recipe(run, records["recipe.json"], source)
     _same_inputs(study, run, found.record("provenance.json", "inputs"), source)
     with tempfile.TemporaryDirectory(prefix="noiseband-import-") as scratch:
@@ -63,7 +63,7 @@ def adopt(study: Study, run: Run, found: Import) -> Path:
         for name, path in files.items():
             with atomic(folder / name) as temporary:
                 temporary.write_bytes(path.read_bytes())
-    # The name and what it changes are this study's own words.
+    # The run's name and description come from this study, not from the published one.
     recipe = TrainParams.of(study, run).model_dump(exclude={"samples", "checkpoints"})
     write_json(folder / "recipe.json", {**recipe, "digest": run.recipe.digest})
     with atomic(folder / WEIGHTS) as temporary:
@@ -77,7 +77,7 @@ def _same_recipe(run: Run, card: dict[str, Any], source: str) -> None:
     recipe = card.get("recipe")
     changes = differing_keys(run.recipe.model_dump(), recipe if isinstance(recipe, dict) else {})
     raise UserError(
-        f"{source}/recipe.json: not the recipe of {run.name}: "
+        f"{source}/recipe.json: differs from the recipe of {run.name}: "
         f"{one_line('; '.join(changes)) or 'its digest'}"
     )
 
@@ -94,7 +94,7 @@ def _same_inputs(study: Study, run: Run, digests: dict[str, Any], source: str) -
             raise NotMadeError(path)
         if (own := artefact_digest(path)) != digests.get(name):
             raise UserError(
-                f"{source}/provenance.json: the run read other {name} than {path}: "
+                f"{source}/provenance.json: the digest of {name} is not that of {path}: "
                 f"{one_line(str(digests.get(name)))}, not {own}"
             )
 
@@ -103,7 +103,7 @@ def _same_outputs(files: dict[str, Path], digests: dict[str, Any], source: str) 
     for name, path in files.items():
         if name in digests and (own := artefact_digest(path)) != digests[name]:
             raise UserError(
-                f"{source}/{name}: has the digest {own}, not the one of provenance.json"
+                f"{source}/{name}: has the digest {own}, not the one in provenance.json"
             )
 
 
@@ -114,12 +114,14 @@ def _weights(file: Path, run: Run, found: Import) -> dict[str, Tensor]:
     except SafetensorError as error:
         raise UserError(f"{source}: not a safetensors file ({error})") from None
     if (own := digest(weights)) != found.source.weights_sha256:
-        raise UserError(f"{source}: has weights of digest {own}, not those of noiseband/model.json")
+        raise UserError(
+            f"{source}: its weights have the digest {own}, not the one in noiseband/model.json"
+        )
     return weights
 
 
 def _ends_with(trace: Path, weights: dict[str, Tensor], run: Run, source: str) -> None:
-    """The trace's last checksum must be that of the weights."""
+    """Raise UserError unless the trace's last checksum is that of the weights."""
     last = read_rows(trace)[-1]
     flat = FlatParameters(empty_model(run.model, fused=True), weights, torch.device("cpu"))
     if (last.step + 1, last.weights_checksum) != (run.recipe.steps, flat.checksum()):
@@ -128,6 +130,6 @@ def _ends_with(trace: Path, weights: dict[str, Tensor], run: Run, source: str) -
 
 def _fetched(found: Import, name: str, scratch: Path) -> Path:
     assert found.source.repo is not None
-    assert found.source.revision is not None  # an import is of a repository, and pinned
+    assert found.source.revision is not None  # an import always has a repository and a pin
     fetch_file(found.source.repo, found.source.revision, name, scratch / name)
     return scratch / name

@@ -1,4 +1,4 @@
-"""The model card: what the run's files and the study's tables say of it, as Markdown."""
+"""The model card: a Markdown page about a run, written from its files and the study's tables."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ VARIED = {
     "train_only": "the training seed alone",
     "init_only": "the seed of the initial weights alone",
 }
-"""Noise components by what differs between their runs."""
+"""For each noise component, what differs between its runs."""
 SAMPLE = 500
-"""Characters of the last sample that are shown."""
+"""The number of characters of the last sample that are shown."""
 
 
 def card_text(study: Study, run: Run, repo: str, licence: str) -> str:
     """The card of a finished run. Equal files give equal text.
 
-    Raises UserError where a file of the run is missing, or the tables are of another training.
+    Raises UserError if a file of the run is missing, or the tables describe another training.
     """
     folder = study.paths.run(run.name)
     provenance, digests = json_file(folder / "provenance.json"), json_file(folder / "model.json")
@@ -72,18 +72,18 @@ def card_text(study: Study, run: Run, repo: str, licence: str) -> str:
 
 
 def standing(study: Study, run: Run, weights_sha256: str) -> list[str]:
-    """What the study says of the run's recipe, in sentences of Markdown.
+    """The study's verdict on the run's recipe, as sentences of Markdown.
 
-    Raises UserError where the tables were made from other weights.
+    Raises UserError if the tables were made from other weights.
     """
     tables = study.paths.tables
     if not (tables / "runs.csv").is_file():
-        return ["**No verdict:** this study's tables are not made, so nothing is said of noise."]
+        return ["**No verdict:** this study has no tables yet, so its noise is unknown."]
     rows = read_rows(tables / "runs.csv", RunRow)
     row = next((row for row in rows if row.run == run.name), None)
     if row is None or row.weights_sha256 != weights_sha256:
         raise UserError(
-            f"{tables / 'runs.csv'}: is not of this training of {run.name}; make it again: "
+            f"{tables / 'runs.csv'}: describes another training of {run.name}; make it again: "
             f"snakemake {tables / 'runs.csv'}"
         )
     verdicts = read_rows(tables / "verdicts.csv", VerdictRow)
@@ -93,7 +93,7 @@ def standing(study: Study, run: Run, weights_sha256: str) -> list[str]:
         return noise
     found = next((one for one in verdicts if one.intervention == run.intervention), None)
     if found is None:
-        return ["**No verdict:** the study judges this recipe as part of its design alone.", *noise]
+        return ["**No verdict:** this recipe is only a part of the study's design.", *noise]
     return [*_verdict(found, rows, study.config.alpha), *noise]
 
 
@@ -108,30 +108,30 @@ def _verdict(row: VerdictRow, rows: Sequence[RunRow], alpha: float) -> list[str]
     said.append(
         f"That rests on {counts} and {row.degrees_of_freedom} degrees of freedom; the interval "
         f"({1 - alpha:.0%}) and p = {words.p_text(row.p_value)} hold for all changes of the study "
-        "together. It is said of the change, over all of its runs, not of these weights alone."
+        "together. The verdict is about the change, over all of its runs, not about these weights."
     )
     return said
 
 
 def _band(rows: Sequence[VerdictRow], alpha: float) -> list[str]:
-    """How far single runs fall from the mean of their recipe, where the study can tell."""
+    """The sentence about the noise band; nothing if the study cannot estimate it."""
     half = inference.band_half_width(rows, alpha)
     if half is None:
         return []
     return [
-        f"**Noise band: ±{words.fixed(half, words.decimals_of(half))}.** By the study's one model, "
-        f"{1 - alpha:.0%} of single runs of one recipe fall that near to its mean: another run's "
-        "loss within the band is no sign of a better or a worse recipe."
+        f"**Noise band: ±{words.fixed(half, words.decimals_of(half))}.** By the study's model, "
+        f"{1 - alpha:.0%} of the single runs of a recipe fall this close to its mean: another "
+        "run's loss within the band is no sign of a better or a worse recipe."
     ]
 
 
 def _noise(rows: Sequence[NoiseRow], alpha: float) -> list[str]:
-    """How much baseline runs scatter, or that nobody knows."""
+    """The sentences about how much baseline runs scatter, or that this is unknown."""
     known = [row for row in rows if row.sd is not None and row.component in VARIED]
     if not known:
         return [
-            "**Noise unknown:** not enough runs. The baseline was not run twice with other seeds, "
-            "so a difference of this loss from another says nothing by itself."
+            "**Noise unknown:** not enough runs. The baseline was not run with two different "
+            "seeds, so a difference between this loss and another says nothing by itself."
         ]
     lines = []
     for row in known:
@@ -161,14 +161,14 @@ def _last(samples: list[dict[str, Any]]) -> dict[str, str] | None:
     if not samples:
         return None
     one = samples[-1]
-    # The end-of-text token is told from the text around it by its name.
+    # The end-of-text token gets another name, so that it stands out from the text around it.
     text = str(one["text"])[:SAMPLE].replace(END_OF_TEXT, "[end of text]")
     return {"prompt": str(one["prompt"]), "text": text}
 
 
 def _data(study: Study, corpus: str) -> list[str]:
-    """A line for each source of the corpus, its licence with it."""
-    # Tokens that others made have no documents, and say themselves where they come from.
+    """One line for each source of the corpus, with its licence."""
+    # A pretokenised corpus has no documents: the card of its tokens names the sources.
     card = json_if_any(study.paths.corpus(corpus) / "card.json")
     card = card or json_if_any(study.paths.tokens(corpus) / "card.json") or {}
     lines = []
@@ -188,7 +188,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    # Markdown, not HTML: each filter escapes for the place where its value stands.
+    # This is Markdown, not HTML: each filter escapes its value for the place where it is used.
     jinja.filters |= {
         "inline": markdown.inline,
         "code": markdown.code,

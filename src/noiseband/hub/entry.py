@@ -1,4 +1,4 @@
-"""What others published, as an entry of a study's `pretrained:`, its digests checked."""
+"""Turn a model on the Hub into an entry of a study's `pretrained:`, with checked digests."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ from noiseband.terminal import one_line
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 RECORDS = ("recipe.json", "model.json", "test_loss.json", "provenance.json")
-"""Of `noiseband/`, where the model is a run that noiseband published."""
+"""The files in `noiseband/` that are read if noiseband published the model."""
 
 
 @dataclass(frozen=True)
 class Import:
-    """A model on the Hub that was downloaded and looked at."""
+    """A model from the Hub, downloaded and checked."""
 
     source: Pretrained
-    """The entry, with pinned revision and digests."""
+    """The entry, with its revision and digests pinned."""
     records: dict[str, Any]
-    """Contents of `RECORDS`; empty where noiseband did not publish it."""
+    """The contents of `RECORDS`, by file name; empty if noiseband did not publish the model."""
 
     def record(self, file: str, key: str) -> dict[str, Any]:
-        """A mapping in one of the records; empty where it has none."""
+        """The mapping under a key of a record; empty if there is none."""
         found = self.records.get(file, {}).get(key)
         return found if isinstance(found, dict) else {}
 
     def entry(self) -> dict[str, Any]:
-        """As it is written in a config."""
+        """The entry as it is written in a config."""
         text: dict[str, Any] = self.source.model_dump(exclude_defaults=True, mode="json")
         return text
 
@@ -55,13 +55,13 @@ def import_model(
     """Download a published model, check it, and pin it.
 
     Args:
-        revision: branch, tag or commit; None takes the default branch. The entry has the commit.
-        file: its weights: of a GPT2LMHeadModel, or a safetensors file by the reference's names.
-        heads: attention heads, which weights by the reference's names do not tell.
+        revision: branch, tag or commit; None takes the default branch. The entry pins the commit.
+        file: the weights of a GPT2LMHeadModel, or a safetensors file with the reference's names.
+        heads: number of attention heads, needed only for weights with the reference's names.
 
     Raises:
-        UserError: it cannot be had, is another kind of model, or its weights are not those whose
-            digest was published with it.
+        UserError: the model cannot be downloaded, is of another kind, or its weights do not have
+            the digest that was published with them.
     """
     commit, names = _listed(repo, revision)
     with tempfile.TemporaryDirectory(prefix="noiseband-import-") as scratch:
@@ -88,13 +88,13 @@ def import_model(
             layout: Literal["gpt2", "reference"] = "gpt2"
             model = _shape(config, repo)
             if published := records.get("model.json"):
-                # Its biases are zeros where the run had none.
+                # An export writes zeros for biases that the run did not have.
                 had = "trf_blocks.0.att.W_query.bias" in published.get("tensors", {})
                 model = model.model_copy(update={"qkv_bias": had})
             own = from_gpt2(tensors, model, source)
         else:
             if heads is None:
-                raise UserError(f"{repo}: give --heads: its weights do not tell how many there are")
+                raise UserError(f"{repo}: give --heads: the number cannot be read from its weights")
             layout = "reference"
             model = shape_of(tensors, heads, source)
             own = from_reference(tensors, model, source)
@@ -110,7 +110,7 @@ def import_model(
 
 
 def _listed(repo: str, revision: str | None) -> tuple[str, set[str]]:
-    """The commit that a revision is, and the files there."""
+    """The commit that a revision stands for, and the names of its files."""
     from httpx2 import TransportError
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HFValidationError
@@ -120,7 +120,7 @@ def _listed(repo: str, revision: str | None) -> tuple[str, set[str]]:
         api = HfApi(endpoint=endpoint(), token=token)
         info = api.model_info(repo, revision=revision)
     except HFValidationError as error:
-        raise UserError(f"{repo}: that is no repository; write it as owner/name") from error
+        raise UserError(f"{repo}: that is not a repository; write it as owner/name") from error
     except TransportError as error:
         kind = type(error).__name__
         raise UserError(f"{repo}: the Hub cannot be reached ({kind}); run again") from error
@@ -130,7 +130,7 @@ def _listed(repo: str, revision: str | None) -> tuple[str, set[str]]:
 
 
 def _shape(config: dict[str, Any], repo: str) -> Model:
-    """Of a GPT2LMHeadModel, with biases, which it always has."""
+    """The shape of a GPT2LMHeadModel, which always has biases."""
     try:
         values = {ours: config.get(theirs, DEFAULTS.get(theirs)) for theirs, ours in FIELDS.items()}
         model = Model(**values, qkv_bias=True, dropout=0.0)
@@ -151,14 +151,14 @@ def _json(path: Path, source: str) -> dict[str, Any]:
 
 
 def complaints(study: Study, name: str, found: Import) -> list[str]:
-    """Why the study cannot take the model as a row of that name, if so."""
+    """The reasons why the study cannot take the model as a row with this name; empty if it can."""
     corpus = study.config.recipe.data.corpus
     tokenizer = study.config.corpora[corpus].tokenizer
     said = [
         str(one) for one in check_pretrained(study.config.recipe, tokenizer, {name: found.source})
     ]
     if name in study.models:
-        said.append(f"{name}: the study has a model of that name; give another one with --name")
+        said.append(f"{name}: the study has a model of this name; give another one with --name")
     own = study.paths.vocabulary(corpus)
     theirs = found.record("provenance.json", "inputs").get("vocabulary")
     if theirs is not None and own.is_file() and artefact_digest(own) != theirs:

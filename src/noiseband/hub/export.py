@@ -1,4 +1,4 @@
-"""A trained model as a folder that `transformers` loads without code of ours: a GPT2LMHeadModel."""
+"""Export a trained model as a GPT2LMHeadModel, which `transformers` loads without our code."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ FILES = (
     "tokenizer_config.json",
     "model.safetensors",
 )
-"""What an export is made of, the weights last."""
+"""The files of an export; the weights are written last."""
 
 
 def write_export(weights: Path, model: Model, vocabulary: Path, out: Path) -> None:
     """Write `FILES` into `out`; equal inputs give equal bytes.
 
-    Biases that the model lacks are zeros there, query, key and value are one projection, linear
-    layers are transposed, and a head of its own stays one (`tie_word_embeddings: false`).
+    Biases that the model does not have become zeros, query, key and value become one projection,
+    linear layers are transposed, and an untied head stays untied (`tie_word_embeddings: false`).
 
     Args:
-        weights: safetensors file with the parameters by the reference's names, float32.
-        model: its shape; `dropout` becomes the three probabilities of GPT-2's config.
-        vocabulary: rank file of its tokens.
-        out: folder; files of these names are replaced.
+        weights: safetensors file with the parameters under the reference's names, float32.
+        model: the model's shape; `dropout` becomes the three probabilities of GPT-2's config.
+        vocabulary: rank file of the model's tokens.
+        out: folder; files with these names are replaced.
 
     Raises:
-        UserError: the weights are not of this model, or the vocabulary is of another size.
+        UserError: the weights do not fit the model, or the vocabulary has another size.
     """
     try:
         tensors = load_file(intact(weights))
@@ -46,19 +46,19 @@ def write_export(weights: Path, model: Model, vocabulary: Path, out: Path) -> No
         raise UserError(f"{weights}: not a readable safetensors file ({error})") from None
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if odd := sorted(found.items() ^ parameter_shapes(model).items()):
-        raise UserError(f"{weights}: not weights of this model: {odd[0][0]} does not fit its shape")
+        raise UserError(f"{weights}: not weights of this model: {odd[0][0]} does not fit")
     end = write_tokenizer(vocabulary, model.context, out)
     if end + 1 != model.vocabulary:
         raise UserError(
-            f"{vocabulary}: has {end + 1:,} token ids, the model {model.vocabulary:,}; give the "
-            "vocabulary that the model was trained with"
+            f"{vocabulary}: has {end + 1:,} token ids, but the model has {model.vocabulary:,}; "
+            "give the vocabulary that the model was trained with"
         )
     ends = {"bos_token_id": end, "eos_token_id": end}
     dropout = dict.fromkeys(("attn_pdrop", "embd_pdrop", "resid_pdrop"), model.dropout)
     config = {
         "architectures": ["GPT2LMHeadModel"],
         **config_of(model),
-        "n_ctx": model.context,  # the old name of n_positions, which llama.cpp's converter reads
+        "n_ctx": model.context,  # llama.cpp's converter reads this old name of n_positions
         **dropout,
         **ends,
         "dtype": "float32",

@@ -1,7 +1,7 @@
-"""GPT-2 by two sets of names: those of `transformers`' GPT2LMHeadModel, and the reference's.
+"""Convert between the names of `transformers`' GPT2LMHeadModel ("theirs") and the reference's.
 
-One table each for tensors and for config.json serves both directions. Their linear layers store
-weights as (in, out), ours as (out, in); their `c_attn` holds query, key and value side by side.
+One table for tensors and one for config.json serve both directions. Their linear layers store
+weights as (in, out), ours as (out, in); their `c_attn` concatenates query, key and value.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ LAYERS = {
     "ff.layers.0": "mlp.c_fc",
     "ff.layers.2": "mlp.c_proj",
 }
-"""Modules of a block, ours to theirs, but for query, key and value."""
+"""Our modules of a block and theirs, except query, key and value."""
 BUFFERS = re.compile(r"transformer\.h\.\d+\.attn\.(bias|masked_bias)")
-"""The causal mask, which old files hold as if it were a parameter."""
+"""The causal mask, which old files store as if it were a parameter."""
 
 FIELDS = {
     "vocab_size": "vocabulary",
@@ -40,7 +40,7 @@ FIELDS = {
     "n_layer": "layers",
     "tie_word_embeddings": "tied",
 }
-"""Keys of config.json that say what a field of Model says."""
+"""Keys of config.json, each with the field of Model that it stands for."""
 FIXED = {
     "model_type": "gpt2",
     "activation_function": "gelu_new",
@@ -50,12 +50,12 @@ FIXED = {
     "scale_attn_by_inverse_layer_idx": False,
     "add_cross_attention": False,
 }
-"""Keys of config.json of which our model knows one value."""
+"""Keys of config.json for which our model supports one value only."""
 DEFAULTS = {**FIXED, "tie_word_embeddings": True}
-"""What transformers takes for a key that is not there."""
+"""The values that transformers uses for missing keys."""
 
 Names = tuple[str, tuple[str, ...]]
-"""One of their tensors, and what it is made of with us."""
+"""The name of one of their tensors, and the names of our tensors that it consists of."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +64,15 @@ class Entry:
 
     theirs: str
     ours: tuple[str, ...]
-    """One name; those of query, key and value; or none for biases that are zero with us."""
+    """One name; the names of query, key and value; or none for biases that our model lacks."""
     shape: tuple[int, ...]
-    """Theirs."""
+    """The shape of their tensor."""
     turned: bool
-    """Whether it is ours transposed."""
+    """Whether their tensor is ours transposed."""
 
 
 def table(model: Model) -> list[Entry]:
-    """Every tensor of a GPT2LMHeadModel of this shape, a tied head left out."""
+    """Every tensor of a GPT2LMHeadModel of this shape, without a tied head."""
     shapes = parameter_shapes(model)
     names: list[Names] = [
         (EMBEDDING, ("tok_emb.weight",)),
@@ -93,7 +93,7 @@ def table(model: Model) -> list[Entry]:
 
 
 def _pair(ours: str, theirs: str) -> list[Names]:
-    """Weight and bias of a layer, which a norm calls scale and shift."""
+    """The weight and the bias of a layer; our norms call them scale and shift."""
     mine = ("scale", "shift") if "norm" in ours else ("weight", "bias")
     return [
         (f"{theirs}.{its}", (f"{ours}.{own}",))
@@ -112,7 +112,7 @@ def _entry(
 
 
 def to_gpt2(weights: Mapping[str, Tensor], model: Model) -> dict[str, Tensor]:
-    """Our parameters, by the reference's names, as GPT2LMHeadModel's; a tied head is left out."""
+    """Convert our parameters to GPT2LMHeadModel's; a tied head is left out."""
     found = {}
     for entry in table(model):
         if not entry.ours:
@@ -124,10 +124,10 @@ def to_gpt2(weights: Mapping[str, Tensor], model: Model) -> dict[str, Tensor]:
 
 
 def from_gpt2(tensors: Mapping[str, Tensor], model: Model, source: str) -> dict[str, Tensor]:
-    """GPT2LMHeadModel's tensors as our parameters, float32, each in memory of its own.
+    """Convert GPT2LMHeadModel's tensors to our parameters: float32, each in its own memory.
 
-    Names with and without the prefix `transformer.` are known, buffers ignored. Raises UserError,
-    which begins with `source`, for tensors that are missing, unknown, or of another shape.
+    Names may have the prefix `transformer.` or not, and buffers are ignored. Raises UserError,
+    whose text begins with `source`, for tensors that are missing, unknown or of another shape.
     """
     theirs = {_full(name): tensor for name, tensor in tensors.items()}
     theirs = {name: tensor for name, tensor in theirs.items() if not BUFFERS.fullmatch(name)}
@@ -136,7 +136,7 @@ def from_gpt2(tensors: Mapping[str, Tensor], model: Model, source: str) -> dict[
         _must(torch.equal(head, theirs.get(EMBEDDING, head[:0])), source, [HEAD], "is not tied")
     names = {entry.theirs for entry in entries}
     _must(names <= theirs.keys(), source, sorted(names - theirs.keys()), "is missing")
-    _must(theirs.keys() <= names, source, sorted(theirs.keys() - names), "has no place in it")
+    _must(theirs.keys() <= names, source, sorted(theirs.keys() - names), "is unknown")
     parameters: dict[str, Tensor] = {}
     for entry in entries:
         value = theirs[entry.theirs]
@@ -163,28 +163,28 @@ def _must(holds: bool, source: str, names: Sequence[str], what: str) -> None:
     if not holds:
         more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
         raise UserError(
-            f"{source}: not the GPT2LMHeadModel that the study says: {names[0]} {what}{more}"
+            f"{source}: not the GPT2LMHeadModel that the study describes: {names[0]} {what}{more}"
         )
 
 
 def config_of(model: Model) -> dict[str, Any]:
-    """What config.json says of a model of this shape, but for names of token ids."""
+    """The config.json of a model of this shape, without token ids."""
     return {**FIXED, **{key: getattr(model, field) for key, field in FIELDS.items()}}
 
 
 def check_config(config: Mapping[str, Any], model: Model, source: str) -> None:
-    """Raises UserError where a config.json is not that of our model with this shape."""
+    """Raise UserError if a config.json does not describe our model with this shape."""
     for key, wanted in config_of(model).items():
         found = config.get(key, DEFAULTS.get(key))
         if key == "n_inner" and found == 4 * model.width:
             continue
         if found != wanted:
-            remedy = "our model knows no other"
+            remedy = "our model supports no other value"
             if key in FIELDS:
                 remedy = f"the study has model.{FIELDS[key]}: {_text(wanted)}; write {_text(found)}"
             raise UserError(f"{source}: {key} is {_text(found)}, not {_text(wanted)}: {remedy}")
 
 
 def _text(value: Any) -> str:
-    """As it is written in JSON and YAML."""
+    """The value as it is written in JSON and YAML."""
     return json.dumps(value)

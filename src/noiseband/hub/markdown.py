@@ -1,4 +1,4 @@
-"""Text that models and strangers wrote, as Markdown that shows it and does nothing else."""
+"""Escape untrusted text for Markdown, so that it is shown as text and nothing else."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import re
 from noiseband.report.sanitize import plain
 
 _MARKS = re.compile(r"[\\`*_{}\[\]<>#|~&$@]|^[-+=]|^\d+(?=[.)])|(?<=:)/(?=/)|(?<=www)\.")
-"""What has a meaning in Markdown: everywhere, at the start of a line, or in an address."""
+"""Characters with a meaning in Markdown: anywhere, at the start of a line, or in an address."""
 
 
 def inline(text: object) -> str:
-    """One line of text in which nothing is a mark, a link or HTML."""
+    """One line of text without any markup, link or HTML."""
     return _MARKS.sub(lambda found: _escaped(found.group()), plain(str(text)))
 
 
@@ -20,7 +20,7 @@ def _escaped(mark: str) -> str:
 
 
 def code(text: object) -> str:
-    """One line of code, in a cell of a table too."""
+    """One line of code; it may be used in a table cell."""
     line = plain(str(text)).replace("|", r"\|")
     if not line:
         return ""
@@ -30,12 +30,12 @@ def code(text: object) -> str:
 
 
 def block(text: object) -> str:
-    """A block of code that no line within it can end."""
+    """A block of code that no line inside it can end."""
     body = "\n".join(plain(line) for line in str(text).split("\n"))
     fence = "`" * max(3, _longest(body) + 1)
     return f"{fence}text\n{body}\n{fence}"
 
 
 def _longest(text: str) -> int:
-    """Backticks in a row."""
+    """The length of the longest sequence of backticks."""
     return max(map(len, re.findall("`+", text)), default=0)

@@ -1,4 +1,4 @@
-"""Weights that others trained, as a model of this study."""
+"""Convert pretrained weights to a model of this study."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 def write_pretrained(params: PretrainedParams, out: Path) -> None:
-    """Write model.safetensors, its digests `model.json`, and `pretrained.json` into `out`.
+    """Write `model.safetensors`, its digests `model.json`, and `pretrained.json` into `out`.
 
-    The last says where the weights come from: repository, revision, SHA-256 of the file. Positions
-    beyond `params.context` are left out, so that the model sees what the study's runs see.
-    Raises UserError for files that cannot be had and those that are not of the model asked for.
+    `pretrained.json` says where the weights come from: repository, revision, and the SHA-256 of
+    the file. Positions beyond `params.context` are dropped, so that the model sees as much text as
+    the study's runs. Raises UserError if a file is unavailable or does not fit the model.
     """
     read = from_gpt2 if params.layout == "gpt2" else from_reference
     with _files(params, out / ".source") as folder:
@@ -39,19 +39,20 @@ def write_pretrained(params: PretrainedParams, out: Path) -> None:
         found = _sha256(file)
         if params.sha256 not in (None, found):
             raise UserError(
-                f"{source}: {params.file} has SHA-256 {found}, not {params.sha256}; correct one "
-                "of them"
+                f"{source}: {params.file} has SHA-256 {found}, not {params.sha256}; correct "
+                "`sha256`, or get the right file"
             )
         weights = read(_tensors(file), params.model, f"{source}: {params.file}")
     if params.weights_sha256 and (own := digest(weights)) != params.weights_sha256:
         raise UserError(
-            f"{source}: {params.file} has weights of digest {own}, not {params.weights_sha256}; "
+            f"{source}: the weights in {params.file} have the digest {own}, not "
+            f"{params.weights_sha256}; "
             "correct `weights_sha256`, or ask who published them"
         )
     for name, weight in weights.items():
         if not weight.isfinite().all():
             raise UserError(
-                f"{source}: {params.file}: {name} holds numbers that are not finite; leave the "
+                f"{source}: {params.file}: {name} has values that are not finite; leave the "
                 "model out, or ask who published it"
             )
     weights["pos_emb.weight"] = weights["pos_emb.weight"][: params.context].clone()
@@ -72,10 +73,10 @@ def write_pretrained(params: PretrainedParams, out: Path) -> None:
 
 @contextmanager
 def _files(params: PretrainedParams, scratch: Path) -> Iterator[Path]:
-    """The folder of config.json and the weights; those of a repository are downloaded.
+    """The folder with config.json and the weights; files of a repository are downloaded first.
 
-    `scratch` goes away afterwards. It has one name, so that the next start removes what one that
-    was killed has left.
+    `scratch` is removed afterwards. Its name is fixed, so that the next start also removes what a
+    killed process left there.
     """
     if params.repo is None:
         yield Path(str(params.path))
@@ -95,7 +96,7 @@ def _config(path: Path) -> dict[str, object]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror}; `path` names the model's folder") from error
+        raise UserError(f"{path}: {error.strerror}; set `path` to the model's folder") from error
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not JSON ({error})") from error
     if not isinstance(config, dict):
@@ -107,7 +108,7 @@ def _sha256(path: Path) -> str:
     try:
         return file_sha256(path)
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror}; `path` names the model's folder") from error
+        raise UserError(f"{path}: {error.strerror}; set `path` to the model's folder") from error
 
 
 def _tensors(path: Path) -> dict[str, torch.Tensor]:

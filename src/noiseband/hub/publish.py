@@ -1,4 +1,4 @@
-"""A finished run as a folder for the Hub: export, card, and what it takes to check them."""
+"""Write a finished run as a folder for the Hub: export, card, and the files that verify them."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ RECORDS = (
     "timing.json",
     "provenance.json",
 )
-"""Files of a run that go along, into `noiseband/`."""
+"""Files of a run that are copied to `noiseband/`."""
 CONFIG = "config.json"
-"""The resolved study beside them, which makes the run again."""
+"""The resolved study, which trains the run again; also in `noiseband/`."""
 UNRELATED = {"results", "machine", "pretrained", "finetuning", "judge"}
-"""Sections of the study without a say in a run, some of which name places on a disk."""
+"""Sections of the study that cannot change a run; some contain local paths."""
 
 
 def published_files() -> tuple[str, ...]:
-    """Names in the repository, in the order in which they are shown."""
+    """The names of the files in the repository, in the order in which they are shown."""
     records = (f"noiseband/{name}" for name in (CONFIG, *RECORDS))
     return ("README.md", *export.FILES, *records)
 
@@ -38,7 +38,7 @@ def published_files() -> tuple[str, ...]:
 def write_publication(study: Study, run: Run, repo: str, licence: str, out: Path) -> None:
     """Write all of `published_files` into `out`; equal results give equal bytes.
 
-    Raises UserError where a file of the run is missing, or the study's tables are of another one.
+    Raises UserError if a file of the run is missing, or the tables describe another training.
     """
     folder = study.paths.run(run.name)
     vocabulary = study.paths.vocabulary(run.corpus)

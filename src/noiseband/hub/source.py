@@ -1,4 +1,4 @@
-"""What a person names when a trained model is to go elsewhere: where its files are."""
+"""Find the files of a trained model that is to be exported or published, by the model's name."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ class Source:
     model: Model
     weights: Path
     vocabulary: Path
-    """Rank file of the tokens that it was trained on."""
+    """Rank file of the model's vocabulary."""
 
 
 def find_source(study: Study, name: str) -> Source:
     """The model that `name` stands for.
 
     Args:
-        study: its vocabulary serves a run's folder too.
-        name: a run (or a model that others trained); a fine-tuned one as `run/protocol/seed`; or a
-            run's folder, wherever `noiseband train` was told to put it.
+        study: the study; its vocabulary is also used for a run's folder.
+        name: a run or a pretrained model; a fine-tuned model as `run/protocol/seed`; or the
+            folder of a run that `noiseband train` wrote anywhere.
 
     Raises:
-        UserError: the study knows no such model, and it is no run's folder.
-        NotMadeError: weights or vocabulary are not there yet.
+        UserError: the name is neither a model of the study nor a run's folder.
+        NotMadeError: the weights or the vocabulary do not exist yet.
     """
     tuned = ["/".join(map(str, one)) for one in finetuned_models(study)]
     run, _, rest = name.partition("/")

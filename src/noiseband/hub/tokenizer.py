@@ -1,9 +1,9 @@
-"""A rank file as the files that `tokenizers` and `transformers` read: byte-level BPE with merges.
+"""Convert a rank file to byte-level BPE with merges, which `tokenizers` and `transformers` read.
 
-A rank file says which byte strings are tokens, `tokenizers` wants the pair that each is merged
-from. The pair is what merging by the lower ranks alone leaves of the token. No other pair can
-become it: a boundary that survives around the token kept what lies within from being merged
-otherwise than it is by itself.
+A rank file lists the byte strings that are tokens; `tokenizers` also needs the pair that each
+token is merged from. Merging the token's bytes with the lower ranks alone leaves that pair. No
+other pair can become the token: as long as the boundaries around it survive, its bytes are merged
+in the same way as when they stand alone.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ Ranks = Mapping[bytes, int]
 
 
 def write_tokenizer(vocabulary: Path, context: int, out: Path) -> int:
-    """Write `tokenizer.json` and `tokenizer_config.json` into `out`; the id of end-of-text.
+    """Write `tokenizer.json` and `tokenizer_config.json` into `out`; return the end-of-text id.
 
-    Text becomes the same ids as by the rank file, but for a literal "<|endoftext|>", which is the
-    special token here. Raises UserError for what is no rank file, or one without merges.
+    Text gets the same ids as with the rank file, except a literal "<|endoftext|>", which becomes
+    the special token. Raises UserError if the file is not a rank file or has no merges.
     """
     encoding = load_encoding(vocabulary)
     tokenizer = _tokenizer(encoding._mergeable_ranks, str(vocabulary))
@@ -58,11 +58,11 @@ def _tokenizer(ranks: Ranks, source: str) -> Tokenizer:
             if len(pair) != 2:
                 raise UserError(
                     f"{source}: no two tokens before rank {ranks[token]} merge to {token!r}; "
-                    "it is no byte-pair vocabulary: remove it and rebuild it"
+                    "it is not a byte-pair vocabulary: remove it and rebuild it"
                 )
             merges.append((name(pair[0]), name(pair[1])))
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
-    # Cuts text by GPT-2's pattern, as `corpus.vocabulary.PATTERN` does.
+    # This splits text with GPT-2's pattern, as `corpus.vocabulary.PATTERN` does.
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(END_OF_TEXT, special=True, normalized=False)])
@@ -70,7 +70,7 @@ def _tokenizer(ranks: Ranks, source: str) -> Tokenizer:
 
 
 def merged_from(token: bytes, ranks: Ranks) -> list[bytes]:
-    """The pieces that a token of several bytes is merged from: two in a byte-pair vocabulary."""
+    """The pieces that a token of several bytes is merged from; two in a byte-pair vocabulary."""
     pieces, limit = [bytes([byte]) for byte in token], ranks[token]
     while len(pieces) > 1:
         candidates = [ranks.get(a + b, limit) for a, b in pairwise(pieces)]
@@ -83,8 +83,11 @@ def merged_from(token: bytes, ranks: Ranks) -> list[bytes]:
 
 
 def byte_names() -> list[str]:
-    """The printable character that stands for each byte in GPT-2's vocabulary files: itself, or
-    for what does not print in Latin-1 (and the soft hyphen) the next free one from U+0100 on."""
+    """The printable character that stands for each byte in GPT-2's vocabulary files.
+
+    A byte that is printable in Latin-1 stands for itself. Any other byte, and the soft hyphen,
+    gets the next free character from U+0100 on.
+    """
     printed = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     free = iter(range(0x100, 0x200))
     return [chr(byte) if byte in printed else chr(next(free)) for byte in range(256)]

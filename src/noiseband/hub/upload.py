@@ -1,4 +1,4 @@
-"""Files to a repository on the Hugging Face Hub, in one commit."""
+"""Upload files to a repository on the Hugging Face Hub, in one commit."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from noiseband.errors import UserError
 from noiseband.io.hub_files import endpoint
 
 TRIES = 3
-"""Of what the client does not itself try again. It skips what the Hub has, so that each try, and
-each later call, sends only what is missing."""
+"""Attempts at a commit, on top of the client's own retries. The client skips files that the Hub
+has, so each attempt, and each later call, sends only what is missing."""
 
 
 def upload(repo: str, files: Mapping[str, Path], *, public: bool, message: str) -> str:
-    """Commit the files, by their names there; the commit that then holds them.
+    """Commit the files, by their names in the repository; return the commit that has them.
 
-    A repository that is not there is made, private unless `public`; one that is keeps its
-    visibility. Files that it has already are not sent, and if it has all of them, there is no new
-    commit. The token is taken from HF_TOKEN and from nowhere else.
+    A missing repository is created, private unless `public`; an existing one keeps its visibility.
+    Files that the repository has already are not sent, and if it has all of them, there is no new
+    commit. The token is read from HF_TOKEN and from nowhere else.
 
     Raises:
-        UserError: no token, or the Hub would not; never with a word of what was sent.
+        UserError: there is no token, or the Hub refuses. The message never quotes what was sent.
     """
     from httpx2 import TransportError
     from huggingface_hub.errors import HFValidationError
@@ -32,14 +32,14 @@ def upload(repo: str, files: Mapping[str, Path], *, public: bool, message: str) 
     token = os.environ.get("HF_TOKEN")
     if not token:
         raise UserError(
-            f"{repo}: HF_TOKEN is not set; make a token that may write on the Hub's page Settings, "
-            "Access Tokens, and give it as HF_TOKEN=... in the environment"
+            f"{repo}: HF_TOKEN is not set; make a token with write access on the Hub's page "
+            "Settings, Access Tokens, and set HF_TOKEN=... in the environment"
         )
     for attempt in range(1, TRIES + 1):
         try:
             return _commit(repo, token, files, public, message)
         except HFValidationError as error:
-            raise UserError(f"{repo}: that is no repository; write it as owner/name") from error
+            raise UserError(f"{repo}: that is not a repository; write it as owner/name") from error
         except (TransportError, OSError, RuntimeError, ValueError) as error:
             reason, passing = _reason(error)
             if attempt == TRIES or not passing:
@@ -58,17 +58,20 @@ def _commit(repo: str, token: str, files: Mapping[str, Path], public: bool, mess
         api.create_repo(repo, private=not public)
     added = [CommitOperationAdd(name, str(path)) for name, path in files.items()]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a trace is a data file, which it is meant to be
+        warnings.simplefilter("ignore")  # it warns that a trace is a data file, which is intended
         return str(api.create_commit(repo, added, commit_message=message).oid)
 
 
 def _reason(error: BaseException) -> tuple[str, bool]:
-    """What went wrong and what to do; whether another try may help. By the kind of the error and
-    the server's status alone: the client's own texts may quote what was sent."""
+    """What went wrong and what to do about it, and whether another attempt may help.
+
+    Only the kind of the error and the server's status are used, because the client's own texts may
+    quote what was sent.
+    """
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     while isinstance(error, RuntimeError) and error.__cause__ is not None:
-        error = error.__cause__  # the client wraps what stopped an upload
+        error = error.__cause__  # the client wraps the error that stopped an upload
     if isinstance(error, HfHubHTTPError):
         return _answered(error.response.status_code)
     if isinstance(error, OfflineModeIsEnabled):
@@ -83,13 +86,13 @@ def _reason(error: BaseException) -> tuple[str, bool]:
 
 def _answered(status: int) -> tuple[str, bool]:
     if status == 401:
-        return "the Hub does not know this token (401); set HF_TOKEN to one that is valid", False
+        return "the Hub does not know this token (401); set HF_TOKEN to a valid one", False
     if status == 403:
-        return "this token may not write there (403); set HF_TOKEN to one that may", False
+        return "this token has no write access there (403); set HF_TOKEN to one that has", False
     if status == 404:
         return "the Hub has no such owner (404), or hides it; check the name and HF_TOKEN", False
     if status == 409:
-        return "someone else commits there at the moment (409); run again", True
+        return "someone else is committing there at the moment (409); run again", True
     if status == 429:
         return "the Hub limits the rate of requests (429); run again later", False
     if status < 500:

@@ -1,1 +1,1 @@
-"""Scores for the answers of many models to the same questions."""
+"""Score the answers of several models to the same questions."""

@@ -1,4 +1,4 @@
-"""Asking until there is a usable reply: retries, waits, and what is stored of each."""
+"""Ask an endpoint until it gives a usable reply: retries, waits, and the storing of replies."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from noiseband.judge.reading import Unusable
 from noiseband.judge.store import Entry, Store
 
 LONGEST_BACKOFF = 60.0
-"""Seconds between two tries, where the endpoint does not ask for more."""
+"""The longest wait between two attempts in seconds, unless the endpoint asks for more."""
 
 
 class Halted(Exception):
-    """Asking was ended from elsewhere."""
+    """Asking was stopped from another thread."""
 
 
 class Completes(Protocol):
-    """What takes a request's body: `judge.endpoint.Endpoint`."""
+    """An object that takes a request's body, such as `judge.endpoint.Endpoint`."""
 
     def complete(self, body: dict[str, Any]) -> dict[str, Any]: ...
 
 
 class Asker:
-    """Asks an endpoint, or the store where it knows. Safe in threads."""
+    """Asks an endpoint, unless the store has the reply. Thread-safe."""
 
     def __init__(
         self,
@@ -41,9 +41,9 @@ class Asker:
     ) -> None:
         """
         Args:
-            connect: makes the endpoint, once, when something must be asked.
-            attempts: most replies to ask for; the last may be unusable.
-            longest_wait: seconds that an endpoint may ask to wait for.
+            connect: creates the endpoint; called once, when a question must be asked.
+            attempts: the largest number of replies to ask for; the last may be unusable.
+            longest_wait: the longest wait, in seconds, that an endpoint may ask for.
         """
         self.connect = connect
         self.store = store
@@ -51,7 +51,7 @@ class Asker:
         self.attempts = attempts
         self.longest_wait = longest_wait
         self.halt = threading.Event()
-        """Set to end all waits and to send nothing more."""
+        """Set this to end all waits and to send nothing more."""
         self._cause: UserError | None = None
         self._endpoint: Completes | None = None
         self._connecting = threading.Lock()
@@ -59,16 +59,16 @@ class Asker:
     def ask(self, request: dict[str, Any], read: Callable[[dict[str, Any]], object]) -> Entry:
         """The finished entry of a request.
 
-        Every reply is stored as soon as it is there, so a process may be killed at any moment.
+        Every reply is stored as soon as it arrives, so the process may be killed at any moment.
 
         Args:
-            request: what makes the entry's key.
-            read: raises Unusable for a reply that will not do.
+            request: the request; the key of its entry is computed from it.
+            read: raises Unusable if a reply cannot be used.
 
         Raises:
-            UserError: nothing came back in `attempts` tries, the endpoint refuses, or the budget
-                is spent.
-            Halted: `halt` was set from elsewhere. (After a UserError all threads raise it.)
+            UserError: no reply arrived in `attempts` attempts, the endpoint refuses, or the budget
+                is spent. All threads then raise the same error.
+            Halted: `halt` was set from outside.
         """
         try:
             with self.store.entry(request) as entry:
@@ -76,7 +76,7 @@ class Asker:
                     self._until_finished(entry, read)
                 return entry
         except UserError as error:
-            # At once, before another thread asks something in vain.
+            # Set before another thread sends a request in vain.
             self._cause = self._cause or error
             self.halt.set()
             raise
@@ -97,7 +97,7 @@ class Asker:
         except NoReply as error:
             raise UserError(
                 f"judge: no reply within judge.attempts={self.attempts} (last: {error}); run "
-                "again to go on, what is stored is not asked a second time"
+                "again to continue, stored replies are not asked for again"
             ) from None
 
     def _once(self, entry: Entry, read: Callable[[dict[str, Any]], object]) -> None:
@@ -127,21 +127,23 @@ class Asker:
             return self._endpoint
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
-        """Full jitter under a limit that doubles (AWS Architecture Blog, "Exponential Backoff And
-        Jitter", 2015), or as long as the endpoint says."""
+        """The seconds to wait before the next attempt.
+
+        This is full jitter under a limit that doubles (AWS Architecture Blog, "Exponential Backoff
+        And Jitter", 2015), but at least as long as the endpoint asks for.
+        """
         seconds = float(tenacity.wait_random_exponential(multiplier=1, max=LONGEST_BACKOFF)(state))
         error = state.outcome.exception() if state.outcome else None
         asked = getattr(error, "wait", None) or 0.0
         if asked > self.longest_wait:
             raise UserError(
                 f"judge: the endpoint asks to wait {asked:,.0f} s, longer than judge.longest_wait "
-                f"({self.longest_wait:,.0f} s); run again then, what is stored is not asked a "
-                "second time"
+                f"({self.longest_wait:,.0f} s); run again then, stored replies are not asked for "
+                "again"
             )
         return max(seconds, asked)
 
 
 def _varied(body: dict[str, Any], tried: int) -> dict[str, Any]:
-    """The body with the next seed for each reply that was of no use: the same one would say the
-    same."""
+    """The body with a new seed for each unusable reply, because the same seed would repeat it."""
     return body | {"seed": body["seed"] + tried} if "seed" in body else body

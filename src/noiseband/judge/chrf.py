@@ -1,4 +1,7 @@
-"""The embedded judge: chrF and numbers against the reference answer. Deterministic, no download."""
+"""The built-in judge: it compares an answer with the reference answer by chrF and by numbers.
+
+It is deterministic and needs no download.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,11 @@ NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 class ChrfJudge:
     """Scores an answer by chrF2 (Popović, 2015; sacrebleu's defaults), 0 to 100.
 
-    chrF sees a wrong number as one wrong character or two. With `numbers` a reference answer that
-    has numbers therefore gives half of the score for them: the mean of chrF2 and 100 times the
-    Dice coefficient (1945) of the two sets of numbers, 2 |both| / (|answer's| + |reference's|), so
-    that neither a missing number nor a list of guesses pays. The reason says how many of the
-    reference's numbers the answer has, either way.
+    chrF counts a wrong number as only one or two wrong characters. With `numbers`, half of the
+    score therefore depends on the numbers, if the reference answer has any: the score is the mean
+    of chrF2 and 100 times the Dice coefficient (1945) of the two sets of numbers, 2 |both| /
+    (|answer's| + |reference answer's|), which penalises missing numbers as well as a list of
+    guesses. The reason always says how many of the reference answer's numbers were found.
     """
 
     at_once = 1
@@ -41,7 +44,7 @@ class ChrfJudge:
         return Reply(scores, raw={"metric": str(self.metric.get_signature()), "chrf": chrf})
 
     def halt(self) -> None:
-        """Nothing goes on."""
+        """Do nothing, because nothing runs in the background."""
 
     def _score(self, chrf: float, answer: str, reference: str) -> Score:
         found, expected = number_agreement(answer, reference)
@@ -54,10 +57,10 @@ class ChrfJudge:
 
 
 def number_agreement(answer: str, reference: str) -> tuple[int, int]:
-    """How many of the reference's different numbers the answer has, and how many there are.
+    """How many distinct numbers of the reference answer the answer has, and how many there are.
 
-    Numbers are compared as they are written, but for commas between thousands: 1,500 is 1500,
-    and 1.50 is not 1.5. A sign does not count.
+    Numbers are compared as text, without commas between thousands: 1,500 equals 1500, but 1.50
+    does not equal 1.5. Signs are ignored.
     """
     expected = _numbers(reference)
     return len(expected & _numbers(answer)), len(expected)

@@ -1,4 +1,4 @@
-"""What a person sees of a round: a line now and then on a terminal, nothing elsewhere."""
+"""Show the progress of a round: a line now and then on a terminal, and nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PAUSE = 1.0
 
 
 class Console:
-    """Shows how far a round is."""
+    """Prints how many questions of a round are judged, on a terminal only."""
 
     def __init__(self, name: str, stream: TextIO = sys.stderr) -> None:
         self.name = name

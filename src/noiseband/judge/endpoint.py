@@ -1,4 +1,4 @@
-"""One request to an OpenAI-compatible endpoint: a chat completion, or why there is none."""
+"""Send a request to an OpenAI-compatible endpoint: the result is a chat completion or an error."""
 
 from __future__ import annotations
 
@@ -14,51 +14,51 @@ import openai
 from noiseband.errors import UserError
 
 AGAIN = (408, 409, 425, 429)
-"""Statuses below 500 after which the same request may succeed."""
+"""The statuses below 500 after which the same request may succeed later."""
 
-UNSUITED = "change or leave out what the model does not take: see the keys of `judge`"
+UNSUITED = "change or leave out what the model does not support: see the keys of `judge`"
 REMEDIES = {
     400: UNSUITED,
     401: "give a valid key in {key}",
-    403: "give a key in {key} that may use the model",
+    403: "give a key in {key} that has access to the model",
     404: "check judge.base_url and judge.model",
     413: "judge fewer models at a time, or take a model with a longer context",
     422: UNSUITED,
 }
-OTHER = "mend what it says, then run again: what is stored is not asked a second time"
+OTHER = "correct the problem, then run again: stored replies are not asked for again"
 
 DEEPEST = 100
-"""Lists and objects inside one another that a reply may have."""
+"""The deepest nesting of lists and objects that a reply may have."""
 
 _KEY = re.compile(r"[!#-\[\]-~]+")
 SHORTEST = 8
-"""Characters from which a key is a secret; a shorter one is a word like `none`."""
+"""The smallest length of a secret key in characters; a shorter key is a word like `none`."""
 
 
 class NoReply(Exception):
-    """A request without a reply, which may have one next time."""
+    """A request got no reply, but may get one next time."""
 
     def __init__(self, problem: str, wait: float | None = None) -> None:
         super().__init__(problem)
         self.wait = wait
-        """Seconds to wait at least, as the endpoint says."""
+        """The shortest wait, in seconds, that the endpoint asks for; None if it asks for none."""
 
 
 class Endpoint:
-    """A client of one endpoint, safe in threads. It retries nothing by itself."""
+    """A thread-safe client of one endpoint. It does not retry."""
 
     def __init__(
         self, base_url: str, timeout: float, key_name: str | None = None, loopback: bool = False
     ) -> None:
         """
         Args:
-            base_url: up to and with `/v1`.
-            timeout: seconds to wait for bytes.
+            base_url: the URL up to and including `/v1`.
+            timeout: the longest wait for bytes, in seconds.
             key_name: environment variable with the key; None sends a placeholder.
-            loopback: pass over the environment's proxies.
+            loopback: whether to ignore the environment's proxies.
 
         Raises:
-            UserError: the variable is not set, or holds what no key is.
+            UserError: the variable is not set, or its value cannot be a key.
         """
         self.key_name = key_name
         self.key = _key(key_name)
@@ -71,11 +71,12 @@ class Endpoint:
         )
 
     def complete(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Send the body of a chat completion; the reply as it came, but for the key.
+        """Send the body of a chat completion; return the reply with the key removed.
 
         Raises:
-            NoReply: 408, 409, 425, 429, 5xx, a timeout, a broken connection, no chat completion.
-            UserError: any other status, and a quota that is used up.
+            NoReply: status 408, 409, 425, 429 or 5xx, a timeout, a broken connection, or a reply
+                that is not a chat completion.
+            UserError: any other status, or a used-up quota.
         """
         rest = {key: value for key, value in body.items() if key not in ("model", "messages")}
         try:
@@ -87,7 +88,7 @@ class Endpoint:
         except openai.APITimeoutError:
             raise NoReply("no reply in time") from None
         except openai.APIConnectionError as error:
-            # The cause's own words may quote a header; its kind says enough.
+            # Only the kind of the cause is used, because its text may quote a header.
             raise NoReply(f"connection failed ({type(error.__cause__).__name__})") from None
         try:
             found = json.loads(response.text)
@@ -96,7 +97,7 @@ class Endpoint:
         if not isinstance(found, dict) or not isinstance(found.get("choices"), list):
             raise NoReply("the reply is not a chat completion; is judge.base_url right?")
         if _deeper(found, DEEPEST):
-            raise NoReply("the reply is nested too deep")
+            raise NoReply("the reply is nested too deeply")
         hidden: dict[str, Any] = json.loads(self._hidden(json.dumps(found)))
         return hidden
 
@@ -113,7 +114,7 @@ class Endpoint:
         return UserError(f"judge: the endpoint refuses with status {status} ({said}); {remedy}")
 
     def _hidden(self, text: str) -> str:
-        """Text without the key, which an endpoint may send back."""
+        """The text without the key, which an endpoint may send back."""
         return text.replace(self.key, "[key]") if len(self.key) >= SHORTEST else text
 
 
@@ -128,21 +129,21 @@ def _key(name: str | None) -> str:
         )
     if not _KEY.fullmatch(key):
         raise UserError(
-            f"judge.api_key_env: {name} holds characters that no key has (spaces, quotes or other "
-            "than ASCII); set it anew"
+            f"judge.api_key_env: {name} has characters that no key has (spaces, quotes or "
+            "non-ASCII); set it again"
         )
     return key
 
 
 def _deeper(value: Any, levels: int) -> bool:
-    """Whether JSON has more levels of lists and objects than that: it could not be stored."""
+    """Whether JSON is nested deeper than `levels`; if so, it could not be stored."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return levels < 0 or any(_deeper(one, levels - 1) for one in inner)
 
 
 def _wait(headers: Any) -> float | None:
-    """Seconds that `Retry-After` (RFC 9110, 10.2.3: seconds or a date) or OpenAI's
-    `retry-after-ms` asks for; None where neither does."""
+    """The seconds that `Retry-After` (RFC 9110, 10.2.3: seconds or a date) or OpenAI's
+    `retry-after-ms` asks for; None if neither header is there."""
     milliseconds, after = headers.get("retry-after-ms"), headers.get("retry-after")
     try:
         if milliseconds is not None:

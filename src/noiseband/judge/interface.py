@@ -1,4 +1,4 @@
-"""What a judge is: it scores all answers to one question in one call."""
+"""The interface of a judge, which scores all answers to a question in one call."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class Question:
-    """What was asked, and the answer that would have been right."""
+    """A question, and its reference answer."""
 
     instruction: str
     input: str
@@ -21,7 +21,7 @@ class Score:
     """A judge's opinion of one answer."""
 
     score: float | None
-    """0 to 100; None is missing, which is not zero."""
+    """The score, from 0 to 100; None means missing, which is not zero."""
     reason: str
 
 
@@ -30,31 +30,31 @@ class Reply:
     """A judge's opinion of all answers to a question."""
 
     scores: list[Score]
-    """In the order in which the answers were given."""
+    """The scores, in the order of the answers."""
     raw: Any
-    """What the judge said, as JSON, before anything was read out of it."""
+    """The judge's own reply as JSON, from which the scores were read."""
 
 
 class Judge(Protocol):
-    """Scores answers without knowing whose they are."""
+    """Scores answers without knowing which model gave them."""
 
     @property
     def at_once(self) -> int:
-        """Most questions to be judged at a time, each in a thread."""
+        """The largest number of questions to judge at the same time, each in a thread."""
         ...
 
     @property
     def status(self) -> str:
-        """What a progress line says of it."""
+        """The judge's text for a progress line."""
         ...
 
     def judge(self, question: Question, answers: Sequence[str]) -> Reply:
-        """A score for each answer; one that cannot be had is None, not an exception.
+        """A score for each answer; a missing score is None.
 
-        An exception ends the round: the judge cannot go on at all (UserError).
+        Raises UserError if the judge cannot continue at all, which ends the round.
         """
         ...
 
     def halt(self) -> None:
-        """End what is being judged as soon as may be, because the round has ended."""
+        """Stop as soon as possible, because the round has ended."""
         ...

@@ -1,4 +1,4 @@
-"""One judging round: every question, all models' answers to it at once, in shuffled order."""
+"""Run a judging round: for each question, the judge sees all models' answers in shuffled order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from noiseband.randomness import derived_seed
 from noiseband.study.judges import Judge as JudgeConfig
 
 Answers = Mapping[str, list[dict[str, Any]]]
-"""Model, as `<run>/<seed>`, to the rows of its `answers.jsonl`."""
+"""The rows of each model's `answers.jsonl`; a model is named `<run>/<seed>`."""
 
 Report = Callable[[int, int, str], None]
 """Told how many of how many questions are judged, and what the judge says of itself."""
@@ -34,18 +34,18 @@ def judge_files(
     """Judge files of answers, each at `<run>/ift/<protocol>/<seed>/answers.jsonl`, once.
 
     Args:
-        store: folder of what was asked and replied, which a language model needs. It may serve
-            any number of rounds and protocols; what it holds is not asked again.
+        store: folder of requests and replies, needed by a language model. Several rounds and
+            protocols may share it; a stored reply is not asked for again.
 
     Raises:
-        UserError: a file elsewhere, two of one model, questions that are not the same, and where
-            the judge cannot go on. `out` is then not written, and the store keeps what came.
+        UserError: a file is not at such a path, a model has two files, the questions differ, or
+            the judge cannot continue. `out` is then not written, and the store keeps all replies.
     """
     by_model: dict[str, Path] = {}
     for file in files:
         model = model_of(file)
         if model in by_model:
-            raise UserError(f"{file}: model {model} is judged already: {by_model[model]}; drop one")
+            raise UserError(f"{file}: model {model} is judged already: {by_model[model]}; omit one")
         by_model[model] = file
     answers = read_answers(by_model)
     with judge_of(config, round, store) as judge:
@@ -53,7 +53,10 @@ def judge_files(
 
 
 def model_of(file: Path) -> str:
-    """`<run>/<seed>` of `<run>/ift/<protocol>/<seed>/answers.jsonl`, or UserError."""
+    """`<run>/<seed>` from `<run>/ift/<protocol>/<seed>/answers.jsonl`.
+
+    Raises UserError for any other path.
+    """
     match file.parts:
         case [*_, run, "ift", _, seed, _]:
             return f"{run}/{seed}"
@@ -61,9 +64,9 @@ def model_of(file: Path) -> str:
 
 
 def read_answers(files: Mapping[str, Path]) -> dict[str, list[dict[str, Any]]]:
-    """Answers of several models to the same questions.
+    """The answers of several models to the same questions.
 
-    Raises UserError, naming the first difference, where the questions are not the same.
+    Raises UserError, naming the first difference, if the questions differ.
     """
     answers = {model: read_jsonl(file) for model, file in files.items()}
     for model, rows in answers.items():
@@ -78,7 +81,8 @@ def read_answers(files: Mapping[str, Path]) -> dict[str, list[dict[str, Any]]]:
                     )
         if len(rows) != len(expected):
             raise UserError(
-                f"{files[model]}: answers {len(rows)} questions, {first} {len(expected)}; {remedy}"
+                f"{files[model]}: answers {len(rows)} questions, but {first} answers "
+                f"{len(expected)}; {remedy}"
             )
     return answers
 
@@ -92,8 +96,9 @@ def judge_round(
     """One row for each question, ready to be written as JSONL.
 
     A row has `round`, `question` (index from 0), `instruction`, `input`, `reference`, `order` (the
-    models as the judge saw their answers), `scores` (model to `score`, 0 to 100 or null where
-    missing, and `reason`; in the order of `answers`) and `raw` (the judge's own reply).
+    models in the order in which the judge saw their answers), `scores` (for each model, in the
+    order of `answers`: `score`, 0 to 100 or null if missing, and `reason`) and `raw` (the judge's
+    own reply).
     """
     questions = range(len(next(iter(answers.values()))))
     with ThreadPoolExecutor(judge.at_once) as pool:
@@ -128,8 +133,9 @@ def _row(answers: Answers, judge: Judge, round: int, index: int) -> dict[str, An
 
 
 def shuffled(models: list[str], round: int, question: int) -> list[str]:
-    """Models in an order of their own for each round and question.
+    """The models in a random order that depends on the round and the question.
 
-    Sorted by hash, so the order they come in does not matter, and one model more moves no other.
+    They are sorted by hash, so the order of `models` does not matter, and another model does not
+    change the order of the rest.
     """
     return sorted(models, key=lambda model: derived_seed("judge", round, question, model))

@@ -1,4 +1,4 @@
-"""The judge that a config asks for."""
+"""Create the judge that a config asks for."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from noiseband.study.judges import Judge as Config
 def judge_of(config: Config, round: int, store: Path | None) -> Iterator[Judge]:
     """A judge for one round.
 
-    A language model's is found, and its key or file looked at, only when something must be asked:
-    what the store holds can be judged again without either.
+    The endpoint of a language model is created, and its key or file checked, only when a question
+    must be asked: stored replies can be judged again without them.
 
-    Raises UserError where a language model has no store.
+    Raises UserError if a language model has no store.
     """
     if not isinstance(config, OpenAIJudge | LocalJudge):
         yield ChrfJudge(numbers=config.score == "chrf-and-numbers")

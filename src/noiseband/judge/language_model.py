@@ -1,4 +1,4 @@
-"""A judge that is a language model: the same prompt, store and reading for every endpoint."""
+"""A language model as the judge, with the same prompt, store and parser for every endpoint."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from noiseband.randomness import derived_seed
 from noiseband.study.judges import LocalJudge, OpenAIJudge
 
 LOCAL_REASON = 200
-"""Characters of a local judge's reason: a small model may find no end."""
+"""The longest reason of a local judge in characters, because a small model may never stop."""
 
 
 class LanguageModelJudge:
-    """Asks about all answers to a question in one request, through an asker."""
+    """Sends all answers to a question in one request, through an asker."""
 
     def __init__(self, config: OpenAIJudge | LocalJudge, round: int, asker: Asker) -> None:
         self.config = config
@@ -36,13 +36,13 @@ class LanguageModelJudge:
         self.asker.halt.set()
 
     def judge(self, question: Question, answers: Sequence[str]) -> Reply:
-        """Scores from the stored reply, after asking for it where there is none.
+        """The scores from the stored reply, which is asked for first if there is none.
 
         The raw reply has `content`, `model` and `usage` (tokens, over all replies) as the endpoint
-        reports them, `replies` (how many it took) and `request` (the store's key). Nothing in it
-        depends on when or how often the endpoint failed to reply.
+        reports them, `replies` (their number) and `request` (the store's key). It does not depend
+        on when or how often the endpoint failed to reply.
 
-        Raises UserError as `Asker.ask`.
+        Raises UserError as `Asker.ask` does.
         """
         count = len(answers)
         request = request_of(self.config, self.round, question, answers)
@@ -59,19 +59,19 @@ class LanguageModelJudge:
 def request_of(
     config: OpenAIJudge | LocalJudge, round: int, question: Question, answers: Sequence[str]
 ) -> dict[str, Any]:
-    """What is asked, of whom and in which round: all that a stored reply is known by.
+    """The request, which identifies a stored reply: endpoint, round, and the `body` that is sent.
 
-    `body` is what is sent. Rounds are draws of their own: each has its own seed, if there is one,
-    and its own entry in the store.
+    Rounds are independent draws: each has its own seed, if the config has one, and its own entry in
+    the store.
     """
     body: dict[str, Any] = {"messages": messages(question, answers)}
     if config.temperature is not None:
         body["temperature"] = config.temperature
     if config.seed is not None:
-        body["seed"] = derived_seed("judge", config.seed, round) >> 32  # 31 bits suit everyone
+        body["seed"] = derived_seed("judge", config.seed, round) >> 32  # all servers accept 31 bits
     if isinstance(config, LocalJudge):
-        # The file is what it is called by, wherever it lies; a cache of earlier prompts would
-        # change the last bits with what was asked before.
+        # The model is named by the file's digest, which does not depend on its path. A cache of
+        # earlier prompts would make the last bits depend on earlier requests.
         name = f"sha256:{config.sha256}"
         schema = _json_schema(reply_schema(len(answers), LOCAL_REASON))
         body |= {"model": name, "max_tokens": config.max_tokens, "cache_prompt": False}

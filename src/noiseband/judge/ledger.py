@@ -1,4 +1,4 @@
-"""What asking has cost, and where it stops."""
+"""Count the requests and the money spent, and stop at the budget."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from noiseband.judge.store import Entry
 from noiseband.study.judges import Budget
 
 MOST_TOKENS = 10**9
-"""Of a request or a reply: more than any has."""
+"""A number of tokens that no real request or reply exceeds."""
 
 
 class Ledger:
-    """Requests and money, counted over everything that a store holds. Safe in threads."""
+    """The requests and the money, counted over all entries of a store. Thread-safe."""
 
     def __init__(self, budget: Budget, entries: Iterable[Entry]) -> None:
         self.budget = budget
         self.requests = 0
         self.money = 0.0
         self.retries = 0
-        """Of this process."""
+        """The number of retries of this process."""
         self._lock = threading.Lock()
         for entry in entries:
             self.requests += entry.requests
@@ -30,8 +30,10 @@ class Ledger:
                 self._charge(reply)
 
     def reserve(self, again: bool) -> None:
-        """Count a request that is about to be sent. Raises UserError where the budget has no room
-        for it."""
+        """Count a request that is about to be sent.
+
+        Raises UserError if the budget is spent.
+        """
         with self._lock:
             for name, spent in (("requests", self.requests), ("money", self.money)):
                 limit = getattr(self.budget, name)
@@ -39,15 +41,15 @@ class Ledger:
                     amount = f"{spent:,}" if name == "requests" else f"{spent:.4f}"
                     raise UserError(
                         f"judge.budget.{name}: {limit} is spent ({amount}); raise it and run "
-                        "again: what is stored is not asked a second time"
+                        "again: stored replies are not asked for again"
                     )
             self.requests += 1
             self.retries += again
 
     def charge(self, reply: dict[str, Any]) -> None:
-        """Count what a reply cost.
+        """Count the cost of a reply.
 
-        Raises UserError where the budget is in money and the endpoint does not say.
+        Raises UserError if the budget is in money and the endpoint does not report usage.
         """
         with self._lock:
             self._charge(reply)
@@ -59,8 +61,8 @@ class Ledger:
         if used is None:
             if self.budget.money is not None:
                 raise UserError(
-                    "judge.budget.money: the endpoint does not report usage, so what a reply costs "
-                    "is not known; set budget.requests instead"
+                    "judge.budget.money: the endpoint does not report usage, so the cost of a "
+                    "reply is unknown; set budget.requests instead"
                 )
             return
         prices = (self.budget.input_price, self.budget.output_price)
@@ -68,15 +70,18 @@ class Ledger:
 
     @property
     def status(self) -> str:
-        """For a progress line."""
+        """The text for a progress line."""
         with self._lock:
             money = f"  {self.money:.2f} spent" if self.budget.input_price is not None else ""
             return f"{self.requests} requests  {self.retries} retries{money}"
 
 
 def usage(reply: dict[str, Any]) -> tuple[int, int] | None:
-    """Tokens of the prompt and of the reply, as the endpoint reports them; None if it does not, or
-    reports what cannot be: a number below zero would pay for others."""
+    """The tokens of the prompt and of the reply, as the endpoint reports them.
+
+    None if it does not report them, or reports impossible numbers: a negative one would lower the
+    total cost.
+    """
     match reply.get("usage"):
         case {"prompt_tokens": int() as prompt, "completion_tokens": int() as completion}:
             if 0 <= prompt <= MOST_TOKENS and 0 <= completion <= MOST_TOKENS:

@@ -1,4 +1,4 @@
-"""A GGUF model on this machine, behind the same kind of endpoint as any other judge."""
+"""Serve a GGUF model on this machine, as an endpoint like that of any other judge."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ HOST = "127.0.0.1"
 
 @contextmanager
 def serve(config: LocalJudge) -> Iterator[Endpoint]:
-    """llama.cpp's server with the model, on the loopback, for as long as the block runs.
+    """Run llama.cpp's server with the model on the loopback interface, until the block ends.
 
-    One thread, one request at a time, no cache of earlier prompts, CPU: with sampling that is
-    greedy or seeded, a reply is then a function of the request.
+    It uses one CPU thread, one request at a time, and no cache of earlier prompts. With greedy or
+    seeded sampling, a reply is then a function of the request.
 
-    Raises UserError: no such file, another file, not a model, `xllamacpp` not installed.
+    Raises UserError if the file is missing, has another SHA-256 or is not a model, or `xllamacpp`
+    is not installed.
     """
     path = Path(config.file)
     _check(path, config.sha256)
@@ -36,7 +37,7 @@ def serve(config: LocalJudge) -> Iterator[Endpoint]:
     given.model.path = str(path)
     given.model_alias = {f"sha256:{config.sha256}"}
     given.hostnames = [HOST]
-    given.port = 0  # any that is free
+    given.port = 0  # any free port
     given.n_ctx = config.context
     given.n_parallel = 1
     given.n_gpu_layers = 0
@@ -52,12 +53,12 @@ def serve(config: LocalJudge) -> Iterator[Endpoint]:
         raise UserError(f"judge.file: {path}: llama.cpp cannot load it ({error})") from None
     try:
         endpoint = Endpoint(f"{server.listening_address}/v1", config.timeout, loopback=True)
-        # A server that is ended before its loop has begun never ends: wait for a first token.
+        # A server that is stopped before its loop has started hangs, so wait for a first token.
         hello = [{"role": "user", "content": "Hello"}]
         endpoint.complete({"model": "", "messages": hello, "max_tokens": 1, "cache_prompt": False})
         yield endpoint
     finally:
-        del server  # ends it
+        del server  # stops it
 
 
 def _check(path: Path, expected: str) -> None:
@@ -70,6 +71,6 @@ def _check(path: Path, expected: str) -> None:
         ) from None
     if found != expected:
         raise UserError(
-            f"judge.sha256: {path} has {found}, not {expected}; get the right file, or write the "
+            f"judge.sha256: {path} has {found}, not {expected}; get the right file, or set the "
             "SHA-256 of this one"
         )

@@ -1,8 +1,8 @@
-"""What a language model is asked: one question, and all models' answers to it as fenced data.
+"""Build the prompt for a language model: one question, and all models' answers as fenced data.
 
-An answer may hold anything, a demand for a score of 100 included. It stands between fences that no
-text can contain, under a number in place of its model's name, and the judge is told before and
-after that what stands there is data.
+An answer may contain anything, even a demand for a score of 100. It is therefore placed between
+fences that no text contains, under a number instead of its model's name, and the prompt says before
+and after the answers that they are data.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _LONE = re.compile("[\ud800-\udfff]")
 
 
 def messages(question: Question, answers: Sequence[str]) -> list[dict[str, str]]:
-    """A chat of two messages, the rules and the data, a function of the arguments alone.
+    """A chat of two messages, the rules and the data, which depends only on the arguments.
 
-    Half a surrogate pair, which UTF-8 cannot hold, becomes U+FFFD.
+    A lone surrogate, which UTF-8 cannot encode, becomes U+FFFD.
     """
     texts = [sound(text) for text in (question.instruction, question.input, question.reference)]
     given = [sound(answer) for answer in answers]
@@ -59,15 +59,15 @@ def messages(question: Question, answers: Sequence[str]) -> list[dict[str, str]]
 
 
 def keys(count: int) -> list[str]:
-    """The reply's keys, in the order of the answers."""
+    """The keys of the reply, in the order of the answers."""
     return [f"model_{number}" for number in range(1, count + 1)]
 
 
 def reply_schema(count: int, longest_reason: int | None = None) -> dict[str, Any]:
-    """JSON schema of a reply, of the kind that endpoints enforce: all keys required, no others.
+    """The JSON schema of a reply, in a form that endpoints enforce: all keys, and no others.
 
-    The reason comes first, so that a score follows from it. `longest_reason` (characters) is for
-    endpoints that know `maxLength`.
+    The reason comes first, so that the score follows from it. `longest_reason` (characters) is for
+    endpoints that support `maxLength`.
     """
     reason: dict[str, Any] = {"type": "string"}
     if longest_reason is not None:
@@ -86,7 +86,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def fence_for(texts: Sequence[str], digits: int = 16) -> str:
-    """A line that no text contains: `=====` and the first digits of a SHA-256 over all of them."""
+    """A line that no text contains: `=====` and the first digits of a SHA-256 over all texts."""
     seed = hashlib.sha256("\0".join(texts).encode())
     while True:
         seed.update(b"fence")
@@ -97,5 +97,5 @@ def fence_for(texts: Sequence[str], digits: int = 16) -> str:
 
 
 def sound(text: str) -> str:
-    """Text that UTF-8 can hold: half a surrogate pair becomes U+FFFD."""
+    """The text in a form that UTF-8 can encode: a lone surrogate becomes U+FFFD."""
     return _LONE.sub("\ufffd", text)

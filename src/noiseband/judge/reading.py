@@ -1,4 +1,4 @@
-"""From what a language model replied to scores, or to the reason why there are none."""
+"""Read the scores from a language model's reply, or find the reason why there are none."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from noiseband.judge.interface import Score
 from noiseband.judge.prompt import keys, sound
 
 LONGEST = 100_000
-"""Characters of a reply that are read."""
+"""The largest number of characters that a usable reply may have."""
 
 MOST = 1000
-"""Places in a reply at which an object is looked for."""
+"""The largest number of places in a reply at which a JSON object is tried."""
 
 
 class Unusable(Exception):
-    """A reply that no scores can be read out of; says why."""
+    """No scores can be read from a reply; the message says why."""
 
 
 def text_of(completion: dict[str, Any]) -> str:
-    """The text of a chat completion's first choice. Raises Unusable where there is none."""
+    """The text of a chat completion's first choice. Raises Unusable if there is none."""
     match completion.get("choices"):
         case [{"message": {"content": str() as text}}, *_] if text.strip():
             return sound(text)
@@ -33,11 +33,11 @@ def text_of(completion: dict[str, Any]) -> str:
 
 
 def read_scores(completion: dict[str, Any], count: int) -> list[Score]:
-    """Scores of the answers in the order in which they were asked about.
+    """The scores of the answers, in the order of the request.
 
-    Prose round the JSON is passed over. Two different verdicts are none: the judge may have quoted
-    an answer that holds one. Raises Unusable where a model, score or reason is missing or is not
-    what the schema says.
+    Prose around the JSON is ignored. Two different verdicts are unusable, because the judge may
+    have quoted an answer that contains one. Raises Unusable if a model, score or reason is missing
+    or does not fit the schema.
     """
     text = text_of(completion)
     if len(text) > LONGEST:
@@ -81,8 +81,10 @@ def _score(key: str, value: Any) -> Score:
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """Every JSON object in a text that is not inside another one. Raises Unusable where one is
-    nested beyond reading, or too much looks like one."""
+    """Every JSON object in a text that is not inside another one.
+
+    Raises Unusable if an object is nested too deeply, or the text has too many braces.
+    """
     decoder = json.JSONDecoder(object_pairs_hook=_unambiguous)
     place, looked = text.find("{"), 0
     while place >= 0:
@@ -100,7 +102,7 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
 
 
 def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object in which no key is there twice. Raises ValueError."""
+    """The object with these keys. Raises ValueError if a key occurs twice."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a key is there twice")

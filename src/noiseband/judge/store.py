@@ -1,7 +1,7 @@
-"""What was asked and what came back, kept so that nothing is paid for twice.
+"""Store requests and replies, so that nothing is paid for twice.
 
-A file for each request, named by the SHA-256 of it, appears and changes atomically. The folder is
-no declared output, so that Snakemake leaves it alone; delete it to ask everything again.
+Each request has a file that is named by its SHA-256 and is written atomically. The folder is not a
+declared output, so Snakemake does not touch it; delete it to ask everything again.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from noiseband.study.recipe import canonical_json
 
 @dataclass
 class Entry:
-    """One request and all that came of it."""
+    """One request and its replies."""
 
     request: dict[str, Any]
-    """`endpoint`, `round` and `body`; never a key."""
+    """The request: `endpoint`, `round` and `body`, but never an API key."""
     requests: int = 0
-    """How often it was sent."""
+    """The number of times it was sent."""
     replies: list[dict[str, Any]] = field(default_factory=list)
-    """Chat completions as they came, the last one usable unless all attempts are used up."""
+    """The chat completions as they came; the last is usable, unless all attempts are used up."""
     finished: bool = False
-    """Whether it is never to be sent again."""
+    """Whether the request must not be sent again."""
 
     @property
     def key(self) -> str:
@@ -51,31 +51,36 @@ class Store:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder, after waiting for the process that does; one asks at a time, so that
-        limits hold for all of them. The lock dies with the process, however it ends."""
+        """Hold the folder's lock, after waiting for any other process that holds it.
+
+        Only one process asks at a time, so that the budget holds for all of them. The lock ends
+        with the process, however it ends.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.folder / "lock", "w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if sys.stderr.isatty():
-                    print("waiting for another round that is being judged", file=sys.stderr)
+                    print("waiting for another judging round to end", file=sys.stderr)
                 fcntl.flock(file, fcntl.LOCK_EX)
             for leftover in self.folder.glob(".*.tmp"):
-                leftover.unlink()  # half a file, of a process that was killed while it wrote
+                leftover.unlink()  # a partial file of a process that was killed while writing
             yield
 
     @contextmanager
     def entry(self, request: dict[str, Any]) -> Iterator[Entry]:
-        """The entry of a request, new or as it was left, for one thread at a time: two questions
-        may be the same."""
+        """The stored or new entry of a request.
+
+        Only one thread at a time gets it, because two questions may be the same.
+        """
         fresh = Entry(request)
         with self._busy[fresh.key]:
             path = self._path(fresh)
             yield _read(path) if path.exists() else fresh
 
     def put(self, entry: Entry) -> None:
-        """Write an entry. In ASCII, which can hold half a surrogate pair, and so any reply."""
+        """Write an entry, in ASCII so that a reply may contain lone surrogates."""
         write_text(self._path(entry), json.dumps(asdict(entry), indent=1, sort_keys=True) + "\n")
 
     def entries(self) -> list[Entry]:
@@ -92,6 +97,4 @@ def _read(path: Path) -> Entry:
         what = "not the bytes that were written"
     except (ValueError, TypeError) as error:
         what = str(error)
-    raise UserError(
-        f"{path}: not a stored reply ({what}); remove it, and its question is asked again"
-    )
+    raise UserError(f"{path}: not a stored reply ({what}); remove it to ask its question again")

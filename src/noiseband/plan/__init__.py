@@ -1,1 +1,1 @@
-"""What a study will take before any of it runs: hours, money, memory, disk, traffic."""
+"""Estimates of a study's cost before it runs: hours, money, memory, disk space and traffic."""

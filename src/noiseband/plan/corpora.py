@@ -1,4 +1,4 @@
-"""Room on the disk for what a study reads."""
+"""Estimate the disk space of the corpora that a study reads."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from noiseband.study import Study
 from noiseband.study.corpora import AnyCorpus, FileSource, TokenisedCorpus
 
 TOKEN_BYTES = 2
-"""Of a token file."""
+"""Bytes of one token in a token file."""
 TEXT_BYTES = 4.5
-"""Of English text for each token of GPT-2's vocabulary, about; written out as JSON lines."""
+"""Bytes of English text, as JSON lines, for each token of GPT-2's vocabulary; approximate."""
 PACKED = 0.6
-"""What a data set's compressed files take beside their text, about."""
+"""Size of a data set's compressed files as a share of its text; approximate."""
 
 
 def corpus_disk(corpus: AnyCorpus) -> int | None:
-    """Bytes of downloads, documents and tokens; None where no token counts are pinned.
+    """Bytes of downloads, documents and tokens; None if the config does not pin token counts.
 
-    Exact for tokens that others made: of the Hub, the client's cache and the results share one
-    file. An estimate for text, which takes its size a second time while `hashed` orders it.
+    The figure is exact for pretokenised corpora; if they come from the Hub, the client's cache and
+    the results share one file. For text it is an estimate, with twice the size of the text if
+    `hashed` orders it.
     """
     if corpus.tokens is None:
         return None

@@ -1,4 +1,4 @@
-"""A study on a machine: each run's hours, cost and memory, and what there is in all."""
+"""Estimate each run's hours, cost and memory on a machine, and the totals of a study."""
 
 from __future__ import annotations
 
@@ -20,39 +20,40 @@ NEAR = 0.1
 
 @dataclass(frozen=True)
 class Work:
-    """What one run is to compute. What the table of machines does not tell is None."""
+    """The work of one run."""
 
     run: str
     steps: int
     tokens: int
     seconds: float | None
+    """None if the table of machines has no rate for the run's precision."""
     scaled: bool
-    """Whether the rate is of another model or of other dropout than the run's."""
+    """Whether the rate was measured with another model or another dropout than the run's."""
 
 
 @dataclass(frozen=True)
 class RunPlan(Work):
-    """The same, with the room that it takes."""
+    """The work of one run, with its memory, disk space and traffic."""
 
     done: bool
-    """Trained already, with this recipe."""
+    """Whether the run was already trained with this recipe."""
     memory: Memory
-    """Of one device, as estimated."""
+    """The estimated memory of one device."""
     needed: int
-    """Bytes of one device: measured if anybody did, else estimated."""
+    """Memory of one device in bytes: measured if there is a measurement, otherwise estimated."""
     memory_measured: str | None
-    """Who measured it; None for an estimate."""
+    """The source of the measurement; None for an estimate."""
     fits: bool
     processes: int
     disk: int
-    """Bytes of the trained model and the checkpoints that stay."""
+    """Bytes of the trained model and of the checkpoints that are kept."""
     traffic: int
-    """Bytes of gradient that each process sends in a step, if all sit on machines of their own."""
+    """Bytes of gradient that each process sends in a step, with each process on its own machine."""
 
 
 @dataclass(frozen=True)
 class Total:
-    """Of several runs, one after another or `runs_at_once` side by side."""
+    """The total of several runs, of which `runs_at_once` run at the same time."""
 
     runs: int
     tokens: int
@@ -62,7 +63,7 @@ class Total:
 
 
 def work(run: str, recipe: Recipe, machines: Machines, machine: Machine) -> Work:
-    """What a run of this recipe takes on the machine, all to itself."""
+    """The work of a run of this recipe, with the whole machine to itself."""
     rate, scaled = _rate(recipe, machines, machine)
     tokens = recipe.steps * recipe.tokens_per_step
     seconds = None if rate is None else tokens / rate
@@ -70,14 +71,14 @@ def work(run: str, recipe: Recipe, machines: Machines, machine: Machine) -> Work
 
 
 def plan(study: Study, machines: Machines, machine: Machine) -> list[RunPlan]:
-    """One for each run of the study, repeats too: they are trained afresh."""
+    """The plan of each run of the study, including repeats, which are trained afresh."""
     return [_plan(study, run, machines, machine) for run in study.runs.values()]
 
 
 def plan_each(study: Study, machines: Machines) -> dict[str, list[RunPlan]]:
-    """The same, each run on the machine that the study gives it: by machine, the study's first.
+    """The plans by machine, each run on the machine that the study assigns; the study's own first.
 
-    Raises UserError for a machine that the table lacks.
+    Raises UserError if a machine is not in the table.
     """
     found: dict[str, list[RunPlan]] = {study.config.machine: []}
     for run in study.runs.values():
@@ -92,7 +93,11 @@ def plan_each(study: Study, machines: Machines) -> dict[str, list[RunPlan]]:
 
 
 def total(plans: Sequence[Work], machine: Machine) -> Total:
-    """Money and energy count the machine's hours; a run of unknown length makes them unknown."""
+    """The total of several plans on one machine.
+
+    Money and energy are those of the machine's hours. All three are None if the length of any run
+    is unknown.
+    """
     known = [one.seconds for one in plans if one.seconds is not None]
     seconds = sum(known) / machine.runs_at_once if len(known) == len(plans) else None
     hours = None if seconds is None else seconds / 3600
@@ -107,8 +112,11 @@ def total(plans: Sequence[Work], machine: Machine) -> Total:
 
 
 def combined(totals: Sequence[Total]) -> Total:
-    """Of several machines. Money and energy are of those machines for which they are known; a run
-    of unknown length makes them unknown."""
+    """The total over several machines.
+
+    Money and energy are summed over the machines for which they are known; they are None if the
+    length of any run is unknown.
+    """
     seconds = [one.seconds for one in totals if one.seconds is not None]
     timed = len(seconds) == len(totals)
     usd = [one.usd for one in totals if one.usd is not None]
@@ -123,8 +131,10 @@ def combined(totals: Sequence[Total]) -> Total:
 
 
 def extra_seed(study: Study, plans: Sequence[RunPlan]) -> list[RunPlan]:
-    """One run of the baseline and of each intervention, as another seed of everything takes;
-    approximate runs are no interventions."""
+    """The plans of one more seed for the whole study: one run of each arm.
+
+    Approximate runs and runs that continue others do not count as arms.
+    """
     by_name = {one.run: one for one in plans}
     fresh = [run for run in study.distinct if not (run.continues or run.approximate)]
     first = {run.intervention: run.name for run in reversed(fresh)}
@@ -132,7 +142,7 @@ def extra_seed(study: Study, plans: Sequence[RunPlan]) -> list[RunPlan]:
 
 
 def disk(study: Study, plans: Sequence[RunPlan]) -> int:
-    """Bytes of all runs' models and checkpoints, of initial weights and of pretrained models."""
+    """Bytes of all runs' models and checkpoints, the initial weights and the pretrained models."""
     shapes = [recipe.model for recipe in study.starts.values()]
     shapes += [one.model for one in study.pretrained.values()]
     return sum(4 * parameter_count(model) for model in shapes) + sum(one.disk for one in plans)
@@ -157,14 +167,14 @@ def _plan(study: Study, run: Run, machines: Machines, machine: Machine) -> RunPl
         memory_measured=measured,
         fits=needed <= machine.memory_gib * GIB,
         processes=processes,
-        # A checkpoint holds the weights and two moments.
+        # A checkpoint has the weights and two moments.
         disk=size * (1 + 3 * min(kept, last)),
         traffic=round(2 * size * (processes - 1) / processes),
     )
 
 
 def _done(folder: Path, recipe: Recipe) -> bool:
-    """Whether the folder holds this recipe's trained model."""
+    """Whether the folder has the trained model of this recipe."""
     try:
         card = read_json(folder / "recipe.json")
     except (OSError, ValueError):
@@ -174,17 +184,17 @@ def _done(folder: Path, recipe: Recipe) -> bool:
 
 @cache
 def _arithmetic(model: Model) -> float:
-    """Remembered, because a study's runs have few models, and finding it builds one."""
+    """Floating-point operations per token; cached, because computing them builds the model."""
     return flops_per_token(model)
 
 
 def _rate(recipe: Recipe, machines: Machines, machine: Machine) -> tuple[float | None, bool]:
-    """Tokens a second, and whether they were measured on something else than this recipe."""
+    """Tokens per second, and whether they are scaled from another model or dropout."""
     rates = [rate for rate in machine.rates if rate.precision == recipe.precision]
     if not rates:
         return None, False
     dropout, own = recipe.model.dropout > 0, _arithmetic(recipe.model)
-    # Of the same dropout if there is one, and of the model nearest in size.
+    # The rate with the same dropout is preferred, then that of the model nearest in size.
     best = min(
         rates,
         key=lambda rate: (

@@ -1,7 +1,7 @@
-"""What a cluster is asked for: time, memory and computers of each training job.
+"""The resources that training jobs request from a cluster: time, memory and nodes.
 
-Resources of a rule change no result, and asking for more of them reruns nothing. Only executors
-that send jobs elsewhere read these, so a study on one machine does not pay for the estimates.
+The resources of a rule change no result, and requesting more of them reruns nothing. Only executors
+that send jobs elsewhere read them, so a study on one machine does not pay for the estimates.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ from noiseband.study import Study
 from noiseband.study.machines import Machine, load_machines, machine_of
 
 MARGIN = 1.5
-"""Time asked for over time estimated, where the machine was measured with this model."""
+"""Requested time as a multiple of the estimate, if the machine was measured with this model."""
 
 MARGIN_SCALED = 3.0
-"""The same where the rate is scaled from another model's, which may be off by half."""
+"""The multiple if the rate is scaled from another model's, which may be off by half."""
 
 START_MINUTES = 10
-"""For the start of the processes, compilation and checkpoints."""
+"""Minutes for the start of the processes, compilation and checkpoints."""
 
 SNAKEMAKE_MB = 1024
-"""Memory of the Snakemake that a cluster's job runs in."""
+"""Memory of the Snakemake process that runs a job on a cluster."""
 
 HOST_GPU_MB = 4096
-"""Memory beside a GPU's that a process holds: libraries, and buffers pinned for the device."""
+"""Main memory of a process on a GPU: libraries, and buffers pinned for the device."""
 
 Resource = Callable[[Any], Any]
 
 
 def nodes_of(machine: Machine, processes: int) -> int:
-    """Computers that so many processes of one run are spread over: as few as hold them."""
+    """The smallest number of nodes on which the processes of one run fit."""
     return min(machine.nodes, math.ceil(processes * machine.nodes / machine.devices))
 
 
 def launcher(machine: Machine, processes: int, threads: int) -> str:
-    """What stands before `noiseband train`: nothing on one computer, srun on several.
+    """The command before `noiseband train`: empty on one node, `srun` on several.
 
-    There srun starts every process; each finds its place from Slurm's environment.
+    srun starts every process, and each finds its rank in Slurm's environment.
     """
     nodes = nodes_of(machine, processes)
     if nodes == 1:
@@ -54,15 +54,15 @@ def launcher(machine: Machine, processes: int, threads: int) -> str:
 
 
 def training_resources(study: Study, table: Path, elsewhere: Callable[[], bool]) -> dict[str, Any]:
-    """Resources of the rule `train`, by name; each a function of the wildcards.
+    """The resources of the rule `train`, by name; each is a function of the wildcards.
 
     Args:
-        study: with its `machine`, `processes` and `placement`.
+        study: the study, with its `machine`, `processes` and `placement`.
         table: the table of machines.
-        elsewhere: whether jobs are sent to other computers, or this is one of those.
+        elsewhere: whether jobs are sent to other computers, or this process is such a job.
 
     Raises:
-        UserError: from the functions, where the table lacks a run's machine.
+        UserError: when a function is called, if a run's machine is not in the table.
     """
     machine = _machines(study, table, elsewhere)
 
@@ -88,14 +88,14 @@ def training_resources(study: Study, table: Path, elsewhere: Callable[[], bool])
         ),
         "nodes": on_cluster(lambda m, run: nodes_of(m, processes(run))),
         "slurm_partition": on_cluster(lambda m, run: m.partition),
-        # 0 is unlimited, to Slurm, and costs nothing of what `--resources` allows on one machine.
+        # To Slurm, 0 means unlimited; on one machine it takes nothing from `--resources`.
         "runtime": on_cluster(lambda m, run: minutes(study, run, table, m), otherwise=0),
         "mem_mb": on_cluster(lambda m, run: node_memory(study, run, m), otherwise=0),
-        # What the Slurm executor calls a job that starts its own processes.
+        # With `mpi` set, the Slurm executor lets a job start its own processes.
         "mpi": on_several(lambda m, run: "srun"),
         "tasks": on_several(lambda m, run: processes(run)),
         "cpus_per_task": on_several(lambda m, run: threads(run)),
-        # Or it would take `tasks` for a number of tasks on each GPU.
+        # Without this, the executor would read `tasks` as the number of tasks for each GPU.
         "tasks_per_gpu": on_several(lambda m, run: 0),
     }
 
@@ -103,9 +103,9 @@ def training_resources(study: Study, table: Path, elsewhere: Callable[[], bool])
 def gpu_resource(
     study: Study, table: Path, elsewhere: Callable[[], bool], devices: Callable[[str], int]
 ) -> Resource:
-    """Resource `gpu` of a rule: how many devices a job of a run or pretrained model works on.
+    """The resource `gpu` of a rule: the number of devices of a run's or pretrained model's job.
 
-    None where it is sent to a machine that has none: a cluster would look for them in vain.
+    None if the job is sent to a machine without GPUs, where a cluster could not provide them.
     """
     machine = _machines(study, table, elsewhere)
 
@@ -119,7 +119,7 @@ def gpu_resource(
 def _machines(
     study: Study, table: Path, elsewhere: Callable[[], bool]
 ) -> Callable[[str], Machine | None]:
-    """The machine that a run's or pretrained model's jobs are sent to; None where they stay."""
+    """The machine to which a run's or pretrained model's jobs are sent; None if they run here."""
 
     @cache
     def machine(model: str) -> Machine | None:
@@ -133,25 +133,25 @@ def _machines(
 
 
 def minutes(study: Study, run: str, table: Path, machine: Machine) -> int:
-    """To ask for; 0 where nobody measured how fast the machine trains."""
+    """The minutes to request; 0 if the machine's speed was not measured."""
     from noiseband.plan.estimate import work
 
     one = work(run, study.runs[run].recipe, load_machines(table), machine)
     if one.seconds is None:
         return 0
-    # Rates are of all devices together.
+    # Rates are measured on all devices together.
     slower = max(1.0, machine.devices / study.processes(study.runs[run]))
     margin = MARGIN_SCALED if one.scaled else MARGIN
     return START_MINUTES + math.ceil(margin * slower * one.seconds / 60)
 
 
 def node_memory(study: Study, run: str, machine: Machine) -> int:
-    """Megabytes of main memory to ask for on each computer."""
+    """The megabytes of main memory to request on each node."""
     from noiseband.plan.memory import memory, parameter_count
 
     recipe, processes = study.runs[run].recipe, study.processes(study.runs[run])
     if machine.gpu:
-        # The initial weights, and a checkpoint (weights and two moments) on its way to the disk.
+        # The initial weights, and a checkpoint (weights and two moments) while it is written.
         each = HOST_GPU_MB + math.ceil(4 * 4 * parameter_count(recipe.model) / 1e6)
     else:
         each = math.ceil(memory(recipe, processes).total / 1e6 + machine.base_gib * 1074)

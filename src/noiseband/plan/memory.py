@@ -1,9 +1,9 @@
-"""How much memory of one device a recipe needs, part by part.
+"""Estimate how much memory of one device a recipe needs, part by part.
 
 The parts of fixed size are exact. Activations follow Korthikanti et al. 2022 (Reducing Activation
-Recomputation in Large Transformer Models, section 4.1): a block keeps, for each token, 34 bytes for
-each of its `width` numbers and 5 for each head and key, in 16-bit arithmetic; in 32 bits all but
-the masks of dropout double. Fused attention keeps no scores.
+Recomputation in Large Transformer Models, section 4.1): in 16-bit arithmetic a block keeps, for
+each token, 34 bytes for each of its `width` numbers and 5 bytes for each head and key. In 32 bits
+everything except the dropout masks doubles. Fused attention keeps no scores.
 """
 
 from __future__ import annotations
@@ -19,44 +19,45 @@ from noiseband.train.tree import leaves
 
 GIB = 2**30
 OVERHEAD = 1.36
-"""What the driver shows over the sum of the parts: the allocator's cache, libraries' workspaces.
-The published 43.8 GiB of full float32 at microbatch 12, over the 32.2 of its parts."""
+"""The driver's figure divided by the sum of the parts; the rest is the allocator's cache and the
+libraries' workspaces. It is the published 43.8 GiB of full float32 at microbatch 12, divided by the
+32.2 GiB of its parts."""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes on one device."""
+    """The memory of a recipe on one device, in bytes."""
 
     weights: int
     optimizer: int
-    """Two moments of AdamW."""
+    """The two moments of AdamW."""
     gradient: int
     partial_sums: int
-    """Of the gradient's tree over slots, and the buckets that processes exchange."""
+    """The partial sums in the gradient's tree over slots, and the buckets for the exchange."""
     activations: int
-    """Of one microbatch, the logits and their gradient among them."""
+    """The activations of one microbatch, including the logits and their gradient."""
 
     @property
     def parts(self) -> dict[str, int]:
-        """Bytes of each part and of the overhead, by name."""
+        """The bytes of each part and of the overhead, by name."""
         known = {field.name.replace("_", " "): getattr(self, field.name) for field in fields(self)}
         return {**known, "overhead": self.total - sum(known.values())}
 
     @property
     def total(self) -> int:
-        """As the driver would show it."""
+        """The total as the driver would show it."""
         parts = [int(getattr(self, field.name)) for field in fields(self)]
         return round(OVERHEAD * sum(parts))
 
 
 @cache
 def parameter_count(model: Model) -> int:
-    """Distinct parameters; a tied head counts once."""
+    """The number of distinct parameters; a tied head counts once."""
     return sum(map(math.prod, parameter_shapes(model).values()))
 
 
 def memory(recipe: Recipe, processes: int) -> Memory:
-    """Of one of the processes that share the recipe's slots."""
+    """The memory of one of the processes that share the recipe's slots."""
     size = 4 * parameter_count(recipe.model)
     sums = leaves(recipe.batch.slots // processes).bit_length() - 1
     # DistributedDataParallel keeps buckets as large as the gradient; ours are a few megabytes.
@@ -78,7 +79,7 @@ def _activations(recipe: Recipe) -> int:
     if recipe.attention == "explicit":
         scores = (2 if model.dropout else 1) * (4 if wide else 2) + masks
         block += scores * model.heads * model.context
-    # The logits, in 32 bits for the loss, their gradient, and what the loss keeps.
+    # The logits (in 32 bits for the loss), their gradient, and the tensor that the loss keeps.
     logits = (12 if wide else 10) * model.vocabulary
     tokens = recipe.batch.microbatch * model.context
     return tokens * (model.layers * block + logits)

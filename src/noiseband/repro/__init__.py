@@ -1,1 +1,1 @@
-"""Bits: digests of tensors, comparison of runs, the manifest."""
+"""Reproducibility to the bit: comparison of tensors and runs, provenance, and the manifest."""

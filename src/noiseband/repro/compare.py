@@ -1,4 +1,4 @@
-"""Two sets of tensors, to the bit. Equal means equal bits: a NaN equals itself, 0.0 is not -0.0."""
+"""Compare two sets of tensors bit by bit: a NaN equals itself, and 0.0 does not equal -0.0."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ from noiseband.repro.order import in_forward_order
 
 @dataclass(frozen=True)
 class Difference:
-    """How one tensor differs. What follows `reason` is None where no values were compared."""
+    """How one tensor differs. The fields after `reason` are None if no values were compared."""
 
     tensor: str
     reason: str
     flat_index: int | None = None
-    """Of the first element that differs, in row-major order."""
+    """The index of the first element that differs, in row-major order."""
     index: list[int] | None = None
-    """The same in the tensor's dimensions."""
+    """The index of the same element, in the tensor's dimensions."""
     values: tuple[str, str] | None = None
-    """Its two values in decimal, exact to the last bit."""
+    """The two values of that element in decimal, exact to the last bit."""
     bits: tuple[str, str] | None = None
-    """The same in hexadecimal."""
+    """The bits of the two values in hexadecimal; or the SHA-256 of the two tensors."""
     differing: int | None = None
-    """Elements that differ."""
+    """The number of elements that differ."""
     elements: int | None = None
     largest_difference: str | None = None
-    """Largest absolute difference of two values, in decimal; of pairs without a NaN."""
+    """The largest absolute difference, in decimal, over all pairs of values without a NaN."""
     nan_pairs: int | None = None
-    """Differing elements of which one value at least is not a number."""
+    """The number of differing elements with at least one value that is not a number."""
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON, without what is unknown."""
+        """The known fields, for JSON."""
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All tensors of two sets."""
+    """The comparison of all tensors of two sets."""
 
     tensors: int
-    """Names in either set."""
+    """The number of names in either set."""
     differences: list[Difference]
-    """Of the tensors that differ, in forward order."""
+    """One entry for each tensor that differs, in forward order."""
 
     @property
     def identical(self) -> bool:
@@ -61,7 +61,7 @@ class Comparison:
 
 
 def compare_files(a: Path, b: Path) -> Comparison:
-    """Two safetensors files, a chunk at a time. Raises UserError where one cannot be read."""
+    """Compare two safetensors files in chunks. Raises UserError if one cannot be read."""
     one, other = TensorFile(a), TensorFile(b)
     names = in_forward_order(one.entries.keys() | other.entries.keys())
     found = (_of_files(name, one, other) for name in names)
@@ -69,7 +69,7 @@ def compare_files(a: Path, b: Path) -> Comparison:
 
 
 def compare_digests(a: dict[str, Any], b: dict[str, Any]) -> Comparison:
-    """Two digest files' contents: which tensors differ, and not where in them."""
+    """Compare the contents of two digest files: which tensors differ, but not where."""
     one, other = a["tensors"], b["tensors"]
     names = in_forward_order(one.keys() | other.keys())
     found = (_of_digests(name, one.get(name), other.get(name)) for name in names)
@@ -110,7 +110,7 @@ Bytes = NDArray[np.uint8]
 
 
 class _Elements:
-    """What is learnt of a tensor's elements, chunk by chunk."""
+    """The comparison of one tensor's elements, chunk by chunk."""
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
@@ -144,13 +144,13 @@ class _Elements:
         )
 
     def _look_at(self, begin: int, a: Bytes, b: Bytes) -> None:
-        """Count and measure; `begin` is the number of elements before the chunk."""
+        """Count and measure the differences; `begin` is the number of elements before the chunk."""
         where = (a.reshape(-1, self.size) != b.reshape(-1, self.size)).any(axis=1).nonzero()[0]
         self.differing += len(where)
         values = [self._values(one, where) for one in (a, b)]
         if self.first is None:
             bits = [one.reshape(-1, self.size)[where[0]][::-1].tobytes().hex() for one in (a, b)]
-            # repr, because JSON has no NaN or infinity
+            # Values are stored as text, because JSON has no NaN or infinity.
             texts = [repr(one[0].item()) for one in values]
             index = begin + int(where[0])
             self.first = index, (texts[0], texts[1]), (f"0x{bits[0]}", f"0x{bits[1]}")
@@ -167,9 +167,9 @@ class _Elements:
         if a.dtype.is_complex or a.dtype.is_floating_point:
             wide = torch.complex128 if a.dtype.is_complex else torch.float64
             gaps = (a.to(wide) - b.to(wide)).abs()
-            # Two infinities of one sign have no difference, and no two bits of them differ either.
+            # Equal infinities would give NaN, but their bits are equal, so they never get here.
             known = gaps[~gaps.isnan()]
             self.nan_pairs += len(gaps) - len(known)
             return float(known.max()) if len(known) else None
-        # Python's integers, because those of 64 bits overflow any other type.
+        # The difference of two 64-bit integers fits no type but Python's own.
         return max(abs(int(x) - int(y)) for x, y in zip(a.tolist(), b.tolist(), strict=True))

@@ -1,8 +1,8 @@
-"""A study as a Workflow Run RO-Crate: what was run, from what, and what came out.
+"""Export a study as a Workflow Run RO-Crate: a self-contained folder with a machine-readable index.
 
-The profile is https://w3id.org/ro/wfrun/workflow/0.5. The crate is a folder that explains itself:
-workflow, resolved config, lock, tables, figures, page, and each run's recipe, trace, digests and
-provenance. Weights are in it on demand; without them their digests are.
+The profile is https://w3id.org/ro/wfrun/workflow/0.5. The crate has the workflow, the resolved
+config, the lock, tables, figures and page, and each run's recipe, trace, digests and provenance.
+Weights are included on request; their digests always are.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ PROFILES = {
 BIOSCHEMAS = "https://bioschemas.org/profiles"
 LICENCE = "https://spdx.org/licenses/Apache-2.0"
 WORKFLOW = ("workflow/rules/*.smk", "profiles/default/*.yaml", "constraints.txt")
-"""Files beside the Snakefile that decide what it does."""
+"""Files of the project, besides the Snakefile, that define the workflow."""
 STUDY = (
     "report.html", "manifest.json", "tables/*.csv", "tables/*.parquet", "figures/*.svg",
     "init/*.json", "verify/*.json", "contamination/*.json", "tokens/*/card.json",
     "corpus/*/card.json",
 )  # fmt: skip
-"""A study's results, but for those of single runs."""
+"""A study's results, except those of single runs."""
 RUN = (
     "recipe.json", "provenance.json", "model.json", "trace.parquet", "samples.jsonl",
     "test_loss.json", "timing.json",
 )  # fmt: skip
 PRETRAINED = ("pretrained.json", "model.json", "test_loss.json")
-"""Of a model that others trained."""
+"""Files of a pretrained model."""
 WEIGHTS = "model.safetensors"
 TYPES = {
     ".csv": "text/csv", ".html": "text/html", ".json": "application/json",
@@ -70,19 +70,19 @@ def write_crate(study: Study, project: Path, out: Path, weights: bool = False) -
     """Write the crate of a finished study.
 
     Args:
-        study: whose results are on disk.
+        study: the study; its results are on disk.
         project: folder of the Snakefile.
         out: a folder that does not exist yet, or a file that ends in `.zip`.
         weights: whether to include the runs' final weights.
 
     Raises:
         NotMadeError: the study is not finished.
-        UserError: `out` exists, or `project` has no Snakefile.
+        UserError: `out` exists already, or `project` has no Snakefile.
     """
     if out.exists():
         raise UserError(f"--out {out}: exists already; remove it or give another name")
     if not (project / "Snakefile").is_file():
-        raise UserError(f"{project}: has no Snakefile; start in the folder of the project")
+        raise UserError(f"{project}: has no Snakefile; run the command in the project's folder")
     with tempfile.TemporaryDirectory() as folder:
         crate = _Crate(study, project, Path(folder))
         crate.fill(weights)
@@ -94,14 +94,14 @@ def write_crate(study: Study, project: Path, out: Path, weights: bool = False) -
 
 @dataclass(frozen=True)
 class _Span:
-    """When something ran, as its timing says."""
+    """The time at which something ran, from its timing file."""
 
     begin: dt.datetime
     end: dt.datetime
 
 
 class _Crate:
-    """The crate while it is put together."""
+    """The crate while it is being built."""
 
     def __init__(self, study: Study, project: Path, scratch: Path) -> None:
         self.study = study
@@ -154,7 +154,7 @@ class _Crate:
         )  # fmt: skip
 
     def _workflow(self) -> Entity:
-        """The Snakefile as the main entity, with the files that it includes."""
+        """Add the Snakefile as the main entity, with the files that it includes."""
         software = self._versions()
         workflow = self.crate.add_workflow(
             self.project / "Snakefile", "Snakefile", main=True, lang="snakemake",
@@ -173,16 +173,16 @@ class _Crate:
         return workflow
 
     def _readme(self, title: str) -> None:
-        """What a person sees who opens the folder."""
+        """Add the README for people who open the folder."""
         path = self.scratch / "README.md"
         write_text(path, README.format(title=title), checksum=False)
         readme = self._file(path, "README.md")
         readme["about"] = self.crate.root_dataset
 
     def _config(self, workflow: Entity) -> Entity:
-        """The resolved config, which runs the study again: `snakemake --configfile config.json`."""
+        """Add the resolved config, with which `snakemake --configfile` runs the study again."""
         data = self.study.config.model_dump(mode="json")
-        data["results"] = "results"  # the place on this disk says nothing to others
+        data["results"] = "results"  # the local path means nothing elsewhere
         path = self.scratch / "config.json"
         write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n", checksum=False)
         config = self._file(path, "config.json")
@@ -192,7 +192,7 @@ class _Crate:
     def _parameter(
         self, workflow: Entity, role: str, name: str, description: str, example: Entity
     ) -> None:
-        """An input or output of the workflow, and the file that took its place."""
+        """Add an input or output of the workflow, and the file that was used for it."""
         parameter = self.crate.add(
             ContextEntity(
                 self.crate,
@@ -211,7 +211,7 @@ class _Crate:
         example["exampleOfWork"] = parameter
 
     def _software(self) -> Entity:
-        """noiseband itself, with what it ran on."""
+        """Add noiseband itself, with the packages that it ran with."""
         software = self._versions()
         return self.crate.add(
             ContextEntity(
@@ -255,14 +255,14 @@ class _Crate:
         self.crate.root_dataset.append_to("mentions", action)
 
     def _inputs(self, run: Run) -> list[Entity]:
-        """What a run read: tokens and initial weights, by the files that hold their digests."""
+        """The files with the digests of a run's inputs: tokens and initial weights."""
         tokens = Path("tokens", run.recipe.data.corpus, "card.json")
         start = self.study.start_file(run)
         digests = start.with_suffix(".json")  # init/<start>.json, or runs/<run>/model.json
         return [self._file(self.results / path) for path in (tokens, digests)]
 
     def _file(self, path: Path, destination: str | None = None) -> Entity:
-        """A file of the crate, once. Raises NotMadeError where it is not there."""
+        """Add a file to the crate, once. Raises NotMadeError if it does not exist."""
         destination = destination or path.relative_to(self.results).as_posix()
         known = self.crate.get(destination)
         if known is not None:
@@ -286,7 +286,7 @@ class _Crate:
         return _Span(end - dt.timedelta(seconds=round(timing["seconds"])), end)
 
     def _versions(self) -> dict[str, str]:
-        """Of the software that trained the baseline, by package."""
+        """The versions of the software that trained the baseline, by package."""
         path = self.study.paths.run(self.study.config.baseline) / "provenance.json"
         if not path.is_file():
             raise NotMadeError(path)

@@ -1,4 +1,4 @@
-"""Where two runs part: the first step by their traces, the first tensor by training it anew."""
+"""Find where two runs diverge: the first step from their traces, the tensor by retraining it."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ NOT_REPRODUCED = (
 
 @dataclass(frozen=True)
 class Divergence:
-    """Where two runs part, as far as that can be known. Numbers of steps count from 0."""
+    """Where two runs diverge, as far as that can be known. Steps are numbered from 0."""
 
     step: int | None = None
-    """The first whose record differs; None where all are equal."""
+    """The first step with different records; None if all records are equal."""
     columns: list[str] = field(default_factory=list)
-    """Of the trace, that differ there."""
+    """The columns of the trace that differ in that step."""
     records: list[dict[str, Any]] = field(default_factory=list)
     """Both runs' values in these columns."""
     recipes: list[str] = field(default_factory=list)
-    """Recipe keys that differ, with both values."""
+    """The recipe keys that differ, with both values."""
     replayed_from: int | None = None
-    """Steps done in the state from which both were trained anew."""
+    """The number of steps before the state from which both runs were retrained."""
     reproduced: list[bool] = field(default_factory=list)
-    """Whether each run, trained anew, gave its own trace again."""
+    """Whether each run reproduced its own trace when it was retrained."""
     where: str | None = None
     """What differs first: `initial weights`, `checkpoint`, `gradient` or `weights`."""
     difference: Difference | None = None
-    """The first tensor of it, in forward order."""
+    """The first tensor in `where` that differs, in forward order."""
     tensors: int | None = None
-    """How many tensors of it differ."""
+    """The number of tensors in `where` that differ."""
     note: str | None = None
 
     @property
@@ -56,7 +56,7 @@ class Divergence:
         return self.step is None and self.where is None
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The fields, for JSON."""
         found = {**vars(self), "difference": self.difference and self.difference.as_dict()}
         found["records"] = [
             {name: repr(value) for name, value in record.items()} for record in self.records
@@ -65,7 +65,7 @@ class Divergence:
 
     def __str__(self) -> str:
         if self.identical:
-            return "identical: every step's record and every weight"
+            return "identical: every step's record and every weight are equal"
         lines = []
         if self.step is None:
             lines.append("different: all steps' records are equal")
@@ -88,14 +88,14 @@ class Divergence:
 def diverge(a: Job, b: Job, say: Say = lambda text: None) -> Divergence:
     """Find the first step and tensor in which two finished runs differ.
 
-    Both are trained anew from the newest checkpoint before that step which both still have, or
-    from their initial weights, to the end of the step: at most one interval where
-    `checkpoints.keep` is `all`.
+    Both runs are retrained to the end of that step, from the newest earlier checkpoint that both
+    still have, or else from their initial weights. With `checkpoints.keep: all` this is at most one
+    checkpoint interval.
 
     Args:
-        a: the job that made a run.
-        b: the other's.
-        say: takes lines of progress.
+        a: the training job of one run.
+        b: the training job of the other run.
+        say: called with each line of progress.
 
     Raises:
         UserError: a file cannot be read.
@@ -123,17 +123,17 @@ def diverge(a: Job, b: Job, say: Say = lambda text: None) -> Divergence:
 def _replayed(
     a: Job, b: Job, rows: list[list[Row]], state: State | None, known: Divergence, say: Say
 ) -> Divergence:
-    """Train both from the state to the end of the step and compare what they did there."""
+    """Train both from the state to the end of the step, and compare the step's results."""
     step = known.step
     assert step is not None
     begin = state.step if state else 0
     steps = "1 step" if step == begin else f"{step + 1 - begin:,} steps"
-    say(f"training {steps} of each run anew, from {_place(begin)}")
+    say(f"retraining {steps} of each run, from {_place(begin)}")
     replays = []
     for job, own in zip((a, b), rows, strict=True):
         replays.append(replay(job, state, step))
         same = first_different_row(replays[-1].rows, own[begin : step + 1]) is None
-        say(f"{job.out}: trained anew, {'the same' if same else 'NOT the same'} as its trace")
+        say(f"{job.out}: retrained, {'the same' if same else 'NOT the same'} as its trace")
         known = replace(known, replayed_from=begin, reproduced=[*known.reproduced, same])
     if not all(known.reproduced):
         known = replace(known, note=NOT_REPRODUCED)
@@ -147,7 +147,7 @@ def _replayed(
 
 
 def _not_repeated(a: Job, b: Job, replays: list[Replay], known: Divergence) -> Divergence:
-    """Trained anew they are equal, so that one at least was not what its recipe makes."""
+    """The finding if both are equal when retrained: at least one training had a fault."""
     step = known.step
     assert step is not None
     for job, one, right in zip((a, b), replays, known.reproduced, strict=True):
@@ -172,11 +172,11 @@ def _not_repeated(a: Job, b: Job, replays: list[Replay], known: Divergence) -> D
 
 
 def _flipped(known: Divergence, replays: list[Replay]) -> str:
-    """Whether the checksums differ by what one flipped bit would do."""
+    """A remark if the checksums differ as if one bit had flipped; empty otherwise."""
     right = replays[0].rows[-1].weights_checksum
     gaps = [r["weights_checksum"] - right for r in known.records if "weights_checksum" in r]
     for gap in gaps:
-        size = abs((gap + 2**63) % 2**64 - 2**63)  # the sum wraps around
+        size = abs((gap + 2**63) % 2**64 - 2**63)  # the checksum is a sum that wraps around
         if size and size & (size - 1) == 0:
             bit = (size.bit_length() - 1) % 32
             return f"; its checksum is off by a power of two, as if bit {bit} of one weight flipped"
@@ -184,8 +184,11 @@ def _flipped(known: Divergence, replays: list[Replay]) -> str:
 
 
 def _common_state(a: Job, b: Job, step: int) -> tuple[State | None, Comparison | None]:
-    """The newest intact checkpoint from before the step that both have, or None; or how the two
-    differ there, in moments that no trace records."""
+    """The newest intact checkpoint before the step that both runs have, and None.
+
+    If the two files differ (in optimiser moments, which no trace records), it is None and their
+    comparison. If there is no such checkpoint, it is None twice.
+    """
     folders = [dict(numbered(job.work)) if job.work.is_dir() else {} for job in (a, b)]
     for done in sorted(folders[0].keys() & folders[1].keys(), reverse=True):
         if done > step:
@@ -204,7 +207,7 @@ def _common_state(a: Job, b: Job, step: int) -> tuple[State | None, Comparison |
 
 
 def _split(job: Job, path: Path) -> dict[str, Tensor]:
-    """A checkpoint's flat tensors cut into the model's, as `<kind>/<name>`."""
+    """A checkpoint's flat tensors, split into the model's tensors and named `<kind>/<name>`."""
     return {
         f"{kind}/{name}": tensor
         for kind, flat in read(path).tensors.items()

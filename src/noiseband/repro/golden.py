@@ -1,4 +1,4 @@
-"""Whether initial weights are the reference implementation's, and what to do where they are not."""
+"""Check whether initial weights are the reference implementation's, and explain a mismatch."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from noiseband.repro.compare import compare_digests
 
 
 def complaint(start: str, found: dict[str, Any]) -> str | None:
-    """What is wrong with a starting point's digest file, and the remedy; None where nothing is,
-    or where there is no reference."""
+    """The message about a starting point that differs from the reference, with the remedy.
+
+    None if it does not differ, or if the reference's digests are unknown.
+    """
     golden = golden_digests(start)
     if golden is None:
         return None
@@ -21,8 +23,8 @@ def complaint(start: str, found: dict[str, Any]) -> str | None:
         return None
     first, count = comparison.first, f"{len(comparison.differences)} of {comparison.tensors}"
     return (
-        f"init/{start}.safetensors: {count} tensors are not the reference's, first {first.tensor} "
-        f"({first.reason}); {_cause()}"
+        f"init/{start}.safetensors: {count} tensors differ from the reference's, first "
+        f"{first.tensor} ({first.reason}); {_cause()}"
     )
 
 
@@ -31,16 +33,17 @@ def _cause() -> str:
     torch_version = torch.__version__.partition("+")[0]
     if capability not in ("AVX2", "AVX512"):
         return (
-            f"the known cause: without AVX2 (this CPU gives PyTorch {capability}) the generator "
+            f"the known cause: without AVX2 (PyTorch uses {capability} on this CPU) the generator "
             "draws in another order; draw them on a machine with AVX2 (`noiseband init`) and copy "
             "both files, or use `init: keyed`, or `on_mismatch: warn`"
         )
     if torch_version != TORCH:
         return (
-            f"the known cause: they were drawn with torch {TORCH}, and this is {torch_version}; "
-            f"install torch=={TORCH}, or use `init: keyed`, or `on_mismatch: warn`"
+            f"the known cause: the reference was drawn with torch {TORCH}, and this is "
+            f"{torch_version}; install torch=={TORCH}, or use `init: keyed`, or "
+            "`on_mismatch: warn`"
         )
     return (
-        f"torch is {TORCH} and the CPU has {capability}, so the file is damaged or of other code: "
-        "remove it and run again; `init: keyed` or `on_mismatch: warn` go on without"
+        f"torch is {TORCH} and the CPU has {capability}, so the file is damaged or was made by "
+        "other code: remove it and run again, or use `init: keyed` or `on_mismatch: warn`"
     )

@@ -1,4 +1,4 @@
-"""All files of a study whose checksum is known, and what makes damaged ones again."""
+"""List the files of a study that have a checksum, and the command that repairs damaged ones."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from noiseband.study.paths import Paths
 
 
 def files_with_checksums(results: Path) -> list[Path]:
-    """Files of the study in a folder of results that have a checksum, sorted."""
-    # A folder inside with runs of its own is another study's.
+    """The files in a study's folder of results that have a checksum, sorted."""
+    # A folder inside it that has runs of its own belongs to another study.
     others = [folder.parent for folder in results.glob("**/runs") if folder.parent != results]
     paths = (place.parent.parent / place.name for place in results.rglob(f"{CHECKSUMS}/*"))
     return sorted(
@@ -26,8 +26,8 @@ def files_with_checksums(results: Path) -> list[Path]:
 
 
 def remedy(damaged: Sequence[Path], results: Path, config: Path | None) -> str:
-    """The command that removes files and makes them again; `config` where it must be named."""
-    # No rule makes what lies in `work`: a stage asks, or computes, again.
+    """The command that removes files and makes them again; it names `config` if one is given."""
+    # No rule makes the files in `work`: a stage recomputes them, or asks for them again.
     made = [path for path in damaged if not path.is_relative_to(Paths(results).work)]
     again = f" && {snakemake(*made, config=config)}" if made else ""
     return f"rm {shlex.join(map(str, damaged))}{again}"

@@ -1,4 +1,4 @@
-"""The digest of every deterministic artefact of a study, in one file to compare."""
+"""The manifest: one file with the digest of every deterministic artefact of a study."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from noiseband.io.files import write_json
 
 
 def artefact_digest(path: Path) -> str:
-    """Of a safetensors file the tensors' digest; of any other file the SHA-256 of its bytes.
+    """The digest of a safetensors file's tensors, or the SHA-256 of any other file's bytes.
 
-    Raises UserError for a damaged file.
+    Raises UserError if the file is damaged.
     """
     return file_digest(path) if path.suffix == ".safetensors" else file_sha256(intact(path))
 
@@ -24,11 +24,11 @@ def write_manifest(
 ) -> None:
     """Write `{"sha256": whole, "artefacts": {path under results: sha256}}`, sorted by path.
 
-    The whole is the SHA-256 of the lines `<sha256>  <path>`, as `sha256sum` would print them.
+    `whole` is the SHA-256 of the lines `<sha256>  <path>`, as `sha256sum` would print them.
 
-    `judged` are files that are equal across reruns for one store of a judge's replies, but not if
-    the judge is asked anew. They are listed beside the artefacts, under `judged` (where there are
-    any), and are no part of the whole.
+    The files in `judged` are equal across reruns that use the same stored replies of a judge, but
+    not if the judge is asked again. They are listed separately, under `judged` (if there are any),
+    and do not count for `whole`.
     """
     each = _digests(results, artefacts)
     lines = "".join(f"{digest}  {path}\n" for path, digest in each.items())

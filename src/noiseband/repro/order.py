@@ -1,11 +1,11 @@
-"""The order in which a forward pass meets a model's tensors: where a difference begins."""
+"""Sort tensors in the order of the forward pass, so that the origin of a difference comes first."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-# Parts of the reference's names, as data flows through them.
+# The parts of the reference's names, in the order in which data flows through them.
 _FLOW = (
     "tokens", "weights",
     "tok_emb", "pos_emb", "trf_blocks",
@@ -18,7 +18,7 @@ _RANK = {part: rank for rank, part in enumerate(_FLOW)}
 
 
 def in_forward_order(names: Iterable[str]) -> list[str]:
-    """Names sorted by layer and place in it; names of other models follow, numbers as numbers."""
+    """Names sorted by layer and by place in the layer; unknown names follow, numbers by value."""
     return sorted(names, key=_key)
 
 

@@ -1,7 +1,7 @@
-"""What a run was made from, by which code, software and processor: `provenance.json`.
+"""Write `provenance.json`: the inputs, code, software and processor with which a run was trained.
 
-Volatile: another machine writes another one beside the same weights, so no manifest lists it. It
-names no host, no user and no place on the disk.
+The file is volatile: another machine writes a different one for the same weights, so no manifest
+lists it. It names no host, no user and no local path.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from noiseband.repro.manifest import artefact_digest
 from noiseband.study.params import TrainParams
 
 PACKAGES = ("noiseband", "torch", "numpy", "safetensors", "tiktoken", "pyarrow", "snakemake")
-"""Software that a run's files depend on, or that started it."""
+"""Packages that a run's files depend on, or that started the run."""
 
 OUTPUTS = ("recipe.json", "trace.parquet", "samples.jsonl", "model.json", "model.safetensors")
 """Files of a finished run that are equal across reruns."""
@@ -38,12 +38,12 @@ def write_provenance(
     """Write `provenance.json` of a run.
 
     Args:
-        out: the run's folder, which has its results.
-        params: all that the run was told.
-        inputs: what it read (tokens, vocabulary, init), to be digested as in the manifest.
-        device: of the first process.
-        processes: how many trained.
-        segments: what trained from which step on, where it was more than one machine too.
+        out: the run's folder, with its results.
+        params: the run's params.
+        inputs: the files that it read (tokens, vocabulary, init), digested as in the manifest.
+        device: the device of the first process.
+        processes: the number of training processes.
+        segments: the segments of the training, each with its first step and its machine.
     """
     record = {
         "run": params.run,
@@ -61,18 +61,18 @@ def write_provenance(
 
 
 def command(params: TrainParams) -> str:
-    """The command that trains the run again, without the places of its files."""
+    """The command that trains the run again, without the paths of its files."""
     return f"noiseband train --run {params.run}"
 
 
 def software() -> dict[str, str]:
-    """Versions, by package."""
+    """The version of Python and of each package."""
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    # The wheel's variant: cpu or cu130 decides which kernels there are.
+    # torch's own version also has the wheel's variant (cpu or cu130), which decides the kernels.
     versions["torch"] = torch.__version__
     return versions

@@ -1,4 +1,4 @@
-"""The finding about a run that was trained a second time."""
+"""Compare a run with a second training of the same recipe."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from noiseband.train.replay import finished_job
 
 
 def verify_rerun(original: Path, rerun: Path, results: Path, out: Path) -> bool:
-    """Compare two run folders and write the finding; True where they are identical.
+    """Compare two run folders and write the finding; return whether they are identical.
 
-    Where they are not, `divergence` says where they part.
+    If they are not, `divergence` in the finding says where they diverge.
 
     Args:
         original: folder of the run that was trained first.
-        rerun: folder of the same recipe, trained afresh.
-        results: the study's results, for the tokens and initial weights of both.
+        rerun: folder of the run that was trained afresh from the same recipe.
+        results: the study's results, which have the tokens and initial weights of both.
         out: JSON file to write.
 
     Raises:
-        UserError: a folder holds no finished run.
+        UserError: one of the folders has no finished run.
     """
     first, second = finished_job(original, results), finished_job(rerun, results)
     found = diverge(first, second, say=lambda text: print(text, file=sys.stderr))

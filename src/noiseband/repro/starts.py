@@ -1,4 +1,4 @@
-"""Which runs start from the same weights, and which interventions move the start."""
+"""Find which runs start from the same weights, and which interventions change the start."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from noiseband.repro.golden import complaint
 from noiseband.study.params import StartsParams
 
 TRAINED = "run:"
-"""Before the name of a run whose final weights are the starting point."""
+"""The prefix of a starting point that is the final weights of another run."""
 
 SAME = "same point"
 EXTENDED = "same where both have it"
@@ -25,45 +25,45 @@ MOVED = "moved"
 
 @dataclass(frozen=True)
 class RunStart:
-    """Where one run starts, and how that compares with a baseline run of its init_seed."""
+    """Where one run starts, compared with a baseline run that has the same init_seed."""
 
     run: str
     start: str
-    """Name of the file in `init/`, or `run:` and the run whose final weights they are."""
+    """The file's name in `init/`; or `run:` and the name of a run, for its final weights."""
     init_sha256: str | None = None
     tensors: int | None = None
     compared_with: str | None = None
-    """The baseline run; empty where the study has none of that init_seed."""
+    """The baseline run; None if the study has none with this init_seed."""
     comparison: str | None = None
-    """`same point`; `same where both have it`, for tensors more or less; or `moved`."""
+    """`same point`; `same where both have it` if only one has some tensors; or `moved`."""
     shared: int | None = None
-    """Tensors equal in both."""
+    """The number of tensors that are equal in both."""
     new: int | None = None
-    """Tensors that the baseline run does not have."""
+    """The number of tensors that the baseline run does not have."""
     gone: int | None = None
-    """Tensors that it has and this run does not."""
+    """The number of tensors that only the baseline run has."""
     moved: int | None = None
-    """Tensors that both have, with other values or another shape."""
+    """The number of tensors that both have, with different values or shapes."""
     first_moved: str | None = None
-    """In forward order."""
+    """The first of the moved tensors, in forward order."""
     reference: str | None = None
-    """Whether the weights are the reference's, where its digests are known: equal, different."""
+    """`equal` or `different`: the weights compared with the reference's, if those are known."""
 
 
 @dataclass(frozen=True)
 class SharedTensors:
-    """Two starting points."""
+    """The tensors that two starting points share."""
 
     start: str
     other: str
     shared: int
-    """Tensors equal in both."""
+    """The number of tensors that are equal in both."""
     tensors: int
-    """Of `start`."""
+    """The number of tensors in `start`."""
 
 
 def run_starts(params: StartsParams, digests: Mapping[str, dict[str, Any]]) -> list[RunStart]:
-    """A row for each run; `digests` are the starting points' digest files by name."""
+    """One row for each run; `digests` has the starting points' digest files by name."""
     starts = {one.run: one.start for one in params.runs}
     return [_row(one.run, one.start, one.compared_with, starts, digests) for one in params.runs]
 
@@ -108,7 +108,7 @@ def _reference(start: str, found: dict[str, Any]) -> str | None:
 
 
 def shared_tensors(digests: Mapping[str, dict[str, Any]]) -> list[SharedTensors]:
-    """How many tensors each two starting points share, by name and bits; in the given order."""
+    """The number of equal tensors, by name and bits, for each pair of starting points, in order."""
     return [
         SharedTensors(
             start,
@@ -122,15 +122,15 @@ def shared_tensors(digests: Mapping[str, dict[str, Any]]) -> list[SharedTensors]
 
 
 def verify_starts(params: StartsParams, files: Sequence[Path], out: Path, pairs: Path) -> list[str]:
-    """Write both tables; return a complaint for each starting point that is not the reference's.
+    """Write both tables; return a message for each starting point that is not the reference's.
 
     Args:
         files: the starting points' digest files.
-        out: CSV file for a row a run (`RunStart`).
-        pairs: CSV file for a row for each two starting points (`SharedTensors`).
+        out: CSV file with one row for each run (`RunStart`).
+        pairs: CSV file with one row for each pair of starting points (`SharedTensors`).
 
     Raises:
-        UserError: with the complaints, where `on_mismatch` is `stop`; then nothing is written.
+        UserError: there are such messages and `on_mismatch` is `stop`; then nothing is written.
     """
     digests = {file.stem: read_json(file) for file in files}
     complaints = [text for start in digests if (text := complaint(start, digests[start]))]

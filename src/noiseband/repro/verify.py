@@ -1,4 +1,4 @@
-"""Whether two results are the same bits: runs, tensor files, digest files, manifests."""
+"""Check whether two results are equal to the bit: runs, tensor files, digest files, manifests."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from noiseband.repro.compare import Comparison, Difference, compare_digests, com
 from noiseband.study.recipe import flatten, written
 
 WEIGHTS = ("model.safetensors", "init.safetensors")
-"""A folder's tensor file: of a run, or of a starting point."""
+"""The names of the tensor file in a folder: of a run, or of a starting point."""
 SHOWN = 10
-"""Differing artefacts that are listed."""
+"""The number of differing artefacts that are listed."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a comparison found, as sentences."""
+    """The result of a comparison, as sentences."""
 
     identical: bool
     headline: str
@@ -33,16 +33,16 @@ class Finding:
 
 
 def verify(a: Path, b: Path) -> Finding:
-    """Compare two of: run folder, safetensors file, digest file, manifest.
+    """Compare two run folders, safetensors files, digest files or manifests.
 
-    A digest file can be compared with tensors too; a manifest with a manifest only.
+    A digest file can also be compared with tensors; a manifest only with a manifest.
 
     Raises:
-        UserError: one is none of these, cannot be read, or the two cannot be compared.
+        UserError: one of them is of another kind or cannot be read, or the two cannot be compared.
     """
     one, other = _contents(a), _contents(b)
     if ("artefacts" in one) != ("artefacts" in other):
-        raise UserError(f"{a}, {b}: a manifest can be compared with another manifest only")
+        raise UserError(f"{a}, {b}: a manifest can only be compared with another manifest")
     if "artefacts" in one:
         return _manifests(one["artefacts"], other["artefacts"])
     if one or other:
@@ -56,7 +56,7 @@ def verify(a: Path, b: Path) -> Finding:
 
 
 def tensor_file(path: Path) -> Path:
-    """A tensor file itself, or the weights in a folder. Raises UserError if there are none."""
+    """A tensor file, or the weights in a folder. Raises UserError if there are none."""
     if path.is_file():
         return path
     for name in WEIGHTS:
@@ -69,7 +69,7 @@ def tensor_file(path: Path) -> Path:
 
 
 def _contents(path: Path) -> dict[str, Any]:
-    """A digest file or a manifest; empty for what holds tensors."""
+    """The contents of a digest file or a manifest; empty for any other path."""
     if path.suffix != ".json":
         return {}
     try:
@@ -99,7 +99,7 @@ def _finding(comparison: Comparison, of_runs: list[str]) -> Finding:
     count = f"{comparison.tensors} tensor{'s' * (comparison.tensors != 1)}"
     first = comparison.first
     if first is None:
-        # Equal weights at the end of different traces: a rerun must not have that either.
+        # Equal weights after different traces count as different: a rerun must repeat both.
         return Finding(not of_runs, f"{'different' if of_runs else 'identical'}: {count}", of_runs)
     share = f"{len(comparison.differences)} of {comparison.tensors}"
     details = [*described(first), f"tensors that differ: {share}"]
@@ -107,7 +107,7 @@ def _finding(comparison: Comparison, of_runs: list[str]) -> Finding:
 
 
 def described(difference: Difference) -> list[str]:
-    """What is known of a tensor's difference, a line each."""
+    """The known facts about a tensor's difference, one on each line."""
     one = difference
     lines = []
     if one.flat_index is not None:
@@ -127,7 +127,7 @@ def described(difference: Difference) -> list[str]:
 
 
 def _of_runs(a: Path, b: Path) -> list[str]:
-    """How two runs' recipes and traces differ; a trace that one alone has is passed over."""
+    """How two runs' recipes and traces differ; traces are compared only if both runs have one."""
     lines = []
     recipes = [_recipe(folder) for folder in (a, b)]
     if recipes[0] != recipes[1] and all(recipes):
@@ -146,7 +146,7 @@ def _of_runs(a: Path, b: Path) -> list[str]:
 
 
 def _recipe(folder: Path) -> dict[str, Any]:
-    """The recipe in a run's folder, or nothing."""
+    """The recipe in a run's folder; empty if it cannot be read."""
     try:
         found = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
         return dict(found["recipe"])
@@ -155,7 +155,7 @@ def _recipe(folder: Path) -> dict[str, Any]:
 
 
 def differing_keys(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
-    """`key: value -> value` for each dotted key whose values differ."""
+    """`key: value -> value` for each dotted key with different values."""
     one, other = flatten(a), flatten(b)
     return [
         f"{key}: {written(one.get(key))} -> {written(other.get(key))}"

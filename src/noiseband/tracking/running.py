@@ -1,4 +1,4 @@
-"""How far the runs of a study have come, from what they left on disk so far."""
+"""Find how far each run of a study has come, from its files on disk."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from noiseband.io.files import read_json
 from noiseband.study import Run, Study
 
 FILES = ("recipe.json", "model.json", "trace.parquet", "test_loss.json")
-"""What a run has once it can stand in the tables."""
+"""The files that a run needs before it can be in the tables."""
 TAIL = 4096
-"""Bytes at the end of a trace that surely hold its last whole row."""
+"""A number of bytes at the end of a trace that always includes its last whole row."""
 
 
 class State(StrEnum):
-    """Where a run stands."""
+    """The state of a run."""
 
     WAITING = "waiting"
     TRAINING = "training"
     STOPPED = "stopped"
-    """Begun, and nobody is at it: the next start goes on from its newest checkpoint."""
+    """Started, but no process is training it; the next start resumes from its newest checkpoint."""
     TRAINED = "trained, not yet tested"
     FINISHED = "finished"
 
 
 @dataclass(frozen=True)
 class RunProgress:
-    """One run."""
+    """The progress of one run."""
 
     run: str
     state: State
     steps_done: int
     steps: int
     loss: float | None
-    """Training loss of the last step, nats."""
+    """The training loss of the last step, in nats."""
 
 
 def progress(study: Study) -> list[RunProgress]:
-    """All runs in the order of the study."""
+    """The progress of all runs, in the order of the study."""
     return [_progress(study, run) for run in study.runs.values()]
 
 
@@ -63,7 +63,7 @@ def _progress(study: Study, run: Run) -> RunProgress:
 
 
 def made_by(folder: Path, run: Run) -> bool:
-    """Whether the folder holds a model of the run's recipe, not of an earlier one."""
+    """Whether the folder has a model of the run's current recipe."""
     try:
         made = read_json(folder / "recipe.json")["digest"]
     except (OSError, ValueError, KeyError):
@@ -72,7 +72,7 @@ def made_by(folder: Path, run: Run) -> bool:
 
 
 def last_row(trace: Path) -> dict[str, Any] | None:
-    """The last whole row of a trace that may be growing; None if there is none."""
+    """The last whole row of a trace that may still be growing; None if there is none."""
     try:
         with open(trace, "rb") as file:
             file.seek(0, 2)
@@ -84,12 +84,12 @@ def last_row(trace: Path) -> dict[str, Any] | None:
         row: dict[str, Any] = json.loads(whole.rpartition(b"\n")[2])
     except (ValueError, RecursionError):
         return None
-    # A damaged line may be JSON all the same.
+    # A damaged line may still be valid JSON.
     return row if isinstance(row, dict) and {"step", "loss"} <= row.keys() else None
 
 
 def _held(lock: Path) -> bool:
-    """Whether a process trains in this work folder."""
+    """Whether a process is training in the work folder of this lock."""
     try:
         with open(lock, "rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

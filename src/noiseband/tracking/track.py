@@ -1,6 +1,6 @@
-"""Traces of a study's runs in a tracker, finished or still growing.
+"""Send the traces of a study's runs to a tracker, whether they are finished or still growing.
 
-It reads what the runs leave on disk, so that training knows nothing of trackers.
+The traces are read from disk, so that training does not depend on trackers.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from noiseband.study.recipe import flatten
 from noiseband.tracking.running import last_row, made_by
 
 SHOWN = ("loss", "learning_rate", "gradient_norm", "clipped", "skipped")
-"""Columns of a trace that are sent; 1 and 0 for yes and no."""
+"""The columns of a trace that are sent; yes and no become 1 and 0."""
 
 Log = Callable[[int, dict[str, float]], None]
-"""Takes a step, counted from 0, and its values."""
+"""A function that takes a step, counted from 0, and its values."""
 
 
 class Tracker(Protocol):
@@ -32,24 +32,24 @@ class Tracker(Protocol):
     def __call__(
         self, study: str, run: str, recipe: dict[str, Any], folder: Path
     ) -> AbstractContextManager[Log]:
-        """Open a run, or go on with it, until the context ends.
+        """Open a new or existing run until the context ends.
 
-        `recipe` is flat. `folder` is the tracker's own, for what it keeps on this machine.
+        `recipe` is flat. `folder` is for the files that the tracker keeps on this machine.
         """
 
 
 def track(study: Study, tracker: Tracker, folder: Path) -> dict[str, int]:
-    """Send what has not been sent before; return the number of new steps of each run.
+    """Send the steps that have not been sent before; return the number of new steps of each run.
 
-    Runs are called `<run>-<8 digits of the recipe's digest>`. Since a run that goes on after a kill
-    makes the same steps again, the number of steps that were sent is all there is to remember: it
-    lies in `sent.json`. Without `folder` everything is sent again.
+    Runs are called `<run>-<8 digits of the recipe's digest>`. A run that resumes after a kill
+    repeats the same steps, so only the number of steps already sent is kept, in `sent.json`. If
+    `folder` is removed, everything is sent again.
     """
     memory = folder / "sent.json"
     try:
         sent: dict[str, int] = json.loads(memory.read_bytes()) if memory.exists() else {}
     except ValueError as error:
-        raise UserError(f"{memory}: not JSON ({error}); remove it: all is sent again") from error
+        raise UserError(f"{memory}: not JSON ({error}); remove it to send all again") from error
     new: dict[str, int] = {}
     for run in study.runs.values():
         name = f"{run.name}-{run.recipe.digest[:8]}"
@@ -71,7 +71,7 @@ def _shown(row: Row) -> dict[str, float]:
 
 
 def _rows(study: Study, run: Run) -> Iterator[Row]:
-    """The steps of a run by now, from its trace or from the one that grows in its work folder."""
+    """The steps of a run so far, from its trace or from the growing one in its work folder."""
     folder = study.paths.run(run.name)
     if made_by(folder, run) and (folder / "trace.parquet").exists():
         yield from read_rows(folder / "trace.parquet")
@@ -81,11 +81,11 @@ def _rows(study: Study, run: Run) -> Iterator[Row]:
     if last is None:
         return
     with open(growing, "rb") as file:
-        # Not beyond the last whole row.
+        # Rows after the last whole row are not read.
         for line in islice(file, last["step"] + 1):
             try:
                 row = Row(**json.loads(line))
                 _shown(row)
             except (ValueError, TypeError, RecursionError):
-                return  # a damaged row, and those after it: a later start makes them again
+                return  # a later start writes a damaged row, and all after it, again
             yield row

@@ -1,4 +1,4 @@
-"""Adapters to the trackers that a study's traces can be sent to."""
+"""Adapters for the trackers to which a study's traces can be sent."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from noiseband.tracking.track import Log, Tracker
 
 @contextmanager
 def tensorboard(study: str, run: str, recipe: dict[str, Any], folder: Path) -> Iterator[Log]:
-    """Event files in `<folder>/<run>`; a run that goes on adds one."""
+    """Write event files to `<folder>/<run>`; a resumed run adds one."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
@@ -33,14 +33,16 @@ def tensorboard(study: str, run: str, recipe: dict[str, Any], folder: Path) -> I
 
 @contextmanager
 def trackio(study: str, run: str, recipe: dict[str, Any], folder: Path) -> Iterator[Log]:
-    """A project for the study, in `folder` or where TRACKIO_DIR, TRACKIO_SPACE_ID or
-    TRACKIO_SERVER_URL say."""
-    os.environ.setdefault("TRACKIO_DIR", str(folder.resolve()))  # read when it is imported
+    """Log to a trackio project named after the study.
+
+    It is in `folder`, or where TRACKIO_DIR, TRACKIO_SPACE_ID or TRACKIO_SERVER_URL say.
+    """
+    os.environ.setdefault("TRACKIO_DIR", str(folder.resolve()))  # trackio reads it on import
     try:
         import trackio as client
     except ImportError as error:
         raise _missing("trackio") from error
-    # Without it the load of this machine would be written to every run, whoever trained it.
+    # By default the load of this machine would be logged to every run, wherever it was trained.
     quiet: dict[str, Any] = {"embed": False, "auto_log_cpu": False, "auto_log_gpu": False}
     with redirect_stdout(sys.stderr):
         client.init(project=study, name=run, config=recipe, resume="allow", **quiet)
