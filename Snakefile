@@ -53,6 +53,7 @@ from noiseband.workflow import (
     one_of,
     judged_artefacts,
     local_files,
+    page_inputs,
     report_assets,
     run_files,
     study_of,
@@ -89,9 +90,9 @@ def everywhere(files):
     return [sourcecache_entry(file, file) for file in files]
 
 
-def elsewhere():
-    """Whether jobs are sent to other computers, or this is one of those."""
-    return not workflow.local_exec
+# Whether jobs are sent to other computers, or this is one of those. None without `--jobs`, which an
+# executor that sends them needs.
+elsewhere = None if workflow.nodes is None else lambda: not workflow.local_exec
 
 
 def gpus(devices):

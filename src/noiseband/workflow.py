@@ -23,8 +23,21 @@ from noiseband.terminal import on_a_terminal
 
 
 def one_of(names: Iterable[str]) -> str:
-    """A wildcard's constraint: one of these names, and nothing at all where there are none."""
-    return "|".join(map(re.escape, names)) or "(?!)"
+    """A wildcard's constraint: one of these names, and nothing at all where there are none.
+
+    It is part of every path with the wildcard, and Snakemake reads those once for each job and
+    file, so a thousand names must be short: runs that share their seeds are `(?:a|b)-(?:1|2)`.
+    """
+    tails: dict[str, list[str]] = {}
+    for name in names:
+        head, dash, tail = name.rpartition("-")
+        tails.setdefault(re.escape(head + dash), []).append(re.escape(tail))
+    heads: dict[tuple[str, ...], list[str]] = {}
+    for head, own in tails.items():
+        heads.setdefault(tuple(own), []).append(head)
+    either = ("|".join(alike) for alike in heads.values())
+    last = ("|".join(own) for own in heads)
+    return "|".join(f"(?:{a})(?:{b})" for a, b in zip(either, last, strict=True)) or "(?!)"
 
 
 def beside(snakefile: str, file: str) -> str:
@@ -181,6 +194,21 @@ def table_inputs(study: Study) -> list[str]:
         *pretrained_files(study, "pretrained.json", "model.json", "test_loss.json"),
         *contamination_files(study),
         *finetuned_files(study, "epochs.json", "answers.jsonl"),
+        *judged_files(study),
+    ]
+
+
+def page_inputs(study: Study) -> list[str]:
+    """What the page shows of runs and corpora itself. Tables and figures hold the rest, and the
+    manifest changes with any of it."""
+    originals = dict.fromkeys(run.repeat_of for run in study.repeats)
+    return [
+        *corpus_files(study, "corpus", "card.json"),
+        *corpus_files(study, "tokens", "card.json"),
+        *run_files(study, "recipe.json", "samples.jsonl", "timing.json", "provenance.json"),
+        *(f"{study.config.results}/runs/{run}/model.json" for run in originals),
+        *pretrained_files(study, "pretrained.json"),
+        *finetuned_files(study, "answers.jsonl"),
         *judged_files(study),
     ]
 

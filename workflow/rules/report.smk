@@ -60,9 +60,7 @@ rule report:
         init=rules.verify_init.output,
         verify=[f"{RESULTS}/verify/{run.name}.json" for run in study.repeats],
         manifest=rules.manifest.output,
-        artefacts=lambda w: deterministic_artefacts(study),
-        judged=lambda w: judged_artefacts(study),
-        volatile=lambda w: run_files(study, "timing.json", "provenance.json"),
+        shown=lambda w: page_inputs(study),
     output:
         report(
             f"{RESULTS}/report.html", category="Answers", caption="../report/page.rst"
