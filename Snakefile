@@ -57,6 +57,7 @@ from noiseband.study.artefacts import (
     corpora_made_of,
     deterministic_artefacts,
     judged_artefacts,
+    page_inputs,
     run_files,
     table_inputs,
     table_names,
@@ -91,9 +92,9 @@ def everywhere(files):
     return [sourcecache_entry(file, file) for file in files]
 
 
-def elsewhere():
-    """Whether jobs are sent to other computers, or this is one of those computers."""
-    return not workflow.local_exec
+# Whether jobs are sent to other computers, or this is one of those computers. None without `--jobs`,
+# which every executor that sends jobs elsewhere needs.
+elsewhere = None if workflow.nodes is None else lambda: not workflow.local_exec
 
 
 def gpus(devices):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from noiseband.dag.workflow import check_folders, study_of
+from noiseband.dag.workflow import check_folders, one_of, study_of
 from noiseband.study import parse_study
 from noiseband.study.artefacts import deterministic_artefacts
 
@@ -23,6 +26,18 @@ def test_a_run_that_continues_another_is_digested_like_any_and_has_no_init(
         *(f"results/runs/extended/{name}" for name in (*names, "test_loss.json")),
         "results/contamination/text-16~text-0-2049.json",
     }
+
+
+@given(st.lists(st.from_regex(r"[a-c.]{0,2}(-[12]{1,2}){0,2}", fullmatch=True), max_size=12))
+def test_a_constraint_is_met_by_the_names_alone(names: list[str]) -> None:
+    constraint = re.compile(one_of(names))
+    near = {*names, *(f"{name}-1" for name in names), *(name[:-1] for name in names), "a", "b-1"}
+    assert {name for name in near if constraint.fullmatch(name)} == set(names)
+
+
+def test_a_constraint_of_a_thousand_runs_is_short() -> None:
+    runs = [f"rate-{rate:02d}-{seed}" for rate in range(50) for seed in range(20)]
+    assert len(one_of(runs)) < len("|".join(runs)) / 10
 
 
 def test_a_machine_that_the_table_lacks_is_told_before_anything_runs(

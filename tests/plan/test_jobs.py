@@ -110,3 +110,12 @@ def test_machines_without_gpus_are_asked_for_none(
 def test_devices_are_spread_evenly(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nodes=3.*4 devices"):
         load_machines(table(tmp_path, nodes=3))
+
+
+def test_where_no_job_can_be_sent_away_nothing_is_asked_for(
+    study_data: dict[str, Any], tmp_path: Path
+) -> None:
+    """As where none is sent, but without a function to call for each job."""
+    made, file = study(study_data, processes=2), table(tmp_path)
+    assert training_resources(made, file, None) == asked(made, file, elsewhere=False)
+    assert gpu_resource(made, file, None, lambda run: 2)(RUN) == 2

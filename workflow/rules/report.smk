@@ -60,9 +60,7 @@ rule report:
         init=rules.verify_init.output,
         verify=[PATHS.verified(run.name) for run in study.repeats],
         manifest=rules.manifest.output,
-        artefacts=lambda w: deterministic_artefacts(study),
-        judged=lambda w: judged_artefacts(study),
-        volatile=lambda w: run_files(study, "timing.json", "provenance.json"),
+        shown=lambda w: page_inputs(study),
     output:
         report(PATHS.report, category="Answers", caption="../report/page.rst"),
     log:

@@ -21,8 +21,22 @@ from noiseband.terminal import on_a_terminal
 
 
 def one_of(names: Iterable[str]) -> str:
-    """A wildcard constraint that matches exactly these names; without any, it matches nothing."""
-    return "|".join(map(re.escape, names)) or "(?!)"
+    """A wildcard's constraint: one of these names, or nothing at all if there are none.
+
+    It is part of every path with the wildcard, and Snakemake parses these once for each job and
+    file. A thousand names must therefore be short: runs that share their seeds are written as
+    `(?:a|b)-(?:1|2)`.
+    """
+    tails: dict[str, list[str]] = {}
+    for name in names:
+        head, dash, tail = name.rpartition("-")
+        tails.setdefault(re.escape(head + dash), []).append(re.escape(tail))
+    heads: dict[tuple[str, ...], list[str]] = {}
+    for head, own in tails.items():
+        heads.setdefault(tuple(own), []).append(head)
+    either = ("|".join(alike) for alike in heads.values())
+    last = ("|".join(own) for own in heads)
+    return "|".join(f"(?:{a})(?:{b})" for a, b in zip(either, last, strict=True)) or "(?!)"
 
 
 def beside(snakefile: str, file: str) -> str:

@@ -31,6 +31,7 @@ HOST_GPU_MB = 4096
 """Main memory of a process on a GPU: libraries, and buffers pinned for the device."""
 
 Resource = Callable[[Any], Any]
+Elsewhere = Callable[[], bool] | None
 
 
 def nodes_of(machine: Machine, processes: int) -> int:
@@ -53,17 +54,20 @@ def launcher(machine: Machine, processes: int, threads: int) -> str:
     )
 
 
-def training_resources(study: Study, table: Path, elsewhere: Callable[[], bool]) -> dict[str, Any]:
-    """The resources of the rule `train`, by name; each is a function of the wildcards.
+def training_resources(study: Study, table: Path, elsewhere: Elsewhere) -> dict[str, Any]:
+    """The resources of the rule `train`, by name; functions of the wildcards where they depend on it.
 
     Args:
         study: the study, with its `machine`, `processes` and `placement`.
         table: the table of machines.
-        elsewhere: whether jobs are sent to other computers, or this process is such a job.
+        elsewhere: whether jobs are sent to other computers, or this is one of those; None if that
+            cannot be, so that Snakemake need not ask for each resource of each job.
 
     Raises:
         UserError: when a function is called, if a run's machine is not in the table.
     """
+    if elsewhere is None:
+        return {"launcher": "", "runtime": 0, "mem_mb": 0}
     machine = _machines(study, table, elsewhere)
 
     def on_cluster(value: Callable[[Machine, str], Any], otherwise: Any = None) -> Resource:
@@ -101,7 +105,7 @@ def training_resources(study: Study, table: Path, elsewhere: Callable[[], bool])
 
 
 def gpu_resource(
-    study: Study, table: Path, elsewhere: Callable[[], bool], devices: Callable[[str], int]
+    study: Study, table: Path, elsewhere: Elsewhere, devices: Callable[[str], int]
 ) -> Resource:
     """The resource `gpu` of a rule: the number of devices of a run's or pretrained model's job.
 
@@ -116,14 +120,12 @@ def gpu_resource(
     return resource
 
 
-def _machines(
-    study: Study, table: Path, elsewhere: Callable[[], bool]
-) -> Callable[[str], Machine | None]:
+def _machines(study: Study, table: Path, elsewhere: Elsewhere) -> Callable[[str], Machine | None]:
     """The machine to which a run's or pretrained model's jobs are sent; None if they run here."""
 
     @cache
     def machine(model: str) -> Machine | None:
-        if not elsewhere():
+        if elsewhere is None or not elsewhere():
             return None
         run = study.runs.get(model)
         name = study.config.machine if run is None else study.machine(run)

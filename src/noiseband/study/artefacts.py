@@ -92,6 +92,26 @@ def table_inputs(study: Study) -> list[Path]:
     ]
 
 
+def page_inputs(study: Study) -> list[Path]:
+    """What the page itself shows of runs and corpora.
+
+    Tables and figures hold the rest, and the manifest changes with any of it.
+    """
+    cards = [
+        *(study.paths.corpus(corpus) / "card.json" for corpus in corpora_made_of(study, "text")),
+        *(study.paths.tokens(corpus) / "card.json" for corpus in study.corpora),
+    ]
+    originals = dict.fromkeys(run.repeat_of for run in study.repeats if run.repeat_of)
+    return [
+        *(card for card in cards if card.parent.name in study.corpora),
+        *run_files(study, "recipe.json", "samples.jsonl", "timing.json", "provenance.json"),
+        *(study.paths.run(run) / "model.json" for run in originals),
+        *pretrained_files(study, "pretrained.json"),
+        *finetuned_files(study, "answers.jsonl"),
+        *judged_files(study),
+    ]
+
+
 def judged_artefacts(study: Study) -> list[Path]:
     """Files that depend on a judge's replies, if asking it again may give other replies.
 
