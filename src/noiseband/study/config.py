@@ -93,7 +93,8 @@ class Answers(Section):
     """Seed of the draws; the row's number is mixed in."""
     rows: Annotated[int, Field(gt=0, multiple_of=8)] = 16
     """Questions answered at a time; part of the protocol, since other shapes give other bits. A
-    multiple of 8, so that an answer's bits do not depend on its row."""
+    multiple of 8, so that an answer's bits do not depend on its row. For the same reason a model
+    whose heads' width is no multiple of 4 answers one question at a time, whatever this says."""
 
 
 class Protocol(Section):
