@@ -2,7 +2,8 @@
 
 A text's bits do not depend on the texts beside it. The shape of every operation follows from the
 number of rows, the text's own padded length and how many tokens it has got, and rows that are not
-needed are computed all the same: other shapes choose other kernels, whose last bits differ.
+needed are computed all the same: other shapes choose other kernels, whose last bits differ. So do
+other places in memory, and where those cannot be alike, texts grow one at a time.
 """
 
 from __future__ import annotations
@@ -26,6 +27,16 @@ ROWS = 8
 """Texts that grow together are a multiple of this many. PyTorch's GELU treats the elements that its
 vectors leave over (of 32, at the end of a tensor) apart, and with other bits; of 8 rows, whose
 widths are multiples of 4 there, none are left."""
+
+
+ALIGNED = 4
+"""Texts grow together where the width of a head is a multiple of this many float32 numbers.
+
+MKL's float32 products (its AVX2 kernels do, those for AVX-512 were never seen to) sum in another
+order where an operand or the result begins at another place modulo 16 bytes. Attention is one
+product for each text and head, and these begin a head's width apart, or a multiple of it. With a
+multiple of 4, all begin alike; with any other, a row's bits may depend on its place. So may those of
+a layer as a whole where the width is below 12 and no multiple of 4, which this excludes as well."""
 
 
 @dataclass
@@ -67,6 +78,7 @@ def generate(
     Args:
         prompts: none of them empty.
         rows: texts that grow together, 1 or a multiple of `ROWS`; part of what decides the bits.
+            Where the width of a head is no multiple of `ALIGNED` it is taken for 1.
         seeds: of each text's draws, which come from a CPU generator of its own. Not for greedy.
         stop: token that ends a text (it is not returned).
         slide: without, a text also ends where its context is full: at one token more, the last
@@ -78,6 +90,8 @@ def generate(
     """
     if rows != 1 and rows % ROWS:
         raise ValueError(f"rows={rows} is neither 1 nor a multiple of {ROWS}")
+    if model.config.width // model.config.heads % ALIGNED:
+        rows = 1
     context, training = model.config.context, model.training
     texts = [
         Text(
@@ -184,8 +198,7 @@ class _Batch:
         Args:
             hidden: of each text's last token, (rows, width).
         """
-        # The large matrix first: up to twice as fast for few rows on a CPU.
-        logits = (self.model.head @ hidden.T).T
+        logits = self.logits(hidden)
         growing = [i for i, text in enumerate(self.texts) if fits[i] and not text.ended]
         if self.sampling.temperature == 0:
             likeliest = logits.argmax(dim=-1).tolist()
@@ -195,3 +208,8 @@ class _Batch:
             chosen = [draw(logits[i], self.sampling, self.texts[i].generator) for i in growing]
         for i, token in zip(growing, chosen, strict=True):
             self.texts[i].add(token, self.stop)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """(rows, vocabulary), of (rows, width)."""
+        # The large matrix first: up to twice as fast for few rows on a CPU.
+        return (self.model.head @ hidden.T).T

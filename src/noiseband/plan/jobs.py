@@ -55,7 +55,7 @@ def launcher(machine: Machine, processes: int, threads: int) -> str:
 
 
 def training_resources(study: Study, table: Path, elsewhere: Elsewhere) -> dict[str, Any]:
-    """The resources of the rule `train`, by name; functions of the wildcards where they depend on it.
+    """The resources of the rule `train`, by name: values, or functions of the wildcards.
 
     Args:
         study: the study, with its `machine`, `processes` and `placement`.

@@ -95,7 +95,8 @@ class Answers(Section):
     """Seed for sampling, combined with the row's number."""
     rows: Annotated[int, Field(gt=0, multiple_of=8)] = 16
     """Questions in a batch. Part of the protocol, since another shape gives other bits; a multiple
-    of 8, so that an answer's bits do not depend on its row in the batch."""
+    of 8, so that an answer's bits do not depend on its row in the batch. For the same reason a
+    model whose head width is not a multiple of 4 answers one question at a time."""
 
 
 class Protocol(Section):
