@@ -32,11 +32,12 @@ widths are multiples of 4 there, none are left."""
 ALIGNED = 4
 """Texts grow together where the width of a head is a multiple of this many float32 numbers.
 
-MKL's float32 products (its AVX2 kernels do, those for AVX-512 were never seen to) sum in another
-order where an operand or the result begins at another place modulo 16 bytes. Attention is one
-product for each text and head, and these begin a head's width apart, or a multiple of it. With a
-multiple of 4, all begin alike; with any other, a row's bits may depend on its place. So may those of
-a layer as a whole where the width is below 12 and no multiple of 4, which this excludes as well."""
+MKL's AVX2 kernels for float32 products add in another order if an operand or the result begins at
+another address modulo 16 bytes; its AVX-512 kernels were never seen to. Attention is one product for
+each text and head, and these begin a head's width apart, or a multiple of it. With a multiple of 4
+all of them are aligned alike; with any other width a row's bits may depend on its place in the
+batch. The same holds for a whole layer whose width is below 12 and not a multiple of 4, and this
+condition excludes that case too."""
 
 
 @dataclass
