@@ -234,7 +234,7 @@ WRITTEN: dict[str, tuple[dict[str, Any], str]] = {
     "a key for its variable": (
         {"judge": {**OPENAI, "api_key_env": f"sk-{SENTINEL}"}}, "judge.api_key_env: "),
     "a key in its options": (
-        {"judge": {**OPENAI, "options": {"api_key": SENTINEL}}}, "api_key does not belong here"),
+        {"judge": {**OPENAI, "options": {"api_key": SENTINEL}}}, "api_key is not allowed in"),
     "a password in its address": (
         {"judge": {**OPENAI, "base_url": f"https://a:{SENTINEL}@x/v1"}}, PLAIN),
     "a key in its address": (

@@ -199,7 +199,7 @@ def test_a_cache_that_has_rotted(hub: Hub, tmp_path: Path) -> None:
     blob.write_bytes(CONTENT[:-1] + b"?")
     (tmp_path / "m").unlink()
     message = refused(tmp_path / "m", lambda: fetch(tmp_path / "m"))
-    assert f"the Hub's is {SHA256}; delete the damaged copy and run again: rm {blob}" in message
+    assert f"but the Hub has {SHA256}; delete the damaged copy and run again: rm {blob}" in message
     blob.unlink()
     fetch(tmp_path / "m")
     assert (tmp_path / "m").read_bytes() == CONTENT

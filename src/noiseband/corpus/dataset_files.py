@@ -70,7 +70,7 @@ def matching(names: Iterable[str], patterns: Sequence[str], place: str) -> list[
         if not any(fnmatchcase(name, pattern) for name in names):
             some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
             raise UserError(
-                f"{place}: no file matches {pattern}; files: {some or 'none'}; correct `files`"
+                f"{place}: no file matches {pattern}; it has {some or 'none'}; correct `files`"
             )
     return [name for name in names if any(fnmatchcase(name, p) for p in patterns)]
 

@@ -150,7 +150,7 @@ def _download(repo: str, revision: str, file: str, repo_type: RepoType) -> Path:
 
 
 class Access(TypedDict):
-    """The client's arguments that say where the Hub is and who asks."""
+    """The client's arguments for the Hub's URL and the user's token."""
 
     token: str | bool
     endpoint: str | None

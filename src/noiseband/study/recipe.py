@@ -225,14 +225,15 @@ class BaselineRecipe(Section):
     schedule: Schedule = Schedule()
     """The learning rate schedule."""
     init: Literal["keyed", "reference"] = "keyed"
-    """How initial weights are drawn: from generators keyed by (init_seed, parameter name), or from
-    one generator in the order of the reference implementation."""
+    """How initial weights are drawn. `keyed` uses a generator for each (init_seed, parameter name);
+    `reference` uses one generator, in the order of the reference implementation."""
     precision: Precision = "float32"
     """Arithmetic of the forward and backward pass: `float32` without TF32, `tf32`, or autocast with
     float32 weights. Products that autocast leaves in float32 use TF32 unless the name ends in
     `-no-tf32`."""
     attention: Literal["explicit", "sdpa"] = "explicit"
-    """`explicit` mask, softmax and dropout as published, or PyTorch's fused `sdpa`."""
+    """`explicit` computes mask, softmax and dropout as published; `sdpa` is PyTorch's fused kernel.
+    """
     compile: bool = False
     """Whether to compile the model and its loss with `torch.compile`, which is faster on GPUs and
     gives other bits."""

