@@ -33,9 +33,9 @@ ALIGNED = 4
 """Texts grow together where the width of a head is a multiple of this many float32 numbers.
 
 MKL's AVX2 kernels for float32 products add in another order if an operand or the result begins at
-another address modulo 16 bytes; its AVX-512 kernels were never seen to. Attention is one product for
-each text and head, and these begin a head's width apart, or a multiple of it. With a multiple of 4
-all of them are aligned alike; with any other width a row's bits may depend on its place in the
+another address modulo 16 bytes; its AVX-512 kernels were never seen to. Attention is one product
+for each text and head, and these begin a head's width apart, or a multiple of it. With a multiple
+of 4 all of them are aligned alike; with any other width a row's bits may depend on its place in the
 batch. The same holds for a whole layer whose width is below 12 and not a multiple of 4, and this
 condition excludes that case too."""
 
