@@ -108,7 +108,7 @@ def test_machines_without_gpus_are_asked_for_none(
 
 
 def test_devices_are_spread_evenly(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"nodes=3.*4 devices"):
+    with pytest.raises(UserError, match="nodes=3 does not divide devices=4"):
         load_machines(table(tmp_path, nodes=3))
 
 

@@ -32,9 +32,9 @@ def test_kinds_are_told_apart(study_data: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("judge", "told"),
     [
-        ({"rounds": 1}, "judge.kind: missing; valid: reference, openai, local"),
-        ({"kind": "opnai"}, 'judge.kind: "opnai": no such kind; valid: reference, openai, local'),
-        ({"kind": "reference", "rounds": 3}, "judge: rounds=3: the reference judge gives the"),
+        ({"rounds": 1}, "judge.kind: missing; valid: chrf, openai, local"),
+        ({"kind": "opnai"}, 'judge.kind: "opnai": no such kind; valid: chrf, openai, local'),
+        ({"kind": "chrf", "rounds": 3}, "judge: rounds=3: the chrF judge gives the"),
         ({**OPENAI, "budgt": 1}, "judge.budgt: 1: unknown key; did you mean budget?"),
         (
             {**OPENAI, "budget": {"request": 1}},
