@@ -35,8 +35,8 @@ ALIGNED = 4
 MKL's float32 products (its AVX2 kernels do, those for AVX-512 were never seen to) sum in another
 order where an operand or the result begins at another place modulo 16 bytes. Attention is one
 product for each text and head, and these begin a head's width apart, or a multiple of it. With a
-multiple of 4, all begin alike; with any other, a row's bits may depend on its place. So may those of
-a layer as a whole where the width is below 12 and no multiple of 4, which this excludes as well."""
+multiple of 4, all begin alike; with any other, a row's bits may depend on its place. So may
+those of a whole layer whose width is below 12 and no multiple of 4, which is excluded with it."""
 
 
 @dataclass
