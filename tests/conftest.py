@@ -90,3 +90,11 @@ def model_file(config: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The real workflow first: it takes longest, and the other workers fill the time."""
     items.sort(key=lambda item: "tests/workflow" not in item.nodeid)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what processor tests/test_capabilities.py really stood for, wherever it was run."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "lowered to":
+                terminalreporter.write_line(f"capabilities lowered to {value}")

@@ -190,6 +190,7 @@ def test_logits_of_any_size_have_a_finite_loss(
     assert 1e3 < result["test_loss"] < 1e6
 
 
+@pytest.mark.bits
 def test_any_number_of_threads_and_processes_gives_the_same_bytes(
     tmp_path: Path, vocabulary: Path
 ) -> None:

@@ -76,6 +76,7 @@ def validation_loss(
     return mean
 
 
+@pytest.mark.bits
 def test_twice_is_the_same_and_another_seed_is_not(tune: Tune) -> None:
     first, second, other = tune(seed=1), tune(seed=1), tune(seed=2)
     assert first == second

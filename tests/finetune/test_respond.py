@@ -105,6 +105,7 @@ def questions(config: Model, count: int = 15) -> list[Row]:
     return [Row(i, text, "", "", "test") for i, text in enumerate(texts, 1)]
 
 
+@pytest.mark.bits
 @pytest.mark.parametrize("attention", ["explicit", "sdpa"])
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_an_answer_does_not_depend_on_the_other_questions(

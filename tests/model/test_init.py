@@ -17,6 +17,7 @@ SMALL = Model(vocabulary=512, context=64, width=48, heads=4, layers=3)
 REFERENCE = Model(vocabulary=50257, context=1024, width=768, heads=12, layers=12)
 
 
+@pytest.mark.bits
 @pytest.mark.parametrize("change", [{"qkv_bias": True}, {"tied": True}, {"dropout": 0.5}])
 def test_keyed_weights_are_equal_where_both_models_have_them(change: dict[str, object]) -> None:
     one = initial_weights(SMALL, "keyed", 42)

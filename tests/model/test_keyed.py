@@ -53,6 +53,7 @@ def test_chunks_do_not_change_the_numbers(monkeypatch: pytest.MonkeyPatch) -> No
     assert keyed.normal(1, "a", 1_000).tobytes() == whole.tobytes()
 
 
+@pytest.mark.bits
 @pytest.mark.parametrize("seed", [42, 2**62])
 def test_the_bits_need_integers_and_ieee_arithmetic_alone(seed: int) -> None:
     name, count = "tok_emb.weight", 3000

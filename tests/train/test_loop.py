@@ -47,6 +47,7 @@ RECIPES: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.bits
 @pytest.mark.parametrize("changes", RECIPES, ids=lambda c: "+".join(c) or "baseline")
 def test_a_rerun_is_identical(make_job: MakeJob, changes: dict[str, Any]) -> None:
     one, other = make_job("one", **changes), make_job("other", **changes)

@@ -73,6 +73,7 @@ def test_a_terminal_shows_a_line_a_step_and_changes_no_bit(make_job: MakeJob) ->
     assert bits(shown) == bits(quiet)
 
 
+@pytest.mark.bits
 def test_sampling_and_logging_change_no_bit(
     make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

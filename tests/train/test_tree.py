@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,6 +56,7 @@ def test_the_sum_has_the_order_of_the_tree(count: int) -> None:
     assert torch.equal(found, by_definition(values))
 
 
+@pytest.mark.bits
 @given(st.sampled_from([8, 16, 24]), st.sampled_from([1, 2, 4, 8]))
 def test_processes_that_own_subtrees_give_the_same_bits(count: int, processes: int) -> None:
     values, share = gradients(count), count // processes
