@@ -52,7 +52,7 @@ ELSEWHERE = {
     "tests/finetune/test_loop.py::test_killed_it_leaves_nothing": "starts processes",
     "tests/workflow/": "runs whole studies",
     "tests/corpus/": "no arithmetic of floats",
-    "tests/repro/test_digest.py::": "no arithmetic of floats",
+    "tests/io/test_digests.py::": "no arithmetic of floats",
     "tests/stats/": "NumPy's arithmetic, none of PyTorch's",
 }
 """Tests of docs/determinism.md's promises, by their beginnings, that are not run again here."""
