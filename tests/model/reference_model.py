@@ -1,7 +1,7 @@
-"""The published model's parameters, written plainly on PyTorch's own layers.
+"""The parameters of the published model, made with PyTorch's own layers.
 
-What a library user would write: layers in the order of the published model, each initialised by
-PyTorch's default when it is made. It shares no code with noiseband.
+The layers are in the order of the published model, and each is initialised by PyTorch's default
+when it is made. This file shares no code with noiseband.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class ReferenceModel(nn.Module):
 def reference_parameters(
     seed: int, vocabulary: int, context: int, width: int, layers: int, bias: bool, tied: bool
 ) -> dict[str, Tensor]:
-    """Parameters by name after `torch.manual_seed(seed)`; a tied head counts as the embedding."""
+    """Parameters by name after `torch.manual_seed(seed)`; a tied head has the embedding's."""
     torch.manual_seed(seed)
     model = ReferenceModel(vocabulary, context, width, layers, bias)
     if tied:
