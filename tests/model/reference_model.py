@@ -56,7 +56,7 @@ class ReferenceModel(nn.Module):
 def reference_parameters(
     seed: int, vocabulary: int, context: int, width: int, layers: int, bias: bool, tied: bool
 ) -> dict[str, Tensor]:
-    """Parameters by name after `torch.manual_seed(seed)`; a tied head has the embedding's."""
+    """Parameters by name after `torch.manual_seed(seed)`; a tied head counts as the embedding."""
     torch.manual_seed(seed)
     model = ReferenceModel(vocabulary, context, width, layers, bias)
     if tied:
