@@ -72,7 +72,7 @@ def machine_table(given: Path, config: Path) -> Path:
         if path.exists():
             return path
     raise UserError(
-        f"{given}: no such table of machines; run this in the project's folder, or give --machines"
+        f"{given}: no such table of machines; start in the project's folder, or give --machines"
     )
 
 
