@@ -1,4 +1,4 @@
-"""Commands as people type them, each in a process of its own."""
+"""Run a command as people type it, in its own process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands as people type them: exit codes, one-line errors, examples in the help."""
+"""Test commands as people type them: exit codes, one-line errors, examples in the help."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_users_mistake_is_one_line_and_exit_2(arguments: list[str], said: str)
     [
         (errno.ENOSPC, "noiseband: some/file: No space left on device; free some space and start"),
         (errno.EROFS, "noiseband: some/file: Read-only file system; make the folder writable"),
-        (errno.EIO, "noiseband: some/file: Input/output error; the disk fails"),
+        (errno.EIO, "noiseband: some/file: Input/output error; the disk is failing"),
     ],
 )
 def test_what_a_disk_refuses_is_one_line_and_exit_2(

@@ -1,4 +1,4 @@
-"""What `noiseband fit` says and exits with."""
+"""Test the output and the exit status of `noiseband fit`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Export, publish and import as people type them."""
+"""Test export, publish and import as people type them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`noiseband init`."""
+"""Test `noiseband init`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`noiseband plan` as one types it."""
+"""Test `noiseband plan` as people type it."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def test_each_run_is_planned_on_its_own_machine() -> None:
     assert done.stdout.index("replication on 8xA100-40GB (") < local
     assert done.stdout.index("\n1xrtx3090-baseline ") > local > done.stdout.index("-2 ")
     totals = {line.split("  ")[0]: line.split() for line in done.stdout.splitlines()}
-    # 20 + 4 + 6 runs; the small machine has no price.
+    # There are 20 + 4 + 6 runs; the small machine has no price.
     assert [totals[f"on {name}"][2] for name in ("8xA100-40GB", "8xA100-80GB", "1xRTX3090")] == [
         "20", "4", "6",
     ]  # fmt: skip
     assert totals["in all"][2] == "30"
-    assert "The cost is without that of 1xRTX3090, which has no usd_per_hour." in done.stdout
-    # All on one: full float32 does not fit it.
+    assert "The cost leaves out 1xRTX3090, which has no usd_per_hour." in done.stdout
+    # If all runs share one machine, full float32 does not fit.
     one = plan("--config", "config/replication.yaml", "--machine", "8xA100-40GB")
     assert one.returncode == 1
     assert "8xa100m80-no-amp needs 43.8 GiB" in one.stdout
@@ -62,7 +62,7 @@ def test_what_does_not_fit_is_a_negative_answer(tmp_path: Path) -> None:
         "models: {}\n"
         "machines: {toaster: {devices: 1, memory_gib: 0.001, source: none, rates: []}}\n"
     )
-    # In a results folder of its own: runs that are done already need no memory.
+    # The results folder is new, because runs that are done already need no memory.
     config = tmp_path / "study.yaml"
     pocket = Path("config/config.yaml").read_text()
     config.write_text(pocket.replace("results: results", f"results: {tmp_path / 'results'}"))

@@ -1,4 +1,4 @@
-"""`noiseband published` as it is typed."""
+"""Test `noiseband published` as people type it."""
 
 from __future__ import annotations
 

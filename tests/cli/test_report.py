@@ -1,4 +1,4 @@
-"""`noiseband report`."""
+"""Test `noiseband report`."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ def test_a_report_of_an_unfinished_study_says_what_to_do(small: Path) -> None:
     missing = small.parent / "results/runs/baseline-42/recipe.json"
     assert done.stderr == (
         f"noiseband: {missing} is not there yet; make it: snakemake {missing} --configfile {small};"
-        f" or see what there is: noiseband report --partial --config {small}\n"
+        f" or see the results so far: noiseband report --partial --config {small}\n"
     )

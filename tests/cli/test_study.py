@@ -1,4 +1,4 @@
-"""`noiseband runs`."""
+"""Test `noiseband runs`."""
 
 from __future__ import annotations
 

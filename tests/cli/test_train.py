@@ -1,4 +1,4 @@
-"""`noiseband train`: what it asks for before it trains."""
+"""Test the errors of `noiseband train` if its inputs do not exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`noiseband verify` and `noiseband intact`."""
+"""Test `noiseband verify` and `noiseband intact`."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def test_intact_names_what_is_damaged_and_the_command(small: Path) -> None:
         write_text(path, "as written\n")
     done = run("intact", "--config", small)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"{results}: all 2 files with a checksum are what was written\n"
+    assert done.stdout == f"{results}: all 2 files with a checksum are intact\n"
     odd.write_text("as writteN\n")
     done = run("intact", "--config", small)
     assert (done.returncode, done.stdout) == (1, f"{odd}\n")
     option = f"--configfile {small}"
     assert done.stderr == f"make them again: rm '{odd}' && snakemake '{odd}' {option}\n"
-    # What a stage keeps for itself no rule makes; a study inside is another's.
+    # No rule makes files in work/, and a folder with its own runs/ belongs to another study.
     kept = results / "work" / "judge" / "reply.json"
     inside = results / "mine" / "runs" / "a" / "model.json"
     for path in (kept, inside):

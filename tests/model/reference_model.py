@@ -1,7 +1,7 @@
-"""The published model's parameters, written plainly on PyTorch's own layers.
+"""The parameters of the published model, made with PyTorch's own layers.
 
-What a library user would write: layers in the order of the published model, each initialised by
-PyTorch's default when it is made. It shares no code with noiseband.
+The layers are in the order of the published model, and each is initialised by PyTorch's default
+when it is made. This file shares no code with noiseband.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The keyed generator once more, one number at a time, on Python's integers and floats.
+"""A second keyed generator, one number at a time, with Python's integers and floats.
 
-No vector instruction, no library's logarithm: what is equal to this needs nothing of a machine but
-64-bit integers and IEEE double + - * / and square root.
+It uses no vector instructions and no library's logarithm. A generator with equal numbers therefore
+needs only 64-bit integers and IEEE double + - * / and square root from a machine.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MASK = 2**64 - 1
 
 
 def philox(key: tuple[int, int]) -> Iterator[int]:
-    """64-bit words of Philox4x64-10, counters from 1 (Salmon et al., 2011)."""
+    """The 64-bit words of Philox4x64-10, with counters from 1 (Salmon et al., 2011)."""
     counter = 0
     while True:
         counter += 1

@@ -1,4 +1,4 @@
-"""Explicit attention against float64, PyTorch's fused kernel, and itself written plainly."""
+"""Test explicit attention against float64, PyTorch's fused kernel and a plain version."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def causal(time: int) -> Tensor:
 
 
 def in_float64(x: Tensor, heads: int, keep: Tensor | None) -> Tensor:
-    """The definition, head by head, without a batched product."""
+    """Attention by its definition, head by head, without a batched product."""
     batch, time, _, width = x.shape
     size = width // heads
     rows = []

@@ -1,4 +1,4 @@
-"""Dropout masks: their statistics, and what they depend on."""
+"""Test the statistics of dropout masks, and what they depend on."""
 
 from __future__ import annotations
 

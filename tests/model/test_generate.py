@@ -1,4 +1,4 @@
-"""Texts that grow together: each as if it were alone and nothing were kept, and to the bit."""
+"""Test that texts that grow together equal texts alone, bit by bit, and without a cache."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ KINDS: list[AttentionKind] = ["explicit", "sdpa"]
 SAMPLING = Sampling(temperature=1.3, top_k=40, top_p=0.9)
 PLAIN = Model(vocabulary=200, context=80, width=32, heads=2, layers=2, dropout=0.5)
 VARIED = 30
-"""Different tokens that texts to be compared should have at least."""
+"""The least number of different tokens in texts that are compared."""
 MODELS = [
     PLAIN,
     PLAIN.model_copy(update={"tied": True, "qkv_bias": True}),
-    # A head width and a context that nothing divides.
+    # A model with an odd head width and an odd context.
     Model(vocabulary=131, context=7, width=21, heads=3, layers=1),
 ]
 
 
 def build(config: Model, kind: AttentionKind) -> GPT:
-    """A model whose texts wander: matrices so large that every token of the past matters."""
+    """A model with varied texts: its matrices are so large that every past token matters."""
     model = empty_model(config, kind)
     weights = {
         name: 4.0 * value if value.dim() > 1 else value
@@ -42,7 +42,7 @@ def build(config: Model, kind: AttentionKind) -> GPT:
 
 
 def prompts_for(config: Model, count: int = 13) -> list[list[int]]:
-    """Of lengths from one token to more than the context; their first tokens differ."""
+    """Prompts from one token to more than the context in length, with different first tokens."""
     draw = random.Random(5)
     lengths = [1, config.context, config.context + 3]
     lengths += [draw.randint(1, config.context) for _ in range(count - len(lengths))]
@@ -87,12 +87,12 @@ SHAPES = [(10, 2, 8), (21, 3, 8), (21, 3, 16), (12, 1, 8), (32, 2, 16), (48, 4, 
 
 
 class Spy:
-    """Bits of what each text's tokens are chosen from, by the text's first token."""
+    """Records the hidden states and logits of each text, by the text's first token."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seen: dict[int, list[Tensor]] = {}
         self.rows: set[int] = set()
-        """How many texts grew together."""
+        """Numbers of texts that grew together."""
         choose = module._Batch.choose
 
         def spying(batch: Any, hidden: Tensor, fits: list[bool]) -> None:
@@ -116,7 +116,7 @@ class Spy:
 def test_a_text_has_the_same_bits_beside_any_others(
     width: int, heads: int, rows: int, kind: AttentionKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # With an odd context windows that slide have odd sizes too.
+    # With an odd context, sliding windows have odd sizes too.
     config = Model(vocabulary=131, context=79, width=width, heads=heads, layers=1)
     model, prompts, spy = for_few_rows(build(config, kind)), prompts_for(config), Spy(monkeypatch)
     generate(model, prompts, 12, rows=rows)

@@ -1,4 +1,4 @@
-"""The architecture against a plain reimplementation in float64, and its own invariants."""
+"""Test the architecture against a plain reimplementation in float64, and its invariants."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def build(config: Model = CONFIG, attention: str = "explicit") -> GPT:
 
 
 def reference(weights: dict[str, Tensor], config: Model, tokens: Tensor) -> Tensor:
-    """The published architecture, one head and one formula at a time, float64."""
+    """The published architecture in float64, one head and one formula at a time."""
     w = {name: value.double() for name, value in weights.items()}
 
     def norm(x: Tensor, name: str) -> Tensor:

@@ -1,4 +1,4 @@
-"""Initial weights: the reference's bits, and keyed weights that do not disturb each other."""
+"""Test initial weights: the published series' bits, and keyed tensors' independence."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_keyed_weights_are_equal_where_both_models_have_them(change: dict[str, o
 
 
 def test_qkv_bias_moves_the_reference_weights_after_the_first_bias() -> None:
-    # 53 of 197 tensors equal in the published model of 12 layers; all but norms come after.
+    # The 53 of 197 equal tensors are the norms and the tensors drawn before the first bias.
     plain = digests(initial_weights(REFERENCE, "reference", 42))["tensors"]
     biased = REFERENCE.model_copy(update={"qkv_bias": True})
     other = digests(initial_weights(biased, "reference", 42))["tensors"]

@@ -1,4 +1,4 @@
-"""The keyed generator against the distributions it claims, in float64."""
+"""Test the keyed generator against its distributions in float64."""
 
 from __future__ import annotations
 
@@ -65,6 +65,6 @@ def test_the_bits_need_integers_and_ieee_arithmetic_alone(seed: int) -> None:
 
 
 def test_the_far_tail_is_the_same_too() -> None:
-    # Beyond what a test can draw: 5 < r, below p = 1.4e-11.
+    # A test cannot draw values this rare: r > 5, p < 1.4e-11.
     p = np.array([2.0**-53, 1e-15, 1e-12, 1.4e-11, 0.075, 0.925, 1 - 2.0**-53])
     assert keyed.normal_quantile(p).tolist() == [scalar_keyed.quantile(float(x)) for x in p]

@@ -1,4 +1,4 @@
-"""Loading is strict: the file's tensors are the model's, in name, shape and type."""
+"""Test that a file's tensors must match the model's in name, shape and type."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def test_misfits_are_named(tmp_path: Path) -> None:
         return str(error.value)
 
     fewer = {name: value for name, value in good.items() if name != "final_norm.shift"}
-    assert "final_norm.shift is missing from it" in complaint(fewer)
+    assert "final_norm.shift is missing from the file" in complaint(fewer)
     more = complaint(good | {"extra.weight": torch.zeros(3)})
-    assert "extra.weight is left over in the file" in more
+    assert "extra.weight is not in the model" in more
     wide = complaint(good | {"pos_emb.weight": torch.zeros(8, 13)})
     assert "pos_emb.weight is torch.float32 (8, 13), should be torch.float32 (8, 12)" in wide
     half = complaint(good | {"pos_emb.weight": torch.zeros(8, 12, dtype=torch.float16)})

@@ -1,4 +1,4 @@
-"""Draws follow the distribution that temperature, top-k and top-p leave."""
+"""Test that draws follow the distribution after temperature, top-k and top-p."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def drawn(logits: torch.Tensor, sampling: Sampling, times: int = 400) -> Counter
         (Sampling(1.0), [0, 1, 2, 3, 4]),
         (Sampling(1.0, top_k=2), [1, 3]),
         (Sampling(1.0, top_k=9), [0, 1, 2, 3, 4]),
-        # 0.4 + 0.25 are less than 0.7, 0.4 + 0.25 + 0.2 are not.
+        # 0.4 + 0.25 is less than 0.7; 0.4 + 0.25 + 0.2 is not.
         (Sampling(1.0, top_p=0.7), [1, 3, 4]),
         (Sampling(1.0, top_p=0.3), [1]),
         (Sampling(1.0, top_p=1.0), [0, 1, 2, 3, 4]),
-        # Of the three likeliest, 0.85 in all, the first two have 0.76.
+        # The three likeliest have 0.85 in all, of which the first two have 0.76.
         (Sampling(1.0, top_k=3, top_p=0.75), [1, 3]),
-        # A low temperature leaves the likeliest more than 0.7 by itself.
+        # At a low temperature the likeliest alone has more than 0.7.
         (Sampling(0.25, top_p=0.7), [1]),
     ],
 )

@@ -1,4 +1,4 @@
-"""Generation as it is defined: one text, and each token from a pass over all that are in sight."""
+"""Generation by its definition: one text, with a pass over the whole window for each token."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def uncached(
     seed: int = 0,
     stop: int | None = None,
 ) -> list[int]:
-    """What `generate` should find for the prompt; the model is in eval mode."""
+    """The tokens that `generate` should return for the prompt; the model is in eval mode."""
     generator = torch.Generator().manual_seed(seed)
     tokens = list(prompt)
     for _ in range(new_tokens):

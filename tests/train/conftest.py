@@ -23,7 +23,7 @@ MakeJob = Callable[..., Job]
 
 
 def files_of(job: Job) -> dict[str, str]:
-    """A job's files, which all lie in the folder that `make_job` made, by option of `train`."""
+    """A job's files in the folder that `make_job` made, by option of `train`."""
     folder = job.work.parent
     return {
         "--tokens": str(folder / "tokens.safetensors"),
@@ -43,7 +43,7 @@ def train_command(job: Job, processes: int = 1) -> list[str]:
 
 @pytest.fixture
 def make_job(tmp_path: Path, study_data: dict[str, Any], vocabulary: Path) -> MakeJob:
-    """`make_job("name", **{"recipe key": value})`: a job of 8 steps in a folder of its own."""
+    """`make_job("name", **{"recipe key": value})` makes a job of 8 steps in its own folder."""
     study_data["recipe"]["model"]["vocabulary"] = 257
     study_data["corpora"]["text"]["tokenizer"]["vocabulary"] = 257
     study_data["interventions"] = {}

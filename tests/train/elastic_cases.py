@@ -1,4 +1,4 @@
-"""Trains every job of a list, in as many processes as torchrun starts: one launch, many cases.
+"""Train every job of a list with one launch of torchrun.
 
 python -m tests.train.elastic_cases PROCESSES JOBS.JSON
 """

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or absent, verified, kept in number, written by one process."""
+"""Test that checkpoints are complete or absent, verified, limited, and from one process."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_used(tmp_path: Path, d
     save(tmp_path, state(2), last=5)
     newest = tmp_path / "step-00000002.safetensors"
     data = newest.read_bytes()
-    assert data.count(b"65536.0") == 1  # the loss scale, which no tensor's digest has
+    assert data.count(b"65536.0") == 1  # the loss scale, which is in no tensor's digest
     damaged = {
         "truncate": data[:-5],
         "flip": data[:-1] + bytes([data[-1] ^ 1]),
@@ -66,10 +66,10 @@ def test_a_checkpoint_whose_journal_is_not_what_was_recorded_is_passed_over(tmp_
         save(tmp_path, replace(state(step + 1), journals={path.name: journal.sum.hexdigest()}), 9)
     journal.close()
     content = path.read_text()
-    path.write_text(content + '{"step": 4, "loss": 1.0}\n{"st')  # after the newest checkpoint
+    path.write_text(content + '{"step": 4, "loss": 1.0}\n{"st')  # rows after the newest checkpoint
     found, complaints = load(tmp_path)
     assert (found and found.step, complaints) == (4, [])
-    path.write_text(content.replace("0.3333", "0.3334"))  # of step 1
+    path.write_text(content.replace("0.3333", "0.3334"))  # the row of step 1
     found, complaints = load(tmp_path)
     assert found is not None and found.step == 1
     assert len(complaints) == 3 and "trace.jsonl is not what was recorded" in complaints[0]
@@ -118,7 +118,7 @@ def test_a_full_disk_leaves_the_earlier_checkpoint(tmp_path: Path) -> None:
     save(tmp_path, state(1), last=2)
     large = State(2, {"weights": torch.zeros(100_000)}, 1.0, 0)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # A file-size limit makes the write itself fail, as a full disk does.
+    # With a file-size limit the write itself fails, as on a full disk.
     import signal
 
     old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -141,7 +141,7 @@ def test_a_journal_is_cut_back_to_the_checkpoint(tmp_path: Path) -> None:
     journal.flush()
     journal.close()
     with open(path, "a") as file:
-        file.write('{"step": 6, "lo')  # what a kill leaves
+        file.write('{"step": 6, "lo')  # as a kill leaves it
     again = Journal(path, before=4)
     assert [row["step"] for row in again.rows] == [0, 1, 2, 3]
     again.append({"step": 4})

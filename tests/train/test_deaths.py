@@ -1,4 +1,4 @@
-"""Whatever dies, whenever: the others end soon, and the next start ends with the same bits."""
+"""Test that after any death the others end soon, and the next start gives the same bits."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from noiseband.train.trainer import Job
 from tests.train.conftest import MakeJob, train_command
 
 LONG: dict[str, Any] = {"data.train_tokens": 400_000}
-"""3,125 steps: nobody sees the end of this run."""
+"""A run of 3,125 steps, which no test finishes."""
 
 
 @contextmanager
 def training(job: Job, processes: int) -> Iterator[subprocess.Popen[str]]:
-    """The job on the command line, in a process group of its own; nothing of it is left after."""
+    """The job on the command line, in its own process group, which is killed at the end."""
     process = subprocess.Popen(
         train_command(job, processes),
         stderr=subprocess.PIPE,
@@ -48,7 +48,7 @@ def training(job: Job, processes: int) -> Iterator[subprocess.Popen[str]]:
 
 
 def workers_of(job: Job) -> list[int]:
-    """Process ids of those that train the job, the launcher left out, by rank."""
+    """Process ids by rank of the processes that train the job, without the launcher."""
     found: dict[int, int] = {}
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
@@ -70,7 +70,7 @@ def steps_logged(job: Job) -> int:
 
 
 def wait_until(true: Any, seconds: float) -> float:
-    """Seconds until `true()`; fails the test after `seconds`."""
+    """Seconds until `true()` holds. The test fails after `seconds`."""
     begin = time.monotonic()
     while not true():
         assert time.monotonic() < begin + seconds, "it did not happen in time"
@@ -97,7 +97,7 @@ def test_one_dead_process_ends_the_others_with_a_message(make_job: MakeJob, rank
         os.kill(workers[rank], signal.SIGKILL)
         _, said = process.communicate(timeout=60)  # torchrun itself gives up on a process after 30
         assert process.returncode == 1
-        assert f"process {rank} was ended by SIGKILL, and the others with it" in said
+        assert f"process {rank} was ended by SIGKILL, and the others ended too" in said
         assert "Traceback" not in said
         wait_until(lambda: not workers_of(job), 5)
 
@@ -112,7 +112,7 @@ def test_workers_end_with_their_launcher(
         wait_for_steps(job, process, 5)
         assert len(workers_of(job)) == 2
         (os.killpg if whole_group else os.kill)(process.pid, number)
-        # A launcher that is asked passes it on, and waits for the checkpoint.
+        # A launcher that gets a signal passes it on and waits for the checkpoint.
         process.wait(timeout=30)
         wait_until(lambda: not workers_of(job), 5)
         assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
@@ -169,7 +169,7 @@ def test_kills_of_any_process_at_any_moment(make_job: MakeJob, processes: int) -
             before = steps_logged(cut)
             wait_for_steps(cut, process, before + chance.randrange(1, 40))
             time.sleep(chance.random() * 0.05)
-            if kills % 2:  # in the middle of a checkpoint, if its file is there for long enough
+            if kills % 2:  # during a checkpoint, if its temporary file exists for long enough
                 end = time.monotonic() + 2
                 while not any(cut.work.glob(".step-*.tmp")) and time.monotonic() < end:
                     pass

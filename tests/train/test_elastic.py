@@ -1,4 +1,4 @@
-"""The bits of a run do not depend on how many processes share its slots."""
+"""Test that a run's bits do not depend on how many processes share its slots."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def case(make_job: MakeJob, feature: str, slots: int, precision: str) -> Job:
 
 
 def train_all(jobs: Mapping[Any, Job], processes: int, folder: Path) -> None:
-    """One launch that trains every job into `<out>/<processes>`."""
+    """Train every job into `<out>/<processes>` with one launch."""
     listing = folder / "jobs.json"
     cases = [{"params": job.params.text, **files_of(job)} for job in jobs.values()]
     listing.write_text(json.dumps(cases), encoding="utf-8")
@@ -66,7 +66,7 @@ def train_all(jobs: Mapping[Any, Job], processes: int, folder: Path) -> None:
 
 
 def result(out: Path) -> dict[str, Any]:
-    """What must not depend on the number of processes."""
+    """The results that must not depend on the number of processes."""
     (last,) = out.glob(f"work/step-{STEPS:08d}.safetensors")
     return {
         "weights": json.loads((out / "model.json").read_text())["sha256"],
@@ -78,7 +78,7 @@ def result(out: Path) -> dict[str, Any]:
 
 def test_any_number_of_processes_gives_the_same_bits(make_job: MakeJob, tmp_path: Path) -> None:
     jobs = {key: case(make_job, *key) for key in product(FEATURES, SLOTS, PRECISIONS)}
-    # Eight processes are slow to agree on two cores: each has one slot, or three.
+    # Eight processes are slow on two cores, so each has only one or three slots.
     shared = {
         count: {key: job for key, job in jobs.items() if count < 8 or key[1] != 16}
         for count in COUNTS
@@ -93,7 +93,7 @@ def test_any_number_of_processes_gives_the_same_bits(make_job: MakeJob, tmp_path
 
 
 def test_allreduce_has_other_bits_on_four_processes(make_job: MakeJob, tmp_path: Path) -> None:
-    """The property above is one that a usual training loop lacks."""
+    """A usual training loop does not have the property tested above."""
     jobs = {
         kind: make_job(kind, reduction=kind, **{"batch.microbatch": 1})
         for kind in ("ordered", "allreduce")
@@ -106,7 +106,7 @@ def test_allreduce_has_other_bits_on_four_processes(make_job: MakeJob, tmp_path:
     }
     assert weights["ordered", 1] == weights["ordered", 4]
     assert weights["allreduce", 1] != weights["allreduce", 4]
-    # The sums are of the same numbers all the same.
+    # The sums still add the same numbers.
     alone, shared = (
         load_file(jobs["allreduce"].out / count / "model.safetensors") for count in ("1", "4")
     )
@@ -115,7 +115,7 @@ def test_allreduce_has_other_bits_on_four_processes(make_job: MakeJob, tmp_path:
 
 
 def test_two_machines_give_the_same_bits(make_job: MakeJob) -> None:
-    """torchrun started by hand on each of them, as the README says; here both are this one."""
+    """torchrun is started by hand on each machine, as in the README; here both are this machine."""
     alone, shared = make_job("alone"), make_job("shared")
     train(alone)
     with socket.socket() as free:

@@ -1,4 +1,4 @@
-"""`fit` finds the largest microbatch under a limit, with real trials in real processes."""
+"""Test that `fit` finds the largest microbatch under a limit, with real trials."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from noiseband.train.memory import available_memory, peak_memory
 from tests.train.conftest import MakeJob
 
 WIDE: dict[str, Any] = {"model.context": 128, "model.width": 64, "batch.sequences": 96}
-"""Activations of the whole batch take some hundred MB more than those of one sequence."""
+"""The activations of the whole batch take a few hundred MB more than those of one sequence."""
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_nothing_fits_into_next_to_nothing(params: TrainParams) -> None:
 
 def test_memory_is_measured() -> None:
     cpu = torch.device("cpu")
-    # A process of its own: this one may have held more before.
+    # In a separate process, because this one may have used more memory before.
     program = """
 import torch
 from noiseband.train.memory import peak_memory

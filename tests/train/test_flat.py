@@ -1,4 +1,4 @@
-"""Parameters and gradients as views of two flat tensors."""
+"""Test parameters and gradients as views of two flat tensors."""
 
 from __future__ import annotations
 

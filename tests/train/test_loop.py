@@ -1,4 +1,4 @@
-"""A run ends with the same bits however it got there."""
+"""Test that a run ends with the same bits however often it was interrupted."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_rerun_is_identical(make_job: MakeJob, changes: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize("changes", RECIPES[:3], ids=lambda c: "+".join(c) or "baseline")
 def test_every_recipe_learns_its_tokens(make_job: MakeJob, changes: dict[str, Any]) -> None:
-    # The same eight batches again and again: a step that moves weights the right way must help.
+    # With the same eight batches repeated, correct updates must lower the loss.
     job = make_job(**changes)
     trainer = Trainer(job)
     first = trainer.step().loss
@@ -75,13 +75,13 @@ def test_seeds_change_what_they_should(make_job: MakeJob) -> None:
     for name, change in {"same": {}, "train": {"train_seed": 1}}.items():
         params = job.params.model_copy(update={"recipe": recipe.model_copy(update=change)})
         rows[name] = Trainer(Job(**{**vars(job), "params": params})).step()
-    assert rows["same"].loss != rows["train"].loss  # other dropout
+    assert rows["same"].loss != rows["train"].loss  # another dropout mask
     without = make_job("dry", **{"model.dropout": 0.0})
     params = without.params.model_copy(
         update={"recipe": without.params.recipe.model_copy(update={"train_seed": 1})}
     )
     other = Trainer(Job(**{**vars(without), "params": params})).step()
-    assert Trainer(without).step() == other  # no dropout, nothing random
+    assert Trainer(without).step() == other  # without dropout nothing is random
 
 
 def test_the_trace_says_what_happened(make_job: MakeJob) -> None:
@@ -138,7 +138,7 @@ def test_a_step_with_an_infinite_gradient_moves_nothing(
     assert trainer.scale.scale == scale / 2
     monkeypatch.setattr(objective, "head_loss", head_loss)
     assert not trainer.step().skipped
-    assert trainer.done == 3  # the skipped step counts, and its tokens are spent
+    assert trainer.done == 3  # the skipped step counts, and its tokens are used up
 
 
 PROGRAM = """
@@ -170,7 +170,7 @@ except loop.Interrupted as stop:
 
 
 def start(job: Job) -> subprocess.Popen[str]:
-    """The job in a process of its own that prints each finished step."""
+    """Start the job in a process that prints each finished step."""
     folder = job.work.parent
     files = (
         folder / "tokens.safetensors",
@@ -278,7 +278,7 @@ def test_weights_that_are_not_finite_skip_every_step_and_stay(make_job: MakeJob)
 
 @pytest.mark.parametrize("moment", ["first_moment", "second_moment"])
 def test_moments_that_are_not_finite_are_seen_in_the_trace(make_job: MakeJob, moment: str) -> None:
-    """They spoil the weights at the step that uses them, and every step after that is skipped."""
+    """They make the weights non-finite at the next step, and all later steps are skipped."""
     job = make_job(every=1)
     trainer = Trainer(job)
     for _ in range(3):

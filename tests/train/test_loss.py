@@ -1,4 +1,4 @@
-"""The head's loss against PyTorch's in float64, value and gradients."""
+"""Test value and gradients of the head's loss against PyTorch's in float64."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def expected(x: Tensor, weight: Tensor, targets: Tensor) -> tuple[float, Tensor,
 
 
 def close(found: Tensor | None, exact: Tensor, tolerance: float, scale: float = 0.0) -> bool:
-    """Relative to the largest entry; where the model is sure, what is left is 1 - softmax, which
-    float32 knows to 1e-7 of `scale` only."""
+    """Whether two tensors agree relative to the largest entry. If the model is sure, the gradient
+    is 1 - softmax, which float32 resolves only to 1e-7 of `scale`."""
     assert found is not None
     allowed = tolerance * float(exact.abs().max()) + 2e-6 * scale
     return float((found.double() - exact).abs().max()) <= allowed
@@ -71,7 +71,7 @@ def test_products_in_16_bits_leave_gradients_in_float32(
     assert {loss.dtype, x.grad.dtype, weight.grad.dtype} == {torch.float32}  # type: ignore[union-attr]
     assert close(x.grad, 65_536 * of_x, tolerance)
     assert close(weight.grad, 65_536 * of_weight, tolerance)
-    assert not close(weight.grad, 65_536 * of_weight, 1e-5)  # it was 16 bits
+    assert not close(weight.grad, 65_536 * of_weight, 1e-5)  # because it was computed in 16 bits
 
 
 def test_a_logit_far_above_the_others_gives_a_finite_loss() -> None:

@@ -1,4 +1,4 @@
-"""Operations of a token and peaks of devices."""
+"""Test the operations per token and the peaks of devices."""
 
 from __future__ import annotations
 

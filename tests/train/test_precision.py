@@ -1,4 +1,4 @@
-"""Precision by name, and the other fields that trade bits for speed."""
+"""Test the precisions and the other fields that change the bits for more speed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.train.conftest import MakeJob
 
 
 def trained(make_job: MakeJob, **changes: Any) -> tuple[str, torch.Tensor, float]:
-    """Recipe digest, weights and last loss."""
+    """The recipe digest, weights and last loss after three steps."""
     job = make_job(**changes)
     trainer = Trainer(job)
     rows = [trainer.step() for _ in range(3)]
@@ -28,7 +28,7 @@ def test_every_precision_trains_under_a_digest_of_its_own(make_job: MakeJob) -> 
     found = {name: trained(make_job, precision=name) for name in ARITHMETIC}
     assert len({digest for digest, _, _ in found.values()}) == len(ARITHMETIC) == 6
     weights: dict[str, torch.Tensor] = {name: one for name, (_, one, _) in found.items()}
-    # A CPU has no TF32; on a GPU these differ.
+    # A CPU has no TF32; on a GPU the two differ.
     assert torch.equal(weights["tf32"], weights["float32"])
     for kind in ("float16-amp", "bfloat16-amp"):
         assert torch.equal(weights[kind], weights[f"{kind}-no-tf32"])

@@ -1,4 +1,4 @@
-"""What a run leaves behind has no effect on its bits, and survives a full disk."""
+"""Test that a run's records have no effect on its bits and survive a full disk."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 def bits(job: Job) -> dict[str, object]:
-    """Weights, optimiser state and trace."""
+    """The weights, optimiser state and trace of a run."""
     state, _ = load(job.work)
     assert state is not None
     return {
@@ -41,7 +41,7 @@ def bits(job: Job) -> dict[str, object]:
 
 
 def on_a_terminal(command: list[str]) -> list[str]:
-    """The lines that a command writes to standard error where that is a terminal."""
+    """The lines that a command writes to standard error on a terminal."""
     leader, follower = pty.openpty()
     with subprocess.Popen(command, stderr=follower, env=ENVIRONMENT) as process:
         os.close(follower)
@@ -49,7 +49,7 @@ def on_a_terminal(command: list[str]) -> list[str]:
         while True:
             try:
                 text += os.read(leader, 4096)
-            except OSError:  # how Linux tells that the other side is closed
+            except OSError:  # Linux reports a closed other side in this way
                 break
     os.close(leader)
     assert process.returncode == 0, text.decode()
@@ -127,7 +127,7 @@ def test_named_steps_are_kept_beside_the_newest(make_job: MakeJob) -> None:
 def test_a_full_disk_is_a_clear_error_that_loses_nothing(
     make_job: MakeJob, bytes_a_file: int
 ) -> None:
-    """Of logs (100 bytes) or of checkpoints; a limit on files stands in for the disk."""
+    """The disk is full for logs (100 bytes) or for checkpoints; a file-size limit simulates it."""
     whole, cut = make_job("whole"), make_job("cut")
     train(whole)
     train(cut, watch=Account)

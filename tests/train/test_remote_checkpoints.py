@@ -1,4 +1,4 @@
-"""Checkpoints on object storage: a run that is killed and lands in an empty work folder goes on."""
+"""Test that a killed run resumes in an empty work folder from object storage."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 
 
 def moved(job: Job, to: Path) -> Job:
-    """The same run on another machine: inputs, and no work folder."""
+    """The same run on another machine, with its inputs but no work folder."""
     to.mkdir()
     for path in job.work.parent.iterdir():
         if path.is_file():
@@ -54,7 +54,7 @@ def test_killed_on_one_machine_it_goes_on_on_another_from_s3(
 ) -> None:
     undisturbed = make_job("undisturbed", every=40, **{"data.train_tokens": 25_600})  # 200 steps
     train(undisturbed)
-    # Two processes on one machine; a second save is on its way or done.
+    # Two processes run on one machine; a second save is in progress or done.
     first = moved(undisturbed, tmp_path / "first")
     process = start(first, s3, processes=2)
     while not (first.work / file_name(41)).exists():
@@ -62,7 +62,7 @@ def test_killed_on_one_machine_it_goes_on_on_another_from_s3(
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    # One process on another, whose work folder is empty.
+    # One process runs on another machine with an empty work folder.
     second = moved(undisturbed, tmp_path / "second")
     process = start(second, s3)
     said = process.communicate()[1]

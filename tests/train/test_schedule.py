@@ -1,4 +1,4 @@
-"""Learning rates against the published values and against PyTorch's own schedulers."""
+"""Test learning rates against the published values and PyTorch's own schedulers."""
 
 from __future__ import annotations
 

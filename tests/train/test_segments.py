@@ -1,4 +1,4 @@
-"""A run remembers what trained it, segment by segment, and no bit of it depends on that."""
+"""Test that a run records its segments, and that its bits do not depend on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sum over slots: its exact order, on one process and on the parts of several."""
+"""Test the exact order of the sum over slots, on one process and on several."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from noiseband.train.tree import Tree
 
 
 def gradients(count: int) -> list[Tensor]:
-    """Values whose sum in another order differs in the last bits."""
+    """Gradients for which another order of the sum gives other last bits."""
     generator = torch.Generator().manual_seed(count)
     scale = 10.0 ** torch.randint(-3, 4, (count, 1), generator=generator)
     return list(torch.randn(count, 33, generator=generator) * scale)
@@ -39,7 +39,7 @@ def summed(slots: range, values: list[Tensor]) -> Tensor:
 
 
 def by_definition(values: list[Tensor]) -> Tensor:
-    """Halve while the count is even; fold what is left in order."""
+    """The sum by definition: halve while the count is even, then add the rest in order."""
     if len(values) % 2:
         total = torch.zeros(33)
         for value in values:

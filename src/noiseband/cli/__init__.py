@@ -1,4 +1,4 @@
-"""The command line: `noiseband <command>`. Each command is thin; the work is in the stages."""
+"""The command line: `noiseband <command>`. Each command is thin; the stages do the work."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-FULL = "free some space and start again: what has its final name is whole"
-LOCKED = "make the folder writable, or choose another"
-DENIED = "give yourself the right to read and write it, or choose another"
+FULL = "free some space and start again: every file with its final name is complete"
+LOCKED = "make the folder writable, or choose another folder"
+DENIED = "give yourself permission to read and write it, or choose another path"
 REMEDIES = {
     errno.ENOSPC: FULL,
     errno.EDQUOT: FULL,
@@ -33,12 +33,12 @@ REMEDIES = {
     errno.EROFS: LOCKED,
     errno.EACCES: DENIED,
     errno.EPERM: DENIED,
-    errno.EIO: "the disk fails: move the results to another, and start again",
-    errno.ENAMETOOLONG: "shorten it",
+    errno.EIO: "the disk is failing: move the results to another disk and start again",
+    errno.ENAMETOOLONG: "use a shorter name",
     errno.EMFILE: "allow more open files (ulimit -n)",
 }
-"""What to do where the operating system refuses. Other refusals are mistakes of ours, and keep
-their traceback."""
+"""What the user can do about each error of the operating system. Any other error is a bug in
+noiseband and keeps its traceback."""
 
 # Commands register themselves on `app`; the help lists them in this order.
 # isort: off
@@ -60,10 +60,10 @@ from noiseband.cli import (  # noqa: E402
 
 
 def main() -> None:
-    """Entry point. Exit codes: 0 success, 1 a negative answer, 2 bad input, 128 + n by signal n."""
+    """Entry point. Exit codes: 0 success, 1 a negative answer, 2 bad input, 128 + n signal n."""
     end_with_workflow()
     if isinstance(sys.stdout, TextIOWrapper):
-        # Not every locale has a dash for an empty cell (tr_TR.ISO-8859-9): a question mark will do.
+        # Some locales (tr_TR.ISO-8859-9) have no dash for an empty cell: print a question mark.
         sys.stdout.reconfigure(errors="replace")
     try:
         app()
@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def end(message: str) -> NoReturn:
-    """Say why, in characters that do nothing else to a terminal, and exit with 2."""
-    with suppress(OSError):  # a log on the disk that is full
+    """Print the message without control characters to standard error, and exit with 2."""
+    with suppress(OSError):  # standard error may be a log on a full disk
         print(f"noiseband: {on_a_terminal(message)}", file=sys.stderr, flush=True)
     sys.exit(2)

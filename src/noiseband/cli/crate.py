@@ -16,14 +16,14 @@ from noiseband.study import load_study
 def crate(
     out: Annotated[Path, typer.Option(help="A new folder, or a file that ends in .zip.")],
     config: Config = DEFAULT_CONFIG,
-    weights: Annotated[bool, typer.Option("--weights", help="With the final weights.")] = False,
+    weights: Annotated[bool, typer.Option("--weights", help="Include the final weights.")] = False,
 ) -> None:
     """Export a finished study as a Workflow Run RO-Crate.
 
     Example: `noiseband crate --out study.crate.zip`
 
-    It holds the workflow, the resolved config, tables, figures, the page, and every run's recipe,
-    trace, digests and provenance; no host, no user, no place on this disk.
+    The crate contains the workflow, the resolved config, tables, figures, the page, and every run's
+    recipe, trace, digests and provenance. It contains no host name, user name or path of this disk.
     """
     from noiseband.repro.crate import write_crate
 

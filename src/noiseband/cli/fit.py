@@ -25,15 +25,15 @@ def fit(
     config: Config = DEFAULT_CONFIG,
     run: RunName = None,
     memory: Annotated[
-        str | None, typer.Option(help="Stay under this much, as in 8GB; default: what is free.")
+        str | None, typer.Option(help="Memory limit, such as 8GB; default: the free memory.")
     ] = None,
 ) -> None:
-    """Find the largest microbatch that fits the device and divides the global batch, by trying.
+    """Find by trial the largest microbatch that fits the device and divides the global batch.
 
     Example: `noiseband fit --config config/config.yaml --memory 8GB`
 
-    Trains a few steps of a run (default: the baseline) in a fresh process for each microbatch
-    tried. Exit 1 where not even the smallest one fits.
+    For each microbatch, a fresh process trains a few steps of a run (default: the baseline). Exits
+    with 1 if not even the smallest microbatch fits.
     """
     limit = None if memory is None else _bytes(memory)
     study = load_study(config)
@@ -52,7 +52,7 @@ def fit(
         limit = available_memory(device)
     shown = "unknown memory" if limit is None else f"{limit / 1e9:.1f} GB"
     sizes = ", ".join(map(str, microbatches(given.recipe, processes)))
-    print(f"{device_name(device)}, {shown}; trying of {sizes}", file=sys.stderr)
+    print(f"{device_name(device)}, {shown}; candidates: {sizes}", file=sys.stderr)
 
     line = "{:>10}  {:>5}  {:>12}  {:>11}  {:>9}"
     print(line.format("microbatch", "slots", "processes", "peak memory", "tokens/s"))
@@ -85,14 +85,14 @@ def _verdict(own: int, tried: list[Candidate], config: Path) -> str:
     else:
         text += (
             f"; the recipe's is {own}.\nAnother microbatch is another recipe: its digest changes "
-            f"from {before.digest[:16]} to {best.digest[:16]},\nevery run of it is trained anew, "
-            "and its bits cannot be compared with those of before;\nprocesses that can share its "
-            f"slots: at most {valid_processes(best.batch.slots)[-1]}, not "
+            f"from {before.digest[:16]} to {best.digest[:16]},\nall its runs are trained again, "
+            "and their bits cannot be compared with those of the old runs;\nprocesses that can "
+            f"share its slots: at most {valid_processes(best.batch.slots)[-1]}, not "
             f"{valid_processes(before.batch.slots)[-1]}.\n"
             f"To adopt it, write in {config}: recipe: batch: microbatch: {largest}"
         )
     if fastest.batch.microbatch != largest:
-        text += f"\nFastest of those tried: {fastest.batch.microbatch}."
+        text += f"\nFastest microbatch tried: {fastest.batch.microbatch}."
     return text
 
 

@@ -1,4 +1,4 @@
-"""Commands that take a trained model elsewhere, and fetch others."""
+"""Commands that export, publish and import trained models."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ Repo = Annotated[str, typer.Argument(help="Repository on the Hub, as owner/name.
 def export(
     run: Annotated[
         str,
-        typer.Argument(help="A run, a fine-tuned one as run/protocol/seed, or a run's folder."),
+        typer.Argument(help="A run, a fine-tuned run as run/protocol/seed, or a run's folder."),
     ],
-    folder: Annotated[Path, typer.Argument(help="Where the model goes.")],
+    folder: Annotated[Path, typer.Argument(help="Folder to write the model to.")],
     config: Config = DEFAULT_CONFIG,
 ) -> None:
     """Write a trained model as a plain GPT2LMHeadModel folder with its tokenizer.
 
     Example: `noiseband export baseline-42 /tmp/baseline-42`
 
-    `transformers` loads it by AutoModelForCausalLM and AutoTokenizer, without code of ours.
+    `transformers` loads it with AutoModelForCausalLM and AutoTokenizer, without noiseband's code.
     """
     study = load_study(config)
     from noiseband.hub.export import write_export
@@ -52,32 +52,34 @@ def publish(
     repo: Repo,
     config: Config = DEFAULT_CONFIG,
     push: Annotated[
-        bool, typer.Option("--push", help="Send it; without, only say what would be sent.")
+        bool, typer.Option("--push", help="Send the files; without --push, only list them.")
     ] = False,
     public: Annotated[
         bool, typer.Option("--public", help="Make a new repository public; default: private.")
     ] = False,
-    licence: Annotated[str, typer.Option(help="Licence of the weights, by the Hub's name.")] = (
+    licence: Annotated[str, typer.Option(help="Licence of the weights, as the Hub names it.")] = (
         "apache-2.0"
     ),
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of what is sent; default: work/publish/<run> in the results."),
+        typer.Option(
+            help="Folder for the files to send; default: work/publish/<run> in the results."
+        ),
     ] = None,
 ) -> None:
-    """Put a run on the Hub: export, recipe, trace, digests and a model card.
+    """Publish a run on the Hub: export, recipe, trace, digests and a model card.
 
-    Example: `noiseband publish baseline-42 me/pocket-baseline`, and once its README.md reads well,
-    the same with `--push`
+    Example: `noiseband publish baseline-42 me/pocket-baseline`, then check its README.md and run
+    the same command with `--push`
 
-    The token is read from HF_TOKEN. What the Hub has already is not sent again, so after an
-    outage the same command goes on.
+    The token is read from HF_TOKEN. Files that the Hub already has are not sent again, so after an
+    outage the same command continues.
     """
     study = load_study(config)
     if run not in study.runs:
         remedy = nearest(run, study.runs)
         if run in study.pretrained:
-            remedy = "it was trained by others; only runs of the study are published"
+            remedy = "it was trained by others; only runs of the study can be published"
         raise UserError(f"{run}: no run of {study.config.study}; {remedy}")
     from noiseband.hub.publish import published_files, write_publication
     from noiseband.hub.upload import upload
@@ -109,25 +111,27 @@ def import_(
     ] = None,
     run: Annotated[
         str | None,
-        typer.Option("--run", help="Put it in the place of this run, which has the same recipe."),
+        typer.Option("--run", help="Use it in place of this run, which has the same recipe."),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of its row; default: the repo's.")] = None,
-    file: Annotated[str, typer.Option(help="File of its weights.")] = "model.safetensors",
+    name: Annotated[
+        str | None, typer.Option(help="Name of its row; default: the repo's name.")
+    ] = None,
+    file: Annotated[str, typer.Option(help="File with its weights.")] = "model.safetensors",
     heads: Annotated[
         int | None,
-        typer.Option(min=1, help="Attention heads, for weights by the reference's names."),
+        typer.Option(min=1, help="Attention heads, for weights with the reference's names."),
     ] = None,
 ) -> None:
     """Fetch a published run, check its digests, and print its entry for a study's config.
 
     Example: `noiseband import me/pocket-baseline --revision main`
 
-    For runs that noiseband published, any GPT2LMHeadModel, and weights by the reference's names.
-    The entry is pinned by commit and SHA-256, and the study then measures, fine-tunes and judges
-    the model as it does its runs.
+    Accepts runs that noiseband published, any GPT2LMHeadModel, and weights with the reference's
+    names. The entry is pinned by commit and SHA-256. The study then measures, fine-tunes and judges
+    the model in the same way as its own runs.
 
-    With `--run baseline-42` a run of the same recipe, tokens and initial weights takes the place of
-    the study's own training of `baseline-42`, which is then not trained here.
+    With `--run baseline-42`, a run with the same recipe, tokens and initial weights replaces the
+    study's own `baseline-42`, which is then not trained here.
     """
     study = load_study(config)
     own = None if run is None else find_run(study, run)
@@ -149,13 +153,13 @@ def import_(
 
 
 def _say(text: str) -> None:
-    """What takes a while, to a person who waits for it."""
+    """Print a progress message if standard error is a terminal."""
     if sys.stderr.isatty():
         print(text, file=sys.stderr)
 
 
 def _check(study: Study, name: str, found: Import, config: Path) -> None:
-    """Say what is known of it; raises UserError where it does not fit the study."""
+    """Print what is known about the model. Raises UserError if it does not fit the study."""
     from noiseband.hub.entry import complaints
 
     for complaint in complaints(study, name, found):
@@ -168,6 +172,8 @@ def _check(study: Study, name: str, found: Import, config: Path) -> None:
     recipe = records.get("recipe.json", {}).get("digest")
     for run in study.distinct:
         if run.recipe.digest == recipe:
-            said = f"{run.name} of this study has the same recipe: --run {run.name} would be that"
+            said = (
+                f"{run.name} of this study has the same recipe; to replace it, use --run {run.name}"
+            )
             print(said, file=sys.stderr)
-    print(f"its weights match; put this into {config}:", file=sys.stderr)
+    print(f"the weights match their digest; add this to {config}:", file=sys.stderr)

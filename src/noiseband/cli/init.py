@@ -1,4 +1,4 @@
-"""`noiseband init`, which a rule calls too."""
+"""`noiseband init`, which a rule also calls."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def init(
     config: Config = DEFAULT_CONFIG,
     run: RunName = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for init.safetensors, init.json.")
+        Path | None, typer.Option(help="Folder for init.safetensors and init.json.")
     ] = None,
     params_text: RuleParams = None,
     weights: Annotated[Path | None, typer.Option(help="With --params: the tensor file.")] = None,
     digests: Annotated[Path | None, typer.Option(help="With --params: the digest file.")] = None,
 ) -> None:
-    """Draw a run's initial weights and their digests.
+    """Draw a run's initial weights and write them with their digests.
 
     Example: `noiseband init --run baseline-42 --out /tmp/start`
     """
@@ -36,7 +36,7 @@ def init(
         if found.continues is not None:
             raise UserError(
                 f"--run {run}: starts from the final weights of {found.continues}, which are (or "
-                f"will be) {study.start_file(found)}; there is nothing to draw"
+                f"will be) {study.start_file(found)}; there are no weights to draw"
             )
         given = params.InitParams.of(found.recipe)
     if out is not None:

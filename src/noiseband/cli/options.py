@@ -1,4 +1,4 @@
-"""What several commands take: options, and how each is looked up."""
+"""Options that several commands share, and functions that look up their values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from noiseband.study import Run, Study
 from noiseband.study.problems import nearest
 from noiseband.study.recipe import Section
 
-# Of commands that people type.
+# Options of commands that people type.
 Config = Annotated[
     Path, typer.Option("--config", help="The study's config file.", show_default=True)
 ]
@@ -22,25 +22,26 @@ RunName = Annotated[str | None, typer.Option("--run", help="Name of a run of the
 Machines = Annotated[Path, typer.Option("--machines", help="The table of machines.")]
 MACHINES = Path("config/machines.yaml")
 RuleParams = Annotated[
-    str | None, typer.Option("--params", help="Instead of --config and --run: params as JSON.")
+    str | None,
+    typer.Option("--params", help="The stage's params as JSON, instead of --config and --run."),
 ]
 
-# Of rules.
+# Options of commands that rules call.
 PANEL = "Rules of the workflow"
 ParamsText = Annotated[str, typer.Option("--params", help="The stage's params as JSON.")]
-Out = Annotated[Path, typer.Option(help="Where the result goes.")]
+Out = Annotated[Path, typer.Option(help="File or folder for the result.")]
 Results = Annotated[Path, typer.Option(help="The study's results folder.")]
 File = Annotated[Path, typer.Option(exists=True, dir_okay=False)]
 Folder = Annotated[Path, typer.Option(exists=True, file_okay=False)]
 
 EVERY = 10
-"""Seconds between two looks at a study that is running (`--watch`)."""
+"""Seconds between two checks of a running study (`--watch`)."""
 
 Kind = TypeVar("Kind", bound=Section)
 
 
 def parse(kind: type[Kind], text: str) -> Kind:
-    """Params from JSON. Raises UserError naming the first field that does not fit."""
+    """The params in a JSON text. Raises UserError with the first invalid field."""
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
@@ -52,7 +53,7 @@ def parse(kind: type[Kind], text: str) -> Kind:
 
 
 def find_run(study: Study, name: str | None) -> Run:
-    """The run of that name. Raises UserError with the nearest name."""
+    """The run with this name. Raises UserError with the nearest name if there is none."""
     if name is None:
         raise UserError("--run is missing: give a name that `noiseband runs` lists")
     if name in study.runs:
@@ -63,7 +64,10 @@ def find_run(study: Study, name: str | None) -> Run:
 
 
 def machine_table(given: Path, config: Path) -> Path:
-    """The table of machines, beside the config where this folder has none. Raises UserError."""
+    """The path of the table of machines: `given`, or a default next to the config.
+
+    Raises UserError if neither exists.
+    """
     for path in (given, *([config.parent / given.name] if given == MACHINES else [])):
         if path.exists():
             return path
@@ -73,7 +77,7 @@ def machine_table(given: Path, config: Path) -> Path:
 
 
 def made(path: Path, config: Path) -> Path:
-    """The path, if it is there. Raises UserError with the command that makes it."""
+    """The path, if it exists. Raises UserError with the command that makes it otherwise."""
     if not path.exists():
         raise UserError(f"{path} is not there yet; make it: {snakemake(path, config=config)}")
     return path

@@ -26,15 +26,17 @@ def plan(
     config: Config = DEFAULT_CONFIG,
     machine: Annotated[
         str | None,
-        typer.Option("--machine", help="An entry of the table of machines; default: the study's."),
+        typer.Option(
+            "--machine", help="An entry of the table of machines; default: the study's machines."
+        ),
     ] = None,
     table: Table = MACHINES,
 ) -> None:
-    """Say what a study takes before it runs: hours, cost, memory, disk, traffic.
+    """Estimate what a study needs before it runs: hours, cost, memory, disk and traffic.
 
     Example: `noiseband plan --config config/factorial.yaml --machine 1xRTX3090`
 
-    Exit 1 where a run does not fit the machine's memory.
+    Exits with 1 if a run does not fit the machine's memory.
     """
     study = load_study(config)
     from noiseband.plan.estimate import disk, plan_each
@@ -52,7 +54,7 @@ def plan(
         print()
     _totals(study, groups, machines)
     plans = [one for some in groups.values() for one in some]
-    print(f"\nDisk: {_size(disk(study, plans))} for models, checkpoints that stay and starts.")
+    print(f"\nDisk: {_size(disk(study, plans))} for models, kept checkpoints and initial weights.")
     print(f"Corpora: {', '.join(_corpora(study))}.")
     _memory(plans)
     _links(plans, machines)
@@ -61,7 +63,7 @@ def plan(
 
 
 def _totals(study: Study, groups: dict[str, list[RunPlan]], machines: Machines) -> None:
-    """Runs, tokens, hours, money and energy: in all, and of what is left."""
+    """Print the runs, tokens, hours, cost and energy: in all, and of the runs still to do."""
     from noiseband.plan.estimate import combined, extra_seed, total
 
     plans = [one for some in groups.values() for one in some]
@@ -85,11 +87,11 @@ def _totals(study: Study, groups: dict[str, list[RunPlan]], machines: Machines) 
         print(line.format(label, *_cells(combined(parts))))
     free = [name for name in groups if machines.machines[name].usd_per_hour is None]
     if free and len(groups) > len(free):
-        print(f"\nThe cost is without that of {', '.join(free)}, which has no usd_per_hour.")
+        print(f"\nThe cost leaves out {', '.join(free)}, which has no usd_per_hour.")
 
 
 def _corpora(study: Study) -> list[str]:
-    """Room for each corpus, with its downloads."""
+    """The disk space of each corpus, including its downloads, as text."""
     from noiseband.plan.corpora import corpora_disk
     from noiseband.study.corpora import TokenisedCorpus
 
@@ -128,7 +130,7 @@ def _runs(plans: list[RunPlan], machine: Machine) -> None:
 
 
 def _memory(plans: list[RunPlan]) -> None:
-    """What the memory of the run that needs most is for."""
+    """Print how the run that needs the most memory uses it."""
     most = max(plans, key=lambda one: one.needed)
     parts = ", ".join(f"{key} {_size(value)}" for key, value in most.memory.parts.items())
     if most.memory_measured is not None:
@@ -149,13 +151,13 @@ def _cells(total: Total) -> tuple[str, ...]:
 
 
 def _links(plans: list[RunPlan], machines: Machines) -> None:
-    """Traffic of the run that sends most, beside the time that a step computes."""
+    """Print the traffic of the run that sends most, compared with the time of a step."""
     most = max(plans, key=lambda one: one.traffic)
     if most.traffic == 0:
         return
     print(
         f"\nGradient traffic of {most.run}: {_size(most.traffic)} a step from each of "
-        f"{most.processes} processes, were each on a machine of its own:"
+        f"{most.processes} processes, if each were on its own machine:"
     )
     step = None if most.seconds is None else most.seconds / most.steps
     for name, gigabits in machines.links.items():
@@ -165,11 +167,11 @@ def _links(plans: list[RunPlan], machines: Machines) -> None:
 
 
 def _remarks(plans: list[RunPlan], machine: Machine) -> int:
-    """What to know of the figures; the exit code."""
+    """Print remarks on the figures; return the exit code."""
     if any(one.scaled for one in plans):
         print(
-            "\nRate scaled: not measured for this model and dropout; taken from the nearest "
-            "measurement by arithmetic per token. It may be off by half."
+            "\nRate scaled: this model and dropout were not measured. The nearest measurement was "
+            "scaled by the arithmetic per token, and may be off by half."
         )
     unknown = [one.run for one in plans if one.seconds is None]
     if unknown:
@@ -182,7 +184,7 @@ def _remarks(plans: list[RunPlan], machine: Machine) -> int:
         basis = one.memory_measured or "estimated"
         print(
             f"\n{one.run} needs {_size(one.needed)} on each device ({basis}), which has "
-            f"{machine.memory_gib:g} GiB: take a smaller microbatch (`noiseband fit`) or a larger "
+            f"{machine.memory_gib:g} GiB: use a smaller microbatch (`noiseband fit`) or a larger "
             "device."
         )
     return 1 if large else 0

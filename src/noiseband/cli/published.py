@@ -24,7 +24,7 @@ WIDTH = 100
 
 @app.command()
 def published(
-    table: Annotated[str | None, typer.Option(help="Show this table alone.")] = None,
+    table: Annotated[str | None, typer.Option(help="Show only this table.")] = None,
     csv_folder: Annotated[
         Path | None, typer.Option("--csv", help="Write each table as CSV into this folder.")
     ] = None,
@@ -33,7 +33,7 @@ def published(
 
     Example: `noiseband published --table mistakes`
 
-    Printed and recomputed figures stand side by side, to the printed precision.
+    Printed and recomputed figures are shown side by side, to the printed precision.
     """
     from noiseband.published.tables import tables
 
@@ -59,7 +59,7 @@ def _csv(table: Table) -> str:
 
 
 def _text(table: Table, bold: str, plain: str) -> str:
-    """A table as lines: words to the left, numbers to the right."""
+    """The table as text, with words left-aligned and numbers right-aligned."""
     widths = [max(map(len, column)) for column in zip(table.columns, *table.rows, strict=True)]
     numeric = [table.numeric(number) for number in range(len(widths))]
     lines = [f"{bold}{table.title}{plain}  [{table.name}; {table.source}]", ""]

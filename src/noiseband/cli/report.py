@@ -33,30 +33,33 @@ if TYPE_CHECKING:
 def report(
     config: Config = DEFAULT_CONFIG,
     params_text: RuleParams = None,
-    results: Annotated[Path | None, typer.Option(help="With --params: results folder.")] = None,
+    results: Annotated[Path | None, typer.Option(help="With --params: the results folder.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The page; default: report.html, or partial.html.")
+        Path | None, typer.Option(help="File for the page; default: report.html, or partial.html.")
     ] = None,
     machines: Machines = MACHINES,
     partial: Annotated[
-        bool, typer.Option("--partial", help="Of a study that is still running: what there is.")
+        bool, typer.Option("--partial", help="Show what a study that is still running has so far.")
     ] = False,
     watch: Annotated[
-        bool, typer.Option("--watch", help="The same, made anew until every run is finished.")
+        bool,
+        typer.Option(
+            "--watch", help="Like --partial, but update the page until every run is finished."
+        ),
     ] = False,
 ) -> None:
-    """Build tables, figures, manifest and page anew from the study's runs, training nothing.
+    """Rebuild tables, figures, manifest and page from the study's runs, without training.
 
     Example: `noiseband report --config config/config.yaml --out /tmp/report.html`
 
     While a study runs, `noiseband report --watch` in another terminal keeps `partial.html` up to
-    date: finished runs in full, the others with their progress. A browser that shows it follows.
+    date: finished runs in full, the others with their progress. A browser reloads it by itself.
     """
     if params_text is not None:
         from noiseband.report.page import write_report
 
         if results is None:
-            raise UserError("--params needs --results beside it")
+            raise UserError("--results is missing: --params needs it")
         given = parse(params.ReportParams, params_text)
         write_report(given, results, machines, out or Paths(results).report)
         return
@@ -72,14 +75,14 @@ def report(
         write_finished(study, machines, out)
     except NotMadeError as missing:
         raise UserError(
-            f"{missing} --configfile {config}; or see what there is: "
+            f"{missing} --configfile {config}; or see the results so far: "
             f"noiseband report --partial --config {config}"
         ) from missing
     print(out)
 
 
 def _partial(study: Study, machines: Path, out: Path, watch: bool) -> None:
-    """Write the partial page, once or until all runs are finished."""
+    """Write the partial page once, or with `watch` until all runs are finished."""
     from noiseband.report.partial import write_partial
     from noiseband.tracking.running import progress
 
@@ -97,6 +100,6 @@ def _partial(study: Study, machines: Path, out: Path, watch: bool) -> None:
 
 
 def _summary(runs: list[RunProgress]) -> str:
-    """`3 finished, 1 training, 20 waiting`."""
+    """The number of runs in each state, as in `3 finished, 1 training, 20 waiting`."""
     states = Counter(one.state for one in runs)
     return ", ".join(f"{count} {state}" for state, count in states.items())

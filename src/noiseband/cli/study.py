@@ -1,4 +1,4 @@
-"""Commands that show what a config file says and may say."""
+"""Commands that show a config file's runs, and the schema of config files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from noiseband.study.recipe import Recipe, written
 @app.command()
 def schema(
     format: Annotated[
-        Literal["json", "markdown"], typer.Option(help="For editors, or for people.")
+        Literal["json", "markdown"], typer.Option(help="json for editors, markdown for people.")
     ] = "json",
 ) -> None:
     """Print the schema of config files: JSON for editors, or the config reference.
@@ -33,7 +33,7 @@ def schema(
 
 @app.command()
 def runs(config: Config = DEFAULT_CONFIG) -> None:
-    """Check a config file and list its runs with what each changes.
+    """Check a config file and list its runs with their changes.
 
     Example: `noiseband runs --config config/config.yaml`
     """

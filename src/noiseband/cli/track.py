@@ -16,7 +16,7 @@ from noiseband.study import load_study
 
 
 class TrackerName(StrEnum):
-    """Trackers that there is an adapter for."""
+    """The supported trackers."""
 
     TENSORBOARD = "tensorboard"
     TRACKIO = "trackio"
@@ -31,15 +31,15 @@ def track(
         typer.Option(help="Folder for the tracker; default: <results>/work/<tracker>."),
     ] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Go on until every run is finished.")
+        bool, typer.Option("--watch", help="Keep sending until every run is finished.")
     ] = False,
 ) -> None:
-    """Send the traces of a study's runs to a tracker; only what it does not have yet.
+    """Send the traces of a study's runs to a tracker, except for steps that it already has.
 
     Example: `noiseband track --to tensorboard --watch`
 
-    Runs that are still training are sent as far as they are. The runs themselves know nothing of
-    it. The trackers are extras: `pip install -c constraints.txt -e '.[tensorboard]'`.
+    Of a run that is still training, the steps so far are sent. Tracking has no effect on the runs.
+    The trackers are extras: `pip install -c constraints.txt -e '.[tensorboard]'`.
     """
     from noiseband.tracking.running import State, progress
     from noiseband.tracking.track import track as send
@@ -48,7 +48,7 @@ def track(
     study = load_study(config)
     folder = out or study.paths.work / to.value
     while True:
-        # Looked at first, so that what is written meanwhile is sent in the next round.
+        # Checked before sending: rows that are written meanwhile are sent in the next round.
         finished = all(one.state in (State.TRAINED, State.FINISHED) for one in progress(study))
         for run, steps in send(study, TRACKERS[to], folder).items():
             print(f"{run}: {steps:,} steps", file=sys.stderr)
@@ -59,7 +59,7 @@ def track(
 
 
 def _look(to: TrackerName, folder: Path) -> str:
-    """The command that shows it."""
+    """The command that shows the tracked runs."""
     if to == TrackerName.TENSORBOARD:
         return f"tensorboard --logdir {folder}"
     return f"TRACKIO_DIR={folder.resolve()} trackio show"

@@ -1,4 +1,4 @@
-"""`noiseband train`, which a rule calls too."""
+"""`noiseband train`, which a rule also calls."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ def train(
     checkpoints: Annotated[
         str | None,
         typer.Option(
-            help="URI of a copy of --work, such as s3://bucket/folder: another machine goes on "
-            "from there. Default: under $NOISEBAND_CHECKPOINTS, if that is set."
+            help="URI of a copy of --work, such as s3://bucket/folder, from which another machine "
+            "can resume. Default: under $NOISEBAND_CHECKPOINTS, if that is set."
         ),
     ] = None,
     processes: Annotated[
         int, typer.Option(min=1, help="Processes: a power of two that divides the slots.")
     ] = 1,
 ) -> None:
-    """Train one run, going on from its newest checkpoint.
+    """Train one run, resuming from its newest checkpoint.
 
     Example: `noiseband train --run baseline-42 --out /tmp/baseline-42`
 
-    Outside the workflow the study's tokens and initial weights must exist; the message says how to
-    make them.
+    Outside the workflow, the study's tokens and initial weights must exist already. If they do not,
+    the error message says how to make them.
     """
     if out is None:
         raise UserError("--out is missing: give a folder for model.safetensors and the trace")
@@ -67,13 +67,13 @@ def train(
         init = init or made(study.start_file(study.runs[given.run]), config)
         work = work or out / "work"
     if tokens is None or vocabulary is None or init is None or work is None:
-        raise UserError("--params needs --tokens, --vocabulary, --init and --work beside it")
+        raise UserError("--params also needs --tokens, --vocabulary, --init and --work")
     job = Launch(given, tokens, vocabulary, init, work, out, checkpoints)
     sys.exit(run_processes(job, processes, sys.argv[1:], lambda group: _provenance(job, group)))
 
 
 def _provenance(job: Launch, group: Processes) -> None:
-    """Write down what the run was made from; the first process does."""
+    """Write the run's provenance. Only the first process calls this."""
     from noiseband.repro.provenance import write_provenance
     from noiseband.train.segments import segments_of
 

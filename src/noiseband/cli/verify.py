@@ -1,4 +1,4 @@
-"""Commands that compare bits."""
+"""Commands that compare results bit by bit."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ def verify(
     a: Annotated[
         Path, typer.Argument(help="A run's folder, a tensor file, a digest file or a manifest.")
     ],
-    b: Annotated[Path, typer.Argument(help="Another.")],
+    b: Annotated[Path, typer.Argument(help="The other one.")],
 ) -> None:
-    """Compare two results to the bit: exit 0 and "identical", or exit 1 and where they differ.
+    """Compare two results bit by bit: exit 0 and "identical", or exit 1 and where they differ.
 
     Example: `noiseband verify results/runs/baseline-42 /tmp/baseline-42`
     """
     from noiseband.repro import verify as stage
 
     found = stage.verify(a, b)
-    print(on_a_terminal(str(found)))  # names of tensors are what a file says
+    print(on_a_terminal(str(found)))  # tensor names come from a file and may contain anything
     sys.exit(0 if found.identical else 1)
 
 
 @app.command()
 def intact(config: Config = DEFAULT_CONFIG) -> None:
-    """Compare every file of a study with the SHA-256 it was written with: exit 0, or exit 1 and
-    what is damaged.
+    """Compare every file of a study with the SHA-256 recorded when it was written: exit 0, or exit
+    1 and the damaged files.
 
     Example: `noiseband intact --config config/config.yaml`
 
-    Stages compare what they read, so a damaged file stops them by itself; this looks at all files
-    at once, those that nothing reads again included.
+    Every stage checks the files that it reads, so a damaged file stops it anyway. This command
+    checks all files at once, including those that no stage reads again.
     """
     from noiseband.io.checksums import is_intact
     from noiseband.repro.intact import files_with_checksums, remedy
@@ -52,7 +52,7 @@ def intact(config: Config = DEFAULT_CONFIG) -> None:
     bar = tqdm(files, desc="Comparing", unit=" files", delay=2, disable=None)
     damaged = [path for path in bar if not is_intact(path)]
     if not damaged:
-        print(f"{results}: all {len(files)} files with a checksum are what was written")
+        print(f"{results}: all {len(files)} files with a checksum are intact")
         return
     print("\n".join(map(str, damaged)))
     given = None if config == DEFAULT_CONFIG else config
@@ -63,14 +63,14 @@ def intact(config: Config = DEFAULT_CONFIG) -> None:
 @app.command()
 def diverge(
     a: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    b: Annotated[Path, typer.Argument(help="Another's.")],
+    b: Annotated[Path, typer.Argument(help="Folder of the other run.")],
     config: Config = DEFAULT_CONFIG,
 ) -> None:
-    """Find where two runs part: the first step, and by training both anew the first tensor.
+    """Find where two runs first differ: the step and, by training both again, the tensor.
 
-    Exit 0 and "identical", or exit 1. The step comes from the traces; the tensor (gradient or
-    weight, in forward order) from training both anew, from the newest checkpoint before that step
-    which both still have.
+    Exit 0 and "identical", or exit 1. The step comes from the traces. The tensor (a gradient or
+    a weight, in forward order) comes from training both again, from the newest checkpoint before
+    that step which both still have.
 
     Example: `noiseband diverge results/runs/baseline-42 /tmp/baseline-42`
     """
@@ -81,5 +81,5 @@ def diverge(
 
     first, second = finished_job(a, results), finished_job(b, results)
     found = stage.diverge(first, second, say=lambda text: print(text, file=sys.stderr))
-    print(on_a_terminal(str(found)))  # names of tensors are what a file says
+    print(on_a_terminal(str(found)))  # tensor names come from a file and may contain anything
     sys.exit(0 if found.identical else 1)

@@ -1,4 +1,4 @@
-"""Attention written out, as published: scores, mask, softmax, dropout on the weights."""
+"""Explicit attention, as published: scores, mask, softmax, and dropout on the weights."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from noiseband.model.dropout import by_hand, dropout, dropout_mask
 
 
 def explicit_attention(projected: Tensor, mask: Tensor, heads: int, dropped: float) -> Tensor:
-    """Mix values by softmax(query @ key.T / sqrt(head width) + mask), weights dropped out.
+    """Mix values by softmax(query @ key.T / sqrt(head width) + mask), with dropout on the weights.
 
     Args:
         projected: (batch, time, 3, width): queries, keys and values.
         mask: (time, time) float32, 0 or -inf.
-        heads: divides width.
+        heads: number of heads; it divides width.
         dropped: probability of dropping a weight; 0 when not training.
 
     Returns:
@@ -38,13 +38,13 @@ def explicit_attention(projected: Tensor, mask: Tensor, heads: int, dropped: flo
 def attention_to_past(
     query: Tensor, keys: Tensor, values: Tensor, mask: Tensor, fused: bool
 ) -> Tensor:
-    """The same for new tokens, over all that have been read; no dropout, no derivative by hand.
+    """Attention of new tokens to all tokens read so far, without dropout or a manual gradient.
 
     Args:
-        query: (rows, heads, time, head width), of the new tokens.
-        keys, values: (rows, heads, length, head width).
+        query: (rows, heads, time, head width), for the new tokens.
+        keys, values: (rows, heads, length, head width), for all tokens.
         mask: (rows or 1, 1, time, length) float32, 0 or -inf.
-        fused: by PyTorch's kernel, or written out.
+        fused: whether PyTorch's fused kernel computes it.
 
     Returns:
         (rows, time, width).
@@ -58,8 +58,8 @@ def attention_to_past(
 
 
 class _Attention(torch.autograd.Function):
-    """The same with its derivative by hand: half as many operations, which is what counts where
-    they are small."""
+    """Explicit attention with a manual gradient. It takes half as many operations, and for small
+    tensors the time depends on their number."""
 
     @staticmethod
     def forward(ctx: Any, projected: Tensor, mask: Tensor, heads: int, dropped: float) -> Tensor:

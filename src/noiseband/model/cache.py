@@ -1,4 +1,4 @@
-"""Keys and values of tokens already read, so that a text's next token costs one position."""
+"""Keys and values of the tokens read so far, so that each new token costs only one position."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class Past:
-    """What one attention layer keeps of the tokens read so far."""
+    """The keys and values that one attention layer keeps for the tokens read so far."""
 
     def __init__(self, rows: int, heads: int, capacity: int, size: int, like: Tensor) -> None:
         self.keys = like.new_empty(rows, heads, capacity, size)
@@ -15,14 +15,14 @@ class Past:
         self.length = 0
 
     def extend(self, projected: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Keep the keys and values of further tokens, at most `capacity` in all.
+        """Add the keys and values of new tokens; the cache has room for `capacity` tokens.
 
         Args:
             projected: (rows, time, 3, width): queries, keys and values of the new tokens.
 
         Returns:
-            Their queries, (rows, heads, time, head width), and keys and values of all tokens so
-            far, (rows, heads, length, head width).
+            Queries of the new tokens, (rows, heads, time, head width), and keys and values of all
+            tokens so far, (rows, heads, length, head width).
         """
         rows, time, _, width = projected.shape
         heads = self.keys.shape[1]

@@ -1,7 +1,7 @@
-"""Dropout whose masks cost little on a CPU.
+"""Dropout with masks that are cheap to draw on a CPU.
 
-PyTorch draws a mask there element by element, which takes a tenth of a small model's step. Here
-one 64-bit draw serves four elements. Elsewhere, and where a compiler fuses it, PyTorch's own.
+On a CPU, PyTorch draws a mask element by element, which takes a tenth of a small model's step. Here
+one 64-bit draw covers four elements. On a GPU or under a compiler, PyTorch's own dropout is used.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from torch import Tensor
 
 
 def dropout(x: Tensor, probability: float, training: bool) -> Tensor:
-    """Zero elements at random and scale the others, so that the expectation stays.
+    """Zero elements at random and scale the others, so that the expectation does not change.
 
-    Draws come from PyTorch's default generator for the device.
+    The draws come from PyTorch's default generator for the device.
     """
     if not training or probability == 0.0:
         return x
@@ -22,15 +22,15 @@ def dropout(x: Tensor, probability: float, training: bool) -> Tensor:
 
 
 def by_hand(x: Tensor) -> bool:
-    """Whether operations on `x` are small ones of a CPU, run one by one."""
+    """Whether operations on `x` run one by one on a CPU, without a compiler."""
     return x.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 def dropout_mask(x: Tensor, probability: float) -> Tensor:
-    """0 or 1 / (1 - probability) for each element of a tensor on the CPU, of its shape and dtype.
+    """A mask of 0 or 1 / (1 - probability), with the shape and dtype of `x`, which is on the CPU.
 
     The probability is rounded to a multiple of 2**-16. The bits do not depend on the number of
-    threads: one of them draws.
+    threads, because only one thread draws.
     """
     dropped = min(round(probability * 2**16), 2**16 - 1)
     draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)

@@ -1,4 +1,4 @@
-"""How much arithmetic training a model takes."""
+"""The amount of arithmetic that training a model takes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from noiseband.study.recipe import Model
 
 
 def flops_per_token(model: Model) -> float:
-    """Floating-point operations of the forward and backward pass of one token.
+    """Floating-point operations of the forward and backward pass for one token.
 
-    Six for each parameter but the embeddings (a tied head is a matrix again), and
-    12 x layers x context x width for attention, its masked half included.
+    Six for each parameter except the embeddings (a tied head counts, as a matrix), and
+    12 x layers x context x width for attention, including its masked half.
     """
     shapes = parameter_shapes(model)
     looked_up = ["pos_emb.weight"] + ([] if model.tied else ["tok_emb.weight"])

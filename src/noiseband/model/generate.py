@@ -1,9 +1,9 @@
-"""Text from a model, token by token, many texts at once.
+"""Generate texts from a model token by token, several at a time.
 
-A text's bits do not depend on the texts beside it. The shape of every operation follows from the
-number of rows, the text's own padded length and how many tokens it has got, and rows that are not
-needed are computed all the same: other shapes choose other kernels, whose last bits differ. So do
-other places in memory, and where those cannot be alike, texts grow one at a time.
+The bits of a text do not depend on the other texts in its batch. Another shape or another alignment
+in memory would choose another kernel, with other last bits. Therefore the shape of every operation
+follows from the number of rows, the text's own padded length and its number of new tokens, and rows
+that are not needed are computed too. If rows cannot be aligned alike, texts grow one at a time.
 """
 
 from __future__ import annotations
@@ -19,37 +19,37 @@ from noiseband.model.gpt import GPT, Linear
 from noiseband.model.sampling import GREEDY, Sampling, draw
 
 BLOCK = 64
-"""Prompts are padded to a multiple of this many tokens. So is the cache's room: then all its rows
-and heads are aligned alike, and matrix libraries choose their kernels by that too."""
+"""Prompts and the cache are padded to a multiple of this many tokens. All rows and heads of the
+cache then have the same alignment, which also decides the kernels that matrix libraries choose."""
 
 
 ROWS = 8
-"""Texts that grow together are a multiple of this many. PyTorch's GELU treats the elements that its
-vectors leave over (of 32, at the end of a tensor) apart, and with other bits; of 8 rows, whose
-widths are multiples of 4 there, none are left."""
+"""Texts grow together in multiples of this number. PyTorch's GELU works on vectors of 32 elements
+and gives other bits for the elements left over at the end of a tensor. With 8 rows, and widths that
+are multiples of 4, no elements are left over."""
 
 
 ALIGNED = 4
-"""Texts grow together where the width of a head is a multiple of this many float32 numbers.
+"""Texts grow together only if the width of a head is a multiple of this many float32 numbers.
 
 MKL's AVX2 kernels for float32 products add in another order if an operand or the result begins at
-another address modulo 16 bytes; its AVX-512 kernels were never seen to. Attention is one product
-for each text and head, and these begin a head's width apart, or a multiple of it. With a multiple
-of 4 all of them are aligned alike; with any other width a row's bits may depend on its place in the
-batch. The same holds for a whole layer whose width is below 12 and not a multiple of 4, and this
-condition excludes that case too."""
+another address modulo 16 bytes. Its AVX-512 kernels were never seen to do so. Attention is one
+product for each text and head, and these begin a multiple of a head's width apart. If that width is
+a multiple of 4, all of them have the same alignment; otherwise a row's bits may depend on its place
+in the batch. The same is true of a whole layer with a width below 12 that is not a multiple of 4,
+and this condition excludes that case too."""
 
 
 @dataclass
 class Text:
-    """One row: a prompt and what follows it."""
+    """One row: a prompt and its new tokens."""
 
     tokens: list[int]
-    """Prompt and new tokens."""
+    """The prompt and the new tokens."""
     limit: int
-    """Number of tokens that ends it."""
+    """Number of tokens, including the prompt, at which the text ends."""
     generator: torch.Generator
-    """Of its draws."""
+    """Generator of the text's draws."""
     ended: bool = False
 
     def add(self, token: int, stop: int | None) -> None:
@@ -71,23 +71,23 @@ def generate(
     slide: bool = True,
     report: Callable[[int], None] = lambda done: None,
 ) -> list[list[int]]:
-    """Up to `new_tokens` token ids that follow each prompt; without `stop`, exactly as many.
+    """Up to `new_tokens` token ids that follow each prompt; exactly that many without `stop`.
 
-    Beyond the context limit the model sees the last `context` tokens. Their positions change with
-    every token then, so nothing can be kept and each costs a pass over the whole window.
+    Beyond the context limit the model sees the last `context` tokens. Their positions then change
+    with every token, so nothing can be cached and each token costs a pass over the whole window.
 
     Args:
-        prompts: none of them empty.
-        rows: texts that grow together, 1 or a multiple of `ROWS`; part of what decides the bits.
-            Where the width of a head is no multiple of `ALIGNED` it is taken for 1.
-        seeds: of each text's draws, which come from a CPU generator of its own. Not for greedy.
-        stop: token that ends a text (it is not returned).
-        slide: without, a text also ends where its context is full: at one token more, the last
-            position's.
-        report: called with the number of finished texts, after each batch.
+        prompts: token ids of each prompt; none may be empty.
+        rows: number of texts that grow together, 1 or a multiple of `ROWS`. It affects the bits.
+            If the width of a head is not a multiple of `ALIGNED`, 1 is used.
+        seeds: seed of each text's own CPU generator; not used by greedy sampling.
+        stop: token that ends a text; it is not returned.
+        slide: if false, a text also ends when its context is full, with the token that the last
+            position predicts.
+        report: called after each batch with the number of finished texts.
 
     Raises:
-        ValueError: another number of rows.
+        ValueError: `rows` is neither 1 nor a multiple of `ROWS`.
     """
     if rows != 1 and rows % ROWS:
         raise ValueError(f"rows={rows} is neither 1 nor a multiple of {ROWS}")
@@ -115,8 +115,10 @@ def generate(
 
 
 def for_few_rows(model: GPT) -> GPT:
-    """The same model with its matrices as a CPU multiplies few rows by them fastest: (in, out) in
-    memory, up to twice as fast for 16 rows. Not for training, whose bits may change by it."""
+    """The same model with its matrices stored as (in, out), which is faster for few rows on a CPU.
+
+    It is up to twice as fast for 16 rows. Not for training, because the bits may change.
+    """
     for part in model.trf_blocks.modules():
         if isinstance(part, Linear):
             part.weight.data = part.weight.data.T.contiguous().T
@@ -124,7 +126,7 @@ def for_few_rows(model: GPT) -> GPT:
 
 
 def _alike(texts: Sequence[Text], context: int, rows: int) -> list[list[Text]]:
-    """At most `rows` texts together, all of one padded length."""
+    """Groups of at most `rows` texts; all texts of a group have the same padded length."""
     alike: dict[int, list[Text]] = {}
     for text in texts:
         alike.setdefault(_padded(min(len(text.tokens), context)), []).append(text)
@@ -140,13 +142,13 @@ def _padded(length: int) -> int:
 
 
 def _tensor(windows: Sequence[list[int]], length: int, device: torch.device) -> Tensor:
-    """Token ids, (windows, length), filled up on the right."""
+    """Token ids, (windows, length), padded on the right."""
     filled = [window + [0] * (length - len(window)) for window in windows]
     return torch.tensor(filled, device=device)
 
 
 class _Batch:
-    """Texts that grow together, filled up to `rows` with texts that nobody wants."""
+    """Texts that grow together, with filler texts that complete the batch to `rows`."""
 
     def __init__(
         self, model: GPT, texts: list[Text], rows: int, sampling: Sampling, stop: int | None
@@ -156,10 +158,10 @@ class _Batch:
         self.context, self.device = model.config.context, model.tok_emb.weight.device
 
     def grow(self, most: int) -> None:
-        """Go on until each text has ended or is longer than the context, by at most `most` tokens.
+        """Add up to `most` tokens to each text, until it ends or is longer than the context.
 
-        Prompts are padded on their right, where none of their tokens looks, and the new tokens of
-        all rows lie side by side after that. The padding between is masked.
+        Prompts are padded on the right, where causal attention ignores the padding. The new tokens
+        of all rows come after the padding, which is masked for them.
         """
         rows, device = len(self.texts), self.device
         windows = [text.tokens[-self.context :] for text in self.texts]
@@ -168,7 +170,7 @@ class _Batch:
         lengths = torch.tensor([len(window) for window in windows], device=device)
         places = torch.arange(padded, device=device)
         causal = torch.full((padded, padded), -math.inf, device=device).triu(1)
-        # Padding beyond the context has no position of its own; any will do.
+        # Padding beyond the context has no position of its own, so any position serves.
         positions = places.clamp(max=self.context - 1)[None]
         tokens = _tensor(windows, padded, device)
         hidden = self.model.extend(past, tokens, positions, causal[None, None])
@@ -186,7 +188,7 @@ class _Batch:
             lengths += 1
 
     def slide(self) -> None:
-        """Go on with the texts that are longer than the context, until each has ended."""
+        """Continue the texts that are longer than the context, until each has ended."""
         context = self.context
         while not all(text.ended for text in self.texts):
             windows = [text.tokens[-context:] for text in self.texts]
@@ -194,10 +196,10 @@ class _Batch:
             self.choose(hidden, [True] * len(windows))
 
     def choose(self, hidden: Tensor, fits: Sequence[bool]) -> None:
-        """Add a token to each text that has not ended and `fits`.
+        """Add a token to each text that has not ended and for which `fits` is true.
 
         Args:
-            hidden: of each text's last token, (rows, width).
+            hidden: hidden state of each text's last token, (rows, width).
         """
         logits = self.logits(hidden)
         growing = [i for i, text in enumerate(self.texts) if fits[i] and not text.ended]
@@ -211,6 +213,6 @@ class _Batch:
             self.texts[i].add(token, self.stop)
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """(rows, vocabulary), of (rows, width)."""
-        # The large matrix first: up to twice as fast for few rows on a CPU.
+        """The logits, (rows, vocabulary), of hidden states, (rows, width)."""
+        # With the large matrix first, this is up to twice as fast for few rows on a CPU.
         return (self.model.head @ hidden.T).T

@@ -1,8 +1,9 @@
-"""Initial weights: embeddings N(0, 1); linear layers U(+-1/sqrt(fan_in)), biases too; norms 1, 0.
+"""Initial weights of a model.
 
-Two methods draw from these same distributions (PyTorch's defaults). `keyed` draws each tensor
-from (init_seed, name), so that a parameter more or less changes no other. `reference` draws them
-one after another from a single generator, as the reference series did, and gives its bits.
+Embeddings are drawn from N(0, 1), weights and biases of linear layers from U(+-1/sqrt(fan_in));
+norms have scale 1 and shift 0. These are PyTorch's defaults. `keyed` draws each tensor from
+(init_seed, name), so that adding or removing a parameter changes no other. `reference` draws all
+from a single generator, one after another, and gives the bits of the published series.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from noiseband.study.recipe import Model
 def initial_weights(
     config: Model, method: Literal["keyed", "reference"], seed: int
 ) -> dict[str, Tensor]:
-    """float32 tensors by parameter name, on the CPU, in the order of `parameter_shapes`."""
+    """The float32 tensors by parameter name, on the CPU, in the order of `parameter_shapes`."""
     draw = _keyed(seed) if method == "keyed" else _reference(seed)
     shapes = parameter_shapes(config)
     weights: dict[str, Tensor] = {}
@@ -37,14 +38,14 @@ def initial_weights(
         elif kind == "shift":
             weights[name] = torch.zeros(shape)
         else:
-            # A bias is bounded by the fan-in of the weight beside it.
+            # The bound of a bias depends on the fan-in of its layer's weight.
             fan_in = shapes[f"{layer}.weight"][1]
             weights[name] = draw(name, shape, None if "_emb" in layer else fan_in)
     return weights
 
 
 Draw = Callable[[str, tuple[int, ...], int | None], Tensor]
-"""(name, shape, fan-in of a linear layer or None for N(0, 1)) to a float32 tensor."""
+"""Draws a float32 tensor from (name, shape, fan-in of a linear layer or None for N(0, 1))."""
 
 
 def _keyed(seed: int) -> Draw:
@@ -68,7 +69,7 @@ def _reference(seed: int) -> Draw:
         if fan_in is None:
             return tensor.normal_(generator=generator)
         if len(shape) == 2:
-            # Its bound is computed another way than the bias's and may differ in the last bit.
+            # PyTorch computes this bound in another way than a bias's; the last bit may differ.
             return torch.nn.init.kaiming_uniform_(tensor, a=math.sqrt(5), generator=generator)
         bound = 1.0 / math.sqrt(fan_in)
         return tensor.uniform_(-bound, bound, generator=generator)
@@ -79,7 +80,7 @@ def _reference(seed: int) -> Draw:
 def write_init(
     config: Model, method: Literal["keyed", "reference"], seed: int, weights: Path, out: Path
 ) -> str:
-    """Write the weights as safetensors and their digests as JSON; return the whole's digest."""
+    """Write the weights as safetensors and their digests as JSON; return the digest of all."""
     tensors = initial_weights(config, method, seed)
     with atomic(weights) as temporary:
         save_file(tensors, temporary)

@@ -1,9 +1,9 @@
-"""Random tensors keyed by (seed, name): the same bits on every machine.
+"""Random tensors keyed by (seed, name), with the same bits on every machine.
 
 The bits come from Philox, a counter-based generator in integer arithmetic (Salmon et al., 2011;
-NumPy guarantees its stream), keyed by SHA-256 of seed and name. What follows uses only IEEE
-+ - * / and sqrt in float64, one rounding each: libraries' logarithms and cosines differ in their
-last bits between machines, so there are none here.
+NumPy guarantees its stream), keyed by SHA-256 of seed and name. All further steps use only IEEE
++ - * / and sqrt in float64, with one rounding each. Logarithms and cosines of libraries are not
+used, because their last bits differ between machines.
 """
 
 from __future__ import annotations
@@ -17,25 +17,26 @@ from numpy.typing import NDArray
 Float64 = NDArray[np.float64]
 
 CHUNK = 1 << 20
-"""Elements drawn at once: bounds memory, does not change the numbers."""
+"""Elements drawn at once. This limits the memory and does not change the numbers."""
 
 
 def key(seed: int, name: str) -> NDArray[np.uint64]:
-    """Philox's 128-bit key as two uint64."""
+    """The 128-bit key for Philox as two uint64."""
     digest = hashlib.sha256(f"{seed}\0{name}".encode()).digest()
     return np.frombuffer(digest[:16], dtype="<u8").astype(np.uint64)
 
 
 def standard_uniform(generator: np.random.Philox, count: int) -> Float64:
-    """float64 in (0, 1), never an end: odd multiples of 2**-53."""
+    """float64 draws in (0, 1), both ends excluded: odd multiples of 2**-53."""
     raw = generator.random_raw(count) >> np.uint64(12)
     return (raw.astype(np.float64) + 0.5) * 2.0**-52
 
 
 def logarithm(x: Float64) -> Float64:
-    """Natural logarithm of positive float64, within a few units in the last place.
+    """Natural logarithm of positive float64 numbers, within a few units in the last place.
 
-    x = m * 2**e with m in [sqrt(1/2), sqrt(2)); log m = 2 artanh((m - 1) / (m + 1)) by its series.
+    With x = m * 2**e and m in [sqrt(1/2), sqrt(2)), the series of
+    log m = 2 artanh((m - 1) / (m + 1)) is used.
     """
     mantissa, exponent = np.frexp(x)
     low = mantissa < 0.7071067811865476
@@ -86,7 +87,7 @@ def _ratio(coefficients: tuple[list[float], list[float]], x: Float64) -> Float64
 
 
 def normal_quantile(p: Float64) -> Float64:
-    """Inverse of the standard normal distribution function for p in (0, 1): AS 241."""
+    """Inverse of the standard normal distribution function for p in (0, 1), by AS 241."""
     q = p - 0.5
     value = q * _ratio(_CENTRE, 0.180625 - q * q)
     tail = np.abs(q) > 0.425

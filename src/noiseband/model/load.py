@@ -1,4 +1,4 @@
-"""A trained model from its file."""
+"""Load a trained model from its file."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from noiseband.study.recipe import Model
 def load_model(file: Path, config: Model, attention: AttentionKind, device: torch.device) -> GPT:
     """A GPT in eval mode with the float32 weights of a safetensors file, on `device`.
 
-    Raises UserError for a file that is no safetensors file, and for the first tensor that is
-    missing, left over, or of another shape or type than the config says.
+    Raises DamagedError if it is not a safetensors file, and UserError for the first tensor that is
+    missing, left over, or of another shape or type than in the config.
     """
     model = empty_model(config, attention)
     parameters = dict(model.named_parameters())
@@ -27,7 +27,7 @@ def load_model(file: Path, config: Model, attention: AttentionKind, device: torc
         with safe_open(intact(file), framework="pt") as stored:
             names = set(stored.keys())
             if odd := sorted(names ^ parameters.keys()):
-                where = "left over in the file" if odd[0] in names else "missing from it"
+                where = "not in the model" if odd[0] in names else "missing from the file"
                 raise UserError(f"{file}: not weights of this model: {odd[0]} is {where}")
             for name, parameter in parameters.items():
                 value = stored.get_tensor(name)
@@ -36,8 +36,8 @@ def load_model(file: Path, config: Model, attention: AttentionKind, device: torc
                         f"{file}: not weights of this model: {name} is {value.dtype} "
                         f"{tuple(value.shape)}, should be torch.float32 {tuple(parameter.shape)}"
                     )
-                # New memory rather than the mapped file's: there a tensor's alignment follows from
-                # the length of the file's header, and matrix libraries choose their kernels by it.
+                # Copied to new memory: in the mapped file a tensor's alignment follows from the
+                # length of the header, and matrix libraries choose their kernels by alignment.
                 values[name] = torch.empty(value.shape, device=device).copy_(value)
     except SafetensorError as error:
         raise DamagedError(file, f"not a safetensors file: {error}") from None
@@ -46,9 +46,9 @@ def load_model(file: Path, config: Model, attention: AttentionKind, device: torc
 
 
 def load_start(file: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a file of weights to train from, on the CPU.
+    """Load the weights to train from onto the CPU, by parameter name.
 
-    Raises UserError where it is not there, DamagedError where it is no safetensors file.
+    Raises UserError if the file does not exist, DamagedError if it is not a safetensors file.
     """
     try:
         return load_file(intact(file))

@@ -1,4 +1,4 @@
-"""The next token from logits: the likeliest, or a draw."""
+"""Choose the next token from logits: the likeliest, or a random draw."""
 
 from __future__ import annotations
 
@@ -10,31 +10,32 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a token is chosen; temperature first, then `top_k`, then `top_p`."""
+    """How a token is chosen: temperature is applied first, then `top_k`, then `top_p`."""
 
     temperature: float = 0.0
-    """Divides the logits; 0 takes the likeliest token."""
+    """The logits are divided by this; 0 chooses the likeliest token."""
     top_k: int | None = None
-    """Draw from the k likeliest only."""
+    """Draw only from the k likeliest tokens."""
     top_p: float | None = None
-    """Draw from the fewest likeliest whose probabilities add up to at least this much."""
+    """Draw from the smallest set of likeliest tokens with at least this total probability."""
 
 
 GREEDY = Sampling()
 
 
 def draw(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> int:
-    """A token drawn from the softmax of logits, (vocabulary,) float32 on the CPU.
+    """Draw a token from the softmax of logits, (vocabulary,) float32 on the CPU.
 
-    Ties with the last token that `top_k` or `top_p` lets in stay in too: which of them is the last
-    is arbitrary. Logits that are not finite give the first of the largest, as greedy would.
+    Tokens that tie with the last one in `top_k` or `top_p` stay in too, because the order of ties
+    is arbitrary. If the largest logit is not finite, the first of the largest is chosen, as greedy
+    sampling does.
     """
     highest = logits.max()
     if not highest.isfinite():
         return int(logits.argmax())
     if sampling.top_k is not None and sampling.top_k < len(logits):
         logits = logits.masked_fill(logits < logits.topk(sampling.top_k).values[-1], -torch.inf)
-    # Less the highest, so that no temperature is too small.
+    # The highest logit is subtracted, so that a small temperature causes no overflow.
     probabilities = torch.softmax((logits - highest) / sampling.temperature, dim=0)
     if sampling.top_p is not None:
         ranked = probabilities.sort(descending=True).values

@@ -1,4 +1,4 @@
-"""What is told of a run and decides none of its bits: progress, `timing.json`, its segments."""
+"""Records of a run that have no effect on its bits: progress, `timing.json` and segments."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from noiseband.train.watcher import Watcher
 
 
 class Account(Watcher):
-    """Shows the steps, logs them, and writes down what they took."""
+    """Shows and logs the steps, and records their time, speed and memory."""
 
     def __init__(self, job: Job, processes: Processes) -> None:
         super().__init__(job, processes)
@@ -57,7 +57,7 @@ class Account(Watcher):
         self.progress.close()
 
     def _timing(self, seconds: float) -> dict[str, object]:
-        """Everything volatile about the run, this process's start to its end."""
+        """Everything volatile about the run, from the start of this process to its end."""
         rate = self.progress.tokens_per_second
         return {
             "seconds": round(seconds, 3),
@@ -75,7 +75,7 @@ class Account(Watcher):
 
 
 def _peak_tokens_per_second(job: Job, device: str, processes: Processes) -> float | None:
-    """Tokens a second that the run's devices could train at most; None where unknown."""
+    """The most tokens per second that the run's devices could train; None if unknown."""
     recipe = job.params.recipe
     peak = peak_flops(device, recipe.precision)
     return None if peak is None else peak * processes.count / flops_per_token(recipe.model)

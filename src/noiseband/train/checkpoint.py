@@ -1,13 +1,13 @@
-"""Checkpoints: written whole or not at all, verified when read, never read by a second writer.
+"""Checkpoints: complete or absent, verified when read, and used by one process at a time.
 
-A work folder belongs to one run and one recipe digest. It holds
+A work folder belongs to one run and one recipe digest. It contains
 
-* `step-<n>.safetensors`: the state after n optimiser steps, its digest in the file's metadata;
-* `trace.jsonl` and `samples.jsonl`: what the run has recorded so far, appended as it goes;
-* `segments.jsonl`: what trained from which step on (`segments.py`);
-* `lock`: held while a process trains.
+* `step-<n>.safetensors`: the state after n optimiser steps, with its digest in the metadata;
+* `trace.jsonl` and `samples.jsonl`: what the run has recorded so far, appended to at each step;
+* `segments.jsonl`: the machine that trained from each step on (`segments.py`);
+* `lock`: locked while a process trains.
 
-No file holds generator state: randomness is a function of (train_seed, step, slot).
+No file contains generator state: randomness is a function of (train_seed, step, slot).
 """
 
 from __future__ import annotations
@@ -34,35 +34,35 @@ from noiseband.io.digests import digest
 from noiseband.io.files import atomic
 
 LOCK_SECONDS = SECONDS_TO_SAVE + 2.0
-"""How long a start waits for the folder: a job outlives a killed Snakemake while it saves."""
+"""Seconds that a start waits for the folder: a job outlives a killed Snakemake while it saves."""
 SEGMENTS = "segments.jsonl"
 SUM = "metadata_sha256"
-"""Key of a checkpoint's metadata: SHA-256 of the others."""
+"""Metadata key of a checkpoint for the SHA-256 of the other metadata."""
 
 _NAME = re.compile(r"step-(\d+)\.safetensors")
 
 
 @dataclass
 class State:
-    """Everything that the next step depends on beside the recipe and the tokens."""
+    """Everything that the next step depends on, except the recipe and the tokens."""
 
     step: int
-    """Optimiser steps done."""
+    """Number of optimiser steps done."""
     tensors: dict[str, Tensor]
     """`weights`, `first_moment`, `second_moment`: flat float32."""
     scale: float
     """Loss scale."""
     good_steps: int
-    """Finite steps since the scale last changed."""
+    """Number of finite steps since the scale last changed."""
     journals: dict[str, str] = field(default_factory=dict)
-    """File name of each journal to the SHA-256 of its rows of the steps done."""
+    """SHA-256 of each journal's rows for the steps done, by the journal's file name."""
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the work folder; the lock dies with the process, however it ends.
+    """Lock the work folder; the lock ends with the process, however that ends.
 
-    Raises UserError where another process still holds it after `LOCK_SECONDS`.
+    Raises UserError if another process still has the lock after `LOCK_SECONDS`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w") as file:
@@ -74,7 +74,7 @@ def locked(folder: Path) -> Iterator[None]:
                 )
             time.sleep(0.1)
         for leftover in folder.glob(".*.tmp"):
-            leftover.unlink()  # half a file, of a process that was killed while it wrote
+            leftover.unlink()  # left by a process that was killed while it wrote
         yield
 
 
@@ -89,10 +89,11 @@ def _lock(file: TextIO) -> bool:
 def save(
     folder: Path, state: State, last: int, keeps: Callable[[int], bool] = lambda step: False
 ) -> None:
-    """Write a checkpoint, then remove all but the newest `last` and those after a step that `keeps`
-    says yes to.
+    """Write a checkpoint, then remove older ones.
 
-    Raises UserError where it cannot be written; earlier checkpoints are intact then.
+    The newest `last` checkpoints stay, and so does each one after a step for which `keeps` is true.
+
+    Raises UserError if the checkpoint cannot be written; earlier checkpoints are then intact.
     """
     metadata = {
         "step": str(state.step),
@@ -106,7 +107,7 @@ def save(
         with atomic(folder / file_name(state.step), checksum=False) as temporary:
             save_file(state.tensors, temporary, metadata=metadata)
     except (OSError, SafetensorError) as error:
-        # safetensors reports a full disk as an error of its own.
+        # safetensors reports a full disk as SafetensorError.
         raise UserError(
             f"{folder}: cannot write the checkpoint of step {state.step} ({error}); "
             "earlier checkpoints are intact: free some space and start again"
@@ -116,14 +117,14 @@ def save(
 
 
 def superseded(steps: list[int], last: int, keeps: Callable[[int], bool]) -> list[int]:
-    """Checkpoints, by steps done, beside the newest `last` and those after a step to keep."""
+    """The checkpoints to remove, by steps done: not the newest `last`, nor those to keep."""
     older = sorted(steps, reverse=True)[last:]
     return [done for done in older if not keeps(done - 1)]  # after step n, n + 1 are done
 
 
 def load(folder: Path) -> tuple[State | None, list[str]]:
-    """The newest intact checkpoint whose journals are intact too, or None; and a complaint for each
-    one passed over."""
+    """The newest checkpoint that is intact together with its journals, or None; and a complaint for
+    each damaged one that is newer."""
     complaints: list[str] = []
     for _, path in numbered(folder):
         try:
@@ -136,12 +137,12 @@ def load(folder: Path) -> tuple[State | None, list[str]]:
 
 
 def read(path: Path) -> State:
-    """The state in a checkpoint. Raises ValueError where it is damaged."""
+    """The state in a checkpoint. Raises ValueError if the checkpoint is damaged."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata: dict[str, str] = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
-        recorded = metadata.pop(SUM, None)  # none before 0.1.0
+        recorded = metadata.pop(SUM, None)  # checkpoints from before 0.1.0 have none
         if digest(tensors) != metadata["sha256"] or recorded not in (None, _sum(metadata)):
             raise ValueError("its digest does not match its contents")
         return State(
@@ -160,48 +161,50 @@ def _sum(metadata: dict[str, str]) -> str:
 
 
 def check_journals(folder: Path, state: State) -> None:
-    """Raises ValueError where a journal's rows of the steps done are not those that were recorded:
-    they end up in the results."""
+    """Compare each journal's rows for the steps done with their recorded SHA-256.
+
+    Raises ValueError if they differ, because these rows become part of the results.
+    """
     for name, recorded in state.journals.items():
         text = "".join(map(_line, Journal.rows_of(folder / name, state.step)))
         if hashlib.sha256(text.encode()).hexdigest() != recorded:
-            raise ValueError(f"{name} is not what was recorded up to it")
+            raise ValueError(f"{name} is not what was recorded up to this step")
 
 
 def numbered(folder: Path) -> list[tuple[int, Path]]:
-    """Checkpoints with the number of steps done, newest first."""
+    """The folder's checkpoints with the number of steps done, newest first."""
     found = ((step_of(path.name), path) for path in folder.iterdir())
     return sorted(((step, path) for step, path in found if step is not None), reverse=True)
 
 
 def file_name(step: int) -> str:
-    """Name of the checkpoint after that many steps."""
+    """File name of the checkpoint after `step` steps."""
     return f"step-{step:08d}.safetensors"
 
 
 def step_of(name: str) -> int | None:
-    """Steps done in the checkpoint of that name; None for another file's name."""
+    """The steps done in the checkpoint with this file name; None for any other file."""
     match = _NAME.fullmatch(name)
     return int(match[1]) if match else None
 
 
 class Journal:
-    """A JSON-lines file that grows by a line a step and is cut back to the checkpoint on resume."""
+    """A JSON-lines file that grows with the steps. A resumed run cuts it back to its checkpoint."""
 
     def __init__(self, path: Path, before: int) -> None:
-        """Open for appending, keeping the intact rows whose `step` is less than `before`."""
+        """Open the file for appending, and keep only its intact rows with `step` < `before`."""
         self.path = path
         self.rows = self.rows_of(path, before)
         text = "".join(map(_line, self.rows))
         self.sum = hashlib.sha256(text.encode())
-        """Of the rows."""
+        """SHA-256 of the rows."""
         with atomic(path, checksum=False) as temporary:
             temporary.write_text(text, encoding="utf-8")
         self.file = open(path, "a", encoding="utf-8")  # noqa: SIM115 (closed by close)
 
     @staticmethod
     def rows_of(path: Path, before: int) -> list[dict[str, Any]]:
-        """The intact rows whose `step` is less than `before`; none where there is no file."""
+        """The intact rows with `step` < `before`; an empty list if there is no file."""
         rows: list[dict[str, Any]] = []
         if not path.exists():
             return rows
@@ -211,7 +214,7 @@ class Journal:
                 if row["step"] < before:
                     rows.append(row)
             except (ValueError, LookupError, TypeError, RecursionError):
-                break  # the line that a kill cut off, what is no row, or the end
+                break  # a line cut off by a kill, a line that is not a row, or the end
         return rows
 
     def append(self, row: dict[str, Any]) -> None:
@@ -221,7 +224,7 @@ class Journal:
         self.file.write(line)
 
     def flush(self) -> None:
-        """Rows reach the disk before the checkpoint that relies on them."""
+        """Write all rows to the disk, before the checkpoint that relies on them."""
         self.file.flush()
         os.fsync(self.file.fileno())
 

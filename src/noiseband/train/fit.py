@@ -1,4 +1,4 @@
-"""The largest microbatch that fits a device, found by trying."""
+"""Find the largest microbatch that fits a device by trying several."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class Candidate:
 
     recipe: Recipe
     outcome: Outcome | None
-    """None where it does not fit."""
+    """None if the microbatch does not fit."""
 
 
 def with_microbatch(recipe: Recipe, microbatch: int) -> Recipe:
-    """The recipe, its global batch cut otherwise."""
+    """The same recipe with another microbatch; its global batch does not change."""
     batch = recipe.batch.model_copy(update={"microbatch": microbatch})
     return recipe.model_copy(update={"batch": batch})
 
 
 def microbatches(recipe: Recipe, processes: int) -> list[int]:
-    """Those that divide the global batch into slots that the processes can share, ascending."""
+    """Microbatches that give a number of slots divisible by `processes`, ascending."""
     sequences = recipe.batch.sequences
     return [
         microbatch
@@ -39,14 +39,14 @@ def microbatches(recipe: Recipe, processes: int) -> list[int]:
 
 
 def fit(params: TrainParams, processes: int, limit: int | None) -> Iterator[Candidate]:
-    """Try microbatches: the recipe's own first, then by bisection, since memory grows with them.
+    """Try the recipe's own microbatch, then bisect: memory grows with the microbatch.
 
     Args:
-        processes: that will share the slots; the trials themselves run in one.
-        limit: bytes of the device's memory to stay under; None: as many as there are.
+        processes: number of processes that will share the slots; each trial runs in one process.
+        limit: bytes of the device's memory that a trial may use; None for no limit.
 
     Raises:
-        RuntimeError: a trial failed for another reason than memory.
+        RuntimeError: a trial failed for a reason other than memory.
     """
     recipe = params.recipe
     sizes = microbatches(recipe, processes)
@@ -54,7 +54,7 @@ def fit(params: TrainParams, processes: int, limit: int | None) -> Iterator[Cand
     with tempfile.TemporaryDirectory(prefix="noiseband-fit-") as folder:
         init = Path(folder, "init.safetensors")
         write_init(start.model, start.method, start.seed, init, Path(folder, "init.json"))
-        # All below `fits` fit, and all from `fails` on do not.
+        # All sizes before index `fits` fit; none from index `fails` on does.
         fits, fails = 0, len(sizes)
         place = sizes.index(recipe.batch.microbatch)
         while fits < fails:

@@ -14,7 +14,7 @@ from noiseband.train.watcher import Watch, Watcher
 
 
 class Interrupted(Exception):
-    """SIGTERM or SIGINT arrived; the checkpoint is written."""
+    """SIGTERM or SIGINT arrived, and the checkpoint is written."""
 
     def __init__(self, received: int) -> None:
         super().__init__(signal.Signals(received).name)
@@ -22,16 +22,16 @@ class Interrupted(Exception):
 
 
 def train(job: Job, processes: Processes | None = None, watch: Watch = Watcher) -> None:
-    """Train one run, going on from the newest intact checkpoint in its work folder.
+    """Train one run, resuming from the newest intact checkpoint in its work folder.
 
-    All processes of a run call this alike; the first one alone reads and writes files beside the
-    tokens and the initial weights, and makes a watcher to tell how it goes.
+    All processes of a run call this function with the same arguments. They all read the tokens and
+    the initial weights; only the first process uses other files and makes a watcher.
 
     Raises:
-        Interrupted: after SIGTERM or SIGINT to any process, with the step reached saved.
+        Interrupted: any process got SIGTERM or SIGINT; the step reached is saved.
         PeerLost: another process ended.
-        UserError: too few tokens, a full disk, another training of the same run, a number of
-            processes that does not divide the slots.
+        UserError: there are too few tokens, the disk is full, another process is training this run,
+            or the number of processes does not divide the slots.
     """
     processes = processes or Processes(0, 1, pick_device())
     recipe, checkpoints = job.params.recipe, job.params.checkpoints
@@ -48,7 +48,7 @@ def train(job: Job, processes: Processes | None = None, watch: Watch = Watcher) 
             if trainer.stop and not last:
                 if record:
                     record.say(f"stopped by {signal.Signals(trainer.stop).name}; saved")
-                processes.wait()  # a process that ends takes the others with it
+                processes.wait()  # if a process ends early, the others end too
                 raise Interrupted(trainer.stop)
         if record:
             record.finish(trainer)
@@ -57,7 +57,7 @@ def train(job: Job, processes: Processes | None = None, watch: Watch = Watcher) 
 
 @contextmanager
 def _stop_requests() -> Iterator[list[int]]:
-    """Collect SIGTERM and SIGINT instead of dying from them."""
+    """Collect SIGTERM and SIGINT in a list instead of ending on them."""
     received: list[int] = []
     handled = (signal.SIGTERM, signal.SIGINT)
     before = [signal.signal(s, lambda number, _: received.append(number)) for s in handled]

@@ -10,10 +10,10 @@ GROWTH_INTERVAL = 2_000
 
 
 class LossScale:
-    """Power-of-two loss scaling for float16, as PyTorch's GradScaler does it.
+    """Loss scaling by powers of two for float16, like PyTorch's GradScaler.
 
-    A step with a non-finite gradient is skipped and halves the scale; 2,000 good steps in a row
-    double it. Other precisions keep a scale of 1 and skip non-finite steps too.
+    A step with a non-finite gradient is skipped and halves the scale; 2,000 finite steps in a row
+    double it. Other precisions keep a scale of 1, and also skip steps with non-finite gradients.
     """
 
     def __init__(self, precision: Precision) -> None:

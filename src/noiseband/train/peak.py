@@ -1,4 +1,4 @@
-"""How fast a device could be, so that a run can say which share of it it gets."""
+"""Peak speeds of devices, so that a run can show the share that it reaches."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from noiseband.study.recipe import Precision
 
 @dataclass(frozen=True)
 class Peak:
-    """Dense peak in TFLOP/s, without sparsity; None where the device has no such arithmetic."""
+    """Dense peak in TFLOP/s, without sparsity; None if the device lacks this arithmetic."""
 
     float32: float
     tf32: float | None
     sixteen: float
-    """Tensor cores on float16, accumulating in float32; bfloat16 alike where there is any."""
+    """float16 on tensor cores, accumulated in float32; also bfloat16, if the device has it."""
 
 
-# NVIDIA's data sheets and architecture papers. GeForce cards halve their rate when they accumulate
-# in float32, which is what training does. A part of the name is enough; the longest one wins.
+# Source: NVIDIA's data sheets and architecture papers. GeForce cards run at half their rate when
+# they accumulate in float32, as training does. A key is part of a device's name; the longest wins.
 PEAKS = {
     "B200": Peak(75, 1125, 2250),
     "H200": Peak(66.9, 494.7, 989.4),
@@ -40,7 +40,7 @@ PEAKS = {
 
 
 def peak_flops(device: str, precision: Precision) -> float | None:
-    """Dense peak in FLOP/s of a device, named as its driver names it; None where unknown."""
+    """Dense peak of a device in FLOP/s, by the name that its driver gives; None if unknown."""
     words = device.replace("-", " ").split()
     named = [name for name in PEAKS if f" {name} " in f" {' '.join(words)} "]
     if not named:

@@ -1,4 +1,4 @@
-"""What a person sees of a run: one line a step on a terminal, a durable log beside it."""
+"""Progress of a run: one line per step on the terminal, and the same lines in a log file."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from noiseband.duration import duration
 from noiseband.io.traces import Row
 
 WINDOW = 20
-"""Steps over which the shown rate is taken: recent enough to see a machine slow down."""
+"""Number of steps for the shown rate: few enough that a slowdown of the machine shows."""
 
 
 class Progress:
-    """Writes every step to the log, and to `stream` where that is a terminal."""
+    """Writes every step to the log, and also to `stream` if that is a terminal."""
 
     def __init__(
         self,
@@ -40,23 +40,23 @@ class Progress:
         self.done = 0
 
     def say(self, text: str) -> None:
-        """A line that is worth keeping on the screen too."""
+        """Write a message to the log and to `stream`."""
         self.log.write(text + "\n")
         self.log.flush()
         print(text, file=self.stream)
 
     def step(self, row: Row) -> None:
-        """One finished step."""
+        """Write the line of a finished step."""
         self.done += 1
         now = time.perf_counter()
         self.ends.append(now)
         if self.first_end is None:
             self.first_end = now
         elif self.done == 2:
-            self.ends.popleft()  # the first step warms up and compiles: no measure of the others
+            self.ends.popleft()  # the first step warms up and compiles, so its time is not typical
         line = self._line(row)
         self.log.write(line + "\n")
-        if now - self.flushed > 0.2:  # for `tail -f`, without a system call a step
+        if now - self.flushed > 0.2:  # for `tail -f`, without a system call at every step
             self.flushed = now
             self.log.flush()
         if self.terminal:
@@ -76,7 +76,7 @@ class Progress:
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Mean over this process's steps but the first; None before the second."""
+        """Mean over this process's steps except the first; None before the second."""
         if self.first_end is None or self.done < 2:
             return None
         return (self.done - 1) * self.tokens_per_step / (self.ends[-1] - self.first_end)

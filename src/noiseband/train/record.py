@@ -1,4 +1,4 @@
-"""What a run leaves behind: trace, samples, checkpoints, and at its end the results."""
+"""The files of a run: trace, samples and checkpoints, and at the end its results."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from noiseband.train.trainer import Job, Trainer
 from noiseband.train.watcher import Watch, Watcher
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""No space, no quota, or a limit on the size of files."""
+"""Errors of a full disk: no space, no quota, or a file beyond the size limit."""
 
 
 @contextmanager
 def recording(job: Job, processes: Processes, watch: Watch) -> Iterator[Record | None]:
-    """The record of a run; None in all processes but the first.
+    """The record of a run; None in all processes except the first.
 
-    Raises UserError where another training of the run holds its work folder, or the disk is full.
+    Raises UserError if another process is training the run, or if the disk is full.
     """
     if not processes.first:
         yield None
@@ -40,17 +40,17 @@ def recording(job: Job, processes: Processes, watch: Watch) -> Iterator[Record |
             stack.callback(watcher.close)
             yield Record(job, watcher, stack)
     except (OSError, SafetensorError) as error:
-        # safetensors reports a full disk as an error of its own.
+        # safetensors reports a full disk as SafetensorError.
         if isinstance(error, OSError) and error.errno not in FULL:
             raise
         raise UserError(
             f"{job.params.run}: cannot write in {job.work} ({error}); free some space and start "
-            "again: the run goes on from its newest checkpoint"
+            "again: the run resumes from its newest checkpoint"
         ) from error
 
 
 class Record:
-    """Kept by the first process. Nothing here has any effect on the weights."""
+    """The record that the first process keeps. It has no effect on the weights."""
 
     def __init__(self, job: Job, watcher: Watcher, stack: ExitStack) -> None:
         self.job = job
@@ -61,7 +61,7 @@ class Record:
         self.drawn_at = sample_steps(self.recipe.steps, job.params.checkpoints)
 
     def checkpoint(self) -> State | None:
-        """The state to go on from; the trace and the samples are cut back to it."""
+        """The state to resume from, or None; the trace and the samples are cut back to it."""
         state, complaints = load(self.job.work)
         if self.remote:
             newer, more = self.remote.newest(self.job.work, state.step if state else 0)
@@ -80,18 +80,18 @@ class Record:
         return state
 
     def say(self, text: str) -> None:
-        """A line for whoever watches."""
+        """Pass a message to the watcher."""
         self.watcher.say(f"{self.job.params.run}: {text}")
 
     def step(self, trainer: Trainer, row: Row) -> None:
-        """A finished step."""
+        """Record a finished step."""
         self.trace.append(asdict(row))
         self.watcher.step(row)
         if row.step in self.drawn_at:
             self.samples.append(trainer.sample())
 
     def save(self, trainer: Trainer) -> None:
-        """Write a checkpoint. Raises UserError where the disk is full."""
+        """Write a checkpoint. Raises UserError if the disk is full."""
         checkpoints = self.job.params.checkpoints
         self.trace.flush()
         self.samples.flush()
@@ -110,7 +110,7 @@ class Record:
         write_json(out / "recipe.json", {**recipe, "digest": params.recipe.digest})
         write_trace(out / "trace.parquet", [Row(**row) for row in self.trace.rows])
         write_jsonl(out / "samples.jsonl", self.samples.rows)
-        # Clones, because safetensors refuses tensors that share a storage.
+        # Cloned, because safetensors refuses tensors that share storage.
         views = trainer.flat.views(trainer.flat.weights)
         weights = {name: view.detach().cpu().clone() for name, view in views.items()}
         if odd := [name for name, weight in weights.items() if not weight.isfinite().all()]:
@@ -122,7 +122,7 @@ class Record:
 
 
 def sample_steps(steps: int, checkpoints: Checkpoints) -> frozenset[int]:
-    """Steps after which a sample is drawn: log-spaced early ones, every checkpoint, the last."""
+    """Steps after which a sample is drawn: powers of two at first, each checkpoint, the last."""
     early = {2**k for k in range(steps.bit_length()) if 2**k < checkpoints.every}
     saved = {step for step in range(steps) if checkpoints.due(step)}
     return frozenset({step for step in early if step < steps} | saved | {steps - 1})

@@ -1,8 +1,8 @@
 """The gradient of a step: the sum over all slots, on every process.
 
-`Ordered` sums in a fixed binary tree, whose shape depends on the number of slots alone. A process
-owns a contiguous subtree, so any power of two of processes gives the same bits. `AllReduce` is
-what the published series did, DistributedDataParallel, and is here to be compared with.
+`Ordered` sums in a fixed binary tree, and the shape of the tree depends only on the number of
+slots. Each process owns a contiguous subtree, so any power of two of processes gives the same bits.
+`AllReduce` uses DistributedDataParallel, as the published series did, and is for comparison.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ Backward = Callable[[int], None]
 """Runs one slot's forward and backward pass."""
 
 BUCKET = 2**22
-"""Elements of the gradient that are reduced at once (16 MB): large enough to keep a network busy,
-small enough that the first is under way while most of the backward pass is still to come."""
+"""Elements of the gradient that are reduced at once (16 MB). This is large enough to keep a network
+busy, and small enough that the first bucket is sent early in the backward pass."""
 
 
 class Ordered:
     """Sums the slots of this process in its subtree, then joins the subtrees pair by pair.
 
     The last backward pass of a step completes the gradient from the last layer to the first; each
-    bucket is finished and sent as soon as its gradient is complete. On CUDA that happens on a
-    stream of its own, beside the backward pass.
+    bucket is summed and sent as soon as its gradient is complete. On CUDA this runs on a separate
+    stream, in parallel with the backward pass.
     """
 
     def __init__(self, flat: FlatParameters, recipe: Recipe, processes: Processes) -> None:
@@ -58,11 +58,11 @@ class Ordered:
             torch.cuda.current_stream().wait_stream(self.stream)
 
     def _watch_parameters(self) -> None:
-        """Cut the gradient into buckets and have autograd say when a parameter's is complete."""
+        """Cut the gradient into buckets, and register a hook for each complete parameter."""
         flat = self.flat
         size = len(flat.grad)
         count = max(1, size // BUCKET)
-        # From the end: the order in which a backward pass completes them.
+        # From the end, because a backward pass completes the buckets in this order.
         self.buckets = [
             slice(size * i // count, size * (i + 1) // count) for i in reversed(range(count))
         ]
@@ -84,12 +84,12 @@ class Ordered:
             watch(lambda _, touched=touched: self._completed(touched))  # type: ignore[no-untyped-call]
 
     def _completed(self, touched: list[int]) -> None:
-        """A parameter's gradient is there: finish every bucket whose turn has come."""
+        """Note that a parameter's gradient is complete, and reduce the next complete buckets."""
         if self.finished == len(self.buckets):
             return  # not the step's last backward pass
         for number in touched:
             self.missing[number] -= 1
-        # In one order everywhere, for a process must meet its partner in the same bucket.
+        # All processes use the same order, because partners must swap the same bucket.
         while self.finished < len(self.buckets) and not self.missing[self.finished]:
             bucket = self.buckets[self.finished]
             self.finished += 1
@@ -98,7 +98,7 @@ class Ordered:
                 self._join(self.flat.grad[bucket])
 
     def _beside(self) -> AbstractContextManager[object]:
-        """The stream for reductions, behind what the current one has queued."""
+        """Switch to the stream for reductions, after the work queued on the current stream."""
         if self.stream is None:
             return nullcontext()
         self.stream.wait_stream(torch.cuda.current_stream())
@@ -107,10 +107,10 @@ class Ordered:
     def _join(self, part: Tensor) -> None:
         """Add up the processes' subtrees: recursive halving, then recursive doubling.
 
-        At each level of the tree siblings swap halves and add, so that each goes on with the sum
-        of half as many elements; on the way back they swap the finished sums. Each process sends
-        2 (1 - 1/count) times the bucket, as in a ring, and only the top levels cross machines.
-        A sum of two does not depend on which is left and which is right.
+        At each level of the tree, siblings swap halves and add them, so that each continues with
+        the sum of half as many elements. On the way back they swap the finished sums. Each process
+        sends 2 (1 - 1/count) times the bucket, as in a ring, and only the top levels cross
+        machines. The sum of two tensors does not depend on their order.
         """
         halves: list[tuple[int, Tensor, Tensor]] = []
         distance = 1
@@ -129,7 +129,7 @@ class Ordered:
 
 
 class AllReduce:
-    """Sums slots one after another; DistributedDataParallel sums over processes, as it likes."""
+    """Sums slots one after another; DistributedDataParallel sums over processes in any order."""
 
     def __init__(
         self, flat: FlatParameters, recipe: Recipe, processes: Processes, objective: nn.Module
@@ -150,4 +150,4 @@ class AllReduce:
             with parallel.no_sync() if parallel and waits else nullcontext(), peers_alive():
                 backward(slot)
         if parallel is not None:
-            self.flat.grad.mul_(self.processes.count)  # it averages; a power of two is exact
+            self.flat.grad.mul_(self.processes.count)  # DDP averages; times a power of two is exact

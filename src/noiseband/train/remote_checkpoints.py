@@ -1,9 +1,9 @@
-"""A copy of the work folder on object storage, so that a run goes on wherever it lands.
+"""A copy of the work folder on object storage, so that another machine can resume a run.
 
-The work folder stays what it is: written first, and read where it has the newest checkpoint. The
-copy follows each checkpoint, journals before it, so that a checkpoint which is there has all rows
-that it relies on. Nothing locks an object store; two processes that train the same run by mistake
-write the same bits, since a recipe decides them.
+The work folder is written first, and is read if it has the newest checkpoint. After each checkpoint
+the journals are copied, and then the checkpoint, so that a checkpoint in the copy has all the rows
+that it relies on. Nothing locks an object store. Two processes that train the same run by mistake
+write the same bits, since the recipe decides them.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from noiseband.train.checkpoint import (
 )
 
 VARIABLE = "NOISEBAND_CHECKPOINTS"
-"""Environment variable with a URI under which every work folder has its copy."""
+"""Environment variable with the URI under which every work folder is copied."""
 
 JOURNALS = ("trace.jsonl", "samples.jsonl", SEGMENTS)
 
 
 def uri_of(work: Path) -> str | None:
-    """Where the environment has a work folder copied to: the folder's path, under its URI."""
+    """URI of a work folder's copy: its path under $NOISEBAND_CHECKPOINTS; None if that is unset."""
     base = os.environ.get(VARIABLE)
     return f"{base.rstrip('/')}/{work.as_posix().lstrip('/')}" if base else None
 
@@ -43,14 +43,14 @@ class RemoteCheckpoints:
     """The copy of one run's work folder."""
 
     def __init__(self, uri: str) -> None:
-        """Raises UserError for a URI that holds a password or that no installed package reads."""
+        """Raises UserError if the URI contains a password or no installed package can read it."""
         if "@" in uri.partition("://")[2].partition("/")[0]:
             raise UserError(
-                "--checkpoints: the URI holds a user or a password, which would end up in logs; "
-                "give them as the store's own client wants them (S3: AWS_ACCESS_KEY_ID, "
+                "--checkpoints: the URI contains a user or a password, which would end up in logs; "
+                "give them in the way that the store's client expects (S3: AWS_ACCESS_KEY_ID, "
                 "AWS_SECRET_ACCESS_KEY or ~/.aws)"
             )
-        import fsspec  # 40 ms that a run without a copy need not wait
+        import fsspec  # takes 40 ms, which a run without a copy saves
 
         self.uri = uri.rstrip("/")
         try:
@@ -61,10 +61,10 @@ class RemoteCheckpoints:
             ) from error
 
     def newest(self, work: Path, after: int) -> tuple[State | None, list[str]]:
-        """Fetch the newest intact checkpoint of more than `after` steps, with its journals, into
-        the work folder; a complaint for each damaged one passed over.
+        """Fetch the newest intact checkpoint of more than `after` steps with its journals.
 
-        Raises UserError where the store cannot be used.
+        Returns the state, or None, and a complaint for each damaged checkpoint that is newer.
+        Raises UserError if the store cannot be used.
         """
         complaints: list[str] = []
         with _speaking(f"cannot keep checkpoints at {self.uri}"):
@@ -88,7 +88,7 @@ class RemoteCheckpoints:
         return [step for name in names if (step := step_of(name)) is not None]
 
     def _fetched(self, work: Path, step: int) -> State:
-        """Raises ValueError where checkpoint or trace is damaged; the work folder has neither."""
+        """Raises ValueError and leaves the work folder as it was if a fetched file is damaged."""
         path = work / file_name(step)
         self._get(path)
         try:
@@ -109,10 +109,10 @@ class RemoteCheckpoints:
             self.store.get_file(f"{self.root}/{path.name}", str(temporary))
 
     def save(self, work: Path, last: int, keeps: Callable[[int], bool]) -> str | None:
-        """Copy the journals and the newest checkpoint; remove those that it supersedes.
+        """Copy the journals and the newest checkpoint, then remove the superseded checkpoints.
 
         Returns:
-            A complaint where the store did not take it: training goes on, and copies the next one.
+            A complaint if the copy failed; training continues, and the next checkpoint is copied.
         """
         try:
             with _speaking(f"cannot copy the checkpoint to {self.uri}"):
@@ -122,15 +122,15 @@ class RemoteCheckpoints:
                 for step in superseded(self._steps(), last, keeps):
                     self.store.rm_file(f"{self.root}/{file_name(step)}")
         except UserError as error:
-            return f"{error}; training goes on, and the next one is tried"
+            return f"{error}; training continues, and the next checkpoint will be copied"
         return None
 
 
 @contextmanager
 def _speaking(what: str) -> Iterator[None]:
-    """Have any failure of a store say `what` could not be done."""
+    """Turn any error of a store into a UserError that starts with `what`."""
     try:
         yield
-    except Exception as error:  # each store's client has its own kinds
+    except Exception as error:  # each store's client has its own exceptions
         reason = str(error).partition("\n")[0]
         raise UserError(f"{what} ({type(error).__name__}: {reason})") from error

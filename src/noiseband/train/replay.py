@@ -1,4 +1,4 @@
-"""A segment of a finished run, trained anew: the state before a step, its gradient, its weights."""
+"""Train part of a finished run again, to get the gradient and the weights of a step."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from noiseband.train.flat import FlatParameters
 from noiseband.train.trainer import Job, Trainer
 
 FILES = ("recipe.json", "model.safetensors", "trace.parquet")
-"""What a finished run's folder holds at least."""
+"""The files that the folder of every finished run contains."""
 
 
 @dataclass(frozen=True)
 class Replay:
-    """What one process found on the way from a state to the end of a step."""
+    """The results of one process that trained from a state to the end of a step."""
 
     rows: list[Row]
-    """Of the steps taken; the last one is the step of `gradient` and `weights`."""
+    """Trace rows of the steps taken; the last row is the step of `gradient` and `weights`."""
     gradient: dict[str, Tensor]
     """Mean over the slots, unscaled, before clipping; by reference name, float32 on the CPU."""
     weights: dict[str, Tensor]
-    """After the step."""
+    """Weights after the step."""
 
 
 def replay(job: Job, state: State | None, step: int) -> Replay:
-    """Train from a state, or from the initial weights, to the end of `step`; write nothing.
+    """Train from a state, or from the initial weights, to the end of `step`, and write no file.
 
-    One process does it, which for `reduction: ordered` gives the bits of any number.
+    One process trains. With `reduction: ordered` any number of processes gives the same bits.
     """
     trainer = _Watched(job)
     trainer.restore(state)
@@ -50,7 +50,7 @@ def replay(job: Job, state: State | None, step: int) -> Replay:
 
 
 class _Watched(Trainer):
-    """Keeps a copy of each step's gradient before it is clipped."""
+    """A trainer that keeps a copy of the last step's gradient before clipping."""
 
     gradient: dict[str, Tensor]
 
@@ -65,7 +65,7 @@ def _copies(trainer: Trainer, flat: Tensor) -> dict[str, Tensor]:
 
 
 def by_name(job: Job, flat: Tensor) -> dict[str, Tensor]:
-    """A flat tensor of a checkpoint cut into copies of the model's parameters."""
+    """A checkpoint's flat tensor, cut into tensors by parameter name."""
     recipe = job.params.recipe
     model = empty_model(recipe.model, recipe.attention, fused=True)
     cut = FlatParameters(model, load_start(job.init), torch.device("cpu"))
@@ -73,19 +73,19 @@ def by_name(job: Job, flat: Tensor) -> dict[str, Tensor]:
 
 
 def finished_job(folder: Path, results: Path) -> Job:
-    """The job that made a finished run's folder, to be replayed.
+    """The job that made the folder of a finished run.
 
     Args:
-        folder: of the run, in the study's results or wherever `noiseband train` was told to put it.
-        results: folder of the study's results, where its tokens and initial weights lie.
+        folder: folder of the run, in the study's results or the --out of `noiseband train`.
+        results: folder of the study's results, with its tokens and initial weights.
 
     Raises:
-        UserError: the folder holds no finished run.
-        NotMadeError: tokens or initial weights are not there.
+        UserError: the folder is not that of a finished run.
+        NotMadeError: the tokens or the initial weights do not exist.
     """
     for name in FILES:
         if not (folder / name).is_file():
-            raise UserError(f"{folder}: not the folder of a finished run, it has no {name}")
+            raise UserError(f"{folder}: not the folder of a finished run: it has no {name}")
     params = _params(folder / "recipe.json")
     recipe = params.recipe
     corpus = Paths(results).tokens(recipe.data.corpus)
@@ -113,6 +113,6 @@ def _params(path: Path) -> TrainParams:
 
 
 def _work(folder: Path, results: Path, run: str, recipe: Recipe) -> Path:
-    """Where the run's checkpoints lie: beside it, or where the workflow keeps them."""
+    """Folder of the run's checkpoints: `work` in its folder, or else the workflow's."""
     own = folder / "work"
     return own if own.is_dir() else Paths(results).training(run, recipe)

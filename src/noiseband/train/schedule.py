@@ -11,9 +11,9 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     """Learning rate of optimiser step `step`, counted from 0.
 
     `warmup-cosine` rises linearly from `start` times the peak to the peak over the first
-    `warmup` share of steps, then follows half a cosine to `final` times the peak, which it would
-    reach at the step after the last (the closed form of PyTorch's LinearLR followed by
-    CosineAnnealingLR).
+    `warmup` share of steps. Then it follows half a cosine towards `final` times the peak, which it
+    would reach one step after the last. This is the closed form of PyTorch's LinearLR followed by
+    CosineAnnealingLR.
     """
     peak, schedule = recipe.optimizer.learning_rate, recipe.schedule
     if schedule.kind == "constant":

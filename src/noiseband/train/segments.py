@@ -1,7 +1,7 @@
-"""What trained a run from which step on: a run that is stopped may go on elsewhere.
+"""Segments of a run: the machine that trained it from each step on, as a run can move.
 
-Volatile, and no part of a digest. On processors of one class the segments leave no mark on the
-weights; on others they do, and nobody can train them again without both.
+Segments are volatile and not part of any digest. On processors of one class they have no effect on
+the weights. Across classes they do, and only both processors together can give the same bits again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from noiseband.train.launch.processes import Processes
 
 
 def begin_segment(work: Path, step: int, processes: Processes) -> None:
-    """Write down that these processes go on after `step` steps; what was to come is void."""
+    """Record that these processes train on after `step` steps; drop segments from there on."""
     journal = Journal(work / SEGMENTS, step)
     now = {**processor(processes.device), "processes": processes.count}
     journal.append({"step": step, **now})
@@ -25,8 +25,10 @@ def begin_segment(work: Path, step: int, processes: Processes) -> None:
 
 
 def segments_of(work: Path, steps: int) -> list[dict[str, Any]]:
-    """What trained the run, by its first `step`; a start that changed nothing, or that found all of
-    the run's steps done, is left out."""
+    """The segments of the run, each with its first `step`.
+
+    A start is left out if nothing changed, or if all the run's steps were done already.
+    """
     found: list[dict[str, Any]] = []
     for row in read_jsonl(work / SEGMENTS):
         news = not found or {**found[-1], "step": row["step"]} != row

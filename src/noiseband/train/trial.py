@@ -1,6 +1,7 @@
-"""A few steps of a recipe in a process of their own, to see whether they fit into memory.
+"""Train a few steps of a recipe in a separate process, to see whether they fit into memory.
 
-python -m noiseband.train.trial, with a `Request` as JSON on standard input; prints an `Outcome`.
+`python -m noiseband.train.trial` reads a `Request` as JSON from standard input and prints an
+`Outcome`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from noiseband.train.memory import peak_memory
 from noiseband.train.trainer import Job, Trainer
 
 STEPS = 4
-"""The first one warms up and compiles."""
+"""Number of steps; the first one warms up and compiles."""
 
 TOO_LARGE = 3
 """Exit status of a trial that ran out of memory."""
@@ -36,21 +37,21 @@ class Request(BaseModel):
     init: Path
     """Initial weights."""
     limit: int | None
-    """Bytes of the device's memory to stay under; null: as many as there are."""
+    """Bytes of the device's memory that the trial may use; null for no limit."""
 
 
 class Outcome(BaseModel):
-    """Of a trial that fits."""
+    """Speed and memory of a trial that fits."""
 
     tokens_per_second: float
     peak_memory: int
-    """Bytes of the device's memory."""
+    """Peak of the device's memory, in bytes."""
 
 
 def trial(request: Request) -> Outcome | None:
-    """Train some steps in a fresh process; None where they need too much memory.
+    """Train a few steps in a fresh process; None if they need too much memory.
 
-    Raises RuntimeError, with what the process said, where it failed for another reason.
+    Raises RuntimeError with the process's standard error if it failed for another reason.
     """
     done = subprocess.run(
         [sys.executable, "-m", "noiseband.train.trial"],
@@ -59,7 +60,7 @@ def trial(request: Request) -> Outcome | None:
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": str(request.params.recipe.threads)},
     )
-    if done.returncode in (TOO_LARGE, -9):  # 9: ended by the system, which ran out itself
+    if done.returncode in (TOO_LARGE, -9):  # -9: killed by the system when memory ran out
         return None
     if done.returncode:
         raise RuntimeError(f"the trial failed:\n{done.stderr}")
@@ -92,7 +93,7 @@ def _run(request: Request, device: torch.device) -> Outcome:
     generator = np.random.Generator(np.random.PCG64(0))
     vocabulary, count = recipe.model.vocabulary, recipe.last_token
     byte_ranks = {bytes([byte]): byte for byte in range(256)}
-    nowhere = Path(os.devnull)  # a trainer by itself writes no file
+    nowhere = Path(os.devnull)  # a trainer on its own writes no files
     job = Job(
         params=request.params.model_copy(update={"recipe": recipe}),
         tokens=generator.integers(0, vocabulary, count, dtype=np.uint16),
@@ -115,7 +116,7 @@ def _run(request: Request, device: torch.device) -> Outcome:
 
 
 def _keep_under(limit: int, device: torch.device) -> None:
-    """End this process before it takes the machine's memory from everyone else."""
+    """End this process if it uses more than `limit` bytes of the device's memory."""
     if device.type == "cuda":
         total = torch.cuda.get_device_properties(device).total_memory
         torch.cuda.set_per_process_memory_fraction(min(1.0, limit / total))

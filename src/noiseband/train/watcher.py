@@ -1,4 +1,4 @@
-"""Who is told how a training goes. Nothing that is told may have an effect on the weights."""
+"""The interface for watching a run. A watcher must not have any effect on the weights."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from noiseband.train.trainer import Job
 
 
 class Watcher:
-    """Hears of a run in its first process. This one passes on what is said, and no more;
-    `account.Account`, which the command hands in, keeps the books."""
+    """Gets the events of a run in its first process. This base class only prints messages;
+    `account.Account`, which the command uses, also records progress and timing."""
 
     def __init__(self, job: Job, processes: Processes) -> None:
         self.job = job
         self.processes = processes
 
     def begin(self, step: int) -> None:
-        """The run goes on after so many steps."""
+        """Called when training starts or resumes, after `step` steps."""
 
     def say(self, text: str) -> None:
-        """Something that is worth a line."""
+        """Print a message."""
         print(text, file=sys.stderr)
 
     def step(self, row: Row) -> None:
-        """A step is finished."""
+        """Called after each step."""
 
     def end(self) -> None:
-        """The last step is done and the results are written."""
+        """Called when the last step is done and the results are written."""
 
     def close(self) -> None:
-        """The process leaves the run, finished or not."""
+        """Called when the process leaves the run, finished or not."""
 
 
 Watch = Callable[[Job, Processes], Watcher]
-"""What makes a watcher of a run whose work folder is there."""
+"""A function that makes the watcher of a run; the work folder exists by then."""

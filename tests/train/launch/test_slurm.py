@@ -1,4 +1,4 @@
-"""A process that srun started finds its place among the others."""
+"""Test that a process started by srun finds its rank."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PLACE = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", 
 @pytest.fixture(autouse=True)
 def _no_place(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*PLACE, "TORCHELASTIC_RUN_ID", *STEP):
-        monkeypatch.setenv(name, "")  # so that it is as before afterwards
+        monkeypatch.setenv(name, "")  # so that monkeypatch restores it afterwards
         monkeypatch.delenv(name)
 
 

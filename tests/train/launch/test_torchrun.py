@@ -1,4 +1,4 @@
-"""What torchrun makes of the arguments that it is given."""
+"""Test how torchrun parses the arguments that it gets."""
 
 from __future__ import annotations
 

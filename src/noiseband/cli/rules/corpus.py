@@ -1,4 +1,4 @@
-"""Rules of corpus.smk: raw text to tokens."""
+"""Commands of corpus.smk: from raw text to tokens."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ def vocabulary(
     out: Out,
     text: Annotated[
         Path | None,
-        typer.Argument(exists=True, dir_okay=False, help="Training split, where one is trained."),
+        typer.Argument(
+            exists=True, dir_okay=False, help="Training split, if the vocabulary is trained."
+        ),
     ] = None,
 ) -> None:
-    """Train the vocabulary of a corpus, or write out a published one."""
+    """Train the vocabulary of a corpus, or write a published one."""
     from noiseband.corpus.vocabulary import build_vocabulary
 
     given = parse(data_params.VocabularyParams, params_text)
@@ -44,11 +46,11 @@ def tokenize(
     vocabulary: File,
     out: Out,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads; as many as there are cores by default.")
+        int | None, typer.Option(min=1, help="Number of threads; default: the number of cores.")
     ] = None,
     work: Annotated[
         Path | None,
-        typer.Option(help="Folder of finished shards while this runs; OUT/work by default."),
+        typer.Option(help="Folder for finished shards during encoding; default: OUT/work."),
     ] = None,
 ) -> None:
     """Encode every split of a corpus.
@@ -57,8 +59,8 @@ def tokenize(
     --corpus results/corpus/pocket --vocabulary results/tokens/pocket/vocabulary.tiktoken
     --out /tmp/tokens`
 
-    The files do not depend on the number of workers. If it is killed, the same command goes on
-    from the shards that are finished; they take as much room as the token files.
+    The files do not depend on the number of workers. If the command is killed, running it again
+    resumes from the finished shards, which take as much space as the token files.
     """
     from noiseband.corpus import tokens
     from noiseband.corpus.shards import cores
@@ -71,7 +73,7 @@ def tokenize(
 
 @app.command(rich_help_panel=PANEL)
 def fetch_tokens(params_text: ParamsText, vocabulary: File, out: Out) -> None:
-    """Fetch token files that others made, and check them from end to end."""
+    """Fetch token files that others made, and check every token."""
     from noiseband.corpus import fetched_tokens
 
     fetched_tokens.fetch_tokens(parse(data_params.FetchTokensParams, params_text), vocabulary, out)

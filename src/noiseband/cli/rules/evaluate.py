@@ -1,4 +1,4 @@
-"""Rules of evaluate.smk: test losses and contamination."""
+"""Commands of evaluate.smk: test losses and contamination."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def contamination(
     out: Out,
     training: Annotated[list[Path], typer.Argument(exists=True)],
 ) -> None:
-    """Count what of a test window stands in the training tokens."""
+    """Measure how much of a test window occurs in the training tokens."""
     from noiseband.evaluate.contamination import contamination_file
     from noiseband.study.contamination import ContaminationParams
 

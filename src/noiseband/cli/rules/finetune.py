@@ -1,4 +1,4 @@
-"""Rules of finetune.smk: fine-tuning, and the answers of fine-tuned models."""
+"""Commands of finetune.smk: fine-tuning, and the answers of fine-tuned models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from noiseband.study import params
 @app.command(rich_help_panel=PANEL)
 def finetune(
     params_text: ParamsText,
-    seed: Annotated[int, typer.Option(help="Seed of the order of rows, dropout and adapters.")],
+    seed: Annotated[
+        int, typer.Option(help="Seed for the order of the rows, dropout and adapters.")
+    ],
     model: File,
     vocabulary: File,
     rows: File,

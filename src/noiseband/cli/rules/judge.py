@@ -1,4 +1,4 @@
-"""Rules of judge.smk: scores for answers."""
+"""The command of judge.smk: scores for answers."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def judge(
     answers: Annotated[list[Path], typer.Argument(exists=True)],
     store: Annotated[
         Path | None,
-        typer.Option(help="Folder of requests and replies, for a judge that is a language model."),
+        typer.Option(help="Folder of requests and replies, if the judge is a language model."),
     ] = None,
 ) -> None:
-    """Score all models' answers, a question at a time.
+    """Score all models' answers, one question at a time.
 
     Example: `noiseband judge --params '{"judge": {"kind": "chrf"}}' --round 1
     --out /tmp/round-1.jsonl results/runs/*/ift/early-stop/42/answers.jsonl`
 
-    What a language model replied is stored, and never asked for twice: if judging stops (killed,
-    no network, a budget spent: exit 2), the same command goes on.
+    A language model's replies are stored and never requested twice. If judging stops (killed, no
+    network, or the budget is spent: exit 2), the same command continues.
     """
     from noiseband.judge.console import Console
     from noiseband.judge.judge import judge_files

@@ -1,4 +1,4 @@
-"""Rules of model.smk: initial weights. (`init` is a command that people type too.)"""
+"""Commands of model.smk: initial weights. (People also type `init`, so it is elsewhere.)"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from noiseband.study import params
 def verify_init(
     params_text: ParamsText,
     out: Out,
-    pairs: Annotated[Path, typer.Option(help="Table of what each two starting points share.")],
+    pairs: Annotated[Path, typer.Option(help="Table of what each pair of starting points shares.")],
     digests: Annotated[list[Path], typer.Argument(exists=True)],
 ) -> None:
     """Tabulate which runs share initial weights; check reference weights against their digests."""

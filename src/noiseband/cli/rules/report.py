@@ -1,4 +1,4 @@
-"""Rules of report.smk: tables and figures. (`report` is a command that people type too.)"""
+"""Commands of report.smk: tables and figures. (People also type `report`, so it is elsewhere.)"""
 
 from __future__ import annotations
 

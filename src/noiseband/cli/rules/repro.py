@@ -1,4 +1,4 @@
-"""Rules of repro.smk: a run trained afresh, and the manifest."""
+"""Commands of repro.smk: a run trained afresh, and the manifest."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from noiseband.gpus import reserve
 
 @app.command(rich_help_panel=PANEL)
 def verify_rerun(original: Path, rerun: Path, results: Results, out: Out) -> None:
-    """Compare a run that was trained afresh with its original; the finding is the result."""
-    reserve(1, f"verify-rerun {out}")  # where they part, both are trained anew
+    """Compare a run that was trained afresh with its original, and write what was found."""
+    reserve(1, f"verify-rerun {out}")  # if they differ, both are trained again
     from noiseband.repro import rerun as stage
 
     stage.verify_rerun(original, rerun, results, out)

@@ -1,4 +1,4 @@
-"""The processes that train one run together, as torchrun starts them; or one process alone."""
+"""The processes that train one run together, as torchrun starts them, or a single process."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from noiseband.errors import UserError
 from noiseband.study.recipe import valid_processes
 
 TIMEOUT = timedelta(minutes=10)
-"""How long a collective waits for a process that neither answers nor dies; a checkpoint of the
-first process must be written within it."""
+"""How long a collective waits for a process that neither answers nor ends. The first process must
+be able to write a checkpoint within this time."""
 
 
 class PeerLost(Exception):
-    """Another process of the run ended; whoever started them says which and why."""
+    """Another process of the run ended. The launcher reports which one and why."""
 
 
 @dataclass(frozen=True)
 class Processes:
-    """This process's place among those of its run."""
+    """This process's rank among the processes of its run."""
 
     rank: int
     count: int
@@ -35,20 +35,20 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this process writes the files and speaks."""
+        """Whether this process writes the files and the messages."""
         return self.rank == 0
 
     def share(self, slots: int) -> range:
         """The contiguous slots that this process owns.
 
-        Raises UserError where the processes are not a power of two that divides the slots.
+        Raises UserError if the number of processes is not a power of two that divides the slots.
         """
         check_processes(self.count, slots)
         each = slots // self.count
         return range(self.rank * each, (self.rank + 1) * each)
 
     def gather(self, values: Tensor) -> Tensor:
-        """All processes' `values` (n,), stacked by rank: (count, n)."""
+        """The `values` (n,) of all processes, stacked by rank: (count, n)."""
         if self.count == 1:
             return values[None]
         everyone = values.new_empty(self.count * len(values))
@@ -57,44 +57,44 @@ class Processes:
         return everyone.view(self.count, -1)
 
     def from_first(self, tensor: Tensor) -> None:
-        """Overwrite `tensor` with the first process's."""
+        """Overwrite `tensor` with the first process's tensor."""
         if self.count > 1:
             with peers_alive():
                 dist.broadcast(tensor, src=0)
 
     def wait(self) -> None:
-        """Return when all processes have come here."""
+        """Return when all processes have called this."""
         self.gather(torch.zeros(1, device=self.device))
 
     def exchange(self, partner: int, send: Tensor, receive: Tensor) -> None:
-        """Swap contiguous tensors with a partner that calls this with the roles turned round.
+        """Swap contiguous tensors with a partner that makes the matching call.
 
-        On CUDA the swap is queued on the current stream, on a CPU it has happened on return.
+        On CUDA the swap is queued on the current stream; on a CPU it is complete on return.
         """
         swap = [dist.P2POp(dist.irecv, receive, partner), dist.P2POp(dist.isend, send, partner)]
         with peers_alive():
-            # Receiving first: Gloo does not always tell one that sends of its partner's death.
+            # Receive first: Gloo does not always tell a sender that its partner has died.
             for work in dist.batch_isend_irecv(swap):
                 work.wait()
 
 
 def check_processes(count: int, slots: int) -> None:
-    """Raises UserError where `count` is not a power of two that divides `slots`."""
+    """Raises UserError if `count` is not a power of two that divides `slots`."""
     valid = valid_processes(slots)
     if count not in valid:
         raise UserError(
-            f"processes={count}: the recipe has {slots} slots; processes are a power of two that "
-            f"divides them: {', '.join(map(str, valid))}"
+            f"processes={count}: the recipe has {slots} slots; use a power of two that divides "
+            f"them: {', '.join(map(str, valid))}"
         )
 
 
 @contextmanager
 def peers_alive() -> Iterator[None]:
-    """Turn a collective's broken connection into PeerLost: its cause is a dead process."""
+    """Raise PeerLost if a collective's connection breaks, because another process has ended."""
     try:
         yield
     except RuntimeError as error:
-        # NCCL has exception classes of its own; Gloo's errors name the source file.
+        # NCCL has its own exception classes; Gloo's errors name the source file.
         if isinstance(error, dist.DistError) or "gloo/transport" in str(error):
             raise PeerLost(str(error)) from error
         raise
@@ -102,9 +102,9 @@ def peers_alive() -> Iterator[None]:
 
 @contextmanager
 def joined() -> Iterator[Processes]:
-    """The group that torchrun's environment describes, or this process alone.
+    """The process group that torchrun's environment describes, or a single process.
 
-    Raises UserError where a machine has fewer GPUs than processes.
+    Raises UserError if a machine has fewer GPUs than processes.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     device = pick_device()

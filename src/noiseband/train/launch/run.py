@@ -1,6 +1,6 @@
-"""Training one run: in this process, in several that it starts, or as one of those.
+"""Train one run in this process, in several that it starts, or as one of several.
 
-Heavy imports stay inside, so that the command line can describe a run without torch.
+Heavy imports are inside the functions, so that the command line can describe a run without torch.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Launch:
-    """A run to train, by the paths of its files; `Job` is the same with the files open."""
+    """A run to train, with the paths of its files; `Job` is the same with the files read."""
 
     params: TrainParams
     tokens: Path
-    """The training split."""
+    """Token file of the training split."""
     vocabulary: Path
     init: Path
     """Safetensors file with the initial weights."""
@@ -38,20 +38,20 @@ class Launch:
 def run_processes(
     launch: Launch, processes: int, arguments: list[str], finish: Callable[[Processes], None]
 ) -> int:
-    """Train the run, going on from its newest checkpoint; the exit status of this process.
+    """Train the run, resuming from its newest checkpoint; return this process's exit status.
 
-    Where torchrun or Slurm started this process as one of several, it takes its place among them
-    and ends without returning. Otherwise it waits for as many GPUs as processes, and starts these
-    where they are more than one.
+    If torchrun or Slurm started this process as one of several, it joins them and ends without
+    returning. Otherwise it waits until there is a GPU for each process, and starts the processes if
+    there are several.
 
     Args:
-        launch: what is trained.
-        processes: how many train it together, if nobody has started them yet.
-        arguments: of `noiseband`, for each process that is started.
-        finish: called by the first process when the run's files are written.
+        launch: the run to train.
+        processes: number of processes to start; ignored if they are running already.
+        arguments: arguments of `noiseband` for each process that is started.
+        finish: called in the first process when the run's files are written.
 
     Raises:
-        UserError: the processes do not divide the slots, a file is missing or does not fit.
+        UserError: the processes do not divide the slots, or a file is missing or does not fit.
     """
     from noiseband.train.launch.processes import PeerLost, check_processes, joined
     from noiseband.train.launch.slurm import find_place

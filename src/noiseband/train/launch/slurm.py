@@ -1,4 +1,4 @@
-"""The processes of one run as srun starts them: one task each, on as many nodes as there are."""
+"""The processes of one run as srun starts them: one per task, on one or more nodes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ FIRST_PORT, PORTS = 20_000, 10_000
 
 
 def find_place() -> None:
-    """Where srun started this process as one of several tasks, say so in torchrun's words.
+    """Set torchrun's variables if srun started this process as one of several tasks.
 
     Sets RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, and MASTER_ADDR and MASTER_PORT unless they
-    are set. A job of one task, and a process that torchrun started, is left alone.
+    are set already. Does nothing in a job of one task or in a process that torchrun started.
 
     Raises:
-        UserError: Slurm does not say where its first node is.
+        UserError: Slurm does not give the address of its first node.
     """
     given = os.environ
-    # Of the step, which srun made: a batch script sees the job's numbers without being a task.
+    # The step's variables, since srun made it: a batch script has the job's, but is not a task.
     tasks = int(given.get("SLURM_STEP_NUM_TASKS", "1"))
     if tasks == 1 or "RANK" in given:
         return
@@ -30,12 +30,12 @@ def find_place() -> None:
     given["LOCAL_RANK"], given["LOCAL_WORLD_SIZE"] = given["SLURM_LOCALID"], str(tasks // nodes)
     if "MASTER_ADDR" not in given:
         given["MASTER_ADDR"] = _address(given["SLURM_STEP_NODELIST"])
-    # Another one for every job, so that two on one node do not meet.
+    # Each job has its own port, so that two jobs on one node do not collide.
     given.setdefault("MASTER_PORT", str(FIRST_PORT + int(given["SLURM_JOB_ID"]) % PORTS))
 
 
 def _address(nodes: str) -> str:
-    """Where Slurm itself reaches the first of `nodes` (such as `n[01-04]`)."""
+    """The address at which Slurm reaches the first of `nodes` (such as `n[01-04]`)."""
     [first, *_] = _scontrol("show", "hostnames", nodes).split()
     found = re.search(r"\bNodeAddr=(\S+)", _scontrol("--oneliner", "show", "node", first))
     return found[1] if found else first

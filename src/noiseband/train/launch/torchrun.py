@@ -1,7 +1,7 @@
-"""Several processes on this machine for one run, started and watched by torchrun.
+"""Start several processes for one run on this machine, under torchrun.
 
-On several machines, start torchrun there yourself: `noiseband train` knows that it is one of many
-from the environment, whoever made it.
+On several machines, start torchrun on each yourself: `noiseband train` finds its rank in the
+environment, whichever launcher set it.
 """
 
 from __future__ import annotations
@@ -15,27 +15,29 @@ from typing import NoReturn
 from noiseband.dag.orphans import SECONDS_TO_SAVE, end_when
 
 PEER_LOST = 75
-"""Exit status of a process that ends because another one did."""
+"""Exit status of a process that ends because another process ended."""
 
 _LAUNCHER = "NOISEBAND_LAUNCHER"
 
 
 def launched() -> bool:
-    """Whether torchrun, or another that says so in the environment, started this process as one
-    of several."""
+    """Whether torchrun or another launcher that sets WORLD_SIZE started this process as one of
+    several."""
     return "TORCHELASTIC_RUN_ID" in os.environ or int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 def launch(processes: int, arguments: list[str], module: str = "noiseband") -> int:
-    """Run `python -m <module> <arguments>` in that many processes; their common exit status.
+    """Run `python -m <module> <arguments>` in several processes; return their exit status.
 
-    A process that dies takes the others with it: theirs is a clear message, and the next start
-    goes on from the newest checkpoint. SIGTERM and SIGINT are passed on.
+    If one process dies, the others end too, with a clear message, and the next start resumes from
+    the newest checkpoint. SIGTERM and SIGINT are passed on.
     """
     os.environ[_LAUNCHER] = str(os.getpid())
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # until a process reads its recipe
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    logging.disable(logging.CRITICAL)  # torchrun's own account of what is said below in a line
+    logging.disable(
+        logging.CRITICAL
+    )  # torchrun would log at length what _explain prints in one line
     from torch.distributed import run
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -50,44 +52,44 @@ def launch(processes: int, arguments: list[str], module: str = "noiseband") -> i
 
 
 def torchrun_arguments(processes: int, arguments: list[str], module: str) -> list[str]:
-    """What torchrun is called with."""
+    """The arguments for torchrun."""
     return [
         "--standalone",
         f"--nproc-per-node={processes}",
         f"--shutdown-timeout={SECONDS_TO_SAVE}",
         "--module",
-        "--",  # what follows is not torchrun's: it would take --run for a short form of its own
+        "--",  # otherwise torchrun takes --run for an abbreviated option of its own
         module,
         *arguments,
     ]
 
 
 def _explain(statuses: dict[int, int]) -> int:
-    """Say why the run ended; the exit status that stands for it.
+    """Print why the run ended, and return its exit status.
 
     Args:
-        statuses: of each failed process by rank; negative where a signal ended it.
+        statuses: exit status of each failed process by rank; negative if a signal ended it.
     """
-    # Those who lost a peer, or were ended on its account, are not the reason.
+    # A process that lost a peer, or was ended because of it, is not the cause.
     last = (PEER_LOST, -signal.SIGTERM)
     rank, status = min(statuses.items(), key=lambda item: (item[1] in last, item[0]))
     if status > 0 and status != PEER_LOST:
-        return status  # it has said why
+        return status  # that process has printed the reason
     how = "lost its peers" if status > 0 else f"was ended by {signal.Signals(-status).name}"
     print(
-        f"noiseband: process {rank} {how}, and the others with it; start again, and the run goes "
-        "on from its newest checkpoint",
+        f"noiseband: process {rank} {how}, and the others ended too; start again, and the run "
+        "resumes from its newest checkpoint",
         file=sys.stderr,
     )
     return 1
 
 
 def end(status: int) -> NoReturn:
-    """End this process at once; its files are complete.
+    """End this process at once. Its files must be complete.
 
-    An interpreter that takes itself down while a thread of Gloo's or NCCL's is on its way out can
-    abort ("terminate called without an active exception"), and a finished run would count as
-    failed. After the death of a peer, what is left of the group could wait for it for minutes.
+    If the interpreter shuts down while a thread of Gloo or NCCL is still ending, it can abort
+    ("terminate called without an active exception"), and a finished run would count as failed.
+    After the death of a peer, a normal exit could wait for it for minutes.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -95,10 +97,10 @@ def end(status: int) -> NoReturn:
 
 
 def end_with_launcher() -> None:
-    """Have this process end within 5 s of its launcher's death, however it died.
+    """Make this process end within 5 s of its launcher's death, whatever the cause.
 
-    torchrun starts processes in sessions of their own, so that killing its process group leaves
-    them alive. The launcher's death counts as SIGTERM: if a step is over soon, it is saved.
+    torchrun starts each process in its own session, so that killing torchrun's process group leaves
+    them alive. The launcher's death counts as SIGTERM: a step that finishes soon is saved.
     """
     launcher = int(os.environ.get(_LAUNCHER, os.getppid()))
     end_when(lambda: os.getppid() != launcher, 3)
