@@ -23,7 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 settings.register_profile("noiseband", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("noiseband")
 
-pytest_plugins = ["tests.pages"]
+pytest_plugins = ["tests.hub.fixtures", "tests.pages"]
 
 STUDY: dict[str, Any] = {
     "study": "small",

@@ -17,8 +17,6 @@ from noiseband.hub.export import FILES
 from noiseband.hub.publish import published_files
 from noiseband.io.files import read_json
 from noiseband.study import Study
-from tests.hub.conftest import finished as finished
-from tests.hub.conftest import writable as writable
 from tests.hub.study import config
 from tests.hub.upload import TOKEN, WritableHub
 

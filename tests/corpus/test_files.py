@@ -19,7 +19,6 @@ from noiseband.corpus.documents import SPLITS, Document, digest, read_documents
 from noiseband.errors import UserError
 from noiseband.io.files import read_json
 from noiseband.study.corpora import Documents
-from tests.hub.conftest import hub as hub
 from tests.hub.server import COMMIT, Hub
 
 ROWS = 40
