@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from noiseband.analysis.rows import NoiseRow, RunRow, VerdictRow
+from noiseband.analysis.rows import Call, NoiseRow, RunRow, VerdictRow
 from noiseband.errors import UserError
 from noiseband.hub.card import card_text
 from noiseband.hub.markdown import block, code, inline
@@ -65,7 +65,14 @@ def test_without_repeats_the_noise_is_not_known(finished: Study, tmp_path: Path)
     noise = [replace(row, n=1, sd=None) for row in read_rows(tables / "noise.csv", NoiseRow)]
     write_rows(tables / "noise.csv", NoiseRow, noise)
     verdicts = [
-        replace(row, low=None, high=None, p_value=None, residual_sd=None, verdict="not enough runs")
+        replace(
+            row,
+            low=None,
+            high=None,
+            p_value=None,
+            residual_sd=None,
+            verdict=Call.NOT_ENOUGH_RUNS,
+        )
         for row in read_rows(tables / "verdicts.csv", VerdictRow)
     ]
     write_rows(tables / "verdicts.csv", VerdictRow, verdicts)
