@@ -122,10 +122,10 @@ def test_the_page_shows_the_noise_of_seeds_and_how_twins_compare(tmp_path: Path)
     assert "alpaca judge score 4 12" in text
     assert re.search(r"baseline-42-wide twin baseline-42 alpaca judge score 3 [+−\d]", text)
     assert re.search(r"(within|more than) fine-tuning noise", text)
-    assert "With one fine-tuning seed nobody can tell" not in text
+    assert "One fine-tuning seed cannot show this" not in text
 
 
 def test_the_page_says_what_one_seed_cannot_tell(made: Made) -> None:
     text = panel(made)
-    assert "With one fine-tuning seed nobody can tell: give a protocol several" in text
+    assert "One fine-tuning seed cannot show this: give the protocol several" in text
     assert re.search(r"alpaca judge score \d+ \d+ – [\d.]+ [\d.]+ to [\d.]+ – not known", text)

@@ -138,8 +138,8 @@ def test_runs_of_another_size_are_not_compared(tmp_path: Path) -> None:
     assert {row.finding for row in rows.values()} == {OTHER_SIZE, MISSING}
     assert {row.difference for row in rows.values()} == {None}
     text = words_of(small.page)
-    assert "30 runs of another size than the series’" in text
-    assert "degrees of freedom), so that a run" not in text
+    assert "In 30 runs, the model, training or test window is smaller" in text
+    assert "degrees of freedom), so a run" not in text
     # One of these is enough to be of another size.
     for name, change in {
         "8xa100m40-baseline": ("test_loss.json", "tokens", 80_000),
@@ -169,7 +169,7 @@ def test_the_page_shows_them_and_names_the_missing(made: Made) -> None:
     assert "30 of the 31 published runs are in this study." in text
     assert "scatter over machines with an SD of 0.0170 nats (3 degrees of freedom)" in text
     assert "8xa100m40-qkv-bias differs by more; on average" in text
-    assert f"Missing, of the series’ runs: {NOT_DONE}." in text
+    assert f"Runs of the series that are missing here: {NOT_DONE}." in text
     row = row_of(made.page, "comparison-caption", "8xa100m40-baseline")
     assert row["Run"].endswith("8xA100-40GB, part 32a")
     assert (row["Published"], row["Reproduced"]) == ("3.691526", "3.701526")

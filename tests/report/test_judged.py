@@ -66,7 +66,7 @@ def test_missing_scores_are_left_out_of_means_and_counted(judged: Made) -> None:
 def test_the_page_shows_agreement_and_what_is_outside_the_digest(judged: Made) -> None:
     words = " ".join(re.sub(r"<[^>]+>", "", judged.page).split())
     assert "3 judging rounds agree with Kendall's W = 1.00" in words.replace("&#39;", "'")
-    assert "3 files with a judge's scores stand outside that digest" in words
+    assert "That digest does not cover 3 files with a judge’s scores" in words
     assert "judge/alpaca/round-2.jsonl" in words
 
 

@@ -82,7 +82,7 @@ def test_before_the_baseline_there_is_progress_alone(study: Study, tmp_path: Pat
     out = tmp_path / "page.html"
     write_partial(study, MACHINES, out, refresh=10)
     page = out.read_text()
-    assert "The answers come with the first finished run of the baseline" in page
+    assert "The answers appear once the first run of the baseline is finished" in page
     assert page.count("<section") == 1
     assert f"2 of {next(iter(study.runs.values())).recipe.steps:,}" in page
     assert 'http-equiv="refresh" content="10"' in page

@@ -45,7 +45,7 @@ def test_one_wild_intervention_is_named(tmp_path: Path) -> None:
     note = scatter_note(runs, verdicts)
     assert note is not None
     assert note.startswith("100% of the scatter behind these intervals comes from wild")
-    assert "runs differ by 0.50 nats, the baseline’s by 0.02 at most" in note
+    assert "runs differ by 0.50 nats; the baseline’s differ by at most 0.02" in note
 
 
 def test_even_scatter_needs_no_word(tmp_path: Path) -> None:
