@@ -97,5 +97,5 @@ def test_differences_between_machines_against_quadrature(size: int, freedom: int
 def test_no_scatter_is_no_yardstick() -> None:
     assert between_machines([], 0.1, 3) == []
     for sd, freedom in ((0.0, 3), (0.1, 0)):
-        with pytest.raises(ValueError, match="tells no scatter"):
+        with pytest.raises(ValueError, match="both must be positive"):
             between_machines([0.1], sd, freedom)

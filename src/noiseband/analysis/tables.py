@@ -95,7 +95,7 @@ def _run_row(folder: Path, digest: str) -> RunRow:
     if not card["digest"].startswith(digest):
         # Snakemake retrains such a run by itself, unless it has no record of it.
         raise UserError(
-            f"{folder}: trained with another recipe than the study's; train it again: "
+            f"{folder}: made with another recipe than the study's; make it again: "
             f"{snakemake('--forcerun', folder / 'model.safetensors')}"
         )
     recipe, trace = card["recipe"], read_trace(folder / "trace.parquet")
