@@ -1,4 +1,4 @@
-"""A factorial study on the page: known effects in, table, chart and sentences out."""
+"""A factorial study with known effects, in the table, chart and sentences."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KEYS = {
     "dropout": "model.dropout",
 }
 TOGETHER = 0.06
-"""What clip and dropout, both on, lose of their promise."""
+"""How far clip and dropout together fall short of the sum of their effects."""
 SCATTER = [0.001, -0.002, 0.002, -0.001]
 
 
@@ -62,7 +62,7 @@ def test_effects_are_those_put_in(study: ReportParams, tmp_path: Path) -> None:
     assert list(rows) == [
         "clip", "decay", "dropout", "clip × decay", "clip × dropout", "decay × dropout",
     ]  # fmt: skip
-    # A main effect is an average over the others: half of the time the other one is on.
+    # A main effect is an average over the others, which are on in half of the runs.
     assert rows["clip"].estimate == pytest.approx(-0.04 + TOGETHER / 2, abs=0.002)
     assert rows["dropout"].estimate == pytest.approx(-0.1 + TOGETHER / 2, abs=0.002)
     assert rows["clip × dropout"].estimate == pytest.approx(TOGETHER / 2, abs=0.002)

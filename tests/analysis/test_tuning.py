@@ -1,4 +1,4 @@
-"""Twins, repeats and fine-tuning noise as the report tells them."""
+"""Twins, repeats and fine-tuning noise in the report."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OTHERS = [
 ]
 RUNS = [ORIGINAL, TWIN, *OTHERS, REPEAT, ELSEWHERE]
 NOISE = {1: 0.1, 2: -0.2, 3: 0.1}
-"""What fine-tuning seeds change in each run, one place further from run to run."""
+"""Changes by fine-tuning seed, rotated by one from run to run."""
 
 
 def models(scores: Mapping[str, float], seeds: int = 3) -> list[FinetuningRow]:
@@ -80,7 +80,7 @@ def test_a_repeat_of_the_same_weights_is_identical_and_counts_once() -> None:
         tuning_noise_rows(models(given), RUNS, 0.05) for given in (scores, {"a": 20.0, "b": 30.0})
     )
     assert with_it == without
-    # Fine-tuned without its original, it stands for it.
+    # If only the repeat is fine-tuned, it counts instead of its original.
     (row, _) = tuning_noise_rows(models({"again": 20.0, "b": 30.0}), RUNS, 0.05)
     assert row.runs == 2
 

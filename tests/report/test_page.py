@@ -33,7 +33,7 @@ SECTIONS = [
 
 
 def words_of(page: str) -> str:
-    """The text of a page, without its head, charts and scripts, in single blanks."""
+    """The text of a page without its head, charts and scripts, with single spaces."""
     body = page[page.index("<main>") :]
     body = re.sub(r"<svg.*?</svg>|<script.*?</script>", " ", body, flags=re.DOTALL)
     return " ".join(html.unescape(re.sub(r"<[^>]+>", "", body)).split())
@@ -41,7 +41,7 @@ def words_of(page: str) -> str:
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """A study of two baseline runs and nothing else: no card, no record, no fine-tuning."""
+    """A study with only two baseline runs: no card, no record, no fine-tuning."""
     results = tmp_path_factory.mktemp("bare") / "results"
     params = write_study(results, BASELINES[:2], steps=20, models=[], noise={})
     params = params.model_copy(update={"contamination": {}})
@@ -65,7 +65,7 @@ def test_nothing_is_asked_of_the_network(made: Made) -> None:
     attributes = Tags(made.page).attributes
     links = [value or "" for name, value in attributes if name in ("href", "src", "action")]
     assert links
-    # Within the page, or to the evidence of a rerun in the file beside it.
+    # Links stay within the page or lead to the finding about a rerun.
     assert all(re.match(r"#|verify/[^/:]+\.json$", link) for link in links)
     assert "@import" not in made.page
     assert set(re.findall(r"url\((.)", made.page)) == {"#"}

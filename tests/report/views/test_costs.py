@@ -1,4 +1,4 @@
-"""What more runs would cost, and what to buy where nothing was run twice."""
+"""The costs of more runs, and the advice if no recipe was run twice."""
 
 from __future__ import annotations
 

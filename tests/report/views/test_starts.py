@@ -1,4 +1,4 @@
-"""The page says at a glance which comparisons start from the same point."""
+"""The page says which comparisons start from the same weights."""
 
 from __future__ import annotations
 
