@@ -173,7 +173,7 @@ def test_contamination_is_told(made: Made) -> None:
 
 def test_reruns_recipes_and_provenance_are_told(made: Made) -> None:
     text = words_of(made.page)
-    assert "Identical to the bit. baseline-42-again was trained afresh" in text
+    assert "Identical to the bit. baseline-42-again was trained again" in text
     changes = [
         (row["Baseline"], row["Its own"])
         for row in page_table(made.page, "recipes-caption")
@@ -266,7 +266,7 @@ def test_runs_without_a_loss_are_named_on_the_first_screen(tmp_path: Path) -> No
         "No fine-tuned models: add a finetuning: section to the config",
         "No run was trained twice. A run with repeat_of: in the config",
         "The rule verify_init has not written tables/init.csv and tables/starts.csv yet.",
-        "All runs share the baseline’s recipe",
+        "All runs have the baseline’s recipe",
         "The rule contamination has not written contamination/*.json yet.",
         "corpus/*/card.json and tokens/*/card.json, are missing",
         "missing: the rule manifest writes it",

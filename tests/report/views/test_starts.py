@@ -62,7 +62,7 @@ def test_a_moved_start_is_marked_on_the_page(tmp_path: Path) -> None:
     write(tmp_path / "tables", [SAME, MORE, MOVED], PAIRS)
     page = make(tmp_path, params).page
     assert page.count('class="moves"') == 1
-    text = "moves the start: 1 tensor of A has other values, first out_head.weight"
+    text = "moves the start: 1 tensor of A has different values, first out_head.weight"
     assert text in words_of(page)
 
 
