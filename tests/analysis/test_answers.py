@@ -1,4 +1,4 @@
-"""The table of all judged answers: complete, exact, the same bytes each time."""
+"""The table of all judged answers: complete, exact and byte-equal each time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def written(results: Path, models: list[str] = MODELS) -> list[dict[str, Any]]:
 
 
 def judge_again(results: Path) -> None:
-    """A second round of protocol `one`, in another order, with an opinion missing."""
+    """A second round of protocol `one`, in another order, with a missing score."""
     folder = results / "judge" / "one"
     lines = read_jsonl(folder / "round-1.jsonl")
     for line in lines:
@@ -79,7 +79,7 @@ def test_what_models_write_comes_back_as_it_was(tmp_path: Path) -> None:
     write_study(tmp_path, BASELINES[:1], steps=2, models=models, answers=answers, noise={})
     rows = written(tmp_path, models)
     found = {row["answer"] for row in rows}
-    # UTF-8 has no half of a surrogate pair; all else is kept.
+    # UTF-8 cannot encode half of a surrogate pair; everything else is kept.
     assert found == {answer.replace("\ud800", "\ufffd") for answer in answers}
 
 

@@ -1,4 +1,4 @@
-"""A number that is not finite, in whatever file the tables are made from: a line, or no number."""
+"""A non-finite number in any input file of the tables gives an error or a missing number."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FILES = (
     "judge/alpaca/round-1.jsonl",
     "contamination/*.json",
 )
-"""What the tables are made of, but for the test loss of a run."""
+"""The input files of the tables, except the test loss of a run."""
 LOSS = "runs/clip-2/test_loss.json"
 WRITTEN = ("NaN", "Infinity", "-Infinity", "1e999")
 
@@ -84,7 +84,7 @@ def test_what_noiseband_never_writes_is_told(study: tuple[ReportParams, Path], n
 def test_a_test_loss_that_is_not_finite_is_a_run_without_one(
     study: tuple[ReportParams, Path], written: str
 ) -> None:
-    """Every table is that of a run whose loss is not known, but for the run's own cell."""
+    """Every table equals that for an unknown loss, except the run's own cell."""
     params, results = study
     path = results / LOSS
     kept = path.read_text()
@@ -116,7 +116,7 @@ def test_the_page_of_a_baseline_without_a_loss_has_no_number_from_it(tmp_path: P
 
 
 def test_a_trace_of_any_numbers_can_be_drawn(tmp_path: Path) -> None:
-    """All that float32 holds, none of it wrong for a step: the figures and the page are there."""
+    """Every finite float32 value is allowed in a step: figures and page are made."""
     largest, least, nan, inf = 3.4e38, 1e-45, math.nan, math.inf
     values = [[nan] * 60, [inf, -inf] * 30, [largest, -largest] * 30, [least, largest] * 30]
     params = write_study(tmp_path, RUNS, steps=60, models=[], noise={})

@@ -1,4 +1,4 @@
-"""Pretrained models on the page: beside the runs, in no verdict, with the gap that is left."""
+"""Pretrained models on the page: next to the runs, in no verdict, with the gap to them."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_the_interval_of_a_share_is_the_effects(tmp_path: Path) -> None:
     assert gap.baseline_loss == pytest.approx(4.02)
     assert verdict.low is not None
     assert verdict.high is not None
-    # One nat to go, so that shares are effects with another sign.
+    # The gap is one nat, so that shares are effects with the sign changed.
     assert gap.share == pytest.approx(0.12)
     assert (gap.low, gap.high) == pytest.approx((-verdict.high, -verdict.low))
 

@@ -1,4 +1,4 @@
-"""Judge scores: missing is not zero, and equal scores share a place."""
+"""Judge scores: missing is not zero, and equal scores share a rank."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_the_table_by_hand(tmp_path: Path) -> None:
 def test_a_run_is_ranked_over_all_its_fine_tuning_seeds(tmp_path: Path) -> None:
     models = [f"{run}/one/{seed}" for run in ("baseline-42", "baseline-22") for seed in (1, 2, 3)]
     params = write_study(tmp_path, BASELINES[:2], steps=20, models=models)
-    # One seed of the first is better than any of the second, which is better on the whole.
+    # One seed of the first run beats every seed of the second, which is better on average.
     of_seed = {"baseline-42/1": 60.0, "baseline-42/2": 10.0, "baseline-42/3": 10.0}
     given = of_seed | {f"baseline-22/{seed}": 40.0 for seed in (1, 2, 3)}
     scores = {model: {"score": score, "reason": ""} for model, score in given.items()}
@@ -133,7 +133,7 @@ def test_agreement_of_rounds_and_with_the_loss_is_told(tmp_path: Path) -> None:
     assert "2 judging rounds agree with Kendall's W = 1.00" in rounds
     assert "an SD of 0.71 between rounds" in rounds
     assert "over 4 runs test loss and score correlate with r = −1.00 (95% interval" in correlation
-    # More fine-tunes of the same runs are no more evidence of the runs.
+    # More fine-tuned models of the same runs are no new evidence about the runs.
     again = [replace(row, seed=7, score=row.score) for row in rows]
     *_, same = told(tmp_path, [*rows, *again])
     seeds = "4 runs, each with the mean of its fine-tuning seeds,"

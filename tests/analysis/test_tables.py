@@ -1,4 +1,4 @@
-"""Tables against answers worked out by hand."""
+"""Tables compared with results computed by hand."""
 
 from __future__ import annotations
 
@@ -166,11 +166,11 @@ def test_twins_and_repeats_that_differ_are_the_noise_of_machines(tmp_path: Path)
     ]
     (row,) = table(tmp_path, NoiseRow, "noise", runs)
     assert row.component == "machine"
-    # The repeat has its original's bits: it is no third result.
+    # The repeat has its original's bits, so it is not a third result.
     assert row.runs == ("baseline-1", "twin-1", "a-3", "a-3-elsewhere")
     assert (row.n, row.degrees_of_freedom) == (4, 2)
     assert row.sd == pytest.approx(math.sqrt((0.2**2 / 2 + 0.4**2 / 2) / 2))
-    # With other bits it is one, and only the machine can have made it.
+    # With other bits it is one, and only the machine can have caused the difference.
     params = write_study(tmp_path, runs, steps=40, models=[], noise={})
     weights = tmp_path / "runs" / "again" / "model.json"
     write_text(weights, weights.read_text().replace(sha("weights of baseline-1"), sha("other")))
@@ -180,7 +180,7 @@ def test_twins_and_repeats_that_differ_are_the_noise_of_machines(tmp_path: Path)
 
 
 def test_a_continued_baseline_is_a_change_of_its_own(tmp_path: Path) -> None:
-    """It has no interventions and a baseline run's seeds, and is none of the baseline's runs."""
+    """It has no interventions and the seeds of a baseline run, but is not a baseline run."""
     noise = {"init_and_train": [[1, 1], [2, 2]]}
     rows = table(tmp_path, VerdictRow, "verdicts", [*BASELINES, CONTINUED], noise)
     assert [row.intervention for row in rows] == ["continued"]
@@ -258,7 +258,7 @@ def test_a_run_made_by_another_recipe_is_named(
     made = [sha(f"recipe of {run.repeat_of or run.name}")[:8] for run in BOTH]
     write_tables(params.model_copy(update={"recipes": made}), tmp_path)
     other = params.model_copy(update={"recipes": [*made[:2], "0123abcd", *made[3:]]})
-    with pytest.raises(UserError, match=r"a-3: made by another recipe.*--forcerun .*a-3/model"):
+    with pytest.raises(UserError, match=r"a-3: made with another recipe.*--forcerun .*a-3/model"):
         write_tables(other, tmp_path)
     monkeypatch.setenv(CONFIGFILES, "--configfile mine.yaml")
     with pytest.raises(UserError, match=r"a-3/model\.safetensors --configfile mine\.yaml$"):

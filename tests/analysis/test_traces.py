@@ -1,4 +1,4 @@
-"""Down-sampling keeps what matters."""
+"""Down-sampling keeps means and spikes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Twins, repeats and fine-tuning noise as the report tells them."""
+"""Twins, repeats and fine-tuning noise in the report."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OTHERS = [
 ]
 RUNS = [ORIGINAL, TWIN, *OTHERS, REPEAT, ELSEWHERE]
 NOISE = {1: 0.1, 2: -0.2, 3: 0.1}
-"""What fine-tuning seeds change in each run, one place further from run to run."""
+"""Changes by fine-tuning seed, rotated by one from run to run."""
 
 
 def models(scores: Mapping[str, float], seeds: int = 3) -> list[FinetuningRow]:
@@ -80,7 +80,7 @@ def test_a_repeat_of_the_same_weights_is_identical_and_counts_once() -> None:
         tuning_noise_rows(models(given), RUNS, 0.05) for given in (scores, {"a": 20.0, "b": 30.0})
     )
     assert with_it == without
-    # Fine-tuned without its original, it stands for it.
+    # If only the repeat is fine-tuned, it counts instead of its original.
     (row, _) = tuning_noise_rows(models({"again": 20.0, "b": 30.0}), RUNS, 0.05)
     assert row.runs == 2
 
@@ -122,10 +122,10 @@ def test_the_page_shows_the_noise_of_seeds_and_how_twins_compare(tmp_path: Path)
     assert "alpaca judge score 4 12" in text
     assert re.search(r"baseline-42-wide twin baseline-42 alpaca judge score 3 [+−\d]", text)
     assert re.search(r"(within|more than) fine-tuning noise", text)
-    assert "With one fine-tuning seed nobody can tell" not in text
+    assert "One fine-tuning seed cannot show this" not in text
 
 
 def test_the_page_says_what_one_seed_cannot_tell(made: Made) -> None:
     text = panel(made)
-    assert "With one fine-tuning seed nobody can tell: give a protocol several" in text
+    assert "One fine-tuning seed cannot show this: give the protocol several" in text
     assert re.search(r"alpaca judge score \d+ \d+ – [\d.]+ [\d.]+ to [\d.]+ – not known", text)

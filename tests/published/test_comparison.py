@@ -1,4 +1,4 @@
-"""Published against reproduced: losses side by side, by what machines change."""
+"""Published losses compared with reproduced ones, by the noise of machines."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.small_study import write_study
 
 NOT_DONE = "8xa100m40-weight-tying"
 SHIFTS = {"8xa100m40-baseline": 0.01, "8xa100m40-qkv-bias": 0.5}
-"""What these runs are off by; all others come out as published."""
+"""Differences of these runs; all others are as published."""
 
 
 def series(results: Path, sized: bool = True) -> ReportParams:
@@ -71,7 +71,7 @@ def _label(one: data.PublishedRun) -> str:
 
 
 def _grow(folder: Path) -> None:
-    """Say of a run's files that it is of the published size."""
+    """Mark a run's files as having the published size."""
     test = json.loads((folder / "test_loss.json").read_text())
     write_json(folder / "test_loss.json", {**test, "tokens": 19_660_800})
     if (card := folder / "pretrained.json").exists():
@@ -138,9 +138,9 @@ def test_runs_of_another_size_are_not_compared(tmp_path: Path) -> None:
     assert {row.finding for row in rows.values()} == {OTHER_SIZE, MISSING}
     assert {row.difference for row in rows.values()} == {None}
     text = words_of(small.page)
-    assert "30 runs of another size than the series’" in text
-    assert "degrees of freedom), so that a run" not in text
-    # One of these is enough to be of another size.
+    assert "In 30 runs, the model, training or test window is smaller" in text
+    assert "degrees of freedom), so a run" not in text
+    # Each of these alone makes a run one of another size.
     for name, change in {
         "8xa100m40-baseline": ("test_loss.json", "tokens", 80_000),
         "8xa100m40-baseline-3": ("recipe.json", "recipe.model.layers", 11),
@@ -169,7 +169,7 @@ def test_the_page_shows_them_and_names_the_missing(made: Made) -> None:
     assert "30 of the 31 published runs are in this study." in text
     assert "scatter over machines with an SD of 0.0170 nats (3 degrees of freedom)" in text
     assert "8xa100m40-qkv-bias differs by more; on average" in text
-    assert f"Missing, of the series’ runs: {NOT_DONE}." in text
+    assert f"Runs of the series that are missing here: {NOT_DONE}." in text
     row = row_of(made.page, "comparison-caption", "8xa100m40-baseline")
     assert row["Run"].endswith("8xA100-40GB, part 32a")
     assert (row["Published"], row["Reproduced"]) == ("3.691526", "3.701526")

@@ -1,4 +1,4 @@
-"""Every mistake of the series, with the figure that is right."""
+"""Every mistake of the series, with the corrected figure."""
 
 from __future__ import annotations
 

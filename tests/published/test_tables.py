@@ -1,4 +1,4 @@
-"""The series' own numbers come out again, but for its marked mistakes."""
+"""The series' own numbers are reproduced, except for its marked mistakes."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ TEMPLATE = "{{ 7 * 7 }}{% raw %}${7*7}"
 
 ALL = [SCRIPT, HANDLER, CLOSING, BIDI, CONTROLS, TEMPLATE]
 
-# A run's name is a folder's, so it can hold neither a slash nor a NUL.
+# A run's name is the name of a folder, so it can contain neither a slash nor a NUL.
 RUN_NAME = "$x^2$\"'><img src=x onerror=alert(1)>&amp;\u202ex"
 
-# What a spreadsheet would run.
+# Formulas that a spreadsheet would run.
 FORMULA = "=HYPERLINK(A1)"

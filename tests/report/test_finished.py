@@ -1,4 +1,4 @@
-"""What `noiseband report` makes of a study whose runs are all finished."""
+"""`noiseband report` on a study with all runs finished."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def study(study_data: dict[str, Any], tmp_path: Path) -> Study:
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...]]]:
-    """What is called, in order, instead of writing."""
+    """The functions called, in order; they write nothing."""
     calls: list[tuple[str, tuple[Any, ...]]] = []
 
     def record(name: str) -> None:

@@ -1,4 +1,4 @@
-"""Rounds of a judge over the network, with scores missing, from its replies to table and page."""
+"""Judging rounds over the network with missing scores, from replies to tables and page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROUNDS = 3
 
 
 def but(lost: str) -> Fault:
-    """Gives no usable reply to one question."""
+    """A judge without a usable reply to one question."""
 
     def fault(handler: Handler, body: dict[str, object]) -> None:
         usable = lost not in str(body["messages"])
@@ -41,7 +41,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Made:
         config = OpenAIJudge.model_validate({**given, "api_key_env": None})
         rounds = [results / "judge/alpaca" / f"round-{k}.jsonl" for k in range(1, ROUNDS + 1)]
         for number, file in enumerate(rounds, 1):
-            # The second round loses a question, of all models at once.
+            # The second round has no scores for one question.
             endpoint.always = but("Japan") if number == 2 else good
             judge_files(config, number, files, results / "work/judge", file)
     write_manifest(
@@ -66,7 +66,7 @@ def test_missing_scores_are_left_out_of_means_and_counted(judged: Made) -> None:
 def test_the_page_shows_agreement_and_what_is_outside_the_digest(judged: Made) -> None:
     words = " ".join(re.sub(r"<[^>]+>", "", judged.page).split())
     assert "3 judging rounds agree with Kendall's W = 1.00" in words.replace("&#39;", "'")
-    assert "3 files with a judge's scores stand outside that digest" in words
+    assert "That digest does not cover 3 files with a judge’s scores" in words
     assert "judge/alpaca/round-2.jsonl" in words
 
 

@@ -33,7 +33,7 @@ SECTIONS = [
 
 
 def words_of(page: str) -> str:
-    """The text of a page, without its head, charts and scripts, in single blanks."""
+    """The text of a page without its head, charts and scripts, with single spaces."""
     body = page[page.index("<main>") :]
     body = re.sub(r"<svg.*?</svg>|<script.*?</script>", " ", body, flags=re.DOTALL)
     return " ".join(html.unescape(re.sub(r"<[^>]+>", "", body)).split())
@@ -41,7 +41,7 @@ def words_of(page: str) -> str:
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """A study of two baseline runs and nothing else: no card, no record, no fine-tuning."""
+    """A study with only two baseline runs: no card, no record, no fine-tuning."""
     results = tmp_path_factory.mktemp("bare") / "results"
     params = write_study(results, BASELINES[:2], steps=20, models=[], noise={})
     params = params.model_copy(update={"contamination": {}})
@@ -65,7 +65,7 @@ def test_nothing_is_asked_of_the_network(made: Made) -> None:
     attributes = Tags(made.page).attributes
     links = [value or "" for name, value in attributes if name in ("href", "src", "action")]
     assert links
-    # Within the page, or to the evidence of a rerun in the file beside it.
+    # Links stay within the page or lead to the finding about a rerun.
     assert all(re.match(r"#|verify/[^/:]+\.json$", link) for link in links)
     assert "@import" not in made.page
     assert set(re.findall(r"url\((.)", made.page)) == {"#"}
@@ -173,7 +173,7 @@ def test_contamination_is_told(made: Made) -> None:
 
 def test_reruns_recipes_and_provenance_are_told(made: Made) -> None:
     text = words_of(made.page)
-    assert "Identical to the bit. baseline-42-again was trained afresh" in text
+    assert "Identical to the bit. baseline-42-again was trained again" in text
     changes = [
         (row["Baseline"], row["Its own"])
         for row in page_table(made.page, "recipes-caption")
@@ -195,7 +195,7 @@ def test_a_run_that_changed_its_class_of_processor_is_marked(tmp_path: Path) -> 
     params = write_study(tmp_path, BASELINES[:3], steps=20, models=[], noise={})
     one, other = {"cpu": "One", "cpu_capability": "AVX512"}, {"cpu": "Other"}
     runs = tmp_path / "runs"
-    # As many processes as one likes, on one class: nothing to tell.
+    # Several processes on one class of processor need no warning.
     (runs / "baseline-22" / "provenance.json").write_text(moved(one, one))
     text = words_of(make(tmp_path, params).page)
     assert "another class of processor" not in text
@@ -203,7 +203,7 @@ def test_a_run_that_changed_its_class_of_processor_is_marked(tmp_path: Path) -> 
     gpus = [{"cpu": cpu, "gpu": "Card"} for cpu in ("One", "Other")]
     (runs / "baseline-67" / "provenance.json").write_text(moved(*gpus))
     text = words_of(make(tmp_path, params).page)
-    assert "1 run changed to another class of processor while training." in text
+    assert "1 run moved to another class of processor during training." in text
     told = "baseline-42: from step 0 on One (1 process), from step 200 on Other (2 processes)"
     assert told in text
 
@@ -226,7 +226,7 @@ def test_a_rerun_that_differs_says_where(tmp_path: Path) -> None:
         .replace('"divergence": null', f'"divergence": {json.dumps(divergence.as_dict())}'),
     )
     text = words_of(make(tmp_path, params).page)
-    assert "is not the same from step 1,207 on, first in loss and weights checksum." in text
+    assert "differs from step 1,207 on, first in loss and weights checksum." in text
     assert "first tensorgradient of out_head.weight" in text
     assert "Identical" not in text
 
@@ -236,7 +236,7 @@ def test_a_run_that_goes_on_from_another_is_told(tmp_path: Path) -> None:
     made = make(tmp_path, write_study(tmp_path, runs, steps=20, models=[], noise={}))
     text = words_of(made.page)
     run = row_of(made.page, "runs-caption", "extended")
-    assert run["Run"] == "extended goes on from baseline-42"
+    assert run["Run"] == "extended continues baseline-42"
     assert (run["Seeds, init/train"], run["Test loss"]) == ("42/42", "4.700000")
     assert "run:baseline-42 extended another run’s final weights" in text
     assert '<code class="sha" title=""></code>' not in made.page  # no digest where none is known
@@ -250,7 +250,7 @@ def test_runs_without_a_loss_are_named_on_the_first_screen(tmp_path: Path) -> No
     runs = [*BASELINES[:2], FakeRun("wild-42", float("nan"), "wild", ["wild"], seeds=(9, 9))]
     params = write_study(tmp_path, runs, steps=20, models=[], noise={})
     page = make(tmp_path, params).page
-    assert "Not counted, for want of a finite test loss: wild-42." in words_of(page)
+    assert "Not counted, because they have no finite test loss: wild-42." in words_of(page)
     assert row_of(page, "runs-caption", "wild-42")["Test loss"] == "not finite"
 
 
@@ -259,18 +259,18 @@ def test_runs_without_a_loss_are_named_on_the_first_screen(tmp_path: Path) -> No
     [
         "No change has been tried yet",
         "The study has no interventions: add one to interventions: in its config.",
-        "No noise runs: give seeds under noise: in the config",
+        "No noise runs: list seeds under noise: in the config",
         "No stacks: an intervention that lists others",
         "No run clipped or skipped a step.",
         "No samples: set samples.new_tokens in the config",
-        "No fine-tuned models: a finetuning: section in the config",
-        "Nothing was trained twice: a run with repeat_of: in the config",
-        "The tables tables/init.csv and tables/starts.csv, which the rule verify_init writes",
-        "All runs share the baseline’s recipe",
-        "The files contamination/*.json, which the rule contamination writes",
-        "cards, corpus/*/card.json and tokens/*/card.json, would be shown here",
-        "not there: the rule manifest writes it",
-        "unknown: runs/*/timing.json would say",
+        "No fine-tuned models: add a finetuning: section to the config",
+        "No run was trained twice. A run with repeat_of: in the config",
+        "The rule verify_init has not written tables/init.csv and tables/starts.csv yet.",
+        "All runs have the baseline’s recipe",
+        "The rule contamination has not written contamination/*.json yet.",
+        "corpus/*/card.json and tokens/*/card.json, are missing",
+        "missing: the rule manifest writes it",
+        "unknown: runs/*/timing.json is missing",
     ],
 )
 def test_a_part_with_nothing_to_show_says_what_would_fill_it(
@@ -283,7 +283,7 @@ def test_a_part_with_nothing_to_show_says_what_would_fill_it(
 def test_answers_that_nobody_judged_say_so(tmp_path: Path) -> None:
     params = write_study(tmp_path, BASELINES[:2], steps=20, models=["baseline-42/alpaca/42"])
     (tmp_path / "judge" / "alpaca" / "round-1.jsonl").unlink()
-    assert "No answers were judged: the files under judge/alpaca" in words_of(
+    assert "No answers were judged: judge/alpaca has no files" in words_of(
         make(tmp_path, params).page
     )
 

@@ -26,7 +26,7 @@ def study(study_data: dict[str, Any], tmp_path: Path) -> Study:
 
 
 def finish(study: Study, *runs: FakeRun) -> None:
-    """Leave what the workflow would of these runs, each with its own recipe's digest."""
+    """Write the files of these runs as the workflow does, each with its recipe's digest."""
     write_study(study.results, runs, steps=32, models=[])
     for run in runs:
         card = study.results / "runs" / run.name / "recipe.json"
@@ -63,7 +63,7 @@ def test_every_state_is_told_from_the_others(study: Study) -> None:
     assert (found.steps_done, found.loss) == (2, 7.25)
     (study.results / "runs" / baseline / "test_loss.json").unlink()
     assert states(study)[baseline] == State.TRAINED
-    # A model of an earlier recipe is not this run's.
+    # Weights from an earlier recipe do not belong to this run.
     write_json(study.results / "runs" / baseline / "recipe.json", {"digest": "another"})
     assert states(study)[baseline] == State.WAITING
 
@@ -82,7 +82,7 @@ def test_before_the_baseline_there_is_progress_alone(study: Study, tmp_path: Pat
     out = tmp_path / "page.html"
     write_partial(study, MACHINES, out, refresh=10)
     page = out.read_text()
-    assert "The answers come with the first finished run of the baseline" in page
+    assert "The answers appear once the first run of the baseline is finished" in page
     assert page.count("<section") == 1
     assert f"2 of {next(iter(study.runs.values())).recipe.steps:,}" in page
     assert 'http-equiv="refresh" content="10"' in page

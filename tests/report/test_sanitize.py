@@ -1,4 +1,4 @@
-"""Text that models wrote is data: nothing in it acts, and all of it is seen."""
+"""Text that models wrote is data: it has no effect, and all of it is visible."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Tags(HTMLParser):
 
 def test_no_script_but_our_own(attacked: Made) -> None:
     tags = Tags(attacked.page)
-    # Ours, and two that hold data of a type that no browser runs.
+    # The page's own script, and two with data of a type that browsers do not run.
     assert tags.names.count("script") == 3
     assert [value for name, value in tags.attributes if name == "type"] == [
         "application/octet-stream"

@@ -90,7 +90,7 @@ def test_decimals_show_two_digits_of_the_noise(spread: float | None, decimals: i
         ),
         (
             {"verdict": Call.NOT_ENOUGH_RUNS, "effect": None, "low": None, "high": None},
-            "cannot be told from the seeds it ran with.",
+            "cannot be told apart from the seeds it ran with.",
         ),
         (
             {"runs_without_loss": ("a-3",)},

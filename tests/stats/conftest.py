@@ -1,4 +1,4 @@
-"""Tables that several of these tests share."""
+"""Tables that several tests share."""
 
 from collections.abc import Callable, Iterable
 
@@ -22,7 +22,7 @@ def table() -> Callable[[Iterable[Row]], pd.DataFrame]:
     return make_table
 
 
-# The seven distinct results of the reference series' baseline on 8x A100-40GB; its first rerun,
+# The seven distinct results of the published series' baseline on 8x A100-40GB; its first rerun,
 # which gave the same bits, is not a second result.
 BASELINES: list[Row] = [
     ("baseline", 42, 42, 3.691526),
@@ -52,7 +52,7 @@ STACKS: list[Row] = [
 
 @pytest.fixture(scope="session")
 def published() -> pd.DataFrame:
-    """The reference series: seven baseline results and the eight single interventions."""
+    """The published series: seven baseline results and the eight single interventions."""
     return make_table(BASELINES + SINGLES)
 
 

@@ -1,4 +1,4 @@
-"""Runs of a factorial design, made up."""
+"""Made-up runs of a factorial design."""
 
 from collections.abc import Iterable
 

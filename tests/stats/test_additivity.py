@@ -67,7 +67,7 @@ def test_a_stack_needs_two_distinct_parts(table, parts: list[str]) -> None:
 
 
 def test_a_part_without_a_run_leaves_nothing_to_predict(published) -> None:
-    """Nor does the stack that it is of count in the family of those compared."""
+    """Its stack does not count in the family either."""
     parts = {"qkv-bias": ["gradient-clipping", "bfloat16"]}
     whole = {"remove-dropout": ["gradient-clipping", "qkv-bias"]}
     (found,) = additivity(published, parts)

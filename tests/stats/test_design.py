@@ -1,4 +1,4 @@
-"""Designs against published ones, and their aliases against the runs themselves."""
+"""Designs compared with published ones, and their aliases with the runs."""
 
 from itertools import combinations
 from math import prod

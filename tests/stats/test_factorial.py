@@ -179,7 +179,7 @@ def test_replicates_alone_are_pure_error() -> None:
 
 @pytest.mark.parametrize(("k", "p"), [(5, 1), (6, 2), (5, 2), (7, 3)])
 def test_aliases_add_up_with_their_signs(k: int, p: int) -> None:
-    """Losses made of known effects, none of more than two factors."""
+    """Losses from known effects of at most two factors."""
     plan = design([*"abcdefg"][:k], p)
     rng = np.random.default_rng(k)
     true = {c: rng.normal() for order in (1, 2) for c in combinations(plan.factors, order)}
@@ -232,7 +232,7 @@ def test_other_interventions_and_fractions_do_not_enter_the_effects() -> None:
     together = factorial(pd.concat([runs, others]), plan, stacks=[("a", "b")])
     assert together.effects == factorial(runs, plan).effects
     assert together.runs == 16
-    # …but the two single factors make a prediction.
+    # …but the two single factors give a prediction.
     assert together.stacks[0].alone.predicted > 10
 
 

@@ -1,4 +1,4 @@
-"""Stacks in a factorial design: what they got against what their parts promise."""
+"""Stacks in a factorial design: their effects compared with the sum of their parts."""
 
 from collections.abc import Mapping
 
@@ -33,7 +33,7 @@ def test_a_stack_gets_less_than_its_parts_promise() -> None:
     assert whole.alone.predicted == pytest.approx(-0.17)
     assert whole.alone.difference == pytest.approx(0.06)
     assert whole.interaction.value == pytest.approx(0.06)
-    # The trap: averaged over the others, the effects of all factors add up to what was got.
+    # The trap: main effects, averaged over the other factors, add up to the stack's effect.
     assert whole.main_effects == pytest.approx(whole.alone.got)
     assert pair.alone.got == pytest.approx(-0.14 + 0.04)
     assert pair.interaction.value == pytest.approx(0.04)
@@ -51,7 +51,7 @@ def test_all_factors_are_the_stack_unless_told() -> None:
     assert stack.alone.difference == pytest.approx(
         additivity(runs.assign(intervention=labels), {"a+b+c": "abc"})[0].difference
     )
-    # The factorial model has every run's say in it, and so the narrower interval.
+    # The factorial model uses every run and so has the narrower interval.
     assert stack.interaction.half_width < stack.alone.high - stack.alone.difference
 
 
@@ -70,7 +70,7 @@ def test_aliased_interactions_are_no_prediction_but_in_sum() -> None:
     plan = design([*"abcdef"], 2)
     runs = once(plan, made_of(plan, ALONE, PAIRS))
     whole, pair = factorial(runs, plan, stacks=["abcdef", "ab"]).stacks
-    # Resolution IV: every group of aliases lies inside the stack of all, but not inside a pair.
+    # Resolution IV: every group of aliases is inside the stack of all, but not inside a pair.
     assert whole.interaction.value == pytest.approx(sum(PAIRS.values()))
     assert pair.interaction.value is None
     assert pair.main_effects is not None

@@ -1,4 +1,4 @@
-"""The one model: what it fits, when blocks enter, what it refuses."""
+"""The model: its fit, its blocks and its errors."""
 
 import numpy as np
 import pandas as pd
@@ -73,7 +73,7 @@ def test_residuals_are_in_the_order_of_the_table(table) -> None:
 
 
 def test_a_contrast_that_the_runs_cannot_tell_apart_has_no_effect(table) -> None:
-    """a and b stand on pair 9 alone: its block cannot be told from the sum of both."""
+    """a and b only have pair 9, so its block cannot be told apart from the sum of both."""
     rows = rows_on("baseline", [1, 2]) + rows_on("c", [1, 2])
     runs = table(rows + rows_on("a", [9], 3.3) + rows_on("b", [9], 3.1))
     model = fit(runs)

@@ -57,7 +57,7 @@ def test_one_group_compares_as_scipy_does() -> None:
 
 
 def test_pooled_degrees_of_freedom_keep_the_promise() -> None:
-    """Many pairs of machines against seeds, all of one variance: 5% are said to differ."""
+    """If machines and seeds have one variance, 5% of studies say that they differ."""
     rng = np.random.default_rng(5)
     said = [
         equal_variances([normal("machine", [2] * 8, rng), normal("seeds", [9], rng)]).p_value
@@ -97,5 +97,5 @@ def test_differences_between_machines_against_quadrature(size: int, freedom: int
 def test_no_scatter_is_no_yardstick() -> None:
     assert between_machines([], 0.1, 3) == []
     for sd, freedom in ((0.0, 3), (0.1, 0)):
-        with pytest.raises(ValueError, match="tells no scatter"):
+        with pytest.raises(ValueError, match="both must be positive"):
             between_machines([0.1], sd, freedom)

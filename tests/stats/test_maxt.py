@@ -1,4 +1,4 @@
-"""The largest of several t statistics, against methods that work in another way."""
+"""The largest of several t statistics, compared with other methods."""
 
 import numpy as np
 import pytest

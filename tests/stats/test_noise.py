@@ -1,4 +1,4 @@
-"""Noise components: the published noise study, and what may be said of it."""
+"""Noise components: the published noise study and its conclusions."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Seeds needed, against published tables and statsmodels."""
+"""Seeds needed, compared with published tables and statsmodels."""
 
 import pytest
 from statsmodels.stats.power import TTestIndPower

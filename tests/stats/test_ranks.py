@@ -1,4 +1,4 @@
-"""Agreement and ranks against published examples and other computations."""
+"""Agreement and ranks, compared with published examples and other computations."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_missing_scores_count_for_nothing() -> None:
 
 
 def test_intervals_hold_the_true_rank_as_often_as_they_say() -> None:
-    """The true best of four, whose mean is 1.5 better, lies in its interval in 95% of draws."""
+    """The true best of four, whose mean is 1.5 better, is in its interval in 95% of draws."""
     studies = 120
     held = 0
     for seed in range(studies):
@@ -94,7 +94,7 @@ def test_intervals_hold_the_true_rank_as_often_as_they_say() -> None:
 
 
 def tuned(seed: int, sd: float, seeds: int = 6) -> np.ndarray:
-    """The same with runs that differ by nothing but what fine-tuning makes of them."""
+    """The same with runs that differ only by fine-tuning noise."""
     rng = np.random.default_rng(seed)
     table = np.concatenate([scores(0.0, 1000 * seed + k) for k in range(seeds)], axis=1)
     return table + rng.normal(0, sd, (4, seeds))[:, :, None, None]

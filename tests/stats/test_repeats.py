@@ -1,4 +1,4 @@
-"""Widths of intervals before any run: against whole studies, and against scipy."""
+"""Widths of intervals before any run, compared with whole studies and with scipy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fine-tuning noise against scipy's analysis of variance and paired t-test."""
+"""Fine-tuning noise, compared with scipy's analysis of variance and paired t-test."""
 
 from __future__ import annotations
 

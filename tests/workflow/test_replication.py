@@ -165,7 +165,7 @@ def test_a_few_of_its_runs_from_the_hub_to_the_page(project: Project, hub: Hub) 
     assert {name for name, row in rows.items() if row.finding == OTHER_SIZE} == set(names)
     assert {row.finding for row in rows.values()} == {OTHER_SIZE, MISSING}
     page = (results / "report.html").read_text()
-    assert "4 runs of another size than the series’" in page
+    assert "In 4 runs, the model, training or test window is smaller" in page
     assert "approximate: <bdi>batch-6+fineweb-edu</bdi>" in page
     # The run that was trained on the other corpus is evaluated on the same window as all others.
     contamination = [path.stem for path in (results / "contamination").glob("*.json")]

@@ -1,19 +1,19 @@
-"""From what the other stages left on disk to the study's tables: every number that a page shows.
+"""Compute the study's tables, with every number of the page, from the files of the other stages.
 
 | module | answers |
 |---|---|
 | `tables` | writes `tables/*.csv` and `answers.parquet`; the runs themselves |
 | `inference` | which runs count; verdicts, and stacks against their parts |
-| `assumptions` | do the runs scatter as the verdicts' intervals take them to? |
+| `assumptions` | do the runs scatter as the verdicts' intervals assume? |
 | `noise` | how far do runs of one recipe scatter, by seed and by machine? |
-| `factorial` | what does the factorial design say, and what can it not tell apart? |
+| `factorial` | what does the factorial design show, and which effects are aliased? |
 | `pretrained` | how much of the way to another model is closed? |
 | `repeats` | how many more runs does a study need before it can say anything? |
-| `contamination` | what of the test window was trained on? |
-| `scores`, `agreement`, `tuning` | what do fine-tuned models' scores say, and how firmly? |
+| `contamination` | how much of the test window was trained on? |
+| `scores`, `agreement`, `tuning` | what do fine-tuned models' scores show, and how reliably? |
 | `answers` | every judged answer |
-| `traces` | training curves, in few enough points to be drawn |
+| `traces` | training curves, reduced to few enough points to draw |
 
-`rows` and `tuning_rows` are the tables' columns, `sources` reads files. The mathematics is in
-`stats/`.
+`rows` and `tuning_rows` define the tables' columns, and `sources` reads files. The mathematics is
+in `stats/`.
 """

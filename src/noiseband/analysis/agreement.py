@@ -1,4 +1,4 @@
-"""How far judging rounds agree, and whether a lower test loss goes with better answers."""
+"""How well judging rounds agree, and whether a lower test loss goes with better answers."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from noiseband.analysis.tuning_rows import FinetuningRow
 from noiseband.stats.ranks import intraclass_correlation, kendall_w
 
 FEWEST = 4
-"""Runs for which a correlation has an interval."""
+"""The fewest runs for which a correlation has an interval."""
 
 
 @dataclass(frozen=True)
 class Rounds:
-    """How far a protocol's judging rounds agree on its models."""
+    """How well a protocol's judging rounds agree on its models."""
 
     w: float
-    """Kendall's, on the ranks: 1 is perfect."""
+    """Kendall's W on the ranks; 1 is perfect."""
     icc: float
-    """ICC(2,1), on the scores: 1 is perfect."""
+    """ICC(2,1) on the scores; 1 is perfect."""
     sd: float
-    """Of a model's mean score between rounds, averaged over models."""
+    """SD of a model's mean score between rounds, averaged over models."""
 
 
 @dataclass(frozen=True)
 class Correlation:
-    """Between test loss and score, over runs: Pearson's, with its interval."""
+    """Pearson's correlation between test loss and score over runs, with its interval."""
 
     r: float
     low: float
@@ -43,17 +43,17 @@ class Correlation:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Of one protocol. What its scores cannot tell is None."""
+    """The agreement of one protocol. A field is None if the scores do not determine it."""
 
     protocol: str
     number: int
-    """Judging rounds of two models or more; 0 without any."""
+    """Number of judging rounds; 0 if fewer than two models have scores."""
     rounds: Rounds | None
     correlation: Correlation | None
 
 
 def agreements(results: Path, models: Sequence[FinetuningRow], alpha: float) -> list[Agreement]:
-    """One for each protocol, in the order of the models."""
+    """The agreement of each protocol, in the order of the models."""
     found = []
     for protocol in dict.fromkeys(row.protocol for row in models):
         mine = [row for row in models if row.protocol == protocol and row.score is not None]
@@ -69,7 +69,7 @@ def _rounds(
     if table is None or len(rows) < 2:
         return 0, None
     number = table.shape[1]
-    # With one round there is nothing to compare; nor is there where one lacks a model's scores.
+    # Rounds cannot be compared if there is only one, or if one has no scores for some model.
     if number < 2 or np.isnan(table).all(axis=2).any():
         return number, None
     means = np.nanmean(table, axis=2).T
@@ -81,7 +81,7 @@ def _rounds(
 
 
 def _correlation(rows: Sequence[FinetuningRow], alpha: float) -> Correlation | None:
-    """Over runs, not fine-tuned models: those of one run share its loss and are no new evidence."""
+    """Correlate over runs, because fine-tuned models of one run share its loss: no new evidence."""
     scores: dict[str, list[float]] = {}
     losses: dict[str, float] = {}
     for row in rows:

@@ -1,7 +1,7 @@
 """Every judged answer in one tidy table: a row for each question, model, protocol and round.
 
-Parquet rather than CSV: a number that is missing stays missing, an answer keeps its line breaks,
-and one that begins with `=` is text in every program that opens the file.
+The table is Parquet, not CSV: a missing number stays missing, an answer keeps its line breaks, and
+an answer that begins with `=` is text in every program that opens the file.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from noiseband.study.paths import Paths
 
 @dataclass(frozen=True)
 class AnswerRow:
-    """What one model answered to a question, and what the judge said of it in one round."""
+    """One model's answer to a question, and the judge's score and reason in one round."""
 
     protocol: str
     round: int
     question: int
-    """Its place among the test questions, from 0."""
+    """Index among the test questions, from 0."""
     instruction: str
     input: str
     reference: str
     run: str
     seed: int
-    """Of the fine-tuning."""
+    """Seed of the fine-tuning."""
     place: int
-    """Where the judge saw the answer among those of all models, from 0."""
+    """Position of the answer among those of all models, as the judge saw them, from 0."""
     answer: str
     tokens: int
     """Tokens generated, without end-of-text."""
     stop: str
     score: float | None
-    """0 to 100; None is missing, which is not zero."""
+    """Score from 0 to 100; None if it is missing, which is not zero."""
     reason: str
 
 
@@ -52,9 +52,10 @@ SCHEMA = pa.schema([(field.name, _TYPES[str(field.type)]) for field in fields(An
 
 
 def write_answers(path: Path, results: Path, models: Sequence[str]) -> None:
-    """Write `answers.parquet` of the judged models, each `<run>/<protocol>/<seed>`.
+    """Write `answers.parquet` for the judged models, each named `<run>/<protocol>/<seed>`.
 
-    Ordered by protocol, round, question and model as they are given; equal files give equal bytes.
+    Rows keep the given order of protocols, rounds, questions and models; equal files give equal
+    bytes.
     """
     records = [
         {key: _text(value) if isinstance(value, str) else value for key, value in row.items()}
@@ -68,7 +69,7 @@ def write_answers(path: Path, results: Path, models: Sequence[str]) -> None:
 def answer_rows(results: Path, models: Iterable[str]) -> Iterator[AnswerRow]:
     """The rows of `answers.parquet`.
 
-    Raises UserError where a file is missing, or a round judged a question that nobody answered.
+    Raises UserError if a file is missing or a round judged a question without an answer.
     """
     split = [split_model(model) for model in models]
     for protocol in dict.fromkeys(protocol for _, protocol, _ in split):
@@ -89,7 +90,7 @@ def _row(
     model, question = f"{run}/{seed}", line["question"]
     if question >= len(answers):
         raise UserError(
-            f"judge/{protocol}: round {line['round']} judged question {question}, and {model} has "
+            f"judge/{protocol}: round {line['round']} judged question {question}, but {model} has "
             f"{len(answers)} answers; judge again: snakemake -R judge"
         )
     given, answer = line["scores"][model], answers[question]
@@ -112,5 +113,5 @@ def _row(
 
 
 def _text(text: str) -> str:
-    """Halves of surrogate pairs, which no UTF-8 holds, as the mark of what cannot be shown."""
+    """The text with halves of surrogate pairs, which UTF-8 cannot encode, replaced by U+FFFD."""
     return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text)

@@ -1,4 +1,4 @@
-"""Whether the runs are as the intervals take them to be: of equal scatter, on shared seeds."""
+"""Whether the runs meet the intervals' assumptions: equal scatter and shared seeds."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from noiseband.stats.least_squares import BASELINE
 
 @dataclass(frozen=True)
 class Uneven:
-    """One intervention gives most of the scatter behind all intervals."""
+    """An intervention that causes most of the scatter behind all intervals."""
 
     intervention: str
     share: float
-    """Of the squared residuals of all runs."""
+    """Its share of the squared residuals of all runs."""
     spread: float
-    """Nats: greatest difference between its runs, their seeds taken into account."""
+    """Largest difference between its runs, in nats, with their seeds taken into account."""
     baseline_spread: float
-    """The same of the baseline's runs."""
+    """The same for the baseline's runs."""
 
 
 def uneven_scatter(runs: Sequence[RunRow]) -> Uneven | None:
-    """The intervention that more than half of the scatter comes from, if one does.
+    """The intervention that causes more than half of the scatter, or None.
 
-    The intervals rest on one variance for all. Where one intervention's runs are far apart, it is
-    too large for the others.
+    All intervals use one variance. If one intervention's runs are far apart, the variance is too
+    large for the others.
     """
     squares: dict[str, float] = {}
     for run in runs:
@@ -47,10 +47,10 @@ def _spread(runs: Sequence[RunRow], intervention: str) -> float:
 
 
 def on_seeds_of_their_own(runs: Sequence[RunRow]) -> list[str]:
-    """Interventions that share no seeds with any other arm, where the model has blocks.
+    """Interventions that share no seeds with any other arm; empty if the model has no blocks.
 
-    Blocks take the seeds' scatter out of all other comparisons and so out of the one variance;
-    theirs keep it (see `stats/least_squares.py`).
+    Blocks remove the seeds' scatter from all other comparisons and so from the shared variance,
+    but not from the comparisons of these interventions (see `stats/least_squares.py`).
     """
     counted_in = usable(runs)
     pairs: dict[tuple[int, int], set[str]] = {}

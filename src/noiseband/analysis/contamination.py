@@ -1,4 +1,4 @@
-"""What of each test window the runs have seen in training."""
+"""How much of each test window the runs saw in training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from noiseband.study.paths import Paths
 def contamination_rows(
     results: Path, windows: Mapping[str, Sequence[str]]
 ) -> list[ContaminationRow]:
-    """A row for each file under `contamination/`; `windows` is its name to its runs."""
+    """A row for each file under `contamination/`; `windows` maps its name to its runs."""
     return [_row(Paths(results).contamination(name), runs) for name, runs in windows.items()]
 
 

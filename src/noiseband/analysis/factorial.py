@@ -1,4 +1,4 @@
-"""A study's factorial design: its effects as rows of a table, and what its runs can tell apart."""
+"""A study's factorial design: the table of its effects, and what its runs can tell apart."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from noiseband.study.params import TablesParams
 
 
 def analysis(params: TablesParams, rows: Sequence[RunRow]) -> Factorial | None:
-    """The design's effects and stacks; None without a design or without a run of the baseline."""
+    """The design's effects and stacks; None without a design or without a baseline run."""
     runs = [row for row in usable(rows) if row.continues is None]
     if not params.factors or not runs:
         return None
@@ -40,32 +40,32 @@ def factorial_rows(found: Factorial | None) -> list[FactorialRow]:
 
 
 def interactions(found: Factorial | None) -> dict[frozenset[str], Estimate]:
-    """What the stacks' two-way interactions take from their promise, by the stack's factors."""
+    """How much two-way interactions make each stack fall short, by the stack's factors."""
     return {} if found is None else {frozenset(s.factors): s.interaction for s in found.stacks}
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Which sets of factors the design has, and what they cannot tell apart."""
+    """Which sets of factors the design has, and which effects they cannot tell apart."""
 
     factors: int
     sets: int
-    """Sets of factors that are to be run: one in 2^`fraction` of all that there are."""
+    """Planned sets of factors: one in 2^`fraction` of all possible sets."""
     fraction: int
     resolution: int | None
     """Length of the shortest word; None for a full design."""
     generators: list[str]
-    """How each factor that is not switched freely is switched: `E = −ABCD`."""
+    """The generator of each factor that is not switched freely, such as `E = −ABCD`."""
     relation: str
-    """The defining relation: `I = −ABCDE`."""
+    """The defining relation, such as `I = −ABCDE`."""
     aliases: list[str]
-    """Main effects and two-way interactions that cannot be told apart: `AB = CD`."""
+    """Aliased main effects and two-way interactions, such as `AB = CD`."""
     absent: list[str]
-    """Sets without a run that has a finite loss: `clip + decay`."""
+    """Sets of factors, such as `clip + decay`, for which no run has a finite loss."""
 
 
 def layout(params: TablesParams, runs: Sequence[RunRow]) -> Layout:
-    """Of the study's design, which it must have."""
+    """The layout of the study's design; the study must have one."""
     laid_out = _design(params)
     done = {frozenset(row.interventions) for row in usable(runs)}
     return Layout(

@@ -1,4 +1,4 @@
-"""The table of runs as `stats/` wants it, and its answers as rows of the other tables."""
+"""Pass the table of runs to `stats/` and turn the results into rows of the other tables."""
 
 from __future__ import annotations
 
@@ -22,37 +22,38 @@ def has_loss(row: RunRow) -> bool:
 
 
 def of_design(row: RunRow, factors: Sequence[str]) -> bool:
-    """Whether the run is a mixture that only the factorial design asks for.
+    """Whether the run is a combination that only the factorial design asks for.
 
-    The design's own analysis judges these, not a verdict for each: no one proposed them as changes.
+    The design's own analysis covers these runs. They have no verdicts, because they are not
+    proposed changes.
     """
     mixed = len(row.interventions) > 1 and row.intervention == "+".join(row.interventions)
     return mixed and set(row.interventions) <= set(factors)
 
 
 def exact(rows: Sequence[RunRow], approximate: Sequence[str]) -> list[RunRow]:
-    """The runs whose recipes are what they are meant to be; no inference rests on the others."""
+    """The runs without those of approximate recipes, which no inference uses."""
     return [row for row in rows if row.run not in approximate]
 
 
 def usable(rows: Sequence[RunRow]) -> list[RunRow]:
-    """Runs that verdicts rest on: no repeats (they would count one result twice), finite losses.
+    """Runs that verdicts use: those with a finite loss, without repeats (no new evidence).
 
-    None at all if the baseline has none: there is then nothing to compare with.
+    The list is empty if the baseline has no such run, since there is nothing to compare with.
     """
     found = [row for row in rows if row.repeat_of is None and has_loss(row)]
     return found if any(row.intervention == BASELINE for row in found) else []
 
 
 def without_loss(rows: Sequence[RunRow]) -> list[RunRow]:
-    """Runs that are no repeats and have no finite test loss. The report names every one."""
+    """Runs without a finite test loss, except repeats. The report names each of them."""
     return [row for row in rows if row.repeat_of is None and not has_loss(row)]
 
 
 def with_residuals(
     rows: Sequence[RunRow], factors: Sequence[str] = (), approximate: Sequence[str] = ()
 ) -> list[RunRow]:
-    """The rows, each run that verdicts rest on with its residual in nats."""
+    """The rows, with the residual in nats of each run that verdicts use."""
     model = fitted([row for row in exact(rows, approximate) if not of_design(row, factors)])
     if model is None:
         return list(rows)
@@ -61,13 +62,13 @@ def with_residuals(
 
 
 def fitted(rows: Sequence[RunRow]) -> Fit | None:
-    """The one model behind the verdicts; None if no run of the baseline has a finite loss."""
+    """The model behind all verdicts; None if no run of the baseline has a finite loss."""
     table = frame(usable(rows))
     return fit(table) if len(table) else None
 
 
 def verdict_rows(rows: Sequence[RunRow], alpha: float) -> list[VerdictRow]:
-    """One for each intervention of the study, also for those without any usable run."""
+    """A row for each intervention of the study, including those without a usable run."""
     table, model = frame(usable(rows)), fitted(rows)
     found = {v.intervention: v for v in verdicts(table, alpha)} if model else {}
     result = []
@@ -80,7 +81,10 @@ def verdict_rows(rows: Sequence[RunRow], alpha: float) -> list[VerdictRow]:
 
 
 def band_half_width(rows: Sequence[VerdictRow], alpha: float) -> float | None:
-    """Half the noise band in nats: how far single runs of one recipe fall from its mean."""
+    """Half the width of the noise band in nats: how far single runs fall from their recipe's mean.
+
+    None without residual degrees of freedom.
+    """
     for row in rows:
         if row.residual_sd is not None and row.degrees_of_freedom:
             return float(stats.t.isf(alpha / 2, row.degrees_of_freedom)) * row.residual_sd
@@ -90,10 +94,10 @@ def band_half_width(rows: Sequence[VerdictRow], alpha: float) -> float | None:
 def stack_rows(
     rows: Sequence[RunRow], alpha: float, design: Mapping[frozenset[str], Estimate] | None = None
 ) -> list[StackRow]:
-    """One for each intervention of several parts: what they promise one by one, and what it got.
+    """A row for each stack: the sum of its parts' effects, and its own effect.
 
-    A run that continues another is none: it had more training than its parts, or other. `design`
-    has the interactions of sets of parts, if the study has a factorial design.
+    A run that continues another is not a stack, because its training differs from that of its
+    parts. `design` has the interactions of sets of parts, if the study has a factorial design.
     """
     runs = usable(rows)
     stacks = {
@@ -124,5 +128,5 @@ def _interventions(rows: Sequence[RunRow]) -> list[str]:
 
 
 def frame(rows: Sequence[RunRow], columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
-    """The rows as a table with these columns, as `stats/` wants it."""
+    """The rows as a table with these columns, for `stats/`."""
     return pd.DataFrame({name: [getattr(row, name) for row in rows] for name in columns})

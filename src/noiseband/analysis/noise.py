@@ -15,8 +15,8 @@ from noiseband.stats.noise import equal_variances, noise_components, pair_text
 def noise_rows(
     rows: Sequence[RunRow], pairs: Mapping[str, Sequence[Sequence[int]]], alpha: float
 ) -> list[NoiseRow]:
-    """The study's noise components: of seeds, over runs with exactly the baseline's recipe, and of
-    machines, over all recipes, if any was run on several."""
+    """The study's noise components: of seeds, from runs with exactly the baseline's recipe, and of
+    machines, from all recipes, if some recipe was run on several."""
     plain = [row for row in usable(rows) if row.intervention != BASELINE or not row.changes]
     components: dict[str, Sequence[SeedPair]] = {
         name: [(init, train) for init, train in wanted] for name, wanted in pairs.items() if wanted
@@ -37,21 +37,21 @@ def noise_rows(
 
 
 def noise_sentence(rows: Sequence[NoiseRow], alpha: float) -> str:
-    """Whether one source of noise is larger than another, in plain English."""
+    """A sentence on whether one source of noise is larger than another."""
     return equal_variances(rows, alpha).sentence
 
 
 def shared_recipe(row: RunRow) -> tuple[object, ...]:
-    """What twins and repeats share of their recipe: all but the microbatch."""
+    """The part of the recipe that twins and repeats share: everything except the microbatch."""
     changes = tuple(c for c in row.changes if not c.startswith("batch.microbatch="))
     return changes, row.init_seed, row.train_seed
 
 
 def twins(rows: Sequence[RunRow]) -> list[dict[str, float]]:
-    """Runs with a loss, grouped by what their recipes share: all but the microbatch.
+    """Runs with a loss, grouped by recipe without the microbatch.
 
-    A repeat with its original's weights tells nothing new. One with other weights does: nothing
-    but the machine can have made them.
+    A repeat with its original's weights is left out as no new evidence. A repeat with other weights
+    stays, because only the machine can have caused the difference.
     """
     groups: dict[tuple[object, ...], dict[str, float]] = {}
     seen: set[tuple[object, ...]] = set()

@@ -1,4 +1,4 @@
-"""Models that others trained: rows to compare with, and how far the study's changes come near."""
+"""Pretrained models: their rows, and how much of the gap to them the study's changes close."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from noiseband.study.paths import Paths
 def pretrained_rows(
     results: Path, names: Sequence[str], baseline: float | None
 ) -> list[PretrainedRow]:
-    """One for each name, in that order. `baseline` is the loss that improvements count from."""
+    """A row for each name, in that order. Improvements are relative to the loss `baseline`."""
     rows = []
     for name in names:
         folder = Paths(results).run(name)
@@ -46,11 +46,11 @@ def pretrained_rows(
 def gap_rows(
     pretrained: Sequence[PretrainedRow], runs: Sequence[RunRow], verdicts: Sequence[VerdictRow]
 ) -> list[GapRow]:
-    """The share of the way to each pretrained model, for each intervention with an effect.
+    """How much of the gap to each pretrained model each intervention with an effect closes.
 
-    From the mean of the baseline's runs by the effect that its verdict rests on; the interval is
-    that of the effect, the gap itself taken as known. A model that is no better than the baseline
-    has no rows.
+    The gap starts at the mean of the baseline's runs, and the effect is that of the verdict. The
+    interval is that of the effect; the gap itself is taken as known. A model that is no better than
+    the baseline has no rows.
     """
     losses = [row.test_loss for row in usable(runs) if row.intervention == BASELINE]
     if not losses:

@@ -1,4 +1,4 @@
-"""How many more runs of the baseline a study needs in which nothing was run twice."""
+"""How many more runs of the baseline a study needs if no recipe was run twice."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from noiseband.stats.repeats import enough_repeats, repeats
 
 @dataclass(frozen=True)
 class MoreRepeats:
-    """Runs of the baseline to add, and half the widest interval then, in SDs of a single run."""
+    """Runs of the baseline to add, and the resulting half-width in SDs of a single run."""
 
     more: int
-    """As many as pay for themselves, at least one."""
+    """Number of runs to add: at least one, and as long as one more is worth its price."""
     half_width: float
+    """Half the widest interval after these runs."""
     half_width_with_one: float
-    """The same after one more run."""
+    """Half the widest interval after one more run."""
 
 
 def more_repeats(
     runs: Sequence[RunRow], verdicts: Sequence[VerdictRow], alpha: float
 ) -> MoreRepeats | None:
-    """None where something was run twice, or where there is nothing to compare."""
+    """The runs to add; None if some recipe was run twice or there is nothing to compare."""
     there = [row.intervention for row in usable(runs)]
     arms = [row.runs for row in verdicts if row.runs]
     if not there or not arms or any(row.degrees_of_freedom for row in verdicts):

@@ -1,7 +1,7 @@
-"""What the rows of the study's tables hold: the columns of `tables/*.csv`.
+"""The rows of the study's tables, with a field for each column of `tables/*.csv`.
 
-Where a table shows a statistic, its row is the statistic itself, with what the study adds. Readers
-of the tables need nothing else of `stats/`: the verdicts' names, `Call`, are here too.
+A row about a statistic is a subclass or alias of the statistic in `stats/`. Readers of the tables
+need to import nothing else from `stats/`: `Call`, the names of the verdicts, is here too.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ __all__ = [
 ]
 
 Names = tuple[str, ...]
-"""Joined by `;` in a cell."""
+"""Several names, joined by `;` in a cell."""
 
 
 @dataclass(frozen=True)
 class RunRow:
-    """One training run. Losses in nats per token."""
+    """One training run. Losses are in nats per token."""
 
     run: str
     intervention: str
@@ -44,9 +44,9 @@ class RunRow:
     continues: str | None
     """The run whose final weights it started from."""
     test_loss: float | None
-    """None or not finite where a run has no usable loss."""
+    """None or not finite if the run has no usable loss."""
     improvement: float | None
-    """Test loss of the study's baseline run less this one's: positive is better."""
+    """Test loss of the study's baseline run minus this one's; positive is better."""
     bits_per_byte: float | None
     final_train_loss: float | None
     """Mean training loss over the last 5% of the steps."""
@@ -57,60 +57,60 @@ class RunRow:
     weights_sha256: str
     recipe_sha256: str
     changes: Names
-    """`key=value` for each recipe key that differs from the baseline's, but for the seeds."""
+    """`key=value` for each recipe key, except the seeds, that differs from the baseline's."""
     residual: float | None
-    """What the model behind the verdicts leaves unexplained of this run's test loss."""
+    """Residual of this run's test loss in the model behind the verdicts."""
 
 
 @dataclass(frozen=True)
 class ContaminationRow:
-    """What of a test window stands in what some runs were trained on."""
+    """How much of a test window occurs in the training tokens of some runs."""
 
     runs: Names
     corpus: str
     split: str
     first_token: int
-    """Of the targets, in the split."""
+    """First target token, counted in the split."""
     stop_token: int
     trained_on: Names
     """`corpus:first-stop` of each segment of training tokens."""
     not_compared: Names
-    """Corpora that were trained on too, with another vocabulary."""
+    """Corpora that were also trained on but have another vocabulary."""
     documents: int
-    """Whole ones in the window."""
+    """Whole documents in the window."""
     documents_found: int
-    """Those that training read whole."""
+    """Documents that training read whole."""
     document_share: float | None
     tokens: int
     tokens_found: int
-    """In the documents found."""
+    """Tokens in the documents found."""
     token_share: float
     span: int
-    """Tokens of a span."""
+    """Length of a span in tokens."""
     spans: int
-    """All spans of the window, overlapping."""
+    """Number of overlapping spans in the window."""
     spans_found: int
-    """Those that occur in the training tokens."""
+    """Spans that occur in the training tokens."""
     span_share: float | None
 
 
 @dataclass(frozen=True)
 class VerdictRow(Verdict):
-    """What the study says of one intervention. Effects are changes of the loss: less is better."""
+    """The verdict on one intervention. Effects are changes of the loss; negative is better."""
 
     residual_sd: float | None = None
-    """Nats: of the study's one model, the same in all rows that have a run."""
+    """Residual SD of the study's model in nats, the same in all rows that have a run."""
     runs_without_loss: Names = ()
-    """Runs of this intervention that have no finite test loss and so no say."""
+    """Runs of this intervention without a finite test loss, which do not count."""
 
 
 @dataclass(frozen=True)
 class StackRow(Additivity):
-    """A stack of interventions against the sum of its parts' effects."""
+    """A stack of interventions compared with the sum of its parts' effects."""
 
     interactions: float | None = None
-    """The same difference from all runs of the study's factorial design: twice the sum of the
-    stack's two-way interactions."""
+    """The same difference estimated from all runs of the study's factorial design: twice the sum
+    of the stack's two-way interactions."""
     interactions_low: float | None = None
     interactions_high: float | None = None
 
@@ -122,44 +122,44 @@ class FactorialRow(Effect):
     residual_sd: float | None
     degrees_of_freedom: int
     error_from: ErrorFrom
-    """What the intervals take for noise."""
+    """Source of the noise estimate behind the intervals."""
 
 
 @dataclass(frozen=True)
 class PretrainedRow:
-    """One model that others trained. It has no say in any verdict."""
+    """One model that others trained. No verdict uses it."""
 
     model: str
     repo: str | None
-    """On the Hub; None for a folder."""
+    """Repository on the Hub; None for a folder."""
     revision: str | None
     file_sha256: str
-    """Of the file that its weights were read from."""
+    """SHA-256 of the file with its weights."""
     weights_sha256: str
-    """Digest of the weights as they are used."""
+    """Digest of the weights as loaded."""
     parameters: int
     context: int
-    """Positions that are used: the baseline's."""
+    """Number of positions used, which is the baseline's context."""
     test_loss: float
     improvement: float | None
-    """Test loss of the study's baseline run less its own."""
+    """Test loss of the study's baseline run minus its own."""
     bits_per_byte: float
 
 
 @dataclass(frozen=True)
 class GapRow:
-    """How much of the way from the baseline to a pretrained model one intervention goes."""
+    """How much of the gap between the baseline and a pretrained model one intervention closes."""
 
     reference: str
     """The pretrained model."""
     intervention: str
     baseline_loss: float
-    """Mean of the baseline's runs."""
+    """Mean test loss of the baseline's runs."""
     reference_loss: float
     share: float
-    """0 is the baseline, 1 the reference."""
+    """Share of the gap: 0 is the baseline, 1 the reference."""
     low: float | None
-    """Ends of the share where the effect is at those of its interval."""
+    """Share at the upper end of the effect's interval; `high` is at its lower end."""
     high: float | None
 
 

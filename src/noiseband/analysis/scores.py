@@ -1,4 +1,4 @@
-"""Fine-tuned models: their epochs, what the judge gave them, and who ranks where."""
+"""Fine-tuned models: their epochs, their scores and their ranks."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from noiseband.study.paths import Paths
 
 @dataclass
 class Marks:
-    """What a judge said of one model, over all questions and rounds."""
+    """A judge's scores of one model, over all questions and rounds."""
 
     scores: list[float] = field(default_factory=list)
     questions: set[Any] = field(default_factory=set)
-    """Those with at least one score."""
+    """Questions with at least one score."""
     missing: int = 0
 
     @property
     def mean(self) -> float | None:
-        """A missing score is missing: it neither counts as zero nor in the number."""
+        """Mean of the scores that exist, or None; a missing score does not count as zero."""
         return math.fsum(self.scores) / len(self.scores) if self.scores else None
 
 
 def judge_rounds(results: Path, protocol: str) -> list[dict[str, Any]]:
-    """Every judged question of every round of a protocol, the rounds in order."""
+    """Every judged question of every round of a protocol, in the order of the rounds."""
     return [line for file in _round_files(results, protocol) for line in json_lines(file)]
 
 
@@ -43,7 +43,7 @@ def _round_files(results: Path, protocol: str) -> list[Path]:
 
 
 def marks(rounds: Iterable[Mapping[str, Any]]) -> dict[str, Marks]:
-    """`<run>/<seed>` to what the judge said of it."""
+    """The judge's scores by `<run>/<seed>`."""
     found: dict[str, Marks] = {}
     for line in rounds:
         for model, given in line["scores"].items():
@@ -59,10 +59,10 @@ def marks(rounds: Iterable[Mapping[str, Any]]) -> dict[str, Marks]:
 def score_table(
     results: Path, protocol: str, models: Sequence[str]
 ) -> npt.NDArray[np.float64] | None:
-    """Scores (models, rounds, questions) of a protocol, NaN where one is missing; None for none.
+    """Scores of a protocol, shape (models, rounds, questions); NaN for a missing score.
 
-    `models` as the judge names them, `<run>/<seed>`. Questions are in the order in which they are
-    first met.
+    `models` are named as the judge does, `<run>/<seed>`. Questions are in the order of their first
+    appearance. None if no question was judged.
     """
     rounds = [json_lines(file) for file in _round_files(results, protocol)]
     questions = list(dict.fromkeys(line["question"] for lines in rounds for line in lines))
@@ -81,7 +81,7 @@ def score_table(
 def finetuning_rows(
     results: Path, models: Iterable[str], test_loss: Mapping[str, float | None]
 ) -> list[FinetuningRow]:
-    """One row for each `<run>/<protocol>/<seed>`, in that order, its run ranked in its protocol."""
+    """A row for each `<run>/<protocol>/<seed>`, in protocol order, with the rank of its run."""
     split = [split_model(model) for model in models]
     rows: list[FinetuningRow] = []
     for protocol in dict.fromkeys(protocol for _, protocol, _ in split):
@@ -101,8 +101,8 @@ def finetuning_rows(
 
 
 def _ranked(results: Path, protocol: str, rows: list[FinetuningRow]) -> list[FinetuningRow]:
-    """The rows of one protocol, each with its run's rank over all fine-tuning seeds; a run without
-    a score has none."""
+    """The rows of one protocol with their runs' ranks over all fine-tuning seeds; a run without a
+    score has no rank."""
     runs = list(dict.fromkeys(row.run for row in rows if row.score is not None))
     seeds = list(dict.fromkeys(row.seed for row in rows))
     table = score_table(results, protocol, [f"{run}/{seed}" for run in runs for seed in seeds])
@@ -139,7 +139,7 @@ def epoch_rows(results: Path, models: Iterable[str]) -> list[EpochRow]:
 
 
 def split_model(model: str) -> tuple[str, str, int]:
-    """`<run>/<protocol>/<seed>` in its parts."""
+    """Split `<run>/<protocol>/<seed>` into its parts."""
     run, protocol, seed = model.rsplit("/", 2)
     return run, protocol, int(seed)
 

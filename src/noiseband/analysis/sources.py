@@ -1,4 +1,4 @@
-"""Reading what other stages left, with a message that helps where a file is missing."""
+"""Read the files of other stages, with a helpful error if one is missing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from noiseband.io.files import read_json, read_jsonl
 
 
 def json_file(path: Path) -> Any:
-    """A JSON file; UserError if it is not there or not JSON."""
+    """Read a JSON file; raises UserError if it is missing or not JSON."""
     try:
         return read_json(path)
     except FileNotFoundError as error:
@@ -21,9 +21,9 @@ def json_file(path: Path) -> Any:
 
 
 def loss_file(path: Path) -> Any:
-    """A run's `test_loss.json`, in which a loss may be NaN: infinities of a run that diverged are.
+    """Read a run's `test_loss.json`; infinities of a run that diverged become NaN.
 
-    Raises UserError if it is not there, damaged or not JSON.
+    Raises UserError if the file is missing, damaged or not JSON.
     """
     intact(path)
     try:
@@ -41,7 +41,7 @@ def _number(text: str) -> float:
 
 
 def json_lines(path: Path) -> list[dict[str, Any]]:
-    """A file of one JSON object a line; UserError if it is not there or not JSON."""
+    """Read a file with a JSON object on each line; raises UserError if missing or not JSON."""
     try:
         return read_jsonl(path)
     except FileNotFoundError as error:
@@ -49,10 +49,10 @@ def json_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def json_if_any(path: Path) -> Any:
-    """A JSON file that may be missing: then None."""
+    """Read a JSON file; None if it is missing."""
     return json_file(path) if path.exists() else None
 
 
 def lines_if_any(path: Path) -> list[dict[str, Any]]:
-    """A JSON-lines file that may be missing: then no lines."""
+    """Read a JSON-lines file; an empty list if it is missing."""
     return json_lines(path) if path.exists() else []

@@ -1,4 +1,4 @@
-"""The study's tables, from what the other stages left on disk."""
+"""Write the study's tables from the files of the other stages."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def write_tables(params: TablesParams, results: Path) -> None:
     `tables/answers.parquet`.
 
     A pure function of the files that it reads under `results`: equal files give equal bytes.
-    Raises UserError for a file that is missing.
+    Raises UserError for a missing file.
     """
     tables = Paths(results).tables
     runs = run_rows(params, results)
@@ -93,9 +93,9 @@ def run_rows(params: TablesParams, results: Path) -> list[RunRow]:
 def _run_row(folder: Path, digest: str) -> RunRow:
     card, evaluation = json_file(folder / "recipe.json"), loss_file(folder / "test_loss.json")
     if not card["digest"].startswith(digest):
-        # Snakemake makes such a run anew, unless it has no record of it.
+        # Snakemake retrains such a run by itself, unless it has no record of it.
         raise UserError(
-            f"{folder}: made by another recipe than the study's; make it again: "
+            f"{folder}: made with another recipe than the study's; make it again: "
             f"{snakemake('--forcerun', folder / 'model.safetensors')}"
         )
     recipe, trace = card["recipe"], read_trace(folder / "trace.parquet")
@@ -124,7 +124,7 @@ def _run_row(folder: Path, digest: str) -> RunRow:
 
 
 def position_rows(runs: Sequence[str], results: Path) -> list[PositionRow]:
-    """Test loss along the context, of every run, where it is finite."""
+    """Test loss of every run along the context; segments without a finite loss are left out."""
     return [
         PositionRow(run, segment["first"], segment["last"], segment["loss"])
         for run in runs

@@ -1,4 +1,4 @@
-"""Training traces, and how thousands of steps become a few points without losing a spike."""
+"""Training traces, and their reduction to a few points that keeps every spike."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from noiseband.io.traces import read_table
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 SPIKE = 3.0
-"""How many times as far as usual makes a spike."""
+"""A segment is a spike if its extremes are this many times as far from its mean as usual."""
 
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """The columns of a run's `trace.parquet` that are drawn; one entry a step, from step 0."""
+    """The drawn columns of a run's `trace.parquet`, with an entry for each step from 0."""
 
     loss: Floats
     learning_rate: Floats
@@ -35,7 +35,7 @@ class Trace:
 
 
 def read_trace(path: Path) -> Trace:
-    """The trace of a run; UserError if it is not there, or is none."""
+    """Read the trace of a run; raises UserError if it is missing or not a trace."""
     columns = [*Trace.__dataclass_fields__]
     try:
         table = read_table(path, columns)
@@ -45,18 +45,18 @@ def read_trace(path: Path) -> Trace:
 
 
 def final_loss(trace: Trace) -> float:
-    """Mean training loss over the last 5% of the steps, at least one; NaN where one of them is not
-    finite."""
+    """Mean training loss over the last 5% of the steps, at least one step; NaN if a loss among them
+    is not finite."""
     last = trace.loss[-max(1, round(trace.steps * 0.05)) :]
     if not np.isfinite(last).all():
         return math.nan
-    # fsum, because numpy's order of additions depends on the processor.
+    # Use fsum, because numpy's order of additions depends on the processor.
     return math.fsum(last.tolist()) / len(last)
 
 
 @dataclass(frozen=True, eq=False)
 class Binned:
-    """A series in segments of equal length. Every extreme is in `low` or `high`."""
+    """A series in segments of equal length; every extreme is in `low` or `high`."""
 
     step: Floats
     """Middle of each segment."""
@@ -69,12 +69,12 @@ class Binned:
 
 
 def edges(steps: int, bins: int) -> npt.NDArray[np.int64]:
-    """Where segments begin, and the end: at most `bins` of them, each with at least one step."""
+    """The first step of each segment, then the end; at most `bins` segments, none of them empty."""
     return np.linspace(0, steps, min(steps, bins) + 1).round().astype(np.int64)
 
 
 def binned(values: Floats, bins: int) -> Binned:
-    """Cut a series; values that are not finite do not count, and a segment of them alone is NaN."""
+    """Cut a series into segments without its non-finite values; a segment with no others is NaN."""
     cuts = edges(len(values), bins)
     parts = [values[start:stop] for start, stop in pairwise(cuts)]
     finite = [part[np.isfinite(part)] for part in parts]
@@ -87,14 +87,14 @@ def binned(values: Floats, bins: int) -> Binned:
 
 
 def spikes(series: Binned) -> Bools:
-    """Segments whose extremes lie more than `SPIKE` times as far from the mean as is usual."""
+    """Which segments have an extreme more than `SPIKE` times as far from the mean as the median."""
     reach = np.fmax(series.high - series.mean, series.mean - series.low)
     known = reach[np.isfinite(reach)]
     return reach > SPIKE * np.median(known) if len(known) else np.isfinite(reach)
 
 
 def segments(marks: Bools, bins: int) -> list[tuple[float, float]]:
-    """(first step, length) of the segments with at least one mark, neighbours joined."""
+    """(first step, length) of the segments with at least one mark; neighbours are joined."""
     cuts = edges(len(marks), bins)
     found: list[tuple[float, float]] = []
     for start, stop in pairwise(cuts.tolist()):

@@ -1,4 +1,4 @@
-"""Fine-tuning noise in rows: what its seeds change, and how twins and repeats compare by it."""
+"""Rows on fine-tuning noise: scatter over its seeds, and comparisons of twins and repeats."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from noiseband.stats.simultaneous import Estimate
 from noiseband.stats.tuning import differences, tuning_noise
 
 MEASURES = {"judge score": "score", "validation loss": "validation_loss"}
-"""What is compared, and the column of a fine-tuned model that has it."""
+"""The measures that are compared, with the field of a `FinetuningRow` for each."""
 
 Values = dict[str, dict[int, float]]
 
@@ -20,7 +20,7 @@ Values = dict[str, dict[int, float]]
 def tuning_noise_rows(
     models: Sequence[FinetuningRow], runs: Sequence[RunRow], alpha: float
 ) -> list[TuningNoiseRow]:
-    """A row for each protocol and measure. Runs of the same weights count once."""
+    """A row for each protocol and measure. Runs with the same weights count once."""
     rows = []
     for protocol, measure, values in _measured(models):
         noise = tuning_noise(_distinct(values, runs), alpha)
@@ -31,7 +31,7 @@ def tuning_noise_rows(
 def twin_rows(
     models: Sequence[FinetuningRow], runs: Sequence[RunRow], alpha: float
 ) -> list[TwinRow]:
-    """A row for each protocol, measure and fine-tuned run whose recipe another one has.
+    """A row for each protocol, measure and fine-tuned run that shares its recipe with another.
 
     Intervals hold for all pairs of one protocol and measure at once.
     """
@@ -86,7 +86,7 @@ def _twin_row(
 
 
 def _measured(models: Sequence[FinetuningRow]) -> Iterator[tuple[str, str, Values]]:
-    """Protocol, measure, and its values that are there."""
+    """Yield each protocol and measure with the values that exist."""
     for protocol in dict.fromkeys(row.protocol for row in models):
         for measure, column in MEASURES.items():
             values: Values = {}
@@ -98,8 +98,8 @@ def _measured(models: Sequence[FinetuningRow]) -> Iterator[tuple[str, str, Value
 
 
 def _pairs(runs: Sequence[RunRow]) -> list[tuple[RunRow, RunRow]]:
-    """Every run whose recipe an earlier one has, with the first of those; with the first that has
-    its weights too, if one does."""
+    """Every run whose recipe an earlier run has, paired with the first such run: preferably one
+    with the same weights."""
     first: dict[object, RunRow] = {}
     pairs = []
     for row in runs:
@@ -113,8 +113,8 @@ def _pairs(runs: Sequence[RunRow]) -> list[tuple[RunRow, RunRow]]:
 
 
 def _distinct(values: Values, runs: Sequence[RunRow]) -> Values:
-    """The values without those of runs whose weights an earlier one has: their fine-tuning tells
-    nothing new."""
+    """The values without those of runs with the same weights as an earlier run, which are no new
+    evidence."""
     first: dict[str, str] = {}
     for row in runs:
         if row.run in values:

@@ -1,4 +1,4 @@
-"""Rows of the tables of fine-tuning: models, epochs, noise, twins."""
+"""Rows of the tables on fine-tuning: models, epochs, noise and twins."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ class FinetuningRow:
     protocol: str
     seed: int
     test_loss: float | None
-    """Of the run before fine-tuning."""
+    """Test loss of the run before fine-tuning."""
     best_epoch: int | None
     epochs: int
-    """Epochs run; the record may hold one more, number 0, from before."""
+    """Number of epochs; the record may also have epoch 0, from before fine-tuning."""
     validation_loss: float | None
-    """At the best epoch."""
+    """Validation loss at the best epoch."""
     score: float | None
-    """Mean over questions and rounds of the scores that are there, 0 to 100."""
+    """Mean of the existing scores over questions and rounds, from 0 to 100."""
     questions: int
     """Questions with at least one score."""
     missing: int
     """Answers without a score, over all rounds."""
     rank: str | None
-    """The run's within the protocol, over all its fine-tuning seeds; `3=` where runs tie."""
+    """Rank of the run within the protocol, over all its fine-tuning seeds; `3=` if runs tie."""
     rank_low: int | None
-    """Best place of the rank's interval, which resamples fine-tuning seeds, judging rounds and
+    """Best rank in the interval, which resamples fine-tuning seeds, judging rounds and
     questions."""
     rank_high: int | None
-    """Worst place of it."""
+    """Worst rank in the interval."""
 
 
 @dataclass(frozen=True)
@@ -51,33 +51,33 @@ class EpochRow:
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of the models that a row is about."""
+    """The protocol and measure that a row is about."""
 
     protocol: str
     measure: str
-    """Judge score, or best validation loss."""
+    """`judge score` or `validation loss` (at the best epoch)."""
 
 
 @dataclass(frozen=True)
 class TuningNoiseRow(TuningNoise, Measured):
-    """Fine-tuning noise of one protocol by one measure; the columns begin with these two."""
+    """Fine-tuning noise of one protocol by one measure; these two are the first columns."""
 
 
 @dataclass(frozen=True)
 class TwinRow(Measured):
-    """A fine-tuned run against another of the same recipe."""
+    """A fine-tuned run compared with another run of the same recipe."""
 
     run: str
     compared_with: str
     kind: str
-    """`twin`, which differs in microbatch or machine, or `repeat`."""
+    """`twin` (differs in microbatch or machine) or `repeat`."""
     seeds: int
     """Fine-tuning seeds that both have."""
     difference: float | None
-    """The run's less the other's."""
+    """This run's value minus the other's."""
     low: float | None
-    """Interval of it by fine-tuning noise alone, for all pairs of the protocol at once."""
+    """Lower end of its interval, from fine-tuning noise alone, for all pairs of the protocol."""
     high: float | None
     p_value: float | None
-    """Adjusted for these pairs, as the interval is."""
+    """p-value, adjusted for these pairs as the interval is."""
     finding: str

@@ -1,4 +1,4 @@
-"""The published series beside the study: each run's loss, and whether machines explain the rest."""
+"""Compare the study's losses with the published ones: do machines explain the differences?"""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ BEYOND = "more than machines change"
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """One run of the published series beside this study's of the same name. Losses in nats."""
+    """A published run compared with this study's run of the same name. Losses are in nats."""
 
     run: str
     machine: str
-    """That the series used; empty for a pretrained model."""
+    """Machine that the series used; empty for a pretrained model."""
     part: str
-    """Of the series."""
+    """Part of the series."""
     published_loss: float
     test_loss: float | None
-    """This study's; None where it has no such run, or that one no finite loss."""
+    """This study's loss; None if it has no such run or the run has no finite loss."""
     difference: float | None
-    """This study's less the published one; None where the two are not comparable."""
+    """This study's loss minus the published one; None if the two are not comparable."""
     low: float | None
-    """Ends of what machines alone leave uncertain of it, for all runs at once."""
+    """Lower end of its interval, for the noise of machines alone and for all runs at once."""
     high: float | None
     p_value: float | None
-    """Chance of a difference as large if nothing but machines differs, adjusted for all runs."""
+    """Probability of such a difference if only machines differ, adjusted for all runs."""
     finding: str
 
 
 def write_comparison(params: TablesParams, results: Path) -> None:
     """Write `tables/published.csv` from `runs.csv` and `pretrained.csv`, if the study asks for it.
 
-    Raises UserError for a table, a test loss or a recipe that is missing.
+    Raises UserError for a missing table, test loss or recipe.
     """
     if not params.published:
         return
@@ -73,9 +73,9 @@ def comparison_rows(
 ) -> list[ComparisonRow]:
     """A row for each run of the series, in its order.
 
-    Twins of the series tell how far one recipe scatters over machines. A run and its published
-    namesake are two such draws. Runs whose recipe is approximate, and models that nobody trained
-    here, have a difference and no interval; those of another size than the series' have neither.
+    The series' twins show how much one recipe scatters over machines, and a run and its published
+    namesake are two such draws. Runs with an approximate recipe and pretrained models have a
+    difference but no interval; those of another size than the series' have neither.
     """
     ours: dict[str, RunRow | PretrainedRow] = {row.run: row for row in runs if has_loss(row)}
     ours |= {row.model: row for row in pretrained}
@@ -115,7 +115,7 @@ def _row(
     params: TablesParams,
     folder: Path,
 ) -> ComparisonRow:
-    """The losses side by side; those that an interval can be given for are called `WITHIN`."""
+    """Compare one run; its finding is `WITHIN`, for now, if it can have an interval."""
     finding = WITHIN
     if own is None:
         finding = MISSING
@@ -142,7 +142,7 @@ def _row(
 
 
 def _of_its_size(own: RunRow | PretrainedRow, folder: Path) -> bool:
-    """Whether model, training and test window are as large as the series'."""
+    """Whether model, training and test window have the series' sizes."""
     if loss_file(folder / "test_loss.json").get("tokens") != data.TEST_TOKENS:
         return False
     if isinstance(own, PretrainedRow):
@@ -154,24 +154,24 @@ def _of_its_size(own: RunRow | PretrainedRow, folder: Path) -> bool:
 
 @dataclass(frozen=True)
 class Summary:
-    """What the rows that an interval can be given for say together. Losses in nats."""
+    """A summary of the rows that have an interval. Losses are in nats."""
 
     compared: int
     beyond: list[str]
     """Runs that differ by more than machines change."""
     machine_sd: float
-    """Of the published twins, over machines."""
+    """SD of the published twins over machines."""
     degrees_of_freedom: int
     widest: float
-    """How far a run and its namesake may be apart from machines alone, all runs at once."""
+    """How far a run and its namesake may differ from machines alone, for all runs at once."""
     mean_difference: float
     order: float | None
-    """Kendall's tau between the published losses and this study's: 1 is the same order. None for
-    fewer than three runs, or where all losses are equal."""
+    """Kendall's tau between the published losses and this study's; 1 is the same order. None for
+    fewer than three runs, or if all losses are equal."""
 
 
 def summary(rows: Sequence[ComparisonRow]) -> Summary | None:
-    """Of all rows that were compared; None where there are none."""
+    """Summarise all rows that were compared; None if there are none."""
     tested = [row for row in rows if row.finding in (WITHIN, BEYOND)]
     if not tested:
         return None

@@ -13,11 +13,11 @@ import pandas as pd
 BASELINE = "8xa100m40-baseline"
 CLOUD = "8xA100-40GB"
 MODEL = {"vocabulary": 50257, "context": 1024, "width": 768, "heads": 12, "layers": 12}
-"""Shape of every model that the series trained."""
+"""The shape of every model that the series trained."""
 TRAIN_TOKENS = 3_260_190_720
-"""That each of its runs was trained on, rounded up to whole steps."""
+"""Training tokens of each of its runs, rounded up to whole steps."""
 TEST_TOKENS = 19_660_800
-"""Of the window that its test losses are means over."""
+"""Number of tokens in the window of its test losses."""
 
 
 @dataclass(frozen=True)
@@ -28,32 +28,32 @@ class PublishedRun:
     machine: str
     init_seed: int | None
     train_seed: int | None
-    """The init_seed where the series names none: one seed served both."""
+    """The init_seed if the series names no other: one seed was used for both."""
     interventions: tuple[str, ...]
     test_loss: float
-    """Nats, to the six decimals that were published."""
+    """Nats, with the six decimals that were published."""
     final_train_loss: float | None
     train_seconds: float | None
     tokens_per_second: float | None
     part: str
-    """Of the series."""
+    """Part of the series."""
     role: str
     """`series`, `pretrained`, `table-only` (first generation) or `later`."""
 
 
 @dataclass(frozen=True)
 class PublishedScore:
-    """What the judge gave one model in one round: the mean over 110 questions, 0 to 100."""
+    """One model's score in one judging round: the mean over 110 questions, from 0 to 100."""
 
     protocol: str
     run: str
     test_loss: str
-    """As printed: the first table has three decimals."""
+    """The loss as printed; the first table has three decimals."""
     round: int
     epochs: int | None
     score: float
     rank: str | None
-    """As published, `11=` for a tie."""
+    """The rank as published, `11=` for a tie."""
 
 
 def _rows(name: str) -> list[dict[str, str]]:
@@ -109,19 +109,19 @@ def scores() -> tuple[PublishedScore, ...]:
 
 @cache
 def figures() -> dict[str, str]:
-    """What the series computed from its results, as printed, by name."""
+    """The figures that the series computed from its results, as printed, by name."""
     return {row["name"]: row["value"] for row in _rows("figures.csv")}
 
 
 def run(name: str) -> PublishedRun:
-    """Raises KeyError for a run that the series does not have."""
+    """The run of this name; raises KeyError if the series does not have it."""
     found = {one.run: one for one in runs()}
     return found[name]
 
 
 def cloud() -> tuple[PublishedRun, ...]:
-    """Runs of the series on its machines of eight A100, distinct: the plain rerun of the baseline
-    gave the first one's bits and is left out."""
+    """Distinct runs of the series on its machines with eight A100. The rerun of the baseline is
+    left out, because it has the same bits."""
     return tuple(
         one
         for one in runs()
@@ -130,8 +130,7 @@ def cloud() -> tuple[PublishedRun, ...]:
 
 
 def table(chosen: tuple[PublishedRun, ...]) -> pd.DataFrame:
-    """Runs as `noiseband.stats` takes them; a run's intervention is its own name but for the
-    baseline's."""
+    """The runs as a table for `noiseband.stats`; `label` gives each run's intervention."""
     return pd.DataFrame(
         {
             "run": [one.run for one in chosen],

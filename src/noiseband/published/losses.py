@@ -1,4 +1,4 @@
-"""Tables of test losses: interventions, noise, stacks, the gap to GPT-2 small, machines."""
+"""Tables of test losses: interventions, noise, stacks, the gap to GPT-2 small and machines."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GPT2_SMALL = "openai-gpt2-small"
 
 
 def single_verdicts() -> list[Verdict]:
-    """Of the single interventions as one family, against the seven baseline results."""
+    """Verdicts on the single interventions as one family, compared with all seven baseline runs."""
     chosen = tuple(one for one in data.cloud() if len(one.interventions) < 2)
     return verdicts(data.table(chosen))
 
@@ -39,7 +39,7 @@ def components() -> list[NoiseComponent]:
 
 
 def interventions() -> Table:
-    """Each single intervention and stack beside the baseline of its seed and all seven."""
+    """Each single intervention and stack, compared with one baseline run and with all seven."""
     found = {verdict.intervention: verdict for verdict in single_verdicts()}
     base = data.run(data.BASELINE).test_loss
     rows = []
@@ -66,7 +66,7 @@ def interventions() -> Table:
         [
             "The series compared with the one baseline of seed 42, the worst of its seven. The "
             "verdicts compare the eight single interventions with all seven, as one family "
-            "(Dunnett); the seven share seeds among them, so they are not fully independent.",
+            "(Dunnett); the seven share seeds, so they are not fully independent.",
         ],
         "32b to 32j",
     )
@@ -77,13 +77,13 @@ def _p_text(p_value: float) -> str:
 
 
 def noise() -> Table:
-    """The three noise studies: the SD as printed and as computed, with 1, 2 and 3 of them."""
+    """The three noise studies: the SD as printed and as computed, and ranges of 1, 2 and 3 SDs."""
     rows = []
     for one in components():
         printed = data.figures()[f"sd-{one.component}"]
         points = np.array(one.points)
         population = float(points.std())
-        # To six decimals at most, which is all that is known of the losses.
+        # At most six decimals, because the losses have no more.
         decimals = min(6, len(printed.partition(".")[2]))
         assert one.mean is not None
         assert one.sd is not None
@@ -109,8 +109,8 @@ def noise() -> Table:
         ),
         rows,
         [
-            "Ranges are of the sample SD. Two of the printed SDs are square roots of sums of "
-            "squares, never divided by n (mistake 1).",
+            "Ranges use the sample SD. Two of the printed SDs are square roots of sums of squares "
+            "that were never divided by n (mistake 1).",
             equal_variances(components()).sentence,
         ],
         "32i",
@@ -118,7 +118,7 @@ def noise() -> Table:
 
 
 def stacks() -> Table:
-    """What additive effects promise each stack, and what it got, against seed 42."""
+    """Each stack's effect and what additive effects predict, compared with seed 42."""
     base = data.run(data.BASELINE).test_loss
     chosen = tuple(one for one in data.cloud() if one.init_seed == one.train_seed == 42)
     parts = {data.label(one): one.interventions for one in chosen if len(one.interventions) > 1}
@@ -149,15 +149,15 @@ def stacks() -> Table:
         ("stack", "parts", "predicted", "got", "share"),
         rows,
         [
-            "Against the baseline of seed 42. The last row: the series set the sum of the five "
-            "beside what its best stack, stacked-1, got."
+            "Compared with the baseline of seed 42. In the last row, the series compared the sum "
+            "of the five with its best stack, stacked-1."
         ],
         "32j",
     )
 
 
 def gap() -> Table:
-    """Share of the way to GPT-2 small, as printed and as computed."""
+    """The share of the gap to GPT-2 small that is closed, as printed and as computed."""
     small, best = data.run(GPT2_SMALL).test_loss, data.run(BEST_STACK).test_loss
     rows = []
     for key, start in (("gap-from-baseline", data.BASELINE), ("gap-from-first", FIRST_MODEL)):
@@ -180,21 +180,21 @@ def _twins() -> list[list[data.PublishedRun]]:
     groups: dict[tuple[str, ...], list[data.PublishedRun]] = {}
     for one in data.runs():
         if one.run == f"{data.BASELINE}-2":
-            continue  # the first one's bits
+            continue  # same bits as the first run
         if one.role in ("series", "later") and one.init_seed == one.train_seed == 42:
             groups.setdefault(tuple(sorted(one.interventions)), []).append(one)
     return [members for members in groups.values() if len({one.machine for one in members}) > 1]
 
 
 def machine_noise() -> NoiseComponent | None:
-    """The scatter of one recipe over machines, around the mean of the seven baseline results."""
+    """The scatter of one recipe over machines, around the mean of the seven baseline runs."""
     groups = [{one.run: one.test_loss for one in members} for members in _twins()]
     baseline = [one.test_loss for one in data.cloud() if not one.interventions]
     return machine_component(groups, float(np.mean(baseline)))
 
 
 def machines() -> Table:
-    """One recipe on different machines: the machine as noise."""
+    """Runs of one recipe on different machines: the machine as a source of noise."""
     rows = []
     for members in _twins():
         losses = np.array([one.test_loss for one in members])

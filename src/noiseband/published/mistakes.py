@@ -1,4 +1,4 @@
-"""The mistakes of the published analysis: the printed figure, the right one, and why."""
+"""The mistakes of the published analysis: the printed figure, the correct one and the reason."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from noiseband.stats.verdicts import Call
 
 @dataclass(frozen=True)
 class Mistake:
-    """One mistake. Figures are texts at the precision that was printed."""
+    """One mistake. Figures are texts with the printed precision."""
 
     number: int
-    """As the others cite it."""
+    """The number by which other texts cite the mistake."""
     about: str
     printed: str
     corrected: str
@@ -27,13 +27,13 @@ class Mistake:
 
 
 def mistakes() -> list[Mistake]:
-    """All seven, with every figure computed from the published results."""
+    """All seven mistakes, with every figure computed from the published results."""
     found = [*_spreads(), *_variances(), *_thresholds(), *_facts()]
     return sorted(found, key=lambda one: one.number)
 
 
 def table() -> Table:
-    """The mistakes as a table; the sentences are its notes."""
+    """The mistakes as a table with the reasons as notes."""
     found = mistakes()
     return Table(
         "mistakes",
@@ -56,7 +56,7 @@ def _spreads() -> list[Mistake]:
         assert one.sd is not None
         both = f"{points.std():.6f} population, {one.sd:.6f} sample"
         if one.component == "init-and-train":
-            why = "The third SD is right, as a population SD; a sample's divides by n - 1."
+            why = "The third SD is a correct population SD; a sample SD divides by n - 1."
         else:
             why = "Two SDs are square roots of sums of squares that were never divided by n."
         about = f"SD, {one.component} seeds"
@@ -68,12 +68,12 @@ def _variances() -> list[Mistake]:
     narrow, wide = components()[1:]
     (ratio,) = equal_variances([narrow, wide]).ratios
     why = (
-        "With three runs each the two corrected variances differ by a factor that chance alone "
-        "gives a third of the time: that initial weights matter more is not established."
+        "With three runs each, chance alone makes the two corrected variances differ this much a "
+        "third of the time, so the runs do not show that initial weights matter more."
     )
     said = "weights matter more"
     f_test = f"variances {ratio.ratio:.2f} to 1, one-sided F p = {ratio.p_one_sided:.2f}"
-    double = "The two SDs, each divided as it should be, are nearer than twice."
+    double = "Divided correctly, the two SDs differ by less than a factor of two."
     return [
         Mistake(2, "weights' seed against training seed", said, f_test, why),
         Mistake(7, "ratio of the two SDs", "about double", f"{ratio.ratio**0.5:.2f}", double),
@@ -90,7 +90,7 @@ def _thresholds() -> list[Mistake]:
         for call in (Call.HELPS, Call.HURTS)
     )
     worst = data.run(data.BASELINE).test_loss
-    by_one = "Single runs were compared by eye, one at a time, with one single baseline run."
+    by_one = "Single runs were compared by eye, one at a time, with a single baseline run."
     found = [
         Mistake(
             3, "distance at which two runs stand out", "none",
@@ -108,8 +108,8 @@ def _thresholds() -> list[Mistake]:
         effect = f"{worst - data_loss(name):.4f} better"
         found.append(Mistake(3, name, effect, f"adjusted p = {p_value:.3f}", by_one))
     seed = (
-        f"Seed 42 is the worst of the seven baselines: beside their mean {losses.mean():.6f} the "
-        "small effects shrink or change sign."
+        f"Seed 42 is the worst of the seven baselines: compared with their mean {losses.mean():.6f}"
+        ", the small effects shrink or change sign."
     )
     for name in ("gradient-clipping", "full-float32", "qkv-bias"):
         loss = data_loss(name)
@@ -141,16 +141,16 @@ def _facts() -> list[Mistake]:
         ),
         Mistake(
             5, "judge replies that could not be parsed", "scored 0", "missing",
-            "A zero for an unreadable reply pulls averages down; it has no score at all.",
+            "A zero for an unreadable reply lowers the averages; the score is missing.",
         ),
         Mistake(
             6, "dropout masks a step", f"{processes} expected", "1",
-            f"All {processes} processes were seeded alike and drew equal masks; the one-GPU twin "
+            f"All {processes} processes had the same seed and drew equal masks; the one-GPU twin "
             f"drew {slots} different ones.",
         ),
         Mistake(
             7, "hours of the local stacked run", data.figures()["hours-local-stack"],
             f"{local.train_seconds / 3600:.1f}",
-            f"By its own log the run took {local.train_seconds:,.0f} seconds.",
+            f"The log of the run says {local.train_seconds:,.0f} seconds.",
         ),
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""A table to be shown: on a terminal, on a page, as CSV."""
+"""A table that can be shown on a terminal, on a page or as CSV."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Table:
-    """Texts in rows, numbers already at their printed precision."""
+    """Rows of texts, with numbers already at their printed precision."""
 
     name: str
-    """For a file and for `--table`."""
+    """Name of the table in file names and for `--table`."""
     title: str
     columns: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
     notes: list[str]
-    """Sentences below it."""
+    """Sentences below the table."""
     source: str
-    """Parts of the series."""
+    """Parts of the series that the table is from."""
 
     def numeric(self, column: int) -> bool:
-        """Whether a column holds numbers, which stand to the right."""
+        """Whether a column has numbers and is therefore right-aligned."""
         cells = [row[column] for row in self.rows if row[column]]
         return bool(cells) and all(_NUMBER.fullmatch(cell) for cell in cells)
 
@@ -31,5 +31,5 @@ _NUMBER = re.compile(r"[+<-]?[0-9]+(\.[0-9]+)?[=%]?")
 
 
 def agreement(published: str, recomputed: str) -> str:
-    """Empty where two printed figures are equal, a mark where they are not."""
+    """An empty text if two printed figures are equal, otherwise "differs"."""
     return "" if published == recomputed else "differs"

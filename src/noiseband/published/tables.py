@@ -1,4 +1,4 @@
-"""All tables, in the order of the series."""
+"""All tables of the published series, in its order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from noiseband.published.table import Table
 
 
 def tables() -> dict[str, Table]:
-    """By name."""
+    """All tables by name."""
     found = [
         losses.interventions(),
         losses.noise(),

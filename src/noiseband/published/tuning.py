@@ -1,4 +1,4 @@
-"""Tables of judge scores: averages and ranks by protocol, ranks across protocols, twins."""
+"""Tables of judge scores: averages and ranks by protocol, ranks across protocols, and twins."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ TWINS = {
     "baseline": ("1xrtx3090-baseline", "8xa100m40-baseline"),
     "stacked-1": ("1xrtx3090-stacked-interventions", "8xa100m40-stacked-interventions-1"),
 }
-"""Equal recipes, trained on one small machine and on a large one."""
+"""Pairs of runs with the same recipe, trained on a small machine and on a large one."""
 
 
 def protocols() -> list[str]:
-    """In the order of the series."""
+    """The protocols, in the order of the series."""
     return list(dict.fromkeys(score.protocol for score in data.scores()))
 
 
@@ -32,7 +32,7 @@ def averages(protocol: str) -> dict[str, float]:
 
 
 def finetuning(protocol: str) -> Table:
-    """One protocol: rounds, average, rank as published and as computed."""
+    """The table of one protocol: rounds, average, and rank as published and as computed."""
     mean = averages(protocol)
     ranks = dict(zip(mean, places(list(mean.values())), strict=True))
     rows = []
@@ -66,7 +66,7 @@ def finetuning(protocol: str) -> Table:
 
 
 def ranks() -> Table:
-    """The same models under every protocol that ranked them all."""
+    """Ranks of the same models under every protocol that ranked all of them."""
     full = [p for p in protocols() if any(s.rank for s in data.scores() if s.protocol == p)]
     by = {protocol: averages(protocol) for protocol in full}
     models = list(by[full[0]])
@@ -87,7 +87,7 @@ def ranks() -> Table:
 
 
 def twins() -> Table:
-    """Equal recipes side by side: the series' unsolved puzzle."""
+    """Scores of twins, whose differences the series could not explain."""
     rows = []
     for protocol in protocols():
         mean = averages(protocol)
@@ -108,8 +108,8 @@ def twins() -> Table:
         ("protocol", "recipe", "local", "cloud", "difference"),
         rows,
         [
-            "The stacked twins differ by more than most interventions do, in one direction under "
-            "every protocol; the baseline twins change sides."
+            "The stacked twins differ by more than most interventions do, with the same sign under "
+            "every protocol; the difference of the baseline twins changes its sign."
         ],
         "32l, 32m",
     )

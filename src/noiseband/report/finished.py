@@ -1,4 +1,4 @@
-"""Everything that is made from finished runs, in the order of the rules that make it."""
+"""Make everything that follows from finished runs, in the order of the workflow's rules."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def write_finished(study: Study, machines: Path, out: Path) -> None:
     """Write tables, figures, manifest and page anew, as the rules of these names do.
 
     Args:
-        study: whose runs are all finished.
-        machines: the table of machines.
-        out: the page.
+        study: a study with all runs finished.
+        machines: path of the table of machines.
+        out: path of the page.
 
     Raises:
-        NotMadeError: a file that is read is missing.
-        UserError: one is damaged, or of another recipe.
+        NotMadeError: an input file is missing.
+        UserError: an input file is damaged or belongs to another recipe.
     """
     params, results = ReportParams.of(study), study.results
     write_tables(params, results)

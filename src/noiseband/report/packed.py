@@ -1,4 +1,4 @@
-"""Data that the page's script unpacks: too much to write out, and inert until it is asked for."""
+"""Compressed data in the page, which its script unpacks on demand."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 
 def packed(value: Any) -> str:
-    """JSON, gzipped, in base64: nothing in it can end the element that holds it.
+    """The value as JSON, gzipped, in base64, which cannot close the HTML element around it.
 
-    ASCII JSON, because what models write may hold half a surrogate pair. Equal values give equal
-    text on one installation: gzip's header has no date.
+    The JSON is ASCII because models may write half a surrogate pair. Equal values give equal text
+    on one installation: gzip's header has no date.
     """
     text = json.dumps(value, separators=(",", ":"))
     return base64.b64encode(gzip.compress(text.encode("ascii"), mtime=0)).decode("ascii")

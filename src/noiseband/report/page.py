@@ -1,4 +1,4 @@
-"""The report: one file that holds everything it shows and asks the network for nothing."""
+"""The report: one self-contained file that makes no network requests."""
 
 from __future__ import annotations
 
@@ -58,22 +58,22 @@ SCRIPT = (
     "explorer-state", "explorer-search", "explorer-view", "explorer-controls", "explorer",
     "start",
 )  # fmt: skip
-"""Files of `templates/script`, one script on the page; the last one calls the others."""
+"""Files of `templates/script`, joined into one script; the last file calls the others."""
 
 
 def write_report(params: ReportParams, results: Path, machines: Path, out: Path) -> None:
     """Write the page from the tables, figures and records under `results`.
 
-    Equal files make an equal page, on the same installation. `machines` is the table of machines.
-    Raises UserError for a table or a figure that is missing; other parts that are not there are
-    named on the page, with what would fill them.
+    On one installation, equal files make an equal page. `machines` is the table of machines.
+    Raises UserError for a missing table or figure; the page says what else is missing and how to
+    make it.
     """
     page = environment().get_template("page.html").render(context(params, results, machines))
     write_text(out, page, checksum=False)
 
 
 def environment() -> Environment:
-    """Templates with every value escaped, and a mistake in a name an error."""
+    """The templates; every value is escaped, and an unknown name is an error."""
     jinja = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -168,7 +168,7 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
 
 
 def waiting(params: ReportParams, partial: Sequence[RunProgress]) -> dict[str, Any]:
-    """All that the templates show while no run of the baseline is finished."""
+    """What the templates show while no run of the baseline is finished."""
     return {
         "params": params,
         "page": _assets(),
@@ -179,7 +179,7 @@ def waiting(params: ReportParams, partial: Sequence[RunProgress]) -> dict[str, A
 
 
 def _assets() -> dict[str, Any]:
-    """Style, script, and the policy that lets this script run and nothing else."""
+    """The style, the script, and a content security policy that allows only this script."""
     style = variables(":root") + (TEMPLATES / "style.css").read_text(encoding="utf-8")
     files = [TEMPLATES / "script" / f"{name}.js" for name in SCRIPT]
     script = '"use strict";\n' + "".join(file.read_text(encoding="utf-8") for file in files)
@@ -193,7 +193,7 @@ def _assets() -> dict[str, Any]:
 
 
 def _chart(results: Path, name: str) -> Markup:
-    """A figure as part of the page. Its texts were escaped when it was drawn."""
+    """A figure as part of the page. Its texts were escaped when the figure was drawn."""
     path = Paths(results).figure(name)
     try:
         text = intact(path).read_text(encoding="utf-8")
@@ -203,7 +203,7 @@ def _chart(results: Path, name: str) -> Markup:
 
 
 def _rerun(results: Path, run: str) -> Any:
-    """The finding about a run that was trained twice; None where it is of other weights."""
+    """The finding about a run that was trained twice; None if there is none for these weights."""
     found = json_if_any(Paths(results).verified(run))
     if found is None:
         return None

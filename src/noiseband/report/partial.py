@@ -1,4 +1,4 @@
-"""The page of a study that is still running: finished runs in full, the others' progress."""
+"""The page of a study that is still running: results of finished runs, progress of the others."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ READ = ("corpus", "tokens", "init", "runs", "contamination", "judge", "verify")
 def write_partial(
     study: Study, machines: Path, out: Path, refresh: int | None = None
 ) -> list[RunProgress]:
-    """Write the page of what there is by now; return how far every run is.
+    """Write the page from the runs finished so far; return the progress of every run.
 
-    With `refresh`, a browser that shows the page loads it anew after so many seconds. Its tables
-    and figures go to `work/partial`, so that those of the workflow stay what they are. Without a
-    finished run of the baseline there is nothing to compare with, and the page shows progress
-    alone. Raises UserError as `write_report` does.
+    With `refresh`, a browser reloads the page after that many seconds. Its tables and figures go
+    to `work/partial`, so that the workflow's own stay unchanged. Without a finished run of the
+    baseline there is nothing to compare with, and the page shows only progress. Raises UserError
+    as `write_report` does.
     """
     found = progress(study)
     params = _finished_part(study, found)
@@ -46,7 +46,7 @@ def write_partial(
 
 
 def _finished_part(study: Study, found: Sequence[RunProgress]) -> ReportParams | None:
-    """The study as if its finished runs were all; None without one of the baseline."""
+    """The study reduced to its finished runs; None if no run of the baseline is finished."""
     done = [one.run for one in found if one.state == State.FINISHED]
     baselines = [name for name in done if study.runs[name].intervention == BASELINE]
     if not baselines:
@@ -82,7 +82,7 @@ def _tuned(results: Path, model: str) -> bool:
 
 
 def _view(results: Path) -> Path:
-    """A results folder that reads the study's and has tables and figures of its own."""
+    """A results folder with links to the study's files and with its own tables and figures."""
     view = Paths(results).work / "partial"
     view.mkdir(parents=True, exist_ok=True)
     for name in READ:

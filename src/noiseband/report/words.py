@@ -1,4 +1,4 @@
-"""Numbers and results in words, for charts and the page alike."""
+"""Numbers and results in words, for charts and for the page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOTHING = "\N{EN DASH}"
 
 
 def fixed(value: float | None, decimals: int = 6) -> str:
-    """`4.861234`, with a real minus sign; a dash for None."""
+    """A number as `4.861234`, with a real minus sign; a dash for None."""
     if value is None:
         return NOTHING
     if not math.isfinite(value):
@@ -23,7 +23,7 @@ def fixed(value: float | None, decimals: int = 6) -> str:
 
 
 def signed(value: float | None, decimals: int = 6) -> str:
-    """`+0.012`, `−0.012`, `0.000`: for changes."""
+    """A change as `+0.012`, `−0.012` or `0.000`."""
     text = fixed(value, decimals)
     if value is None or not math.isfinite(value) or not round(value, decimals):
         return text
@@ -31,7 +31,7 @@ def signed(value: float | None, decimals: int = 6) -> str:
 
 
 def p_text(p_value: float | None) -> str:
-    """`0.24`, `0.0031`, `< 0.0001`."""
+    """A p-value as `0.24`, `0.0031` or `< 0.0001`."""
     if p_value is None:
         return NOTHING
     if p_value < 0.0001:
@@ -40,48 +40,48 @@ def p_text(p_value: float | None) -> str:
 
 
 def whole_percent(share: float) -> str:
-    """`59%`, with a real minus sign."""
+    """A share as `59%`, with a real minus sign."""
     return f"{round(100 * share) + 0:d}%".replace("-", MINUS)
 
 
 def percent(share: float | None) -> str:
-    """`0.14%`; `< 0.01%` for a little, which is not nothing; a dash for None."""
+    """A share as `0.14%`; `< 0.01%` for a small one that is not zero; a dash for None."""
     if share is None:
         return NOTHING
     return "< 0.01%" if 0 < share < 0.00005 else f"{share:.2%}"
 
 
 def decimals_of(spread: float | None, digits: int = 2) -> int:
-    """Decimals that show so many digits of a spread: the seed changes what comes after."""
+    """The number of decimals that shows `digits` digits of a spread; any more are noise."""
     if spread is None or not math.isfinite(spread) or spread <= 0:
         return digits + 2
     return min(6, max(2, digits - 1 - math.floor(math.log10(spread))))
 
 
 def effect_decimals(verdicts: Sequence[VerdictRow], digits: int = 2) -> int:
-    """Decimals worth showing of an effect: those in which the noise has its first digits."""
+    """The number of decimals worth showing of an effect: those up to the noise's first digits."""
     return decimals_of(next((row.residual_sd for row in verdicts), None), digits)
 
 
 def listed(words: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
+    """Words joined as `a`, `a and b` or `a, b and c`."""
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """`1 run`, `1,024 runs`."""
+    """A number with its noun, as `1 run` or `1,024 runs`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def time(seconds: float | None) -> str:
-    """`3 h 25 min`, a dash for None."""
+    """A time as `3 h 25 min`; a dash for None."""
     return NOTHING if seconds is None else duration(seconds)
 
 
 def unbroken(text: str) -> str:
-    """The text, never divided between two lines."""
+    """The text with no-break spaces, so that it stays on one line."""
     return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
@@ -91,7 +91,7 @@ def spelled(component: str) -> str:
 
 
 def answer(row: VerdictRow, decimals: int) -> str:
-    """What the study says of one intervention, to follow its name."""
+    """What the study says about one intervention, as the rest of a sentence after its name."""
     failed = len(row.runs_without_loss)
     if row.runs == 0 and failed:
         return f"has no run with a finite test loss: {counted(failed, 'run')} ended without one."
@@ -99,7 +99,7 @@ def answer(row: VerdictRow, decimals: int) -> str:
         return "has no run to compare with the baseline."
     lost = f" {counted(failed, 'more run')} ended without a finite loss." if failed else ""
     if row.effect is None:
-        return f"cannot be told from the seeds it ran with.{lost}"
+        return f"cannot be told apart from the seeds it ran with.{lost}"
     size = fixed(abs(row.effect), decimals)
     direction = "lowers" if row.effect < 0 else "raises"
     if row.low is None or row.high is None:
@@ -113,7 +113,7 @@ def answer(row: VerdictRow, decimals: int) -> str:
 
 
 def seeds(row: VerdictRow) -> str:
-    """Seeds for each arm that give 80% power: `4 to 12`, or `at least 9`."""
+    """The seeds for each arm that give 80% power: `4 to 12`, or `9 or more`."""
     if row.seeds_low is None:
         return NOTHING
     if row.seeds_high is None:

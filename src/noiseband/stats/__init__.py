@@ -6,10 +6,10 @@ difference from the baseline, so a negative effect is a lower loss: better.
 | module | answers |
 |---|---|
 | `verdicts` | did this intervention help, or is it noise? |
-| `noise` | how much do equal recipes scatter, and by which seed? |
-| `additivity` | does a stack get what its interventions promise one by one? |
-| `gap` | how much of the way to a reference run is closed? |
+| `noise` | how much do runs of one recipe scatter, and by which seed? |
+| `additivity` | is a stack's effect the sum of its interventions' effects? |
+| `gap` | how much of the gap to a pretrained model is closed? |
 
-Below these: `least_squares` (the one model), `simultaneous` (intervals for a family of contrasts),
+These build on `least_squares` (the model), `simultaneous` (intervals for a family of contrasts),
 `maxt` (the multivariate t distribution), `power` (seeds needed).
 """

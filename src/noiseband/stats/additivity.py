@@ -1,4 +1,4 @@
-"""Does a stack of interventions get what they promise one by one?"""
+"""Is the effect of a stack of interventions the sum of their effects?"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,41 +11,41 @@ from noiseband.stats.simultaneous import Estimate, estimates
 
 @dataclass(frozen=True)
 class Additivity:
-    """A stack against the sum of its parts, in nats. What the runs cannot give is None."""
+    """A stack compared with the sum of its parts, in nats; None for what the runs do not give."""
 
     stack: str
     parts: tuple[str, ...]
     missing_parts: tuple[str, ...]
-    """Parts that no run applies alone: then nothing can be predicted."""
+    """Parts that no run applies alone; if there are any, nothing is predicted."""
     predicted: float | None = None
-    """Sum of the parts' own effects: what the stack would get if effects were additive."""
+    """Sum of the parts' own effects: the stack's effect if effects were additive."""
     got: float | None = None
     """The stack's own effect."""
     difference: float | None = None
-    """got - predicted; positive when the stack got less of a lower loss than promised."""
+    """got - predicted; positive if the stack lowers the loss less than predicted."""
     low: float | None = None
-    """Lower end of the difference's interval. All stacks' intervals cover together."""
+    """Lower end of the difference's interval. The intervals hold for all stacks at once."""
     high: float | None = None
     p_value: float | None = None
     """Adjusted for all stacks compared; small when the effects are not additive."""
     se: float | None = None
     degrees_of_freedom: int | None = None
-    """Residual degrees of freedom of the model, where the stack and its parts have runs."""
+    """Residual degrees of freedom of the model; None unless the stack and its parts have runs."""
 
 
 def additivity(
     runs: pd.DataFrame, stacks: Mapping[str, Sequence[str]], alpha: float = 0.05
 ) -> list[Additivity]:
-    """For each stack (an intervention) and its parts (interventions run alone): sum against whole.
+    """Compare each stack (an intervention) with the sum of its parts (interventions run alone).
 
-    `runs` as for `verdicts.verdicts`. A stack that has no run, or a part without one, is not
-    compared and does not count in the family; what its own runs got is told. The difference is a
+    `runs` is as for `verdicts.verdicts`. A stack without a run, or with a part without one, is not
+    compared and does not count in the family; only its own effect is given. The difference is a
     contrast of the same model, stack - sum of parts, with simultaneous intervals over the stacks.
     It is noisier than any single effect: for k parts of one run each, its variance is k + 1 times
     the residual variance, plus (k - 1)^2 times that of the baseline's mean.
 
-    Raises ValueError for a stack that is compared and has fewer than two distinct parts, or itself
-    among them, and for what `verdicts.verdicts` raises.
+    Raises ValueError if a stack that is compared has fewer than two distinct parts or is one of
+    its own parts, and as `verdicts.verdicts` does.
     """
     model = fit(runs)
     whole = {

@@ -1,16 +1,16 @@
-"""Which runs a factorial design has, and what they cannot tell apart.
+"""Which runs a factorial design has, and which effects they cannot tell apart.
 
-A factor is an intervention, off or on. A full design has a run for each of the 2^k sets of factors,
-a fraction 2^(k-p) of them: the first k - p factors are switched freely, and each of the other p
-follows a product of those, its generator. What that costs are aliases: effects that the runs cannot
-tell apart (Box, Hunter and Hunter, Statistics for Experimenters, 2nd ed., chapter 6; Montgomery,
-Design and Analysis of Experiments, chapter 8).
+A factor is an intervention that is off or on. A full design has a run for each of the 2^k sets of
+factors; a fractional one has 2^(k-p) of them: the first k - p factors are switched freely, and each
+of the other p follows a product of those, its generator. The price is aliases: effects that the
+runs cannot tell apart (Box, Hunter and Hunter, Statistics for Experimenters, 2nd ed., chapter 6;
+Montgomery, Design and Analysis of Experiments, chapter 8).
 
 Signs. The books write off as -1 and on as +1, and choose generators with plus signs. Here the run
-with every factor off is the baseline, which every effect is measured against, so it must be in the
-design. There a word of n letters is the product of n times -1: the fraction that holds the baseline
-has I = +word for each word of even length and I = -word for each of odd length. In bits (off 0,
-on 1) these are the runs in which every word has an even number of factors on.
+with every factor off is the baseline, with which every effect is compared, so it must be in the
+design. For the baseline, a word of n letters is a product of n factors -1. The fraction with the
+baseline therefore has I = +word for words of even length and I = -word for words of odd length. In
+bits (off 0, on 1) these are the runs in which every word has an even number of factors on.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ import numpy.typing as npt
 from noiseband.stats.least_squares import BASELINE
 
 LETTERS = "ABCDEFGHJKLMNOP"
-"""Short names of the factors in words; I is left out, as it stands for the mean."""
+"""Letters of the factors in words; I is left out because it stands for the mean."""
 MOST_FACTORS = len(LETTERS)
 
-# Partial designs kept in each step of the search; 150 of them find no better design of any size.
+# Partial designs kept in each step of the search; keeping 150 finds no better design of any size.
 _KEPT = 20
 
 
@@ -39,18 +39,18 @@ class Term:
     """A product of factors: a main effect, an interaction or a word."""
 
     letters: str
-    """Such as `AB`."""
+    """Letters of the factors, such as `AB`."""
     factors: tuple[str, ...]
     """The factors' names, in the order of the letters."""
     sign: int = 1
-    """+1 or -1: against the first term of the equation that it stands in."""
+    """+1 or -1, relative to the first term of its equation."""
 
     def __str__(self) -> str:
         return f"{'−' if self.sign < 0 else ''}{self.letters}"
 
     @property
     def name(self) -> str:
-        """`remove-dropout × qkv-bias`, with a minus sign in front where it has one."""
+        """The factors' names as `remove-dropout × qkv-bias`, with a minus sign if `sign` is -1."""
         return f"{'−' if self.sign < 0 else ''}{' × '.join(self.factors)}"
 
 
@@ -60,29 +60,29 @@ Equal = tuple[Term, ...]
 
 @dataclass(frozen=True)
 class Design:
-    """A full or fractional two-level design that holds the run with every factor off."""
+    """A full or fractional two-level design that includes the run with every factor off."""
 
     factors: tuple[str, ...]
-    """k names; their letters are `LETTERS` in this order."""
+    """The k names; their letters are those of `LETTERS`, in this order."""
     fraction: int
-    """p: the design has one in 2^p of all sets of factors."""
+    """p; the design has one in 2^p of all sets of factors."""
     runs: tuple[tuple[str, ...], ...]
-    """The factors on in each of the 2^(k-p) runs, in standard order (the first factor changes
-    fastest): none in the first."""
+    """The factors that are on in each of the 2^(k-p) runs, in standard order (the first factor
+    changes fastest); no factor is on in the first run."""
     generators: tuple[Equal, ...]
-    """How each of the last p factors is switched: `equation` gives `E = −ABCD`."""
+    """How each of the last p factors is switched; `equation` writes one as `E = −ABCD`."""
     defining_relation: Equal
     """The mean I and the 2^p - 1 words that equal it, the shortest first: `I = −ABCDE`."""
     resolution: int | None
-    """Length of the shortest word: V (5) confounds no two-way interactions with each other, IV (4)
-    no main effect with one. None for a full design, which confounds nothing."""
+    """Length of the shortest word. Resolution V (5) confounds no two-way interactions with each
+    other, IV (4) no main effect with one. None for a full design, which confounds nothing."""
     aliases: tuple[Equal, ...]
-    """Every main effect and two-way interaction once, those that the runs cannot tell apart in one
-    group, main effects first. Interactions of three or more factors are not listed."""
+    """Groups of main effects and two-way interactions that the runs cannot tell apart, main effects
+    first; each effect is in one group. Interactions of three or more factors are not listed."""
 
 
 def equation(terms: Iterable[Term]) -> str:
-    """`AB = CD`, `E = −ABCD`."""
+    """The terms as an equation, such as `AB = CD` or `E = −ABCD`."""
     return " = ".join(map(str, terms))
 
 
@@ -94,10 +94,10 @@ def label(factors: Iterable[str]) -> str:
 def design(factors: Sequence[str], fraction: int = 0) -> Design:
     """The 2^(k-p) design of k named factors, with generators of minimum aberration.
 
-    Of all designs of a size these have the fewest words of the shortest length, then of the next,
-    and so on (Fries and Hunter 1980). Raises ValueError for fewer than 2 or more than 15 factors, a
-    name that comes twice or is `baseline`, a negative fraction, and one that leaves fewer runs than
-    the k + 1 which a mean and k main effects need.
+    Of all designs of one size, these have the fewest words of the shortest length, then of the
+    next, and so on (Fries and Hunter 1980). Raises ValueError for fewer than 2 or more than 15
+    factors, for a name that occurs twice or is `baseline`, for a negative fraction, and for one
+    that leaves fewer than the k + 1 runs that a mean and k main effects need.
     """
     names = tuple(factors)
     size = _checked(names, fraction)
@@ -131,7 +131,7 @@ def design(factors: Sequence[str], fraction: int = 0) -> Design:
 
 
 def _checked(names: tuple[str, ...], fraction: int) -> int:
-    """The number of runs, or a ValueError."""
+    """The number of runs; raises ValueError as `design` does."""
     k = len(names)
     if not 2 <= k <= MOST_FACTORS:
         raise ValueError(f"a factorial design takes 2 to {MOST_FACTORS} factors, not {k}")
@@ -166,9 +166,10 @@ def _short_first(term: Term) -> tuple[int, str]:
 
 
 def _aliases(columns: Sequence[int], term: Callable[[Iterable[int], int], Term]) -> list[Equal]:
-    """Terms are aliased where the exclusive or of their factors' columns is the same.
+    """Terms are aliased if the exclusive or of their factors' columns is the same.
 
-    Then they are also equal but for the sign that their numbers of letters differ by.
+    They are then equal up to a sign, which is negative if their numbers of letters differ by an odd
+    number.
     """
     places = range(len(columns))
     groups: dict[int, list[tuple[int, ...]]] = {}
@@ -184,12 +185,12 @@ def _aliases(columns: Sequence[int], term: Callable[[Iterable[int], int], Term])
 
 @lru_cache(maxsize=64)
 def _generators(k: int, p: int) -> tuple[int, ...]:
-    """The p generated factors' columns: bit i is set where the i-th of the k - p others enters.
+    """The p generated factors' columns: bit i is set if the i-th of the other k - p factors enters.
 
-    A search that adds one factor at a time. A word is an integer with a bit for each letter, and
-    a new factor multiplies its own word with all there are, so words only ever accumulate and a
-    good design holds good smaller ones. In each step the best few partial designs are kept, one for
-    each pattern of word lengths. The tests compare the patterns with the published ones.
+    The search adds one factor at a time. A word is an integer with a bit for each letter. A new
+    factor multiplies its own word with all existing ones, so words only accumulate, and a good
+    design contains good smaller ones. Each step keeps the best few partial designs, one for each
+    pattern of word lengths. The tests compare the patterns with the published ones.
     """
     base = k - p
     kept: list[tuple[int, ...]] = [()]

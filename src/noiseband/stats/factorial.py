@@ -1,17 +1,17 @@
-"""What do factors do on average, two by two, and stacked? The analysis of a factorial design.
+"""The analysis of a factorial design: main effects, two-way interactions and stacks.
 
 The model is loss ~ mean + main effects + two-way interactions + seed-pair block, by ordinary least
 squares over all runs of the design, with one term for each group of aliased effects. Blocks enter
 as in `least_squares`. Effects are those of Montgomery, Design and Analysis of Experiments, chapters
 6 to 8, and of Box, Hunter and Hunter, Statistics for Experimenters, 2nd ed., chapters 5 and 6: a
-main effect is the mean loss with the factor on less that with it off; an interaction is half the
+main effect is the mean loss with the factor on minus that with it off; an interaction is half the
 difference between one factor's effect with the other on and its effect with the other off. Both are
 twice the coefficients of signs -1 and +1.
 
-The residual holds what replicates scatter and what interactions of three and more factors add;
-these are taken for noise. Where there are runs for neither, Lenth's pseudo standard error stands in
-(Lenth 1989, Quick and Easy Analysis of Unreplicated Factorials, Technometrics 31): most effects are
-taken to be nothing but noise, and their median size says how much.
+The residual contains the scatter of replicates and the interactions of three and more factors,
+which are treated as noise. If the runs allow for neither, Lenth's pseudo standard error is used
+(Lenth 1989, Quick and Easy Analysis of Unreplicated Factorials, Technometrics 31): it assumes that
+most effects are only noise and estimates the noise from their median size.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ COLUMNS = ("run", "interventions", "init_seed", "train_seed", "test_loss")
 
 
 class ErrorFrom(StrEnum):
-    """What the intervals take for noise."""
+    """Source of the noise estimate behind the intervals."""
 
     REPLICATES = "replicates"
     INTERACTIONS = "interactions of three and more factors"
@@ -47,32 +47,32 @@ class ErrorFrom(StrEnum):
 
 @dataclass(frozen=True)
 class Effect:
-    """A main effect or two-way interaction, in nats. What the runs cannot give is None."""
+    """A main effect or two-way interaction, in nats. What the runs cannot estimate is None."""
 
     effect: str
     """The factors' names, joined by ` × `."""
     letters: str
     """Their letters in the design, such as `AB`."""
     factors: tuple[str, ...]
-    """One or two."""
+    """Names of the one or two factors."""
     aliases: tuple[str, ...]
-    """Effects that the runs cannot tell from this one: the estimate is this one plus these, each
-    with its sign (`−a × b` is taken off). Interactions of three and more are not listed."""
+    """Effects aliased with this one: the estimate is this one plus these, each with its sign
+    (`−a × b` is subtracted). Interactions of three and more factors are not listed."""
     estimate: float | None
-    """Mean change of the loss when the factor goes from off to on; for an interaction, half of what
-    one factor's being on adds to the other's change. Negative is a lower loss."""
+    """Mean change of the loss when the factor is switched on; for an interaction, half of how much
+    switching on one factor adds to the other's change. Negative is a lower loss."""
     low: float | None
-    """Lower end of the interval. All effects' intervals cover together."""
+    """Lower end of the interval. The intervals hold for all effects at once."""
     high: float | None
     """Upper end of the interval."""
     p_value: float | None
-    """Adjusted for all effects of the design. Below alpha if the interval excludes zero."""
+    """p-value, adjusted for all effects of the design; below alpha if the interval excludes 0."""
     verdict: Call
     smallest_visible: float | None
-    """The smallest size of estimate that stands out (half an interval; Lenth's simultaneous margin
-    of error)."""
+    """The smallest estimate, in size, that stands out: half an interval, or Lenth's simultaneous
+    margin of error."""
     se: float | None
-    """Standard error; Lenth's pseudo standard error where the error comes from there."""
+    """Standard error, or Lenth's pseudo standard error if the intervals use it."""
 
 
 @dataclass(frozen=True)
@@ -80,27 +80,28 @@ class Factorial:
     """A factorial experiment's results."""
 
     effects: tuple[Effect, ...]
-    """One for each group of aliases, main effects first."""
+    """An effect for each group of aliases, main effects first."""
     stacks: tuple[Stack, ...]
-    """In the order asked for."""
+    """The stacks, in the order of the argument."""
     runs: int
-    """Runs of the design that entered, of `sets` sets of factors."""
+    """Number of runs of the design in the model."""
     sets: int
-    """Distinct sets of factors among them."""
+    """Distinct sets of factors among these runs."""
     absent: tuple[tuple[str, ...], ...]
-    """Sets of factors that the design has and no run of the table."""
+    """Sets of factors of the design without a run in the table."""
     blocks: tuple[SeedPair, ...]
     """Seed pairs with a block term."""
     error_from: ErrorFrom
     residual_sd: float | None
-    """Nats, of one run; None without residual degrees of freedom."""
+    """Residual SD of one run, nats; None without residual degrees of freedom."""
     degrees_of_freedom: int
-    """Of the residual; `replicates` of them are pure error."""
+    """Residual degrees of freedom; `replicates` of them are pure error."""
     replicates: int
-    """Residual degrees of freedom that runs with equal factors give, after blocks."""
+    """Residual degrees of freedom from runs with equal factors, after blocks."""
     lack_of_fit_p: float | None
-    """F test whether three-way and higher interactions are larger than the replicates' scatter. If
-    small, they are real, and the intervals wider than they need be. None without both."""
+    """p-value of the F test whether three-way and higher interactions exceed the replicates'
+    scatter. If it is small, they are real, and the intervals are wider than necessary. None if the
+    runs allow for only one of the two."""
 
 
 def factorial(
@@ -109,19 +110,20 @@ def factorial(
     stacks: Sequence[Collection[str]] | None = None,
     alpha: float = 0.05,
 ) -> Factorial:
-    """Effects of a design's factors, and stacks of them against the sum of their parts.
+    """Effects of a design's factors, and stacks of them compared with the sum of their parts.
 
     `runs` has one row for each finished, distinct run, with the columns `run`, `interventions` (a
     tuple of the names that are on; empty for the baseline), `init_seed`, `train_seed` and
     `test_loss` (nats). Leave out runs that start from another's weights. Rows with a factor that
     the design does not have are ignored; those with a set of factors outside the design's fraction
-    enter `stacks` alone.
+    are used only for `stacks`.
 
-    `stacks` are sets of two or more factors; all factors together if not given. Effects have
-    simultaneous intervals and p-values over all of them (`simultaneous`), stacks over the stacks.
+    `stacks` are sets of two or more factors; by default, one set of all factors. Intervals and
+    p-values of effects are simultaneous over all effects (`simultaneous`), those of stacks over the
+    stacks.
 
-    Raises ValueError for a stack of fewer than two distinct factors or one the design does not
-    have, and for what `verdicts.verdicts` raises.
+    Raises ValueError for a stack of fewer than two distinct factors or with a factor that the
+    design does not have, and as `verdicts.verdicts` does.
     """
     table = _labelled(runs, design)
     cells = [label(cell) for cell in design.runs]
@@ -151,7 +153,7 @@ def factorial(
 
 
 def _labelled(runs: pd.DataFrame, design: Design) -> pd.DataFrame:
-    """The runs that have only the design's factors, each named by those in `intervention`."""
+    """The runs with only the design's factors; `intervention` is the label of their factors."""
     missing = [column for column in COLUMNS if column not in runs.columns]
     if missing:
         raise ValueError(f"the table of runs lacks the columns: {', '.join(missing)}")
@@ -164,9 +166,9 @@ def _labelled(runs: pd.DataFrame, design: Design) -> pd.DataFrame:
 def _fit(used: pd.DataFrame, design: Design, pure: Fit) -> Fit:
     """The factorial model as a `Fit`, with the blocks of `pure`, the model of all sets of factors.
 
-    Effects of a `Fit` are differences from its first column, and its columns (there: of arms) add
-    up to one. So the first column here is one less all terms. A term's column is minus or plus a
-    half, which makes its effect the difference between the two.
+    Effects of a `Fit` are differences from its first column, and its arms' columns add up to one.
+    The first column here is therefore one minus all terms. A term's column is minus or plus a half,
+    so that its effect is the difference between the two.
     """
     table = used.sort_values(["intervention", "init_seed", "train_seed", "test_loss"])
     on = np.array([[f in names for f in design.factors] for names in table["interventions"]])
@@ -205,7 +207,7 @@ def _error_from(model: Fit, pure: Fit, found: Sequence[Estimate]) -> ErrorFrom:
 
 
 def _lack_of_fit(model: Fit, pure: Fit) -> float | None:
-    """The usual F test against pure error (Montgomery, chapter 11); both models have the blocks."""
+    """The F test of lack of fit against pure error (Montgomery, chapter 11), both with blocks."""
     extra = model.degrees_of_freedom - pure.degrees_of_freedom
     if model.residual_sd is None or pure.residual_sd is None or extra == 0:
         return None

@@ -1,20 +1,20 @@
-"""The one model behind every verdict: loss ~ intervention + seed-pair block.
+"""The model behind every verdict: loss ~ intervention + seed-pair block.
 
-Ordinary least squares over all runs of a study, with one residual variance for all of them.
+It is fitted by ordinary least squares over all runs of a study, with one residual variance.
 
-When blocks enter. A seed pair is *shared* when it occurs under at least two interventions (the
+When blocks are used: a seed pair is *shared* if it occurs under at least two interventions (the
 baseline counts as one). Two runs on a shared pair start from the same weights or draw the same
-dropout, so a block term removes what they have in common. Blocks enter only when two or more pairs
-are shared. With a single shared pair a block would buy nothing: it would compare every intervention
-with the one baseline run of that seed, and throw away what the other baseline runs say about the
-baseline's mean. Pairs that are not shared all sit in one reference block: a block of its own would
-take each such run out of the comparison.
+dropout, so a block term removes what they have in common. Blocks are used only if two or more pairs
+are shared. With a single shared pair a block would be useless: it would compare every intervention
+with the one baseline run of that seed and ignore what the other baseline runs say about the
+baseline's mean. All pairs that are not shared are in one reference block, because a block of its
+own would remove each such run from the comparison.
 
-The limit of that rule. Runs in the reference block keep their seeds' scatter, runs in other blocks
-do not, and there is one residual variance for both. Where seeds scatter much more than runs on one
-seed do, extra baseline seeds make the shared comparisons too careful, and an intervention that has
-only a seed of its own, among others that share theirs, is called too easily (simulated: 16% instead
-of 5% when seeds scatter three times as much). Run an intervention on pairs that the baseline has.
+The limit of that rule: runs in the reference block keep their seeds' scatter, runs in other blocks
+do not, and both have the same residual variance. If seeds scatter much more than runs on one seed,
+extra baseline seeds make the shared comparisons too conservative, and an intervention with only a
+seed of its own is called too easily when others share theirs (simulated: 16% instead of 5% when
+seeds scatter three times as much). Run every intervention on pairs that the baseline has.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,35 +30,35 @@ COLUMNS = ("run", "intervention", "init_seed", "train_seed", "test_loss")
 Floats = npt.NDArray[np.float64]
 SeedPair = tuple[int, int]
 
-# Singular values and differences smaller than these shares of the largest are float64 rounding.
+# Singular values and differences below these shares of the largest are float64 rounding errors.
 _RANK_TOLERANCE = 1e-10
 _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A fitted study. A column is an arm (baseline or intervention) or a block; p of them in all.
+    """A fitted study. Each of the p columns is an arm (baseline or intervention) or a block.
 
-    The design holds an indicator for every arm and every block, so it may be rank deficient;
-    only estimable contrasts are ever asked of it.
+    The design has an indicator for every arm and every block, so it may be rank deficient; only
+    estimable contrasts are used.
     """
 
     columns: tuple[str | SeedPair, ...]
-    """Length p: the baseline, the interventions by name, then the blocks."""
+    """Length p: the baseline, the interventions sorted by name, then the blocks."""
     coefficients: Floats
-    """Shape (p,), nats. Only estimable combinations of them have a meaning."""
+    """Shape (p,), nats. Only estimable combinations of them are meaningful."""
     unscaled_covariance: Floats
     """Shape (p, p): the coefficients' covariance divided by the residual variance."""
     row_space: Floats
-    """Shape (p, p): projection onto the design's row space; it keeps what is estimable."""
+    """Shape (p, p): projection onto the design's row space, which keeps estimable contrasts."""
     residuals: pd.Series
-    """Nats, indexed by run, in the order of the table given."""
+    """Nats, indexed by run, in the order of the given table."""
     residual_sd: float | None
     """Nats; None without residual degrees of freedom."""
     degrees_of_freedom: int
-    """Residual degrees of freedom: runs less the design's rank."""
+    """Residual degrees of freedom: the number of runs minus the design's rank."""
     rounding: float
-    """Nats; a difference no larger than this is float rounding."""
+    """Nats; a difference of at most this size is a rounding error."""
 
     @property
     def blocks(self) -> tuple[SeedPair, ...]:
@@ -66,9 +66,9 @@ class Fit:
         return tuple(column for column in self.columns if not isinstance(column, str))
 
     def vectors(self, contrasts: Sequence[Mapping[str, float]]) -> Floats:
-        """Contrasts, each weights on interventions' effects, as coefficient weights (m, p).
+        """Weights on the coefficients, shape (m, p), for m contrasts of interventions' effects.
 
-        An effect is a difference from the baseline, so the baseline takes minus their sum.
+        An effect is a difference from the baseline, so the baseline's weight is minus their sum.
         Raises ValueError for a name that is not an intervention of the study.
         """
         rows = np.zeros((len(contrasts), len(self.columns)))
@@ -81,7 +81,7 @@ class Fit:
         return rows
 
     def estimable(self, vectors: Floats) -> npt.NDArray[np.bool_]:
-        """Which rows of `vectors` (m, p) the runs can estimate at all; shape (m,)."""
+        """Which rows of `vectors`, shape (m, p), the runs can estimate; shape (m,)."""
         lost = np.abs(vectors @ self.row_space - vectors).max(axis=1)
         return np.asarray(lost < 1e-8)
 
@@ -95,10 +95,11 @@ class Fit:
 
 
 def checked(runs: pd.DataFrame) -> pd.DataFrame:
-    """The columns that statistics need, or a ValueError that names what is wrong.
+    """The columns that the statistics need.
 
-    Raises for a missing column, a run listed twice, a loss that is not a finite number (every such
-    run is named; the caller lists them in the report) and a table without a baseline run.
+    Raises ValueError for a missing column, a run listed twice, a loss that is not a finite number
+    (it names every such run; the caller lists them in the report) and a table without a baseline
+    run.
     """
     missing = [column for column in COLUMNS if column not in runs.columns]
     if missing:
@@ -134,8 +135,8 @@ def fit(runs: pd.DataFrame) -> Fit:
     `runs` needs the columns `run`, `intervention` ("baseline" for the baseline), `init_seed`,
     `train_seed` and `test_loss` (nats). Raises ValueError as `checked` does.
 
-    Least squares through the Moore-Penrose inverse, because a design with blocks may be rank
-    deficient. statsmodels, which the tests compare with, warns of every such design.
+    The fit uses the Moore-Penrose inverse, because a design with blocks may be rank deficient.
+    statsmodels, which the tests compare with, warns about every such design.
     """
     table = checked(runs)
     # Sorted, so that neither the order of the rows nor rounding can change a digit of the result.

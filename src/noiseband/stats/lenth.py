@@ -1,7 +1,7 @@
-"""What stands out of a saturated model, whose runs leave nothing to estimate the noise from.
+"""Which effects of a saturated model stand out, when no runs are left to estimate the noise.
 
-Lenth 1989, Quick and Easy Analysis of Unreplicated Factorials, Technometrics 31: most effects are
-taken to be nothing but noise, and their median size says how much.
+Lenth 1989, Quick and Easy Analysis of Unreplicated Factorials, Technometrics 31: assume that most
+effects are only noise, and estimate the noise from their median size.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from noiseband.stats.simultaneous import Estimate
 def lenth(model: Fit, terms: Sequence[str], alpha: float) -> list[Estimate]:
     """Estimates of a saturated model's terms, with Lenth's pseudo standard error (PSE).
 
-    For m effects, s0 is 1.5 times the median size, PSE 1.5 times the median of those below 2.5 s0,
-    taken to have m / 3 degrees of freedom. The interval is Lenth's simultaneous margin of error,
-    the p-value Šidák's for the same: both treat effects as independent. Sizes are in standard
-    errors of a run of unit SD, which are all alike in a whole design. Known to be careful: it cries
-    wolf less often than alpha. With fewer than three effects there are values alone.
+    For m effects, s0 is 1.5 times the median size, and the PSE is 1.5 times the median of the sizes
+    below 2.5 s0, with m / 3 degrees of freedom. The interval is Lenth's simultaneous margin of
+    error, and the p-value is Šidák's; both treat effects as independent. Sizes are in standard
+    errors for runs of unit SD, which are equal in a complete design. The method is conservative:
+    false alarms are rarer than alpha. With fewer than three effects, only the values are given.
     """
     if not 0 < alpha < 1:
-        raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
+        raise ValueError(f"alpha must be between 0 and 1, not {alpha}")
     vectors = model.vectors([{name: 1.0} for name in terms])
     values = [model.effect({name: 1.0}) for name in terms]
     scales = np.sqrt(np.einsum("ij,jk,ik->i", vectors, model.unscaled_covariance, vectors))

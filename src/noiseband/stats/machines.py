@@ -1,4 +1,4 @@
-"""The machine as a source of noise: runs of one recipe that came out differently elsewhere."""
+"""The machine as a source of noise: runs of one recipe with other results on other machines."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,16 +14,16 @@ MACHINE = "machine"
 def machine_component(
     groups: Sequence[Mapping[str, float]], around: float, alpha: float = 0.05
 ) -> NoiseComponent | None:
-    """How much runs of one recipe scatter over machines, all recipes together.
+    """How much runs of one recipe scatter over machines, pooled over all recipes.
 
-    Each of `groups` has the runs of one recipe and seed pair, by name, with their test losses in
-    nats: twins, which differ in microbatch and machine alone, and repeats with other bits than
-    their original. Groups of one run say nothing and are left out; None if no other is there.
+    Each of `groups` maps the runs of one recipe and seed pair to their test losses in nats: twins,
+    which differ only in microbatch and machine, and repeats with other bits than their original.
+    Groups of one run are left out; None if no other group exists.
 
     The SD is pooled within groups: squares of the distances from each group's mean, over
     n - (number of groups) degrees of freedom, with the chi-square interval at level 1 - alpha.
-    `points` are those distances, moved to `around`, so that recipes of other losses compare. Seed
-    pairs are left to the caller, who knows them.
+    `points` are those distances, shifted to `around`, so that recipes with different losses can be
+    compared. The caller fills in the seed pairs.
     """
     usable = [group for group in groups if len(group) > 1]
     if not usable:
@@ -53,16 +53,17 @@ def machine_component(
 def between_machines(
     differences: Sequence[float], sd: float, degrees_of_freedom: int, alpha: float = 0.05
 ) -> list[Estimate]:
-    """Differences in nats of as many pairs of runs, each pair of one recipe on two machines.
+    """Estimates for differences in nats between pairs of runs of one recipe on two machines.
 
-    If nothing but machines differs, each has mean zero and the SD of one machine's effect, `sd`,
-    times the root of two. Intervals at level 1 - alpha hold for all pairs at once (the studentized
-    maximum modulus of independent differences), and p-values are adjusted alike.
+    If only the machines differ, each difference has mean zero and an SD of `sd`, that of one
+    machine's effect, times the root of two. Intervals at level 1 - alpha hold for all pairs at once
+    (the studentized maximum modulus of independent differences), and p-values are adjusted in the
+    same way.
 
-    Raises ValueError where `sd` is not positive or has no degrees of freedom.
+    Raises ValueError if `sd` is not positive or has no degrees of freedom.
     """
     if sd <= 0 or degrees_of_freedom < 1:
-        raise ValueError(f"sd={sd} with {degrees_of_freedom} degrees of freedom tells no scatter")
+        raise ValueError(f"sd {sd}, {degrees_of_freedom} degrees of freedom: both must be positive")
     if not differences:
         return []
     apart = np.eye(len(differences))

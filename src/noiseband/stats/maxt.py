@@ -8,10 +8,10 @@ m(u) = max |(L u)_i|, and r^2 / (k s^2) has an F distribution. So (Deak 1980, fo
 
     P(max |T_i| > t) = mean over u of P(F(k, df) > (t / m(u))^2 / k).
 
-The radius is integrated exactly; only the direction needs points, and these are a fixed set. The
-result is therefore a deterministic, smooth, falling function of t, from which p-values and critical
-values both come: they cannot disagree. The tests measure its error against a two-dimensional
-quadrature. `scipy.stats.multivariate_t` would integrate afresh, with noise, for every p-value.
+The radius is integrated exactly; only the direction needs points, which are a fixed set. The result
+is therefore a deterministic, smooth, decreasing function of t. Both p-values and critical values
+come from it, so they always agree. The tests measure its error against a two-dimensional
+quadrature. `scipy.stats.multivariate_t` would integrate again, with noise, for every p-value.
 """
 
 from functools import lru_cache
@@ -24,16 +24,16 @@ from noiseband.stats.least_squares import Floats
 _DIRECTIONS_LOG2 = 18
 _GROUPS = 1024
 _BLOCK = 2**24
-"""Numbers drawn at once: 128 MB. Families of up to 64 contrasts are drawn in one piece."""
+"""Numbers drawn at once (128 MB). Families of up to 64 contrasts are drawn in one block."""
 
 
 @lru_cache(maxsize=64)
 def _lengths(correlation: bytes, size: int) -> Floats:
     """m(u) over the fixed directions, summarised by the means of 1,024 equal groups.
 
-    m is one number for each direction, so sorting and averaging neighbours loses about 1e-6 of a
-    probability and makes every later evaluation a hundred times cheaper. Cached, because a study's
-    correlation is asked about once for each of its p-values.
+    m is one number for each direction, so sorting and averaging neighbours changes a probability by
+    about 1e-6 and makes every later evaluation a hundred times cheaper. The result is cached,
+    because every p-value of a study uses the same correlation.
     """
     matrix = np.frombuffer(correlation).reshape(size, size)
     root = np.asarray(np.linalg.cholesky(matrix), np.float64)
@@ -46,8 +46,8 @@ def _lengths(correlation: bytes, size: int) -> Floats:
 
 
 def _largest(sobol: stats.qmc.Sobol, rows: int, root: Floats) -> Floats:
-    """m(u), shape (rows,), of the next directions."""
-    # A point may lie on the edge of the cube, at zero, whose normal is infinite: half a cell in.
+    """m(u) of the next directions, shape (rows,)."""
+    # A point may be at zero, on the edge of the cube, where the normal is infinite: move it inside.
     normal = special.ndtri(np.maximum(sobol.random(rows), 2.0**-31))
     largest: Floats = np.abs(normal @ root.T).max(axis=1) / np.linalg.norm(normal, axis=1)
     return largest
@@ -56,11 +56,11 @@ def _largest(sobol: stats.qmc.Sobol, rows: int, root: Floats) -> Floats:
 def tail_probability(t: float, correlation: Floats, degrees_of_freedom: int) -> float:
     """P(max |T_i| > t) for k statistics with this correlation, shape (k, k), positive definite.
 
-    `t` is a number, at least 0. Returns a probability between 0 and 1, to about 1e-4; for families
-    of 30 and more to 5e-4, and to 1e-4 where it is below 0.1.
+    `t` is at least 0. Returns a probability between 0 and 1 with an error of about 1e-4; for
+    families of 30 and more, 5e-4, but 1e-4 for probabilities below 0.1.
     """
     size = len(correlation)
-    # Rounded, so that the last bits of a covariance cannot make two keys of one design.
+    # Rounded, so that the last bits of a covariance cannot give one design two cache keys.
     lengths = _lengths(np.round(correlation, 12).tobytes(), size)
     tails = special.fdtrc(size, degrees_of_freedom, (t / lengths) ** 2 / size)
     return float(np.clip(tails.mean(), 0.0, 1.0))
@@ -69,7 +69,7 @@ def tail_probability(t: float, correlation: Floats, degrees_of_freedom: int) -> 
 def critical_value(alpha: float, correlation: Floats, degrees_of_freedom: int) -> float:
     """The t that max |T_i| exceeds with probability `alpha`; arguments as in `tail_probability`.
 
-    It lies between the critical value of a single statistic and Bonferroni's.
+    It is between the critical value of a single statistic and Bonferroni's.
     """
     single = stats.t.isf(alpha / 2, degrees_of_freedom)
     bonferroni = stats.t.isf(alpha / 2 / len(correlation), degrees_of_freedom)

@@ -1,4 +1,4 @@
-"""How much equal recipes scatter, and whether one source of noise is larger than another."""
+"""How much runs of one recipe scatter, and whether one source of noise is larger than another."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from noiseband.stats.least_squares import BASELINE, SeedPair, checked
 
 @dataclass(frozen=True)
 class NoiseComponent:
-    """The baseline runs that differ in one source of noise. Losses in nats."""
+    """The baseline runs that differ in one source of noise. Losses are in nats."""
 
     component: str
     n: int = 0
     degrees_of_freedom: int = 0
-    """Of the SD: n - 1, or fewer where it is pooled over several recipes."""
+    """Degrees of freedom of the SD: n - 1, or fewer if it is pooled over several recipes."""
     mean: float | None = None
     sd: float | None = None
     """Sample SD (divided by the degrees of freedom); None for fewer than two runs."""
@@ -31,10 +31,10 @@ class NoiseComponent:
     """`init_seed/train_seed` of each run, in the order of `runs`."""
     runs: tuple[str, ...] = ()
     points: tuple[float, ...] = ()
-    """The runs' losses, in the order of `runs`; of `machine`, moved so that each recipe's mean is
-    `mean`."""
+    """The runs' losses, in the order of `runs`; for `machine`, shifted so that each recipe's mean
+    is `mean`."""
     missing_pairs: tuple[str, ...] = ()
-    """Pairs that were asked for and have no baseline run in the table, as in `seed_pairs`."""
+    """Requested pairs without a baseline run in the table, written as in `seed_pairs`."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,12 @@ class VarianceRatio:
     larger: str
     smaller: str
     ratio: float
-    """1 when both are zero, infinite when only the smaller one is."""
+    """1 if both are zero, infinite if only the smaller one is."""
     p_one_sided: float
-    """F test as if it had been known beforehand which one is larger."""
+    """p-value of an F test that assumes that the larger one was known beforehand."""
     p_value: float
-    """Two-sided (the data chose which is larger), times the number of comparisons, at most 1."""
+    """Two-sided p-value (the data chose the larger one) times the number of comparisons, at
+    most 1."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,13 @@ class EqualVariances:
     """A test of whether the components' variances differ."""
 
     statistic: float | None
-    """Bartlett's; None when fewer than two components have two runs."""
+    """Bartlett's statistic; None if fewer than two components have two runs."""
     p_value: float | None
     ratios: tuple[VarianceRatio, ...]
     shared_runs: tuple[str, ...]
-    """Runs that stand in several components: these are then not independent."""
+    """Runs that are in several components, which are then not independent."""
     sentence: str
-    """The result in plain English; names a larger component only if the test supports it."""
+    """The result as a sentence, which names a larger component only if the test supports it."""
 
 
 def noise_components(
@@ -70,7 +71,7 @@ def noise_components(
 ) -> list[NoiseComponent]:
     """Describe the baseline's scatter for each named list of (init_seed, train_seed) pairs.
 
-    `runs` as for `verdicts.verdicts`; rows of interventions are ignored. The interval for an SD is
+    `runs` is as for `verdicts.verdicts`; interventions are ignored. The interval for an SD is
     at level 1 - alpha: (n - 1) s^2 / sigma^2 has a chi-square distribution with n - 1 degrees of
     freedom. Raises ValueError as `verdicts.verdicts` does.
     """
@@ -117,7 +118,7 @@ def _component(
 
 
 def pair_text(pair: SeedPair) -> str:
-    """`42/22`, of an init seed and a train seed."""
+    """An init seed and a train seed as `42/22`."""
     return f"{pair[0]}/{pair[1]}"
 
 
@@ -130,10 +131,10 @@ def sd_interval(sd: float, degrees_of_freedom: int, alpha: float) -> tuple[float
 
 
 def equal_variances(noise: Sequence[NoiseComponent], alpha: float = 0.05) -> EqualVariances:
-    """Test whether the components' variances differ, before any sentence that one is larger.
+    """Test whether the components' variances differ, before a sentence says that one is larger.
 
-    Bartlett's test over all components with at least two runs (noise is near normal, and with few
-    runs robust tests see nothing), and an F test for each two of them. One component is called
+    This is Bartlett's test over all components with at least two runs (noise is nearly normal, and
+    robust tests have no power with few runs), and an F test for each pair. One component is called
     larger than another only if Bartlett's p and the pair's adjusted p are both below `alpha`.
     Components that share runs are not independent; the tests treat them as if they were, and the
     sentence says so.
@@ -161,10 +162,10 @@ def _shared_runs(components: Sequence[NoiseComponent]) -> tuple[str, ...]:
 
 
 def _bartlett(components: Sequence[NoiseComponent]) -> tuple[float, float]:
-    """Bartlett's statistic and p; a source without any scatter makes it infinite, all of them 0.
+    """Bartlett's statistic and p-value; infinite if a source has no scatter, 0 if none has any.
 
-    From variances and degrees of freedom (Bartlett 1937), since a pooled variance has fewer of
-    them than its runs less one; otherwise it equals `scipy.stats.bartlett`.
+    Computed from variances and degrees of freedom (Bartlett 1937), because a pooled variance has
+    fewer than n - 1 of them; otherwise it equals `scipy.stats.bartlett`.
     """
     variances = np.array([_variance(component) for component in components])
     if not variances.any():
@@ -192,7 +193,7 @@ def _ratio(one: NoiseComponent, other: NoiseComponent, comparisons: int) -> Vari
 
 
 def _variance(component: NoiseComponent) -> float:
-    # A constant column's computed SD may be a rounding error instead of zero.
+    # The computed SD of equal losses may be a rounding error instead of zero.
     if component.sd is None or component.minimum == component.maximum:
         return 0.0
     return component.sd**2

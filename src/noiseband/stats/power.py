@@ -6,16 +6,16 @@ from scipy import stats
 
 POWER = 0.8
 
-# From here on the t and the normal formula differ by about one seed: below 0.1%.
+# From this number on, the t and the normal formula differ by about one seed: below 0.1%.
 _NORMAL_FROM = 1000
 
 
 def power(effect: float, sd: float, seeds: int, alpha: float = 0.05) -> float:
-    """Chance that a two-sided t-test at `alpha` calls a true difference of `effect` nats.
+    """Probability that a two-sided t-test at `alpha` detects a true difference of `effect` nats.
 
-    Two arms of `seeds` runs each, at least 2, with one residual SD of `sd` nats, above 0: the
-    noncentral t distribution with 2 (seeds - 1) degrees of freedom (Cohen 1988, chapter 2). A call
-    in the wrong direction is no success and does not count.
+    Each of the two arms has `seeds` runs, at least 2, with a residual SD of `sd` nats, above 0. The
+    statistic has the noncentral t distribution with 2 (seeds - 1) degrees of freedom (Cohen 1988,
+    chapter 2). A call in the wrong direction does not count.
     """
     degrees_of_freedom = 2 * (seeds - 1)
     shift = abs(effect) / sd * math.sqrt(seeds / 2)
@@ -24,9 +24,9 @@ def power(effect: float, sd: float, seeds: int, alpha: float = 0.05) -> float:
 
 
 def seeds_per_arm(effect: float, sd: float, alpha: float = 0.05) -> int | None:
-    """The fewest seeds for each of two arms, at least 2, that give 80% power; nats as in `power`.
+    """The fewest seeds for each of two arms, at least 2, that give 80% power; units as in `power`.
 
-    None for an effect of zero: no number of seeds finds it.
+    None for an effect of zero, which no number of seeds detects.
     """
     if effect == 0:
         return None

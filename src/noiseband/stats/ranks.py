@@ -1,4 +1,4 @@
-"""Who ranks where, and how firmly: agreement between judges' rounds, intervals for ranks."""
+"""Ranks with their intervals, and the agreement between judging rounds."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ class Concordance:
     statistic: float
     """Friedman's chi-square, m (n - 1) W."""
     p_value: float
-    """Chance of a W this large when judges rank at random (chi-square approximation)."""
+    """Probability of a W this large if judges rank at random (chi-square approximation)."""
 
 
 @dataclass(frozen=True)
 class RankInterval:
-    """One model's place among others, with what resampling makes of it."""
+    """One model's rank among others, with an interval from resampling."""
 
     rank: str
-    """By the mean score, `11=` for a tie."""
+    """Rank by mean score; `11=` for a tie."""
     low: int
-    """Lower end of the interval for the rank: the best place."""
+    """Lower end of the interval for the rank: the best rank."""
     high: int
-    """The worst."""
+    """Upper end of the interval: the worst rank."""
 
 
 def places(scores: Sequence[float | None]) -> list[str]:
-    """Places by score, the highest first; equal scores share the best place, marked `3=`.
+    """Ranks by score, the highest first; equal scores share the best rank, written `3=`.
 
-    A missing score has no place and gets an empty text. Scores are compared to nine decimals, so
-    that the order in which they were added up cannot break a tie.
+    The rank of a missing score is an empty text. Scores are compared to nine decimals, so that the
+    order of additions cannot break a tie.
     """
     known = [None if score is None else round(score, 9) for score in scores]
     there = [score for score in known if score is not None]
@@ -60,7 +60,7 @@ def kendall_w(scores: Sequence[Sequence[float]]) -> Concordance:
     Castellan 1988, 9.3).
 
     Args:
-        scores: (m, n), at least 2 by 2.
+        scores: shape (m, n), at least 2 by 2.
 
     Raises:
         ValueError: too few judges or models, or every judge gave all models one score.
@@ -85,13 +85,13 @@ def _group_sizes(ranks: Floats) -> npt.NDArray[np.int64]:
 
 
 def intraclass_correlation(scores: Sequence[Sequence[float]]) -> float:
-    """ICC(2,1): agreement of single rounds on the models' scores themselves, not on ranks alone.
+    """ICC(2,1): agreement of single rounds on the models' scores, not only on their ranks.
 
-    Two-way random effects, absolute agreement, single rater (Shrout and Fleiss 1979): 1 where all
-    rounds give each model one score, 0 where a model explains nothing.
+    Two-way random effects, absolute agreement, single rater (Shrout and Fleiss 1979): 1 if all
+    rounds give each model the same score, 0 if the model explains none of the variance.
 
     Args:
-        scores: (rounds, models), at least 2 by 2.
+        scores: shape (rounds, models), at least 2 by 2.
 
     Raises:
         ValueError: too few rounds or models, or no two scores differ.
@@ -116,19 +116,18 @@ def intraclass_correlation(scores: Sequence[Sequence[float]]) -> float:
 def rank_intervals(
     scores: Floats, alpha: float = 0.05, draws: int = 2000, seed: int = 42
 ) -> list[RankInterval]:
-    """Ranks by mean score, with percentile intervals that resample all that is a sample.
+    """Ranks by mean score, with percentile intervals from resampling.
 
-    Fine-tuning seeds make of a run what they make of it by chance, rounds are what a judge makes of
-    an answer, and questions are some of those that could have been asked. So all three are drawn
-    anew, with replacement, for all runs alike (Efron and Tibshirani 1993, chapter 8). What there is
-    only one of cannot be resampled, and its noise is not in the interval.
+    Fine-tuning seeds, judging rounds and questions are all samples, so all three are resampled with
+    replacement, in the same way for all runs (Efron and Tibshirani 1993, chapter 8). If there is
+    only one seed, round or question, its noise is not in the interval.
 
     Args:
-        scores: (runs, fine-tuning seeds, rounds, questions); NaN for a missing score, which counts
-            for nothing.
+        scores: shape (runs, fine-tuning seeds, rounds, questions); NaN for a missing score, which
+            is left out.
         alpha: intervals are at level 1 - alpha.
-        draws: resamples.
-        seed: of the draws.
+        draws: number of resamples.
+        seed: seed of the resampling.
 
     Raises:
         ValueError: a run has no score at all.
@@ -143,7 +142,7 @@ def rank_intervals(
             size = scores.shape[axis]
             chosen = np.take(chosen, rng.integers(size, size=size), axis)
         means = _means(chosen)
-        # A run that lost all its scores to the draw stands last in it.
+        # A run with no scores in this draw is last in it.
         found[draw] = stats.rankdata(-np.nan_to_num(means, nan=-np.inf), method="min")
     low = np.quantile(found, alpha / 2, axis=0, method="inverted_cdf")
     high = np.quantile(found, 1 - alpha / 2, axis=0, method="inverted_cdf")
@@ -155,7 +154,7 @@ def rank_intervals(
 
 
 def _means(scores: Floats) -> Floats:
-    """(runs,) over all other axes, of the scores that are there; NaN for none."""
+    """Means of the existing scores over all other axes, shape (runs,); NaN if there are none."""
     there, axes = ~np.isnan(scores), (1, 2, 3)
     with np.errstate(invalid="ignore"):
         means: Floats = np.where(there, scores, 0.0).sum(axis=axes) / there.sum(axis=axes)

@@ -8,12 +8,12 @@ import numpy as np
 from noiseband.stats.maxt import critical_value
 
 GAIN = 0.1
-"""Another run of the baseline is worth its price while it narrows the intervals by this share."""
+"""Another run of the baseline is worth its price if it narrows the intervals by this share."""
 
 
 @dataclass(frozen=True)
 class Repeats:
-    """What so many runs of the baseline would give."""
+    """The intervals that a number of baseline runs would give."""
 
     runs: int
     half_width: float
@@ -23,10 +23,10 @@ class Repeats:
 def repeats(arms: Sequence[int], runs: int, alpha: float = 0.05) -> Repeats:
     """Intervals of a study with `runs` runs of the baseline and `arms` of each intervention.
 
-    Dunnett's intervals without seed-pair blocks: half the interval of an arm of n runs is
-    c sqrt(1/n + 1/m) SDs, for m runs of the baseline, with the correlation of any two arms
-    sqrt(n_i / (n_i + m)) sqrt(n_j / (n_j + m)) (Dunnett 1955). Raises ValueError where no degrees
-    of freedom are left.
+    These are Dunnett's intervals without seed-pair blocks: half the interval of an arm of n runs is
+    c sqrt(1/n + 1/m) SDs for m runs of the baseline, and the correlation of two arms is
+    sqrt(n_i / (n_i + m)) sqrt(n_j / (n_j + m)) (Dunnett 1955). Raises ValueError if no degrees of
+    freedom are left.
     """
     sizes = np.array(arms, dtype=np.float64)
     degrees_of_freedom = int(sizes.sum()) - len(sizes) + runs - 1

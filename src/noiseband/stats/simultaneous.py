@@ -1,4 +1,4 @@
-"""Intervals and p-values for a family of contrasts that hold all at once."""
+"""Simultaneous intervals and p-values for a family of contrasts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from noiseband.stats.maxt import critical_value, tail_probability
 
 @dataclass(frozen=True)
 class Estimate:
-    """One contrast of the family, in nats. What the runs cannot give is None."""
+    """One contrast of the family, in nats. What the runs cannot estimate is None."""
 
     value: float | None = None
     se: float | None = None
@@ -26,17 +26,17 @@ def estimates(
 ) -> list[Estimate]:
     """Estimate each contrast; all intervals cover together with probability 1 - alpha.
 
-    A contrast is weights on interventions' effects, such as {"qkv-bias": 1}; with one such
+    A contrast maps interventions to weights on their effects, as {"qkv-bias": 1}; with one such
     contrast for each intervention this is Dunnett's test (Dunnett 1955; Hothorn, Bretz and Westfall
     2008 for unequal groups and blocks). The contrasts must be linearly independent. Those that are
     not estimable are left out of the family and have value None; without residual degrees of
-    freedom there is a value but nothing else.
+    freedom there is only a value.
 
-    With no residual variance at all a value other than zero has p = 0, and zero has p = 1.
+    Without any residual variance, a value other than zero has p = 0, and zero has p = 1.
     Raises ValueError for an unknown intervention and for an alpha outside (0, 1).
     """
     if not 0 < alpha < 1:
-        raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
+        raise ValueError(f"alpha must be between 0 and 1, not {alpha}")
     vectors = fit.vectors(contrasts)
     estimable = fit.estimable(vectors)
     values = [fit.effect(contrast) for contrast in contrasts]

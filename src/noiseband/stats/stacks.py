@@ -1,4 +1,4 @@
-"""What would a stack of factors get if effects were additive, and what did it get?"""
+"""The effect of a stack of factors, compared with the sum of their effects."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from noiseband.stats.simultaneous import Estimate, estimates
 
 @dataclass(frozen=True)
 class Stack:
-    """Several factors at once against what they promise one by one, in nats."""
+    """Several factors at once, compared with the sum of their effects, in nats."""
 
     factors: tuple[str, ...]
     runs: int
-    """Runs with these factors on and no other."""
+    """Number of runs with exactly these factors on."""
     main_effects: float | None
-    """The sum of the factors' main effects: what additive effects would give. But a main effect is
-    an average over the other factors and so holds a share of its interactions: for all factors
-    together the sum comes near what they got, however they interact. `alone` and `interaction` do
-    not."""
+    """The sum of the factors' main effects, which additive effects would give. A main effect is an
+    average over the other factors and includes a share of its interactions, so the sum over all
+    factors is close to the stack's effect however they interact. `alone` and `interaction` do not
+    have this flaw."""
     alone: Additivity
-    """Against the sum of the factors' effects one at a time, as in `additivity`: only runs of the
-    stack, of single factors and of the baseline have a say. Without a prediction where
-    one of its factors has no run alone."""
+    """The stack compared with the sum of its factors' effects one at a time, as in `additivity`:
+    only runs of the stack, of single factors and of the baseline count. It has no prediction if
+    one of the factors has no run alone."""
     interaction: Estimate
-    """The same difference, got less predicted, from all runs of the design: twice the sum of the
-    stack's two-way interactions. Positive when the stack gets less of a lower loss than promised.
-    Its value is None where one of them is aliased with something outside the sum; it has no
-    interval where the design's model leaves no residual degrees of freedom."""
+    """The same difference, got minus predicted, from all runs of the design: twice the sum of the
+    stack's two-way interactions. Positive if the stack lowers the loss less than predicted. Its
+    value is None if one of them is aliased with something outside the sum; it has no interval if
+    the design's model leaves no residual degrees of freedom."""
 
 
 def stacked(
@@ -43,11 +43,11 @@ def stacked(
     asked: Sequence[Collection[str]] | None,
     alpha: float,
 ) -> tuple[Stack, ...]:
-    """A `Stack` for each set of factors asked for, or for all factors together.
+    """A `Stack` for each set of factors in `asked`, or for all factors together if that is None.
 
     `table` has the columns that `least_squares.fit` takes, with sets of factors named by `label`;
-    `model` is the factorial one. Raises ValueError for a set of fewer than two distinct factors or
-    with one that the design does not have.
+    `model` is the factorial model. Raises ValueError for a set of fewer than two distinct factors
+    or with a factor that the design does not have.
     """
     sets = []
     for names in [design.factors] if asked is None else asked:
@@ -82,10 +82,10 @@ def _interaction(
 ) -> Estimate:
     """Twice the sum of two-way interactions inside a stack; intervals by Bonferroni over stacks.
 
-    With effects E, the model's loss of a set S less the baseline's is the sum of E_i over S less
-    that of E_ij over pairs with one factor in S. From that of all of S take those of its single
-    factors: every pair inside S is left twice. Stacks may hold each other's pairs, so their sums
-    may depend on each other, which max-t does not take.
+    With effects E, the model's loss for a set S minus the baseline's is the sum of E_i over S minus
+    the sum of E_ij over pairs with exactly one factor in S. Subtracting the same for each single
+    factor of S leaves every pair inside S twice. Stacks may share pairs, so that their sums may be
+    linearly dependent, which max-t does not allow.
     """
     contrast = {}
     for group in design.aliases:

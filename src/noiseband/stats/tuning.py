@@ -1,4 +1,4 @@
-"""Fine-tuning as a source of noise: what its seeds change, and whether runs differ by more."""
+"""Fine-tuning as a source of noise: scatter over its seeds, and whether runs differ by more."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,30 +12,30 @@ from noiseband.stats.noise import sd_interval
 from noiseband.stats.simultaneous import Estimate, estimates
 
 Values = Mapping[str, Mapping[int, float]]
-"""Run to fine-tuning seed to what was measured of that model."""
+"""Measured values by run and fine-tuning seed."""
 
 
 @dataclass(frozen=True)
 class TuningNoise:
-    """Scatter over fine-tuning seeds within runs, beside the scatter of the runs. What the models
-    cannot tell is None."""
+    """Scatter over fine-tuning seeds within runs, and scatter of the runs. What the models cannot
+    show is None."""
 
     runs: int
     models: int
     degrees_of_freedom: int
-    """Of the SD within runs: models less runs."""
+    """Degrees of freedom of the SD within runs: models minus runs."""
     within: float | None
     """SD over fine-tuning seeds of one run, pooled over runs."""
     within_low: float | None
     """Lower end of its chi-square interval."""
     within_high: float | None
     between: float | None
-    """SD of the runs' means over their seeds. Some of it is fine-tuning noise too: the square of
-    `within` over the number of seeds."""
+    """SD of the runs' means over their seeds. Fine-tuning noise contributes to its square: the
+    square of `within` over the number of seeds."""
     between_low: float | None
     between_high: float | None
     p_value: float | None
-    """That runs do not differ at all, by the F test of a one-way analysis of variance."""
+    """p-value of the F test of a one-way analysis of variance that runs do not differ."""
 
 
 def tuning_noise(values: Values, alpha: float = 0.05) -> TuningNoise:
@@ -79,7 +79,7 @@ def _squares(values: Floats) -> float:
 
 
 def _f_test(explained: float, error: float, runs: int, models: int) -> float:
-    """Chance of a ratio of mean squares this large; with no error at all, any effect is certain."""
+    """Probability of a ratio of mean squares this large; without error, any effect is certain."""
     if error == 0:
         return 1.0 if explained == 0 else 0.0
     return float(stats.f.sf(explained / error, runs, models))
@@ -88,12 +88,12 @@ def _f_test(explained: float, error: float, runs: int, models: int) -> float:
 def differences(
     values: Values, pairs: Sequence[tuple[str, str]], alpha: float = 0.05
 ) -> list[Estimate]:
-    """The second run of each pair less the first, with intervals that hold for all pairs at once.
+    """The second run of each pair minus the first, with intervals that hold for all pairs at once.
 
-    The error is fine-tuning noise alone: the model of all verdicts (`least_squares`), here value ~
-    run + fine-tuning seed over all runs, so that a difference is significant only if it is larger
-    than what another seed of fine-tuning changes. The pairs must be linearly independent (no cycle)
-    and their runs have values, or ValueError is raised.
+    The error is fine-tuning noise alone. The model is that of the verdicts (`least_squares`), here
+    value ~ run + fine-tuning seed over all runs, so a difference is significant only if it is
+    larger than the effect of another fine-tuning seed. Raises ValueError unless the pairs are
+    linearly independent (no cycle) and their runs have values.
     """
     arms = {run: BASELINE if place == 0 else run for place, run in enumerate(values)}
     rows = [

@@ -11,7 +11,7 @@ from noiseband.stats.simultaneous import Estimate, estimates
 
 
 class Call(StrEnum):
-    """The four things that can be said of an intervention."""
+    """The four possible verdicts on an intervention."""
 
     HELPS = "helps"
     HURTS = "hurts"
@@ -21,28 +21,28 @@ class Call(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a study says of one intervention. What it cannot say is None."""
+    """What a study says about one intervention. What it cannot say is None."""
 
     intervention: str
     runs: int = 0
-    """Runs of this intervention."""
+    """Number of runs of this intervention."""
     effect: float | None = None
-    """Nats: estimated difference from the baseline; negative is a lower loss, better."""
+    """Nats: estimated difference from the baseline; negative is a lower loss, which is better."""
     low: float | None = None
-    """Nats: lower end of the interval. All intervals of a study cover together."""
+    """Nats: lower end of the interval. The intervals hold for all interventions at once."""
     high: float | None = None
     """Nats: upper end of the interval."""
     p_value: float | None = None
-    """Adjusted for all interventions of the study. Below alpha if the interval excludes zero."""
+    """p-value, adjusted for all interventions; below alpha if the interval excludes zero."""
     verdict: Call = Call.NOT_ENOUGH_RUNS
     smallest_visible: float | None = None
-    """Nats: the smallest size of estimate that this study could have called (half an interval)."""
+    """Nats: the smallest size of estimate that the study could have called (half an interval)."""
     seeds_low: int | None = None
-    """Seeds for each of two arms that give 80% power, if the effect is the interval's far end."""
+    """Seeds for each of two arms that give 80% power if the effect is the interval's far end."""
     seeds_high: int | None = None
-    """The same for the end nearest zero; None, without bound, if the interval contains zero."""
+    """The same for the end nearest zero; None (no bound) if the interval contains zero."""
     degrees_of_freedom: int | None = None
-    """Residual degrees of freedom of the study's one model; None where it has no run of this."""
+    """Residual degrees of freedom of the study's model; None if it has no run of this."""
     se: float | None = None
     """Nats: standard error of the effect."""
 
@@ -54,19 +54,20 @@ def verdicts(runs: pd.DataFrame, alpha: float = 0.05) -> list[Verdict]:
     one result twice), with the columns `run`, `intervention` ("baseline" for the baseline),
     `init_seed`, `train_seed` and `test_loss` (nats).
 
-    One model for all (`least_squares`), Dunnett's simultaneous intervals and p-values
-    (`simultaneous`); without seed-pair blocks this equals `scipy.stats.dunnett`. "helps" or "hurts"
-    is said of an interval that excludes zero: on a study where nothing matters, that is at most
-    `alpha` of the time for the whole family. The verdict is "not enough runs" where no residual
-    degrees of freedom are left or the runs cannot separate the intervention from its seeds.
+    All interventions share one model (`least_squares`) with Dunnett's simultaneous intervals and
+    p-values (`simultaneous`); without seed-pair blocks this equals `scipy.stats.dunnett`. The
+    verdict is "helps" or "hurts" if the interval excludes zero; in a study where nothing matters,
+    that happens at most `alpha` of the time for the whole family. It is "not enough runs" if no
+    residual degrees of freedom are left or the runs cannot separate the intervention from its
+    seeds.
 
-    Raises ValueError for runs without a finite loss (all named), for a table without a baseline or
-    with a run listed twice, and for an alpha outside (0, 1).
+    Raises ValueError for runs without a finite loss (it names all of them), for a table without a
+    baseline or with a run listed twice, and for an alpha outside (0, 1).
     """
     model = fit(runs)
     counts = runs["intervention"].value_counts()
     names = [str(name) for name in runs["intervention"].unique() if name != BASELINE]
-    # The family is asked for by name, so that the order of the table's rows changes no digit.
+    # The family is sorted by name, so that the order of the table's rows changes no digit.
     family = sorted(names)
     found = estimates(model, [{name: 1.0} for name in family], alpha)
     estimate = dict(zip(family, found, strict=True))
@@ -109,7 +110,7 @@ def _verdict(
 
 
 def call(low: float | None, high: float | None) -> Call:
-    """What an interval for a change of the loss says; None where there is no interval."""
+    """The verdict for the interval of a change of the loss; the ends are None without one."""
     if low is None or high is None:
         return Call.NOT_ENOUGH_RUNS
     if high < 0:
@@ -118,10 +119,10 @@ def call(low: float | None, high: float | None) -> Call:
 
 
 def _seeds(estimate: Estimate, sd: float | None, alpha: float) -> tuple[int | None, int | None]:
-    """Seeds for a fresh comparison of this intervention alone, from its interval's two ends.
+    """Seeds for a new comparison of this intervention alone, from the two ends of its interval.
 
-    From the ends and not from the estimate: an effect that was just seen is likely to be
-    overestimated, and a number of seeds computed from it too small.
+    The estimate itself is not used: an effect that was just observed is probably overestimated, so
+    the number of seeds computed from it would be too small.
     """
     if sd is None or estimate.low is None or estimate.high is None:
         return None, None

@@ -1,4 +1,4 @@
-"""Pages in Debian's Chromium: one process for all of them, and nothing that goes wrong unseen."""
+"""Pages in Debian's Chromium: one process for all of them, and every error is noticed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def browser() -> Iterator[Browser]:
 
 
 class Watch:
-    """What a page does that it never should."""
+    """The errors of a page."""
 
     def __init__(self, page: Page, url: str) -> None:
         self.url = url

@@ -1,4 +1,4 @@
-"""The page for everyone: assistive technology, dark screens, paper, phones, and without script."""
+"""The page for everyone: assistive technology, dark screens, paper, phones, no script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Charts in the browser: runs are switched on and off, and each chart is saved as it stands."""
+"""Charts in the browser: runs can be switched on and off, and each chart is saved as shown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHARTS = ["loss", "gradient-norm", "learning-rate", "positions"]
 
 
 def hidden(page: Page, chart: str) -> set[str]:
-    """Runs of which nothing can be seen in a chart."""
+    """Runs that cannot be seen in a chart."""
     svg = page.locator(f"figure:has(code:text-is('figures/{chart}.svg')) svg.chart")
     runs = json.loads(svg.get_attribute("data-runs") or "")
     seen: dict[str, bool] = {}
@@ -38,7 +38,7 @@ def test_an_intervention_is_switched_off_and_on(opens: Opens, judged: Made) -> N
     chip(page, "Interventions shown", "weight-tying")
     for chart in ("loss", "gradient-norm", "positions"):
         assert hidden(page, chart) == {"weight-tying-42", "weight-tying-22"}
-    # Others follow the same schedule, so its line stays.
+    # Other runs have the same schedule, so its line stays.
     assert hidden(page, "learning-rate") == set()
     chip(page, "Interventions shown", "schedule-learning-rate")
     assert hidden(page, "learning-rate") == {"schedule-learning-rate-42"}

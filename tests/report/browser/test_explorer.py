@@ -1,4 +1,4 @@
-"""The explorer: what it lists is what the judge's files say, and each view of it is a link."""
+"""The explorer: its lists equal the judge's files, and each view has a link."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def page(opens: Opens, judged: Made) -> Page:
 
 
 def cards(page: Page) -> dict[str, str]:
-    """Run to score of the answers side by side."""
+    """The scores of the answers side by side, by run."""
     both = page.locator("#explorer .by").all()
     return {by.locator("bdi").inner_text(): by.locator(".score").inner_text() for by in both}
 
@@ -51,7 +51,7 @@ def listed(page: Page) -> list[int]:
 
 
 def choose(page: Page, *runs: str) -> None:
-    """Have these runs side by side and no others."""
+    """Show exactly these runs side by side."""
     models = page.get_by_role("group", name="Models side by side")
     for name in runs:
         made = models.get_by_role("button", name=name, exact=True)
@@ -139,7 +139,7 @@ def test_scores_narrow_questions_and_answers(page: Page, judged: Made) -> None:
 def test_words_are_found_in_questions_and_answers(page: Page) -> None:
     page.get_by_role("searchbox", name="Search").fill("CURRENCY is used")
     assert listed(page) == [1]
-    # In what a model wrote, for one of the models beside each other.
+    # In the text of one of the models side by side.
     choose(page, "baseline-42")
     page.get_by_role("searchbox", name="Search").fill("king was the yen")
     assert listed(page) == [3]

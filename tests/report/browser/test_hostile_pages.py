@@ -1,4 +1,4 @@
-"""Hostile text in a real browser: nothing runs, all of it is seen, and the layout holds."""
+"""Hostile text in a real browser: nothing runs, all of it is visible, and the layout is intact."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.pages import Made
 from tests.report import hostile_text as hostile
 from tests.report.browser.conftest import Opens, page_of
 
-# `opens` itself sees to it that no page logs, asks, shows a dialog or has its title changed.
+# `opens` checks that no page logs, uses the network, shows a dialog or has its title changed.
 
 
 def everything_opened(page: Page) -> None:
-    """Bring up all that the script makes only on demand."""
+    """Open everything that the script makes only on demand."""
     page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
     page.locator("#timeline").scroll_into_view_if_needed()
     page.get_by_role("slider").wait_for()
@@ -74,5 +74,5 @@ def test_the_page_is_no_wider_than_the_window(
     everything_opened(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("document.body.scrollWidth") <= width
-    # Nothing that was written closed a part of the page: the footer is still the body's own.
+    # No hostile text closed an element of the page: the footer is still a child of the body.
     assert page.locator("body > footer").count() == 1

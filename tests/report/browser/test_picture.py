@@ -1,4 +1,4 @@
-"""The picture of a report, by the command that makes it."""
+"""The command that makes a picture of a report."""
 
 from __future__ import annotations
 

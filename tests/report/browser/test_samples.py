@@ -1,4 +1,4 @@
-"""The coherence timeline: a slider over checkpoints, and another run beside the baseline."""
+"""The coherence timeline: a slider over checkpoints, with another run next to the baseline."""
 
 from __future__ import annotations
 

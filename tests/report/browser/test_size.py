@@ -1,4 +1,4 @@
-"""A large study: its page stays small, and is on the screen at once."""
+"""A large study: its page stays small and is shown at once."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_large_study_is_painted_at_once(opens: Opens, large: Made) -> None:
     page.get_by_role("combobox", name="Protocol").wait_for(timeout=30_000)
     paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
     print(f"{page_of(large).stat().st_size / 1e6:.2f} MB, first paint after {paint:.0f} ms")
-    # The promise is 2 s; a machine that others use meanwhile gets more.
+    # The limit is 2 s; a busy machine gets more.
     assert paint < 10_000
     page.get_by_role("combobox", name="Protocol").select_option("protocol-3")
     assert page.get_by_label("Question", exact=True).locator("option").count() == QUESTIONS

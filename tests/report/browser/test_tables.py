@@ -1,4 +1,4 @@
-"""Tables in the browser: they sort, they download, and each number says where it comes from."""
+"""Tables in the browser: they can be sorted and downloaded, and each number has its source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Charts: equal to the byte, small, harmless on a page, and complete."""
+"""Charts are byte-equal, small, safe to embed and complete."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_small_and_at_home_on_any_page(made: Made, name: str) -> None:
     root = ElementTree.fromstring(text)
     assert root.get("role") == "img"
     assert root.get("aria-label")
-    # Nothing that reaches out of the chart: another chart's ids, the page's style, the network.
+    # Nothing reaches beyond the chart: no ids of other charts, no style of the page, no network.
     ids = re.findall(r' id="([^"]*)"', text)
     assert all(each.startswith(f"{name}-") for each in ids)
     assert len(ids) == len(set(ids))
@@ -158,7 +158,7 @@ def test_losses_are_only_compared_over_the_same_tokens(tmp_path: Path) -> None:
     write_tables(params, tmp_path)
     write_figures(params, tmp_path)
     text = (tmp_path / "figures" / "loss.svg").read_text(encoding="utf-8")
-    # In the overview and in its panel; the other is in the overview alone, and its panel says why.
+    # In the overview and in its panel; the other is only in the overview, and its panel says why.
     assert text.count("<title>a-42</title>") == 2
     assert text.count("<title>extended</title>") == 1
     assert text.count(">reads other tokens<") == 1
@@ -195,7 +195,7 @@ Points = npt.NDArray[np.float64]
 
 
 def paths_of(results: Path, chart: str, run: str) -> list[Points]:
-    """The (x, y) of every path that shows one run alone, in pixels from the top left."""
+    """The (x, y) of every path that shows a single run, in pixels from the top left."""
     root = ElementTree.fromstring(svg_of(results, chart))
     number = [name for name, _ in json.loads(root.get("data-runs") or "")].index(run)
     own = [part for part in root.iter() if part.get("data-of") == str(number)]
@@ -208,7 +208,7 @@ def paths_of(results: Path, chart: str, run: str) -> list[Points]:
 
 
 def test_long_runs_stay_small_and_keep_a_spike_of_one_step(tmp_path: Path) -> None:
-    """As long as a run of the published series; one step in the middle is far out."""
+    """A trace as long as a published run, with a spike in the middle."""
     runs = [*BASELINES[:2], FakeRun("a-42", 4.0, "a", ["a"])]
     params = write_study(tmp_path, runs, steps=STEPS, models=[])
     file = tmp_path / "runs" / "a-42" / "trace.parquet"
@@ -237,7 +237,7 @@ def test_long_runs_stay_small_and_keep_a_spike_of_one_step(tmp_path: Path) -> No
         bins = ((line[:, 0] - first) / (last - first) * (MOST_BINS - 1)).round().astype(int)
         means = [values[column][i:j].mean() for i, j in pairwise(edges(STEPS, MOST_BINS))]
         slope, start = np.polyfit(scale(means)[bins], line[:, 1], 1)
-        # Where the spike is, something reaches its very height.
+        # Some path reaches the height of the spike.
         top = start + slope * scale(SPIKES[column])
         middle = first + (last - first) * (MOST_BINS // 2) / (MOST_BINS - 1)
         heights = [y for path in paths for x, y in path if abs(x - middle) < 0.1]

@@ -16,7 +16,7 @@ from tests.small_study import write_study
 def tables(
     folder: Path, losses: dict[str, Sequence[float]]
 ) -> tuple[list[RunRow], list[VerdictRow]]:
-    """Tables of a study with these losses for each intervention, no two runs with one seed."""
+    """Tables of a study with these losses for each intervention, with another seed for each run."""
     runs = [
         FakeRun(
             f"{name}-{number}",
@@ -45,7 +45,7 @@ def test_one_wild_intervention_is_named(tmp_path: Path) -> None:
     note = scatter_note(runs, verdicts)
     assert note is not None
     assert note.startswith("100% of the scatter behind these intervals comes from wild")
-    assert "runs differ by 0.50 nats, the baseline’s by 0.02 at most" in note
+    assert "runs differ by 0.50 nats; the baseline’s differ by at most 0.02" in note
 
 
 def test_even_scatter_needs_no_word(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def seeded(folder: Path, pairs: dict[str, Sequence[int]]) -> list[RunRow]:
 
 
 def test_an_intervention_on_seeds_of_its_own_is_named(tmp_path: Path) -> None:
-    """One on shared seeds is not, nor is any where no block takes the seeds' scatter away."""
+    """There is no note for shared seeds, nor if no block removes the seeds' scatter."""
     note = seed_note(seeded(tmp_path / "x", {"baseline": [1, 2], "a": [1, 2], "lone": [3]}))
     assert note is not None
     assert note.startswith("lone has seeds that no other run has")

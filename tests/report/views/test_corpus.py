@@ -55,7 +55,7 @@ def test_files_of_ones_own_as_read(tmp_path: Path) -> None:
               "sha256": sha("text")}  # fmt: skip
     text = shown(tmp_path, {"order": "as-read", "sources": [source]}, {})
     assert "files of one’s own" in text
-    assert "share no document" not in text  # nobody looked
+    assert "share no document" not in text  # not checked for imported tokens
 
 
 @pytest.mark.parametrize("old", [None, {"sources": []}])

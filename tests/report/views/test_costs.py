@@ -1,4 +1,4 @@
-"""What more runs would cost, and what to buy where nothing was run twice."""
+"""The costs of more runs, and the advice if no recipe was run twice."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_what_to_buy_where_nothing_was_run_twice(tmp_path: Path, machines: Path)
     assert one.advice is not None
     assert f"Train the baseline with {more} more seeds" in one.advice
     assert f"then reaches {enough.half_width:.1f} standard deviations" in one.advice
-    assert f"1 more is the least, with {least.half_width:.1f}" in one.advice
+    assert f"with only 1 more, {least.half_width:.1f}" in one.advice
     assert one.advice.endswith(f"takes {more * 64 // 60} min {more * 64 % 60:02d} s and $0.51.")
     assert one.totals[-1][0] == f"{more} more seeds of the baseline"
     assert one.totals[-1][1].seconds == pytest.approx(64 * more)

@@ -1,4 +1,4 @@
-"""What the page carries compressed for its explorer and timeline: all of it, as the files say."""
+"""The compressed data of the explorer and the timeline are complete and equal to the files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of gaps: a change a row, a pretrained model a column."""
+"""The table of gaps: a row for each change and a column for each pretrained model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which questions, and which answers to them, the page shows."""
+"""The questions and answers that the page shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page says at a glance which comparisons start from the same point."""
+"""The page says which comparisons start from the same weights."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def test_runs_are_gathered_by_their_starting_point(tmp_path: Path) -> None:
         [(4, 3), (6, 4), (0, 0)],
         [(3, 3), (0, 0), (4, 4)],
     ]
-    assert found.sentence.startswith("4 runs start from 3 points. Of odd-42 the start is moved")
+    assert found.sentence.startswith(
+        "4 runs start from 3 points. The starting point differs in odd"
+    )
 
 
 def test_a_moved_start_is_marked_on_the_page(tmp_path: Path) -> None:
@@ -55,12 +57,12 @@ def test_a_moved_start_is_marked_on_the_page(tmp_path: Path) -> None:
     write(tmp_path / "tables", [SAME, MORE], PAIRS)
     calm = make(tmp_path, params).page
     assert "No intervention moves the start" in words_of(calm)
-    assert "the same where both have it; 2 tensors more" in words_of(calm)
+    assert "the same where both have it; 2 extra tensors" in words_of(calm)
     assert 'class="moves"' not in calm
     write(tmp_path / "tables", [SAME, MORE, MOVED], PAIRS)
     page = make(tmp_path, params).page
     assert page.count('class="moves"') == 1
-    text = "moves the start: 1 tensor of A has other values, first out_head.weight"
+    text = "moves the start: 1 tensor of A has different values, first out_head.weight"
     assert text in words_of(page)
 
 

@@ -1,4 +1,4 @@
-"""Every intervention's effect against the noise band: the picture that answers the question."""
+"""The chart of every intervention's effect compared with the noise band."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _EDGE: dict[str, Any] = {
 
 
 def draw_effects(verdicts: Sequence[VerdictRow], runs: Sequence[RunRow], alpha: float) -> Figure:
-    """One row for each intervention, the best first, and one for the baseline's own runs.
+    """Draw a row for each intervention, the best first, and one for the baseline's own runs.
 
-    The marker is the estimated change of the test loss, the line its simultaneous interval, the
+    The marker is the estimated change of the test loss, the line is its simultaneous interval, and
     small dots are single runs (estimate plus residual). The band is where 1 - alpha of single runs
     of the unchanged baseline would fall.
     """
@@ -72,7 +72,7 @@ def _ends(row: VerdictRow) -> list[float]:
 
 
 def _tick(value: float, axes: Axes) -> str:
-    """A tick's label, with as many decimals as tell this axis' ticks apart."""
+    """The label of a tick, with enough decimals to tell this axis' ticks apart."""
     first, second, *_ = axes.get_xticks()
     step = second - first
     decimals = next(d for d in range(9) if d == 8 or abs(round(step, d) - step) < 1e-3 * step)
@@ -82,7 +82,7 @@ def _tick(value: float, axes: Axes) -> str:
 def _noise_band(axes: Axes, half: float) -> None:
     axes.axvspan(-half, half, color=LIGHT["band"], linewidth=0)
     low, high = axes.get_xlim()
-    if 0.35 < -low / (high - low) < 0.65:  # elsewhere it would meet the words at the edges
+    if 0.35 < -low / (high - low) < 0.65:  # elsewhere it would overlap the words at the edges
         axes.text(0, -0.85, "noise band", ha="center", color=LIGHT["muted"], fontsize=11)
 
 
@@ -95,7 +95,7 @@ def _row(axes: Axes, place: int, row: VerdictRow, runs: Sequence[RunRow], decima
     low, high = axes.get_xlim()
     text = f"{row.intervention}: {row.verdict}, {value}"
     if not low <= row.effect <= high:
-        # Too far to draw to scale: a marker at the edge, and the number beside it.
+        # Too far to draw to scale, so draw a marker at the edge; the number is next to it.
         span = high - low
         edge, inward = (high - 0.03 * span, -1) if row.effect > high else (low + 0.03 * span, 1)
         dots = (0, (1, 1.6))
@@ -117,6 +117,6 @@ def _mark(row: VerdictRow) -> dict[str, Any]:
 
 
 def _dot(axes: Axes, value: float, place: int, run: RunRow, tint: str) -> None:
-    """One run, a little above the line so that the estimate does not hide it."""
+    """Draw one run a little above the line, so that the estimate does not hide it."""
     dot = axes.plot([value], [place - 0.26], "o", color=tint, markersize=3.6, markeredgewidth=0)
     tip(dot[0], f"{run.run}: test loss {fixed(run.test_loss)}")

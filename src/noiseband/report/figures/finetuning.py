@@ -26,12 +26,12 @@ def draw_finetuning(
     runs: Sequence[RunRow],
     verdicts: Sequence[VerdictRow],
 ) -> Figure:
-    """Two panels for each protocol: all models' validation losses, and score against test loss."""
+    """Draw two panels for each protocol: validation losses by epoch, and score by test loss."""
     protocols = list(dict.fromkeys(row.protocol for row in models))
     calls = {row.intervention: row.verdict for row in verdicts}
     verdict = {model.run: PRETRAINED for model in models}
     for run in runs:
-        # One without a verdict of its own is approximate, and stands beside the study like those.
+        # An approximate run has no verdict and is drawn like a pretrained model.
         usual = BASELINE if run.intervention == BASELINE else PRETRAINED
         verdict[run.run] = calls.get(run.intervention, usual)
     figure = blank(WIDTH, HEIGHT * len(protocols))
@@ -85,5 +85,5 @@ def _scores(axes: Axes, models: Sequence[FinetuningRow], verdict: Mapping[str, s
 
 
 def _number(value: float | None) -> float:
-    """NaN for None: a gap in the line."""
+    """The value, or NaN for None, which leaves a gap in the line."""
     return float("nan") if value is None else value

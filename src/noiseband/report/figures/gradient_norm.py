@@ -1,4 +1,4 @@
-"""The gradient's norm by step, with clipped and skipped steps."""
+"""The chart of the gradient's norm by step, with clipped and skipped steps."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ MARK_BINS = 200
 
 
 def draw_gradient_norm(study: Training) -> Figure:
-    """A panel for the baseline and each intervention: range and mean of the norm before clipping.
+    """Draw a panel for each arm with the range and mean of the norm before clipping.
 
-    A strip at the bottom marks clipped steps, crosses at the top skipped ones.
+    A strip at the bottom marks clipped steps, and crosses at the top mark skipped steps.
     """
     norms = study.cut("gradient_norm")
     figure, panels = grid(list(study.groups), above=6)
@@ -64,7 +64,7 @@ def draw_gradient_norm(study: Training) -> Figure:
 
 
 def _marks(axes: Axes, lines: Sequence[Line]) -> str:
-    """Draw the marks; what they add up to."""
+    """Draw the marks and return a text with their totals."""
     steps = sum(line.trace.steps for line in lines)
     clipped = sum(int(line.trace.clipped.sum()) for line in lines)
     skipped = sum(int(line.trace.skipped.sum()) for line in lines)

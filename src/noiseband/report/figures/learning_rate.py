@@ -1,4 +1,4 @@
-"""Learning rates by step: every distinct schedule once."""
+"""The chart of learning rates by step, with every distinct schedule once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ POINTS = 200
 
 
 def draw_learning_rate(study: Training) -> Figure:
-    """One line for each schedule, named at its end by the interventions that follow it."""
+    """Draw one line for each schedule, labelled at its end with the interventions that use it."""
     schedules: dict[bytes, list[Line]] = {}
     for line in study.lines:
         schedules.setdefault(line.trace.learning_rate.tobytes(), []).append(line)
@@ -34,7 +34,7 @@ def draw_learning_rate(study: Training) -> Figure:
         tip(drawn[0], listed(_interventions(lines)), numbers(lines))
         ends.append((float(series.mean[-1]), tint, _names(lines), numbers(lines)))
     axes.set_ylim(0, None)
-    # Labels in the order of their lines' ends, pushed up where two would overlap.
+    # Labels are in the order of the lines' ends, moved up where two would overlap.
     spread, height = 0.085 * axes.get_ylim()[1], -1.0
     for rate, tint, names, of in sorted(ends):
         height = max(rate, height + spread)

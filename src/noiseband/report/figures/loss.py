@@ -1,4 +1,4 @@
-"""Training loss by step: all runs together, then each intervention against the baseline's mean."""
+"""The chart of training loss: all runs together, and each arm compared with the baseline's mean."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _UP, _DOWN = (0.94, "top", "↑"), (0.06, "bottom", "↓")
 
 
 def draw_loss(study: Training) -> Figure:
-    """All losses above; below, how far every run is from the mean of the baseline's.
+    """Draw all losses at the top and each run's difference from the baseline's mean below.
 
-    At one step runs read the same tokens, so the difference is free of the luck of the batch, which
-    is larger than most effects. A run that reads others has none.
+    At each step the runs read the same tokens, so the difference cancels the luck of the batch,
+    which is larger than most effects. A run that reads other tokens has no difference.
     """
     losses = study.cut("loss")
     figure, panels = grid(list(study.groups), above=OVERVIEW + 62)
@@ -69,7 +69,7 @@ def _overview(axes: Axes, study: Training, losses: Mapping[str, Binned]) -> None
                 one.step, one.mean, color=line.tint, linewidth=1, alpha=0.8, linestyle=line.dash
             )
             tip(drawn[0], line.run, [line.number])
-            # Bands of all runs would hide each other; what a mean hides most are spikes.
+            # Bands of all runs would hide each other, so only the spikes that means hide are drawn.
             if (far := spikes(one)).any():
                 ends = one.low[far], one.high[far]
                 strokes = axes.vlines(one.step[far], *ends, color=line.tint, linewidth=1, alpha=0.8)
@@ -125,7 +125,7 @@ def _differences(
 
 
 def _loss_range(study: Training, losses: Mapping[str, Binned]) -> tuple[float, float]:
-    """From the least loss to where the baseline begins: what starts higher comes in from above."""
+    """The range from the smallest loss to the baseline's first; higher starts are cut off."""
     lows = [float(np.nanmin(one.mean)) for one in losses.values() if np.isfinite(one.mean).any()]
     for line in study.baselines:
         lows += [float(value) for value in losses[line.run].low if np.isfinite(value)]
@@ -137,6 +137,6 @@ def _loss_range(study: Training, losses: Mapping[str, Binned]) -> tuple[float, f
 
 
 def _frame(differences: Mapping[str, Floats]) -> tuple[float, float]:
-    """The panels' range: what happens in the second half of training, the beginning is wilder."""
+    """The panels' range, from the second half of training: the beginning varies much more."""
     late = [values[len(values) // 2 :] for values in differences.values()]
     return frame([(float(v.min()), float(v.max())) for v in late if np.isfinite(v).all()])

@@ -1,4 +1,4 @@
-"""Every baseline run by the source of randomness that it varies."""
+"""The chart of baseline runs by source of randomness."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ LEFT, RIGHT = 140, 150
 
 
 def draw_noise(components: Sequence[NoiseRow], runs: Sequence[RunRow]) -> Figure:
-    """A row for each component: its runs as dots, its mean as a tick, one SD each way as a bar."""
+    """Draw a row for each component: runs as dots, the mean as a tick, one SD each way as a bar."""
     figure = blank(WIDTH, TOP + ROW * len(components) + BOTTOM)
     axes = panel(figure, LEFT, TOP, WIDTH - LEFT - RIGHT, ROW * len(components))
-    losses = {run.run: run.test_loss for run in runs}  # of `machine`, the points are moved
+    losses = {run.run: run.test_loss for run in runs}  # the points of `machine` are shifted
     axes.set_ylim(len(components) - 0.5, -0.5)
     for place, component in enumerate(components):
         found = f"{component.n} of {component.n + len(component.missing_pairs)} runs"

@@ -1,8 +1,8 @@
-"""Colours and shapes: one meaning each, the same in every chart and on the page.
+"""Colours and shapes; each has one meaning, in every chart and on the page.
 
-Blue and vermilion stay apart for every common kind of colour blindness, and each verdict has a
-shape and a word besides. Charts name colours as CSS variables, so that a chart follows the page
-that it stands in from light to dark.
+Blue and vermilion differ for every common kind of colour blindness, and each verdict also has a
+shape and a word. Charts name colours as CSS variables, so that a chart follows its page from light
+to dark.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ DARK = {
 }
 
 PRETRAINED = "pretrained"
-"""Instead of a verdict, of a model that others trained."""
+"""Stands for the verdict of a model that others trained."""
 
 SHAPES = {
     BASELINE: "D",
@@ -48,7 +48,7 @@ SHAPES = {
     Call.WITHIN_NOISE: "o",
     Call.NOT_ENOUGH_RUNS: "s",
 }
-"""Matplotlib's markers: triangles point to where the loss went."""
+"""Matplotlib's markers; the triangles point in the direction of the change of loss."""
 
 GLYPHS = {
     Call.HELPS: "M10.5 1v10L1.5 6z",
@@ -60,18 +60,18 @@ GLYPHS = {
 
 
 def slug(verdict: str) -> str:
-    """A verdict as the name of its colour."""
+    """The name of a verdict's colour."""
     return verdict.replace(" ", "-")
 
 
 def colour(verdict: str) -> str:
-    """The colour of a verdict, or of what is measured beside them; `svg` makes it a variable."""
+    """The colour of a verdict, the baseline or pretrained models; `svg` makes it a CSS variable."""
     beside = {BASELINE: "ink", PRETRAINED: "muted"}
     return LIGHT[beside.get(verdict, slug(verdict))]
 
 
 def marker(verdict: str) -> dict[str, Any]:
-    """How matplotlib draws a verdict's shape; that of too few runs is hollow."""
+    """Matplotlib's arguments for a verdict's shape; the shape for too few runs is hollow."""
     hollow = verdict == Call.NOT_ENOUGH_RUNS
     return {
         "marker": SHAPES[verdict],
@@ -83,7 +83,7 @@ def marker(verdict: str) -> dict[str, Any]:
 
 
 def variables(selector: str) -> str:
-    """CSS that defines the palette on a selector, dark where the screen is."""
+    """CSS that defines the palette on a selector, with dark colours on a dark screen."""
     light, dark = (
         "".join(f"--{name}:{value};" for name, value in colours.items())
         for colours in (LIGHT, DARK)

@@ -1,7 +1,7 @@
-"""Small multiples: what charts over the steps of training share.
+"""Small multiples: the shared parts of charts over the steps of training.
 
-The baseline is a band from the least to the greatest of its runs, with their mean. Every
-intervention has a panel of its own, all on the same axes, so that no line hides another.
+The baseline is a band from the minimum to the maximum of its runs, with their mean. Every
+intervention has its own panel, all on the same axes, so that no line hides another.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ LONGEST_NAME = 30
 
 
 def short(name: str) -> str:
-    """A name that fits beside or above a panel."""
+    """The name, cut to fit next to or above a panel."""
     name = plain(name)
     return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
 
 def grid(names: Sequence[str], above: float) -> tuple[Figure, dict[str, Axes]]:
-    """Panels of one size, row by row, under so many pixels that stay free."""
+    """Panels of one size, row by row, below `above` pixels of free space."""
     rows = -(-len(names) // COLUMNS)
     figure = blank(WIDTH, above + rows * (HEIGHT + BETWEEN) + 8)
     width = (WIDTH - LEFT - RIGHT - (COLUMNS - 1) * GAP) / COLUMNS
@@ -52,7 +52,7 @@ def grid(names: Sequence[str], above: float) -> tuple[Figure, dict[str, Axes]]:
 
 
 def heading(axes: Axes, name: str, study: Training, note: str = "") -> None:
-    """The group's name with its verdict's colour and shape, and a note at the right."""
+    """Draw the group's name with its verdict's colour and shape, and a note at the right."""
     verdict = study.verdicts.get(name, BASELINE)
     place = (5 / axes.bbox.width, 1 + 9 / axes.bbox.height)
     axes.plot(*place, markersize=6, transform=axes.transAxes, **marker(verdict))
@@ -68,14 +68,14 @@ def heading(axes: Axes, name: str, study: Training, note: str = "") -> None:
 
 
 def over_steps(axes: Axes, steps: int) -> None:
-    """The axis of steps."""
+    """Set up the axis of steps."""
     axes.set_xlim(0, max(1, steps - 1))
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
 
 
 def envelope(axes: Axes, series: Sequence[Binned], tint: str) -> PolyCollection | None:
-    """The band between the least and the greatest value of series of one length."""
+    """Draw the band from the minimum to the maximum of the series that are as long as the first."""
     same = [one for one in series if len(one) == len(series[0])]
     if not same:
         return None
@@ -89,12 +89,12 @@ def envelope(axes: Axes, series: Sequence[Binned], tint: str) -> PolyCollection 
 
 
 def mean_line(axes: Axes, series: Sequence[Binned], lines: Sequence[Line]) -> None:
-    """The mean of the baseline's runs, whose lines these are."""
+    """Draw the mean of the baseline's runs."""
     if series:
         line = axes.plot(series[0].step, mean_of(series), color=LIGHT["ink"], linewidth=1.6)
         tip(line[0], f"mean of {counted(len(series), 'baseline run')}", numbers(lines))
 
 
 def numbers(lines: Sequence[Line]) -> list[int]:
-    """What a chart calls these runs."""
+    """The numbers of these runs in a chart."""
     return [line.number for line in lines]

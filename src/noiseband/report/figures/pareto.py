@@ -1,4 +1,4 @@
-"""The factorial design's effects by size, against what stands out of the noise."""
+"""The chart of a factorial design's effects by size, with the limit of the noise."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ LONGEST = 46
 
 
 def draw_pareto(rows: Sequence[FactorialRow]) -> Figure:
-    """A bar for the size of each effect, the largest first, coloured by its verdict.
+    """Draw a bar for the size of each effect, the largest first, coloured by its verdict.
 
-    A tick on each row marks the smallest size that stands out; where all effects are known equally
-    well, these make one line.
+    A tick on each row marks the smallest size that stands out; the ticks form one line if all
+    effects are known equally well.
     """
     known = [(abs(row.estimate), row) for row in rows if row.estimate is not None]
     ranked = sorted(known, key=lambda pair: -pair[0])

@@ -1,4 +1,4 @@
-"""Where in the context a run is better or worse than the baseline."""
+"""The chart of where in the context a run is better or worse than the baseline."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from noiseband.study.runs import BASELINE
 
 
 def draw_positions(study: Training, rows: Sequence[PositionRow]) -> Figure:
-    """A panel for the baseline and each intervention: test loss less the baseline's mean.
+    """Draw a panel for each arm with the test loss minus the baseline's mean.
 
-    A run whose context is cut into other segments than the baseline's cannot be compared: its
-    panel says so.
+    A run with other segments of the context than the baseline's cannot be compared; its panel says
+    so.
     """
     segments: dict[str, list[tuple[int, int]]] = {}
     losses: dict[str, list[float]] = {}

@@ -1,9 +1,9 @@
-"""Matplotlib figures as SVG that is small, equal to the byte, and at home on any page.
+"""Matplotlib figures as SVG that is small, byte-equal between runs and safe to embed in any page.
 
-Matplotlib lays out; what it writes is then tidied: numbers to hundredths of a pixel, colours as CSS
-variables with themselves as fallback, text as text in the reader's own font (`svg.fonttype: none`:
-smaller and sharper than outlines, and it can be searched and read aloud), nothing global (no style
-that would reach the page around it, no id that another chart might use too).
+Matplotlib's output is tidied: numbers are rounded to hundredths of a pixel; colours become CSS
+variables with the colour as fallback; text stays text in the reader's font (`svg.fonttype: none`),
+which is smaller and sharper than outlines and can be searched and read aloud; and nothing is global
+(no style that reaches the rest of the page, no id that another chart might use).
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ _VARIABLES = {value: f"var(--{name}, {value})" for name, value in LIGHT.items()}
 
 @contextmanager
 def drawing(name: str) -> Iterator[None]:
-    """Matplotlib's settings while one chart is made, whatever the user's own say."""
+    """Use these settings of matplotlib while one chart is drawn, instead of the user's."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(SETTINGS | {"svg.hashsalt": f"noiseband {name}"})
@@ -74,7 +74,7 @@ def drawing(name: str) -> Iterator[None]:
 
 
 def blank(width: float, height: float) -> Figure:
-    """A transparent figure of that many pixels, without pyplot and its global state."""
+    """A transparent figure of this size in pixels, without pyplot and its global state."""
     figure = Figure(figsize=(width / 72, height / 72), dpi=72)
     figure.patch.set_visible(False)
     return figure
@@ -92,26 +92,26 @@ def panel(figure: Figure, left: float, top: float, width: float, height: float) 
 
 
 def tip(artist: Artist, text: str, of: Iterable[int] = ()) -> None:
-    """Text that appears where the mouse rests on an artist, which shows these runs."""
+    """Give an artist a tooltip, and mark it with the runs that it shows."""
     artist.set_gid(f"{_TIP}{' '.join(map(str, of))}:{plain(text)}")
 
 
 def shows(artist: Artist, of: Iterable[int]) -> None:
-    """Mark an artist with the runs that it shows: with the last of them it can be hidden."""
+    """Mark an artist with the runs that it shows; it can be hidden when all of them are."""
     tip(artist, "", of)
 
 
 def render(figure: Figure, name: str, label: str, runs: Sequence[tuple[str, str]] = ()) -> str:
-    """The figure as SVG. `label` says in words what it shows.
+    """The figure as SVG. `label` describes it in words.
 
-    `runs` are the (run, intervention) that the numbers of `tip` and `shows` count; the SVG carries
-    them as `data-runs`, and each artist's numbers as `data-of`.
+    `runs` are the (run, intervention) pairs that the numbers in `tip` and `shows` refer to; the SVG
+    has them in `data-runs`, and each artist's numbers in `data-of`.
     """
     raw = io.StringIO()
     figure.savefig(raw, format="svg")
     body = raw.getvalue()
     body = body[body.index(">", body.index("<svg")) + 1 :]
-    # The metadata hold a date, the style would reach all of the page around the chart.
+    # The metadata contain a date, and the style would apply to the whole page.
     body = re.sub(r"<metadata>.*?</metadata>|<style .*?</style>", "", body, flags=re.DOTALL)
     used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', body))
     body = _TAG.sub(lambda tag: _tidy(tag.group(), name, used), body)
@@ -127,8 +127,8 @@ def render(figure: Figure, name: str, label: str, runs: Sequence[tuple[str, str]
 
 
 def _tidy(tag: str, name: str, used: set[str]) -> str:
-    """One tag of matplotlib's output. Text between tags is not touched."""
-    # Matplotlib takes single quotes around a value that holds double ones.
+    """Tidy one tag of matplotlib's output. Text between tags is not changed."""
+    # Matplotlib puts single quotes around a value that contains double quotes.
     marked = re.match(rf"""<(\w+) id=(["']){_TIP}([\d ]*):(.*?)\2""", tag)
     if marked:
         of = f' data-of="{marked[3]}"' if marked[3] else ""

@@ -1,4 +1,4 @@
-"""The traces of a study, sorted into the baseline's and each intervention's."""
+"""The traces of a study, grouped by arm."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from noiseband.study.runs import BASELINE
 
 LEAST_BINS, MOST_BINS = 24, 160
 OTHER_TOKENS = ("continues=", "data.", "batch.sequences=", "model.context=")
-"""Changes after which a run's steps read other tokens than the baseline's."""
+"""Beginnings of changes after which a run reads other tokens than the baseline."""
 OTHER_MICROBATCH = "batch.microbatch="
 POINTS = 6_000
-"""Points of all lines of a chart together: what keeps it small however many runs there are."""
+"""Points of all lines of a chart together, which keeps it small for any number of runs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class Line:
     """A run's trace."""
 
     number: int
-    """Its place among all lines, by which a chart names it."""
+    """Index among all lines, which identifies the run in a chart."""
     run: str
     intervention: str
     tint: str
@@ -39,13 +39,13 @@ class Line:
 
     @property
     def dash(self) -> str:
-        """Twins are dashed, to be told from the line that they should lie on."""
+        """Dashed for a twin, to tell it from the line that it should coincide with."""
         return "--" if self.twin else "-"
 
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """All runs of a study but repeats, which would lie exactly on their originals."""
+    """All runs of a study except repeats, whose lines would hide those of their originals."""
 
     groups: Mapping[str, tuple[Line, ...]]
     """The baseline, then each intervention, the best first."""
@@ -68,7 +68,7 @@ class Training:
         return max((line.trace.steps for line in self.lines), default=1)
 
     def cut(self, column: str) -> dict[str, Binned]:
-        """A column of every run in segments: fewer where there are more runs."""
+        """A column of every run in segments; the more runs, the fewer segments."""
         bins = max(LEAST_BINS, min(MOST_BINS, POINTS // max(1, 3 * len(self.lines))))
         return {line.run: binned(getattr(line.trace, column), bins) for line in self.lines}
 
@@ -76,7 +76,7 @@ class Training:
 def sort_traces(
     runs: Sequence[RunRow], verdicts: Sequence[VerdictRow], traces: Mapping[str, Trace]
 ) -> Training:
-    """The traces of all distinct runs; `traces` is by run."""
+    """The traces of all distinct runs, grouped by arm; `traces` is by run."""
     best_first = sorted(verdicts, key=lambda row: (row.effect is None, row.effect or 0.0))
     calls = {row.intervention: row.verdict for row in verdicts}
     numbers = count()
@@ -108,10 +108,10 @@ def mean_of(series: Sequence[Binned]) -> Floats:
 
 
 def frame(reaches: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Ends of an axis that holds every (least, greatest), but for the few that would squash it.
+    """Ends of an axis that holds every (minimum, maximum) pair, except a few outliers.
 
-    From the farthest down, a pair that reaches more than twice as far as the next is left out, for
-    at most a quarter of them. The caller says where something lies outside.
+    Starting from the farthest, a pair that reaches more than twice as far as the next is left out;
+    at most a quarter of the pairs are. The caller marks what is outside.
     """
     far = sorted((max(abs(low), abs(high)) for low, high in reaches), reverse=True)
     cut = float("inf")

@@ -1,4 +1,4 @@
-"""The study's charts, from its tables and traces."""
+"""Draw the study's charts from its tables and traces."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from noiseband.study.paths import Paths
 
 
 def write_figures(params: TablesParams, results: Path) -> None:
-    """Write `figures/<name>.svg` for every name in `workflow.FIGURES`.
+    """Write `figures/<name>.svg` for every name in `study.artefacts.FIGURES`.
 
     A pure function of the tables and traces under `results`: equal files give equal bytes. Raises
-    UserError for a file that is missing.
+    UserError for a missing file.
     """
     tables = Paths(results).tables
     runs = read_rows(tables / "runs.csv", RunRow)
@@ -101,7 +101,7 @@ def write_figures(params: TablesParams, results: Path) -> None:
 
 
 def _note(text: str) -> Figure:
-    """A chart of nothing, which says so."""
+    """An empty chart with a note that says why."""
     figure = blank(640, 60)
     figure.text(0.5, 0.5, text, ha="center", va="center", color=LIGHT["muted"])
     return figure

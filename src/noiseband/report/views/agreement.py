@@ -1,4 +1,4 @@
-"""How far judges' rounds agree, and whether scores follow the loss, in sentences."""
+"""Sentences on whether judging rounds agree and whether scores follow the test loss."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from noiseband.report.words import counted, signed
 
 
 def agreement_sentences(found: Sequence[Agreement], alpha: float) -> list[str]:
-    """A sentence or two for each protocol."""
+    """One or two sentences for each protocol."""
     return [
         f"{one.protocol}: {sentence}"
         for one in found
@@ -20,7 +20,7 @@ def agreement_sentences(found: Sequence[Agreement], alpha: float) -> list[str]:
 
 def _rounds(one: Agreement) -> str | None:
     if one.number == 1:
-        return "judged in one round, so that how far rounds agree is not known."
+        return "judged in one round, so the agreement between rounds is unknown."
     if one.rounds is None:
         return None
     return (
@@ -37,6 +37,6 @@ def _correlation(found: Correlation | None, alpha: float) -> str | None:
     averaged = ", each with the mean of its fine-tuning seeds," if found.averaged else ""
     return (
         f"over {counted(found.runs, 'run')}{averaged} test loss and score correlate with r = {r} "
-        f"({1 - alpha:.0%} interval {low} to {high}); a lower loss goes with better answers where "
-        "it is negative."
+        f"({1 - alpha:.0%} interval {low} to {high}); a negative r means that a lower loss goes "
+        "with better answers."
     )

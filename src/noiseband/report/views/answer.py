@@ -1,4 +1,4 @@
-"""The first screen: what the study says of each change, in a sentence."""
+"""The first screen: one sentence about each change."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Group:
 
     verdict: Call
     answers: list[tuple[str, str]]
-    """Name, and the rest of the sentence."""
+    """Each intervention's name and the rest of the sentence."""
 
 
 def groups(verdicts: Sequence[VerdictRow]) -> list[Group]:
-    """What helps first; verdicts that nothing got are left out."""
+    """Interventions grouped by verdict, those that help first, without empty groups."""
     decimals = effect_decimals(verdicts, digits=1)
     by_size = sorted(verdicts, key=lambda row: -abs(row.effect or 0.0))
     found = [
@@ -43,13 +43,13 @@ def scatter_note(runs: Sequence[RunRow], verdicts: Sequence[VerdictRow]) -> str 
     spread, baseline = (fixed(x, decimals) for x in (found.spread, found.baseline_spread))
     return (
         f"{found.share:.0%} of the scatter behind these intervals comes from {found.intervention}, "
-        f"whose runs differ by {spread} nats, the baseline’s by {baseline} at most. "
-        "The intervals take all changes to scatter alike, so those of the others may be too wide."
+        f"whose runs differ by {spread} nats; the baseline’s differ by at most {baseline}. "
+        "The intervals assume that all changes scatter alike, so the others may be too wide."
     )
 
 
 def seed_note(runs: Sequence[RunRow]) -> str | None:
-    """A warning of interventions that share no seeds with any other, where the model has blocks."""
+    """A warning if the model has blocks and some interventions share no seeds with another arm."""
     names = on_seeds_of_their_own(runs)
     if not names:
         return None
@@ -64,7 +64,7 @@ def seed_note(runs: Sequence[RunRow]) -> str | None:
 def facts(
     runs: Sequence[RunRow], verdicts: Sequence[VerdictRow], baseline: str, alpha: float
 ) -> list[tuple[str, str]]:
-    """The study in a few numbers: (number, what it is)."""
+    """The study in a few numbers, as (number, label)."""
     decimals = effect_decimals(verdicts)
     result = [(f"{len(runs)}", "training run" if len(runs) == 1 else "training runs")]
     tokens = {row.tokens for row in runs}

@@ -1,4 +1,4 @@
-"""The text that the models read, and what its words alone would give."""
+"""The corpora, and the loss that their token frequencies alone would give."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ class Origin:
     """Where documents or tokens of a corpus come from."""
 
     name: str
-    """Of a package, or a data set on the Hub."""
+    """Name of a package or of a data set on the Hub."""
     version: str
     """Its version or revision."""
     note: str
-    """On its licence, where that is known."""
+    """Its licence, or an empty text if that is unknown."""
     documents: int
     sha256: str | None
-    """Of its text; None for tokens."""
+    """SHA-256 of its text; None for tokens."""
     files: dict[str, str]
-    """File to its SHA-256."""
+    """SHA-256 by file."""
 
 
 @dataclass(frozen=True)
@@ -34,16 +34,16 @@ class Corpus:
     name: str
     sources: list[Origin]
     card: str
-    """Where they stand, under the results."""
+    """Path of the card with the sources, under the results folder."""
     splits: dict[str, dict[str, int]]
-    """Split to its documents, bytes and tokens."""
+    """Numbers of documents, bytes and tokens by split."""
     disjoint: bool
-    """Whether equal texts were left out, so that no two splits share one."""
+    """Whether equal texts were left out, so that no two splits share a document."""
     vocabulary: int
     unigram: float
     """Cross-entropy of the test split under its own token frequencies, nats."""
     gain: float | None
-    """How far below that the baseline run ends, nats; None if it reads another corpus."""
+    """`unigram` minus the baseline run's test loss, nats; None if it reads another corpus."""
 
 
 def corpus(results: Path, name: str, baseline: str, loss: float | None) -> Corpus | None:
@@ -52,7 +52,7 @@ def corpus(results: Path, name: str, baseline: str, loss: float | None) -> Corpu
     tokens = json_if_any(results / of_tokens)
     if tokens is None:
         return None
-    # Tokens that others made have no card of their text: theirs names the sources.
+    # Imported tokens have no card for their text; their own card names the sources.
     path = of_tokens if "sources" in tokens else text
     card = json_if_any(results / path)
     if card is None:

@@ -1,4 +1,4 @@
-"""What the study's runs cost, and what more of them would."""
+"""The costs of the study's runs and of more runs."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from noiseband.study.recipe import Recipe
 
 @dataclass(frozen=True)
 class Costs:
-    """The study on machines of the table, as `noiseband plan` counts."""
+    """The study's costs on its machines, as `noiseband plan` estimates them."""
 
     machine: str
-    """Or several."""
+    """Name of the machine, or of several, joined by "and"."""
     source: str
     """Where the machine's figures come from."""
     totals: list[tuple[str, Total]]
-    """What is counted, and what it takes."""
+    """Each total with its label."""
     works: dict[str, Work]
-    """By run."""
+    """Estimated work by run."""
     prices: dict[str, float]
-    """US dollars by run, of those whose time and whose machine's price are known."""
+    """US dollars by run, if its time and the machine's price are known."""
     measured: dict[str, float]
-    """Seconds that a run took from start to end, of those that were never interrupted."""
+    """Measured seconds by run, for runs that were never interrupted."""
     scaled: bool
-    """Whether some rate is of another model than the study's."""
+    """Whether some rate was measured on another model than the study's."""
     advice: str | None
-    """What to buy where nothing was run twice."""
+    """How many more runs to buy; None unless no recipe was run twice."""
 
 
 def costs(
@@ -49,9 +49,9 @@ def costs(
     runs: Sequence[RunRow],
     verdicts: Sequence[VerdictRow],
 ) -> Costs:
-    """Hours and money of every run, of another seed of everything, and of what verdicts lack.
+    """Time and money for every run, for another seed of every arm, and for runs that verdicts need.
 
-    Raises UserError for a machine that the table lacks.
+    Raises UserError for a machine that is not in the table.
     """
     machines = load_machines(table)
     names = {row.run: params.machines.get(row.run, params.machine) for row in runs}
@@ -82,7 +82,7 @@ def costs(
 
 
 def _work(results: Path, row: RunRow, machines: Machines, machine: Machine) -> Work:
-    """A recipe that this version cannot read has no price, and is no reason for no page."""
+    """Estimate one run; a recipe that this version cannot read has no price and is no error."""
     card = json_file(Paths(results).run(row.run) / "recipe.json")
     try:
         recipe = Recipe.model_validate(card["recipe"])
@@ -92,7 +92,7 @@ def _work(results: Path, row: RunRow, machines: Machines, machine: Machine) -> W
 
 
 def _total(works: Sequence[Work], names: Mapping[str, str], machines: Machines) -> Total:
-    """Of runs, each on its machine."""
+    """The total over runs, each on its own machine."""
     groups: dict[str, list[Work]] = {}
     for one in works:
         groups.setdefault(names[one.run], []).append(one)
@@ -120,7 +120,7 @@ def _advice(
     baseline: Work,
     machine: Machine,
 ) -> tuple[str | None, list[tuple[str, Total]]]:
-    """A sentence for a study without any repeated run, and what the runs that it asks for take."""
+    """A sentence for a study in which no recipe was run twice, and the price of its advice."""
     wanted = more_repeats(runs, verdicts, params.alpha)
     if wanted is None:
         return None, []
@@ -128,12 +128,12 @@ def _advice(
     price = total([replace(baseline, run=str(number)) for number in range(more)], machine)
     label = f"{counted(more, 'more seed')} of the baseline"
     sentence = (
-        "Nothing was run twice, so nothing says how large the noise is. Train the baseline with "
+        "No recipe was run twice, so the size of the noise is unknown. Train the baseline with "
         f"{counted(more, 'more seed')} (seeds: {{baseline: […]}} in the config): each interval "
         f"then reaches {wanted.half_width:.1f} standard deviations of a single run to either side"
     )
     if more > 1:
-        sentence += f"; 1 more is the least, with {wanted.half_width_with_one:.1f}"
+        sentence += f"; with only 1 more, {wanted.half_width_with_one:.1f}"
     if price.seconds is not None:
         money = "" if price.usd is None else f" and ${price.usd:,.2f}"
         sentence += f". On {params.machine} that takes {duration(price.seconds)}{money}"

@@ -16,11 +16,10 @@ from noiseband.report.views.questions import answers_of
 def explorer(
     results: Path, models: Sequence[FinetuningRow], runs: Sequence[RunRow]
 ) -> dict[str, Any] | None:
-    """Every judged protocol, and which runs are twins; None where nothing was judged.
+    """Every judged protocol and the groups of twins; None if nothing was judged.
 
-    Lists by model and question stand in the order of a protocol's `models` and `questions`, those
-    of scores and reasons in that of its `rounds` before. A score that is missing is None, and so is
-    an answer.
+    Answers are indexed by model and question, in the order of a protocol's `models` and
+    `questions`; scores and reasons by round, model and question. A missing score or answer is None.
     """
     protocols = [
         found
@@ -40,7 +39,7 @@ def _protocol(results: Path, name: str, models: Sequence[FinetuningRow]) -> dict
     rounds = list(dict.fromkeys(line["round"] for line in lines))
 
     def of_rounds(field: str) -> list[list[list[Any]]]:
-        """Round by round, model by model, what the judge gave each question."""
+        """One field of the judge's replies, indexed by round, model and question."""
         return [
             [
                 [

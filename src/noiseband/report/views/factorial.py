@@ -1,4 +1,4 @@
-"""What the page says of a factorial design beside the table of its effects."""
+"""What the page says about a factorial design, next to the table of its effects."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ class FactorialView:
     """The design's effects, and sentences about them."""
 
     summary: str
-    """For the first screen."""
+    """A sentence for the first screen."""
     extent: str
     """How many sets of changes were run."""
     effects: Sequence[FactorialRow]
     decimals: int
-    """Worth showing of an effect."""
+    """Number of decimals worth showing of an effect."""
     letters: list[tuple[str, str]]
-    """Each change's letter, and its name."""
+    """Each change's letter and name."""
     layout: Layout
     noise: FactorialRow
-    """Any of the effects, for what is the same of all: where their error comes from."""
+    """One of the effects; the source of the error is the same for all of them."""
 
 
 def factorial_view(
     params: TablesParams, rows: Sequence[FactorialRow], runs: Sequence[RunRow]
 ) -> FactorialView | None:
-    """What there is to say; None of a study without a design."""
+    """The design's effects and sentences; None if the study has no design."""
     if not rows:
         return None
     laid_out, decimals = layout(params, runs), decimals_of(rows[0].se)
@@ -50,7 +50,7 @@ def factorial_view(
 
 
 def _extent(laid_out: Layout) -> str:
-    """`All 32 sets of 5 changes.`, or what share of them, and its resolution."""
+    """`All 32 sets of 5 changes were run.`, or which share of them, with its resolution."""
     factors, sets = laid_out.factors, laid_out.sets
     if laid_out.resolution is None:
         return f"All {sets:,} sets of {factors} changes were run."
@@ -59,7 +59,7 @@ def _extent(laid_out: Layout) -> str:
 
 
 def _summary(laid_out: Layout, rows: Sequence[FactorialRow], decimals: int) -> str:
-    """`In a design of 32 sets of 5 changes, …`: main effects that stand out, and interactions."""
+    """`In a factorial design of 5 changes (32 sets), …`: the effects that stand out."""
     changes = counted(laid_out.factors, "change")
     start = f"In a factorial design of {changes} ({laid_out.sets:,} sets)"
     said = []
@@ -72,7 +72,7 @@ def _summary(laid_out: Layout, rows: Sequence[FactorialRow], decimals: int) -> s
     pairs = [r for r in rows if len(r.factors) == 2 and r.verdict in (Call.HELPS, Call.HURTS)]
     if pairs:
         stand = "stands" if len(pairs) == 1 else "stand"
-        said.append(f"{counted(len(pairs), 'interaction')} of two {stand} out")
+        said.append(f"{counted(len(pairs), 'two-way interaction')} {stand} out")
     if not said:
-        return f"{start}, no effect stands out of the noise."
+        return f"{start}, no effect stands out from the noise."
     return f"{start}, {'; '.join(said)}."

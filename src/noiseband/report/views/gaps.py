@@ -1,4 +1,4 @@
-"""How far each change goes towards the pretrained models, as a table."""
+"""The table of how much of the gap to the pretrained models each change closes."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from noiseband.analysis.rows import GapRow
 
 @dataclass(frozen=True)
 class Gaps:
-    """The shares as a table: an intervention a row, a reference a column."""
+    """The shares as a table with a row for each intervention and a column for each reference."""
 
     references: list[tuple[str, float]]
-    """Names, and how far each is below the baseline in nats."""
+    """Each reference's name and how far it is below the baseline, in nats."""
     rows: list[tuple[str, list[GapRow]]]
-    """The largest share of the first reference's gap first."""
+    """The intervention that closes most of the first reference's gap first."""
 
 
 def gaps(rows: Sequence[GapRow]) -> Gaps:
-    """The rows of the table of gaps, sorted into one."""
+    """Arrange the rows of `gaps.csv` as this table."""
     references = {row.reference: row.baseline_loss - row.reference_loss for row in rows}
     by_intervention: dict[str, list[GapRow]] = {}
     for row in rows:

@@ -1,6 +1,6 @@
 """Where the page comes from: software, machines, times and digests.
 
-What may differ between reruns (seconds, dates, hosts) is here and on the page alone, never in a
+What may differ between reruns (seconds, dates, hosts) is only here and on the page, never in a
 table or a figure.
 """
 
@@ -24,12 +24,12 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Timing:
-    """How long one run took, as its `timing.json` says."""
+    """How long one run took, from its `timing.json`."""
 
     run: str
     seconds: float
     steps: int
-    """Steps in that time: fewer than the run has if it was resumed."""
+    """Steps in that time; fewer than the run's steps if it was resumed."""
     tokens_per_second: float | None
     finished: str
     device: str
@@ -42,7 +42,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Segment:
-    """Part of a run's training that one machine did."""
+    """A part of a run that was trained on one machine."""
 
     step: int
     """First step."""
@@ -52,7 +52,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Moved:
-    """A run that processors of several classes trained: its bits are those of none of them."""
+    """A run trained on several classes of processor, so that none of them reproduces its bits."""
 
     run: str
     segments: list[Segment]
@@ -65,16 +65,16 @@ class Provenance:
     manifest: str | None
     """Digest over every deterministic artefact."""
     artefacts: dict[str, str]
-    """Path under the results folder to digest."""
+    """Digests by path under the results folder."""
     judged: dict[str, str]
-    """The same for files that depend on what a judge replied, outside the manifest's digest."""
+    """The same for files that depend on a judge's replies; the manifest's digest excludes them."""
     versions: list[tuple[str, str]]
-    """Packages that made this page."""
+    """Packages that made this page, with their versions."""
     python: str
     platform: str
     timings: list[Timing]
     moved: list[Moved]
-    """Runs that changed to another class of processor, as their `provenance.json` says."""
+    """Runs that moved to another class of processor, from their `provenance.json`."""
 
     @property
     def devices(self) -> list[str]:
@@ -88,12 +88,12 @@ class Provenance:
 
     @property
     def total(self) -> str:
-        """Time in training, all runs together."""
+        """Training time of all runs together."""
         return duration(sum(timing.seconds for timing in self.timings))
 
 
 def provenance(results: Path, runs: list[str]) -> Provenance:
-    """Everything that the page says of its own making; what is not on disk is left out."""
+    """Everything that the page says about its origin; what is not on disk is left out."""
     manifest: dict[str, Any] = json_if_any(Paths(results).manifest) or {}
     return Provenance(
         manifest=manifest.get("sha256"),
@@ -134,7 +134,7 @@ def _moved(results: Path, run: str) -> Moved | None:
 
 
 def _class(row: dict[str, Any]) -> tuple[Any, ...]:
-    """What decides bits: the processor and its libraries, however many processes there are."""
+    """What decides the bits: the processor and its libraries, but not the number of processes."""
     gpu = ("gpu", "compute_capability", "cuda", "cudnn")
     cpu = ("architecture", "cpu", "cpu_capability", "threads")
     return tuple(row.get(key) for key in (gpu if "gpu" in row else cpu))

@@ -25,16 +25,16 @@ class Answer:
     seed: int
     text: str
     score: float | None
-    """As the first round gave it."""
+    """Score of the first judging round."""
     reason: str
 
 
 @dataclass(frozen=True)
 class Question:
-    """A question, its reference answer, and what the models made of it."""
+    """A question, its reference answer and the models' answers."""
 
     why: str
-    """Why this one was chosen."""
+    """Why this question was chosen."""
     instruction: str
     input: str
     reference: str
@@ -82,7 +82,7 @@ def _question(
             text = rows[line["question"]]["answer"]
             answers.append(Answer(model.run, model.seed, text, given["score"], given["reason"]))
     answers.sort(key=lambda answer: -1.0 if answer.score is None else answer.score, reverse=True)
-    # From the best to the worst in even paces, so that what is shown stands for all.
+    # Evenly spaced from best to worst, so that the answers shown represent all of them.
     last = len(answers) - 1
     shown = {round(k * last / (SHOWN - 1)) for k in range(SHOWN)}
     return Question(
@@ -96,6 +96,6 @@ def _question(
 
 
 def answers_of(results: Path, model: FinetuningRow) -> list[dict[str, Any]]:
-    """A fine-tuned model's answers, by the number of the question; none if it has none."""
+    """A fine-tuned model's answers by question number; an empty list if there is no file."""
     folder = Paths(results).finetuned(model.run, model.protocol, model.seed)
     return lines_if_any(folder / "answers.jsonl")

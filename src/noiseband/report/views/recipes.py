@@ -1,4 +1,4 @@
-"""Recipes: the baseline's in full, every other as its difference."""
+"""Recipes: the baseline's in full, the others as differences from it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Difference:
     """The single interventions of a stack."""
     runs: int
     keys: list[tuple[str, str, str]]
-    """(dotted key, the baseline's value, its own)"""
+    """(dotted key, the baseline's value, the intervention's value)."""
 
 
 def differences(results: Path, rows: Sequence[RunRow]) -> list[Difference]:
-    """One for each distinct difference, in the order of the study; repeats are left out."""
+    """All distinct differences, in the order of the study; repeats are left out."""
     groups: dict[tuple[str, tuple[str, ...]], list[RunRow]] = {}
     for row in rows:
         if row.repeat_of is None and row.changes:

@@ -1,4 +1,4 @@
-"""What the models write: how coherence grows with the steps, and where each run ends."""
+"""Texts that the models write, during training and at the end of each run."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Sample:
 
 
 def samples(results: Path, run: str) -> list[Sample]:
-    """All samples of a run, by step; none if it has none."""
+    """All samples of a run by step; an empty list if there is no file."""
     lines = lines_if_any(Paths(results).run(run) / "samples.jsonl")
     return [Sample(run, line["step"], line["prompt"], line["text"]) for line in lines]
 
 
 def checkpoints(results: Path, runs: Sequence[str]) -> list[tuple[str, list[tuple[Any, ...]]]]:
-    """(step, prompt, text) of every sample of each run that has any: the page's timeline."""
+    """(step, prompt, text) of every sample of each run that has samples, for the timeline."""
     return [
         (run, [(sample.step, sample.prompt, sample.text) for sample in found])
         for run in runs
@@ -37,5 +37,5 @@ def checkpoints(results: Path, runs: Sequence[str]) -> list[tuple[str, list[tupl
 
 
 def last_samples(results: Path, runs: Sequence[str]) -> list[Sample]:
-    """The last sample of each run that has any."""
+    """The last sample of each run that has samples."""
     return [found[-1] for run in runs if (found := samples(results, run))]

@@ -1,4 +1,4 @@
-"""Starting points: which runs share one, which intervention moves it, what two of them share."""
+"""Starting points: which runs share one, which interventions move it, which tensors are shared."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from noiseband.report.words import counted
 from noiseband.repro.starts import MOVED, TRAINED, RunStart, SharedTensors
 
 LARGEST_MATRIX = 16
-"""Starting points for which all pairs are shown; more do not fit a page."""
+"""The most starting points for which all pairs are shown; more do not fit on a page."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,10 @@ class Point:
 
     letter: str
     found: RunStart
-    """Of the first of the runs."""
+    """The table row of the first of these runs."""
     runs: list[str]
     against: str
-    """Letter of the baseline's starting point of the same seed; empty where there is none."""
+    """Letter of the baseline's starting point of the same seed; empty if there is none."""
 
     @property
     def trained(self) -> bool:
@@ -33,21 +33,21 @@ class Point:
 
 @dataclass(frozen=True)
 class Cell:
-    """Two starting points."""
+    """A comparison of two starting points."""
 
     shared: int
     """Tensors equal in both."""
     shade: int
-    """0 where they share none, 4 where all, between them by thirds."""
+    """0 if they share no tensor, 4 if they share all, and 1 to 3 by thirds in between."""
 
 
 @dataclass(frozen=True)
 class Starts:
-    """All of a study's."""
+    """All starting points of a study."""
 
     points: list[Point]
     letters: list[str]
-    """Of the points in the matrix; none where there would be too many."""
+    """Letters of the points in the matrix; empty if there are too many points."""
     matrix: list[tuple[str, list[Cell]]]
 
     @property
@@ -57,14 +57,14 @@ class Starts:
 
     @property
     def sentence(self) -> str:
-        """Which comparisons start from the same point, at a glance."""
+        """A sentence on which comparisons start from the same weights."""
         drawn = [point for point in self.points if not point.trained]
         moved = [run for point in drawn if point.found.comparison == MOVED for run in point.runs]
         runs = sum(len(point.runs) for point in drawn)
         places = f"{counted(runs, 'run')} start from {counted(len(drawn), 'point')}. "
         if moved:
             return places + (
-                f"Of {', '.join(moved)} the start is moved: their comparison with the baseline "
+                f"The starting point differs in {', '.join(moved)}: a comparison with the baseline "
                 "mixes the change with other initial weights."
             )
         return places + (
@@ -74,7 +74,7 @@ class Starts:
 
 
 def starts(tables: Path) -> Starts:
-    """From `init.csv` and `starts.csv`, as far as they are there."""
+    """Read `init.csv` and `starts.csv`; the result is empty if one of them is missing."""
     files = tables / "init.csv", tables / "starts.csv"
     if not all(file.exists() for file in files):
         return Starts([], [], [])
@@ -104,7 +104,7 @@ def _cell(pair: SharedTensors) -> Cell:
 
 
 def _letter(number: int) -> str:
-    """A, B, …, Z, AA, AB, …"""
+    """The letter of a starting point: A, B, …, Z, AA, AB, …"""
     letters = ""
     number += 1
     while number:
