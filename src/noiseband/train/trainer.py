@@ -68,8 +68,6 @@ class Trainer:
         self.model.train()
         self.window = TokenWindow(job.tokens, recipe, processes.device)
         self.objective: nn.Module = Objective(self.model, recipe, processes.device)
-        if recipe.compile:
-            self.objective.compile(fullgraph=True, dynamic=False)
         self.reduction: Ordered | AllReduce
         if recipe.reduction == "ordered":
             self.reduction = Ordered(self.flat, recipe, processes)
