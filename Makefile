@@ -40,7 +40,7 @@ bench: $(VENV)/installed-bench ## Measure training beside transformers
 	python -m benchmarks.train_throughput
 
 gpu: $(VENV)/installed ## On a GPU: the published baseline at full size, twice, and each precision
-	python -m benchmarks.full_size
+	python -m benchmarks.full_size $(if $(MINUTES),--minutes $(MINUTES))
 
 check: $(VENV)/installed-dev ## Lint, formatting, types, direction of imports, security
 	ruff check .
