@@ -40,7 +40,7 @@ bench: $(VENV)/installed-bench ## Measure training speed compared with transform
 	python -m benchmarks.train_throughput
 
 gpu: $(VENV)/installed ## On a GPU: train the published baseline at full size twice, then measure each precision
-	python -m benchmarks.full_size
+	python -m benchmarks.full_size $(if $(MINUTES),--minutes $(MINUTES))
 
 check: $(VENV)/installed-dev ## Check lint, formatting, types, direction of imports and security
 	ruff check .

@@ -34,13 +34,17 @@ class Work:
     deterministic: bool = True
 
     def read(self) -> tuple[TrainParams, NDArray[np.uint16], dict[str, Tensor], torch.device]:
-        """Return params, random tokens, initial weights by the reference's names, and device."""
+        """Params, random tokens, initial weights by reference name, device.
+
+        The frequency of the n-th token falls as 1/n, as that of words does: the gradient of an
+        embedding takes longer for common tokens than for rare ones.
+        """
         params = TrainParams.model_validate_json(self.params)
         recipe = params.recipe
         torch.set_num_threads(recipe.threads)
         generator = np.random.Generator(np.random.PCG64(0))
         vocabulary, count = recipe.model.vocabulary, recipe.last_token
-        tokens = generator.integers(0, vocabulary, count, dtype=np.uint16)
+        tokens = (np.power(float(vocabulary), generator.random(count)) - 1).astype(np.uint16)
         with tempfile.TemporaryDirectory() as folder:
             file, start = Path(folder, "init.safetensors"), InitParams.of(recipe)
             write_init(start.model, start.method, start.seed, file, Path(folder, "init.json"))

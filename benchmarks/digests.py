@@ -126,7 +126,7 @@ def checksum() -> dict[str, Any]:
     own = trainer.flat.checksum
     spent: list[float] = []
 
-    def timed() -> int:
+    def timed() -> torch.Tensor:
         begin = time.perf_counter()
         found = own()
         spent.append(time.perf_counter() - begin)

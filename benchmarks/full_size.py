@@ -2,6 +2,7 @@
 
 python -m benchmarks.full_size          # make gpu: 200 steps twice, then 20 steps of each precision
 python -m benchmarks.full_size --tiny   # the same program with a tiny model, to try it anywhere
+python -m benchmarks.full_size --minutes 10   # leave out the precisions that there is no time for
 
 Every run is a separate `noiseband train` process, on random tokens from a fixed seed with
 frequencies like those of words. The exit status is 1 if the second training differs from the first.
@@ -11,11 +12,13 @@ from __future__ import annotations
 
 import argparse
 import base64
+import math
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,7 @@ import torch
 from safetensors.numpy import save_file
 
 from benchmarks.machine import machine
+from benchmarks.profile_step import where_time_goes
 from benchmarks.side_by_side import table
 from noiseband.corpus.vocabulary import gpt2_ranks
 from noiseband.io.files import read_json, write_json
@@ -51,12 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             file=sys.stderr,
         )
         sys.exit(2)
-    with tempfile.TemporaryDirectory(prefix="full-size-", dir=options.scratch) as scratch:
-        found = measured(options, Path(scratch))
-    device = re.sub(r"\W+", "-", found["machine"]["device"]).strip("-").lower()
+    device = re.sub(r"\W+", "-", machine()["device"]).strip("-").lower()
     plan = "full_size-tiny" if options.tiny else "full_size"
     out = options.out or Path("benchmarks/results", f"{plan}-{device}.json")
-    write_json(out, found, checksum=False)
+    with tempfile.TemporaryDirectory(prefix="full-size-", dir=options.scratch) as scratch:
+        found = measured(options, Path(scratch), out)
     print(f"\n{out}")
     sys.exit(0 if found["rerun"]["identical"] else 1)
 
@@ -80,7 +83,10 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=12,
         help="sequences at a time, of the 96 (12, as published)",
     )
-    parser.add_argument("--tiny", action="store_true", help="a tiny model, on a GPU or a CPU")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="start no other precision after so long"
+    )
+    parser.add_argument("--tiny", action="store_true", help="a tiny model, on whatever there is")
     parser.add_argument("--scratch", type=Path, help="folder with 8 GB to spare (the system's)")
     parser.add_argument("--out", type=Path, help="result file (benchmarks/results/...)")
     options = parser.parse_args(arguments)
@@ -93,32 +99,45 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def measured(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
-    """Measure everything in order; a run that does not fit the device is recorded as failed."""
+def measured(options: argparse.Namespace, scratch: Path, out: Path) -> dict[str, Any]:
+    """Everything, in order, written to `out` as it is found; a run that does not fit the device is
+    said to have failed."""
+    end = time.monotonic() + 60.0 * options.minutes
     recipe = published_recipe(options, options.steps)
     init = write_inputs(recipe, max(options.steps, options.variant_steps), scratch)
     golden = golden_digests(recipe.start)
     runs: dict[str, Any] = {}
-    for name in ("baseline", "baseline again"):
-        runs[name] = train(name, recipe, scratch)
-        if runs[name] is None:
-            raise SystemExit(f"{name} failed with the message above; try --microbatch 6")
-    finding = verify(scratch / "baseline", scratch / "baseline again")
-    print(f"trained twice: {finding}")
-    for name in ("baseline", "baseline again"):
-        shutil.rmtree(scratch / name)
-    for precision in options.variants:
-        variant = published_recipe(options, options.variant_steps, precision)
-        runs[precision] = train(precision, variant, scratch)
-        shutil.rmtree(scratch / precision, ignore_errors=True)
-    show(runs)
-    return {
+    found: dict[str, Any] = {
         "machine": machine(),
         "recipe": recipe.model_dump(),
         "init": {"sha256": init, "reference": None if golden is None else golden["sha256"]},
-        "rerun": {"identical": finding.identical, "finding": str(finding).splitlines()},
         "runs": runs,
     }
+    for name in ("baseline", "baseline again"):
+        runs[name] = train(name, recipe, scratch)
+        if runs[name] is None:
+            raise SystemExit(f"{name} failed, its own message is above; try --microbatch 6")
+        write_json(out, found, checksum=False)
+    finding = verify(scratch / "baseline", scratch / "baseline again")
+    print(f"trained twice: {finding}")
+    found["rerun"] = {"identical": finding.identical, "finding": str(finding).splitlines()}
+    write_json(out, found, checksum=False)
+    for name in ("baseline", "baseline again"):
+        shutil.rmtree(scratch / name)
+    for precision in options.variants:
+        if time.monotonic() > end:
+            print(f"{precision}: no time left for it")
+            continue
+        variant = published_recipe(options, options.variant_steps, precision)
+        runs[precision] = train(precision, variant, scratch)
+        shutil.rmtree(scratch / precision, ignore_errors=True)
+        write_json(out, found, checksum=False)
+    show(runs)
+    if torch.cuda.is_available() and time.monotonic() < end:
+        print("profiling")
+        found["where_time_goes"] = where_time_goes(params_of("profiled", recipe))
+        write_json(out, found, checksum=False)
+    return found
 
 
 def published_recipe(
@@ -159,9 +178,9 @@ def write_inputs(recipe: Recipe, steps: int, scratch: Path) -> str:
     return write_init(start.model, start.method, start.seed, init, digests)
 
 
-def train(name: str, recipe: Recipe, scratch: Path) -> dict[str, Any] | None:
-    """Train a run with the command line; return its own figures, or None if it failed."""
-    params = TrainParams(
+def params_of(name: str, recipe: Recipe) -> TrainParams:
+    """What the command is handed."""
+    return TrainParams(
         run=name,
         intervention="baseline",
         interventions=[],
@@ -172,6 +191,11 @@ def train(name: str, recipe: Recipe, scratch: Path) -> dict[str, Any] | None:
         samples=Samples(),
         checkpoints=Checkpoints(every=recipe.steps, last=1),
     )
+
+
+def train(name: str, recipe: Recipe, scratch: Path) -> dict[str, Any] | None:
+    """Train a run by the command line; what it says of itself, or None where it failed."""
+    params = params_of(name, recipe)
     out = scratch / name
     (out / "work").mkdir(parents=True)
     print(f"{name}: {recipe.steps} steps of {recipe.tokens_per_step:,} tokens, {recipe.precision}")

@@ -6,6 +6,7 @@ another's memory. It works in blocks of steps and waits between them.
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import resource
 import statistics
@@ -64,14 +65,22 @@ class Measured:
 
 
 def measure(
-    contenders: Mapping[str, Contender], rounds: int, block: int, warm_up: int = 2
+    contenders: Mapping[str, Contender],
+    rounds: int,
+    block: int,
+    warm_up: int = 2,
+    until: float = math.inf,
+    keep: Callable[[dict[str, Measured]], None] = lambda _: None,
 ) -> dict[str, Measured]:
     """Let every contender do a block in each round, with another order in each round.
 
     Args:
         contenders: picklable functions by name.
-        rounds: the number of measured rounds, after `warm_up` others.
-        block: the number of timed steps in a round.
+        rounds: measured ones, after `warm_up` others.
+        block: timed steps in a round.
+        until: time.monotonic() after which no round shall end, but for the first.
+        keep: called after each round with what there is, so that a measurement which is cut off
+            has not been for nothing.
     """
     context = multiprocessing.get_context("spawn")
     pipes: dict[str, Connection] = {}
@@ -84,8 +93,12 @@ def measure(
         other.close()
         children.append(child)
     found = {name: Measured() for name in names}
+    took = 0.0
     try:
         for number in range(-warm_up, rounds):
+            began = time.monotonic()
+            if number > 0 and began + took > until:
+                break
             shift = number % len(names)
             for name in names[shift:] + names[:shift]:
                 pipes[name].send("go")
@@ -98,6 +111,9 @@ def measure(
                 if number >= 0:
                     found[name].seconds.append(seconds)
                     found[name].page_faults.append(faults)
+            took = time.monotonic() - began
+            if number >= 0:
+                keep(found)
             if sys.stderr.isatty():
                 print(f"\rround {max(number + 1, 0)} of {rounds}", end="", file=sys.stderr)
     finally:
@@ -112,6 +128,8 @@ def measure(
 def ratios(of: Measured, to: Measured) -> tuple[float, float, float]:
     """The speed of `of` as a multiple of that of `to`: median and quartiles over the rounds."""
     each = [b / a for a, b in zip(of.seconds, to.seconds, strict=True)]
+    if len(each) == 1:
+        each *= 2
     low, middle, high = statistics.quantiles(each, n=4, method="inclusive")
     return middle, low, high
 

@@ -1,8 +1,9 @@
 """Measure training speed: noiseband compared with plain transformers and transformers.Trainer.
 
 python -m benchmarks.train_throughput                # one CPU thread, the pocket recipe
-python -m benchmarks.train_throughput --keep-memory  # with an allocator that keeps freed memory
-python -m benchmarks.train_throughput --gpu          # one GPU, the 163M model
+python -m benchmarks.train_throughput --keep-memory  # with an allocator that gives nothing back
+python -m benchmarks.train_throughput --gpu          # one GPU, the 163M model, all stages
+python -m benchmarks.train_throughput --gpu --minutes 8  # as many rounds as there is time for
 python -m benchmarks.train_throughput --gpu --tiny   # the same programs, to try them anywhere
 """
 
@@ -10,11 +11,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import re
 import statistics
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +47,19 @@ GPT2_SMALL = {
     "model.tied": False,
     "model.qkv_bias": False,
 }
+TINY = {
+    "model.vocabulary": 512,
+    "model.context": 64,
+    "model.width": 64,
+    "model.heads": 4,
+    "model.layers": 2,
+}
 FAST = {"precision": "bfloat16-amp", "attention": "sdpa", "compile": True, "model.dropout": 0.0}
 PUBLISHED = {"precision": "float16-amp", "attention": "explicit", "model.dropout": 0.1}
 KEEP_MEMORY = {f"MALLOC_{limit}_": "1000000000" for limit in ("TRIM_THRESHOLD", "MMAP_THRESHOLD")}
-"""With these variables glibc's allocator keeps freed memory; by default each step requests it again
-page by page."""
+"""glibc's allocator keeps freed memory instead of fetching it anew, page by page, in each step."""
+OTHER_STAGES = 3
+"""Comparisons of `benchmarks.stages`."""
 AGREE_STEPS = 5
 """The number of first steps for which the losses are compared and stored."""
 
@@ -73,21 +86,64 @@ def measure_all(options: argparse.Namespace) -> None:
     study = load_study(options.config)
     results: dict[str, Any] = {"machine": machine(), "keep_memory": options.keep_memory}
     results["comparisons"] = {}
-    for name, changes in plans(options).items():
+    out = options.out or result_file(options, results["machine"]["device"])
+    out.parent.mkdir(parents=True, exist_ok=True)
+
+    def keep(name: str, found: dict[str, Any]) -> None:
+        results["comparisons"].setdefault(name, {}).update(found)
+        out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+    training = plans(options)
+    budget = Budget(options.minutes, len(training) + (OTHER_STAGES if options.gpu else 0))
+    for name, changes in training.items():
         one = changed(study, changes, options)
-        found = measure(contenders(one, options.gpu), options.rounds, options.steps)
+
+        def so_far(found: dict[str, Measured], name: str = name, one: TrainParams = one) -> None:
+            keep(name, figures(one, found, options.steps))
+
+        found = measure(
+            contenders(one, options.gpu), options.rounds, options.steps, 2, budget.next(), so_far
+        )
         check_agreement(found, one)
-        results["comparisons"][name] = report(name, one, found, options.steps)
-        if not options.gpu:
-            print("profiling")
-            results["comparisons"][name]["where_time_goes"] = where_time_goes(one)
-    device = re.sub(r"\W+", "-", results["machine"]["device"]).strip("-").lower()
+        keep(name, report(name, one, found, options.steps))
+        print("profiling", flush=True)
+        keep(name, {"where_time_goes": where_time_goes(one)})
+    if options.gpu:
+        from benchmarks import stages  # which needs this module
+
+        for name, stage in stages.stages(study, options.tiny).items():
+            print(name, flush=True)
+            now = partial(keep_contenders, keep, name)
+            now(stages.compare(stage, options.rounds, budget.next(), now))
+    print(out)
+
+
+def keep_contenders(
+    keep: Callable[[str, dict[str, Any]], None], name: str, found: dict[str, Any]
+) -> None:
+    keep(name, {"contenders": found})
+
+
+class Budget:
+    """Minutes shared out among comparisons; what one leaves is for those after it."""
+
+    def __init__(self, minutes: float, comparisons: int) -> None:
+        self.end = time.monotonic() + 60.0 * minutes
+        self.left = comparisons
+
+    def next(self) -> float:
+        """When the next comparison shall be over, as time.monotonic() has it."""
+        now = time.monotonic()
+        share = max(0.0, self.end - now) / self.left
+        self.left -= 1
+        return now + share
+
+
+def result_file(options: argparse.Namespace, device: str) -> Path:
     plan = ("gpu-tiny" if options.tiny else "gpu") if options.gpu else "cpu"
     plan += "-keep-memory" if options.keep_memory else ""
-    out = options.out or Path("benchmarks/results", f"train_throughput-{plan}-{device}.json")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    print(out)
+    name = re.sub(r"\W+", "-", device).strip("-").lower()
+    return Path("benchmarks/results", f"train_throughput-{plan}-{name}.json")
 
 
 def arguments() -> argparse.Namespace:
@@ -108,7 +164,10 @@ def arguments() -> argparse.Namespace:
         "--keep-memory", action="store_true", help="all contenders keep the memory they free"
     )
     parser.add_argument("--gpu", action="store_true", help="the 163M model on one GPU")
-    parser.add_argument("--microbatch", type=int, default=16, help="microbatch with --gpu (16)")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="take about so long (as long as it takes)"
+    )
+    parser.add_argument("--microbatch", type=int, default=16, help="with --gpu (16)")
     parser.add_argument("--tiny", action="store_true", help="with --gpu: a tiny model, to try it")
     parser.add_argument("--out", type=Path, help="result file (benchmarks/results/...)")
     options = parser.parse_args()
@@ -124,8 +183,7 @@ def plans(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     model = {**GPT2_SMALL, "batch.microbatch": options.microbatch}
     model["batch.sequences"] = 4 * options.microbatch
     if options.tiny:
-        model |= {"model.vocabulary": 512, "model.context": 64, "model.width": 64}
-        model |= {"model.heads": 4, "model.layers": 2}
+        model |= TINY
     return {"fast": {**model, **FAST}, "published": {**model, **PUBLISHED}}
 
 
@@ -180,43 +238,48 @@ def check_agreement(found: dict[str, Measured], params: TrainParams) -> None:
                 )
 
 
-def report(
-    name: str, params: TrainParams, found: dict[str, Measured], steps: int
-) -> dict[str, Any]:
-    """Print a table of the comparison, and return the same as data."""
+def figures(params: TrainParams, found: dict[str, Measured], steps: int) -> dict[str, Any]:
+    """A comparison as data, whether or not all rounds are over."""
     recipe = params.recipe
     peak = peak_flops(machine()["device"], recipe.precision)
     own = found["noiseband"]
-    rows = [("contender", "tokens/s", "of peak", "noiseband is", "quartiles", "page faults/step")]
     data: dict[str, Any] = {}
     for contender, measured in found.items():
-        each = [recipe.tokens_per_step * steps / s for s in measured.seconds]
-        rate = statistics.median(each)
-        share = None if peak is None else rate * flops_per_token(recipe.model) / peak
+        rate = statistics.median(recipe.tokens_per_step * steps / s for s in measured.seconds)
         middle, low, high = ratios(own, measured)
-        faults = statistics.median(measured.page_faults) / steps
         data[contender] = {
             "tokens_per_second": round(rate),
-            "share_of_peak": share,
+            "share_of_peak": None if peak is None else rate * flops_per_token(recipe.model) / peak,
             "noiseband_is_times_as_fast": round(middle, 3),
             "quartiles": [round(low, 3), round(high, 3)],
-            "page_faults_per_step": round(faults, 1),
+            "page_faults_per_step": round(statistics.median(measured.page_faults) / steps, 1),
             "first_losses": [round(loss, 6) for loss in measured.first_losses[:AGREE_STEPS]],
             "seconds_per_round": [round(s, 4) for s in measured.seconds],
         }
+    changes = recipe.model_dump(exclude={"data"})
+    return {"recipe": changes, "steps_per_round": steps, "contenders": data}
+
+
+def report(
+    name: str, params: TrainParams, found: dict[str, Measured], steps: int
+) -> dict[str, Any]:
+    """Print a table of the comparison; the same as data."""
+    data = figures(params, found, steps)
+    rows = [("contender", "tokens/s", "of peak", "noiseband is", "quartiles", "page faults/step")]
+    for contender, one in data["contenders"].items():
+        share, (low, high) = one["share_of_peak"], one["quartiles"]
         rows.append(
             (
                 contender,
-                f"{rate:,.0f}",
+                f"{one['tokens_per_second']:,}",
                 "unknown" if share is None else f"{share:.1%}",
-                f"{middle:.2f}x",
+                f"{one['noiseband_is_times_as_fast']:.2f}x",
                 f"{low:.2f} to {high:.2f}",
-                f"{faults:,.0f}",
+                f"{one['page_faults_per_step']:,.0f}",
             )
         )
-    print(f"\n{name}\n{table(rows)}\n")
-    changes = recipe.model_dump(exclude={"data"})
-    return {"recipe": changes, "steps_per_round": steps, "contenders": data}
+    print(f"\n{name}\n{table(rows)}\n", flush=True)
+    return data
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from benchmarks.side_by_side import Pace, measure, ratios
+from benchmarks.side_by_side import Measured, Pace, measure, ratios
 
 
 @dataclass(frozen=True)
@@ -46,3 +46,19 @@ def test_the_first_step_of_a_turn_is_not_timed() -> None:
 def test_a_contender_that_ends_is_named(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="brief ended"):
         measure({"brief": Sleeper(0.0, steps=BLOCK)}, rounds=1, block=BLOCK)
+
+
+def test_each_round_is_kept_and_none_begins_that_there_is_no_time_for() -> None:
+    kept: list[int] = []
+
+    def keep(found: dict[str, Measured]) -> None:
+        kept.append(len(found["one"].seconds))
+
+    contenders = {"one": Sleeper(0.05)}
+    found = measure(contenders, 50, BLOCK, until=time.monotonic() + 8.0, keep=keep)
+    assert kept == list(range(1, len(kept) + 1))
+    assert 1 <= len(kept) < 50
+    kept.clear()
+    found = measure(contenders, 5, BLOCK, until=0.0, keep=keep)
+    assert kept == [1]  # the first one counts, late or not
+    assert ratios(found["one"], found["one"]) == (1.0, 1.0, 1.0)

@@ -50,7 +50,7 @@ def fault_after(step: int, of: Job, fault: Fault) -> Iterator[None]:
     def faulty(self: Trainer, stop: int = 0) -> Any:
         checksum = self.flat.checksum
 
-        def after_fault() -> int:
+        def after_fault() -> torch.Tensor:
             fault(self)
             return checksum()
 

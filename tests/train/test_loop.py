@@ -123,11 +123,13 @@ def test_gradient_of_slots_equals_one_batch_in_float64(make_job: MakeJob) -> Non
         assert float((own[name] - parameter.grad).abs().max() / scale) < 1e-5, name
 
 
+@pytest.mark.parametrize("waits", [True, False])
 def test_a_step_with_an_infinite_gradient_moves_nothing(
-    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, waits: bool
 ) -> None:
     job = make_job(precision="float16-amp")
     trainer = Trainer(job)
+    trainer.waits = waits
     trainer.step()
     before, scale = trainer.flat.weights.clone(), trainer.scale.scale
     monkeypatch.setattr(objective, "head_loss", lambda *a: head_loss(*a) * math.inf)
@@ -138,7 +140,27 @@ def test_a_step_with_an_infinite_gradient_moves_nothing(
     assert trainer.scale.scale == scale / 2
     monkeypatch.setattr(objective, "head_loss", head_loss)
     assert not trainer.step().skipped
-    assert trainer.done == 3  # the skipped step counts, and its tokens are used up
+    assert trainer.done == 3  # the skipped step counts, and its tokens are spent
+    assert trainer.state().tensors["updates"].item() == 2
+
+
+@pytest.mark.parametrize("clip_norm", [None, 0.3])
+def test_a_step_that_does_not_wait_for_its_norm_is_the_same(
+    make_job: MakeJob, clip_norm: float | None
+) -> None:
+    job = make_job(**{"optimizer.clip_norm": clip_norm})
+    trainers = Trainer(job), Trainer(job)
+    assert trainers[0].waits  # on a CPU
+    trainers[1].waits = False
+    rows = [[trainer.step() for _ in range(4)] for trainer in trainers]
+    weights, others = (trainer.flat.weights.detach() for trainer in trainers)
+    if clip_norm is None:
+        assert rows[0] == rows[1]
+        assert torch.equal(weights, others)
+    else:  # a division there, a multiplication here
+        assert any(row.clipped for row in rows[0])
+        assert [row.clipped for row in rows[0]] == [row.clipped for row in rows[1]]
+        torch.testing.assert_close(others, weights, rtol=0, atol=1e-6)
 
 
 PROGRAM = """

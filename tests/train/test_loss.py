@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from noiseband.train.loss import head_loss
+from noiseband.train.loss import BLOCK_ROWS, cached_gradients, head_loss, padded_gradients
 
 
 def problem(n: int, vocabulary: int, spread: float, seed: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -79,3 +79,34 @@ def test_a_logit_far_above_the_others_gives_a_finite_loss() -> None:
     for target, loss in ((0, 0.0), (2, 2e4)):
         found = head_loss(x, weight, torch.tensor([target]), torch.float32)
         assert found.item() == loss
+
+
+@settings(deadline=None)
+@given(st.integers(1, 150), st.integers(2, 300), st.floats(0.01, 10), st.integers(0, 10**6))
+def test_a_padded_head_has_the_gradients_of_one_that_is_not(
+    n: int, vocabulary: int, spread: float, seed: int
+) -> None:
+    x, weight, targets = problem(n, vocabulary, spread, seed)
+    value, of_x, of_weight = expected(x, weight, targets)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(BLOCK_ROWS, "cuda", 64)  # up to three blocks, the last one incomplete
+        padded = padded_gradients(x, weight, targets, 3.0)
+    plain = cached_gradients(x, weight, targets, 3.0)
+    for found in (padded, plain):
+        assert found.losses.shape == (n,)
+        assert found.losses.mean().item() == pytest.approx(value, rel=1e-4, abs=1e-4)
+        assert found.weight.shape == weight.shape
+        assert close(found.x, 3 * of_x, 1e-4, 3.0)
+        assert close(found.weight, 3 * of_weight, 1e-4, 3.0)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.bfloat16, 0.03), (torch.float16, 0.004)])
+def test_a_padded_head_sums_16_bit_products_in_float32(
+    dtype: torch.dtype, tolerance: float
+) -> None:
+    x, weight, targets = problem(100, 50, 1.0, 0)
+    _, of_x, of_weight = expected(x, weight, targets)
+    found = padded_gradients(x.to(dtype), weight, targets, 65_536.0)
+    assert (found.x.dtype, found.weight.dtype) == (dtype, torch.float32)
+    assert close(found.x, 65_536 * of_x, tolerance)
+    assert close(found.weight, 65_536 * of_weight, tolerance)

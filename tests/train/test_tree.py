@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from noiseband.train.tree import Tree
+from noiseband.train.tree import Tree, leaves
 
 
 def gradients(count: int) -> list[Tensor]:
@@ -64,6 +64,12 @@ def test_processes_that_own_subtrees_give_the_same_bits(count: int, processes: i
     while len(parts) > 1:
         parts = [left + right for left, right in zip(parts[::2], parts[1::2], strict=True)]
     assert torch.equal(parts[0], summed(range(count), values))
+
+
+def test_pairs_of_single_slots_need_one_tensor_less() -> None:
+    assert [leaves(slots) for slots in (1, 2, 4, 8, 6, 7, 12)] == [1, 1, 2, 4, 2, 1, 4]
+    tree = Tree(torch.zeros(33), 8, lambda _: lambda: None)
+    assert len(tree.sums) == 3  # and not the four of a tree over eight
 
 
 def test_a_plain_running_sum_has_other_bits() -> None:

@@ -235,8 +235,8 @@ class BaselineRecipe(Section):
     """`explicit` computes mask, softmax and dropout as published; `sdpa` is PyTorch's fused kernel.
     """
     compile: bool = False
-    """Whether to compile the model and its loss with `torch.compile`, which is faster on GPUs and
-    gives other bits."""
+    """Whether to compile the model with `torch.compile` (on a CPU its loss as well), which is
+    faster on GPUs and gives other bits."""
     reduction: Literal["ordered", "allreduce"] = "ordered"
     """How gradients are summed over slots: `ordered` uses a fixed tree, which gives the same bits
     for any number of processes; `allreduce` uses DistributedDataParallel, as published, and does

@@ -37,5 +37,8 @@ class TokenWindow:
         begin += slot * microbatch * context
         window = self.tokens[begin : begin + microbatch * context + 1].astype(np.int64)
         check_tokens(window, begin, self.recipe.model.vocabulary, "training")
-        block = torch.from_numpy(window).to(self.device)
+        block = torch.from_numpy(window)
+        if self.device.type == "cuda":
+            # From pinned memory a copy is queued; from elsewhere it waits for all that is.
+            block = block.pin_memory().to(self.device, non_blocking=True)
         return block[:-1].view(microbatch, context), block[1:].view(microbatch, context)

@@ -87,6 +87,7 @@ class FlatParameters:
                     raise ValueError(f"{name} has shape {shapes[0]}, the model {shapes[1]}")
                 view.copy_(values[name])
 
-    def checksum(self) -> int:
-        """Wrap-around sum of the weights' bits, read as 64-bit integers (two weights each)."""
-        return int(self.weights.view(torch.int64).sum())
+    def checksum(self) -> Tensor:
+        """Wrap-around sum of the weights' bits, read as 64-bit integers (two weights each): an
+        int64 scalar where the weights are, so that nobody waits for it."""
+        return self.weights.view(torch.int64).sum()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,6 +12,14 @@ from noiseband.determinism import ARITHMETIC, autocast
 from noiseband.model.gpt import GPT
 from noiseband.study.recipe import Recipe
 from noiseband.train.loss import head_loss
+
+ON_GPU: Mapping[str, bool] = {
+    # No choice between kernels by their measured time: another day's could have other bits.
+    "deterministic": True,
+    # The kernels of a pass are started as one: the same ones, without the gaps between them.
+    "triton.cudagraphs": True,
+}
+"""Options of the compiler."""
 
 
 class Objective(nn.Module):
@@ -21,14 +31,42 @@ class Objective(nn.Module):
         self.model = model
         self.precision = recipe.precision
         self.device = device
-        self.compiled = recipe.compile
+        self.dtype = ARITHMETIC[recipe.precision].autocast or torch.float32
+        self.hidden: Callable[[Tensor], Tensor] = self._hidden
+        self.whole = recipe.compile and device.type == "cpu"
+        """Whether the loss is compiled with the model."""
+        self.apart = recipe.compile and not self.whole
+        """Whether the model is compiled, and the loss is not."""
+        if self.whole:
+            self.compile(fullgraph=True, dynamic=False)
+        if self.apart:
+            self.compile_model()
+
+    def compile_model(self) -> None:
+        """Compile all but the head and its loss, whose kernel is faster than what a compiler makes
+        of PyTorch's."""
+        from noiseband.model.lookup import lookup  # registers an operator, which takes a moment
+
+        for table in (self.model.tok_emb, self.model.pos_emb):
+            table.lookup = lookup
+        self.hidden = torch.compile(
+            self._hidden, fullgraph=True, dynamic=False, options=dict(ON_GPU)
+        )
 
     def forward(self, inputs: Tensor, targets: Tensor, scale: float) -> Tensor:
-        with autocast(self.precision, self.device):
-            if self.compiled:
-                # A compiler fuses PyTorch's own loss with what stands before and after it.
+        if self.whole:
+            # A CPU's compiler fuses PyTorch's own loss with what stands before and after it.
+            with autocast(self.precision, self.device):
                 logits = self.model(inputs).flatten(0, 1)
                 return F.cross_entropy(logits.float(), targets.flatten()) * scale
+        if self.apart:
+            # What the last pass left in the graphs' memory may be overwritten.
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+        return head_loss(self.hidden(inputs), self.model.head, targets.flatten(), self.dtype, scale)
+
+    def _hidden(self, inputs: Tensor) -> Tensor:
+        """What the head projects, (microbatch x context, width)."""
+        with autocast(self.precision, self.device):
             hidden = self.model.hidden(inputs).flatten(0, 1)
-        dtype = ARITHMETIC[self.precision].autocast or torch.float32
-        return head_loss(hidden, self.model.head, targets.flatten(), dtype, scale)
+        # A compiler writes it in the type of the products at once.
+        return hidden.to(self.dtype) if self.apart else hidden

@@ -94,8 +94,6 @@ class Trainer:
         self.model.train()
         self.window = TokenWindow(job.tokens, recipe, processes.device)
         self.objective: nn.Module = Objective(self.model, recipe, processes.device)
-        if recipe.compile:
-            self.objective.compile(fullgraph=True, dynamic=False)
         self.reduction: Ordered | AllReduce
         if recipe.reduction == "ordered":
             self.reduction = Ordered(self.flat, recipe, processes)
@@ -111,6 +109,10 @@ class Trainer:
             weight_decay=options.weight_decay,
             fused=options.fused,
         )
+        self.limit = math.inf if options.clip_norm is None else options.clip_norm
+        self.waits = processes.device.type == "cpu" or not options.fused
+        """Whether a step waits for its gradient's norm before it moves the weights. On a GPU the
+        fused kernel reads it there, and the only wait is for what the trace records."""
         self.scale = LossScale(recipe.precision)
         self.done = 0
         """Steps done."""
@@ -131,30 +133,42 @@ class Trainer:
             PeerLost: another process ended.
             RuntimeError: two processes hold different weights.
         """
-        recipe, step, grad = self.recipe, self.done, self.flat.grad
+        recipe, step = self.recipe, self.done
         losses = self.mean_gradient()
         # The look at the norm comes after the reduction: all processes agree.
-        norm = float(torch.linalg.vector_norm(grad))
-        finite, limit = math.isfinite(norm), recipe.optimizer.clip_norm
-        clipped = finite and limit is not None and norm > limit
+        measured = torch.linalg.vector_norm(self.flat.grad)
         rate = learning_rate(recipe, step)
-        if clipped and limit is not None:
-            grad.mul_(limit / norm)
-        if finite:
-            self.optimizer.param_groups[0]["lr"] = rate
-            self.optimizer.step()
-        self.scale.update(finite)
+        self.optimizer.param_groups[0]["lr"] = rate
+        self._update(measured)
         self.done += 1
-        checksum = self.flat.checksum()
+        everyone, norm, checksum = self._agree(losses, measured, stop)
+        finite = math.isfinite(norm)
+        self.scale.update(finite)
         return Row(
             step=step,
-            loss=float(self._agree(losses, checksum, stop).mean()),
+            loss=float(everyone.mean()),
             learning_rate=rate,
             gradient_norm=norm,
-            clipped=clipped,
+            clipped=finite and norm > self.limit,
             skipped=not finite,
             weights_checksum=checksum,
         )
+
+    def _update(self, measured: Tensor) -> None:
+        """Clip the gradient, whose norm was measured, and move the weights; leave them alone where
+        the norm is not finite."""
+        if self.waits:
+            norm = float(measured)
+            if not math.isfinite(norm):
+                return
+            if norm > self.limit:
+                self.flat.grad.mul_(self.limit / norm)
+        else:
+            # PyTorch's own way to tell the fused kernel what only the GPU knows as yet.
+            self.optimizer.found_inf = (~measured.isfinite()).float()  # type: ignore[attr-defined]
+            if self.limit < math.inf:
+                self.optimizer.grad_scale = (measured / self.limit).clamp(min=1.0)  # type: ignore[attr-defined]
+        self.optimizer.step()
 
     def mean_gradient(self) -> Tensor:
         """Leave the next step's gradient in `flat.grad`, the mean over all slots, unscaled.
@@ -183,14 +197,20 @@ class Trainer:
         before = [] if recipe.continues is None else [recipe.continues]
         return derived_seed(recipe.train_seed, *before, step, slot)
 
-    def _agree(self, losses: Tensor, checksum: int, stop: int) -> Tensor:
-        """All slots' losses in order, on the CPU; sets `stop` to any process's.
+    def _agree(self, losses: Tensor, norm: Tensor, stop: int) -> tuple[Tensor, float, int]:
+        """All slots' losses in order, on the CPU; the norm and the weights' checksum. Sets `stop`
+        to any process's.
 
-        One exchange of a few bytes a step, which also tells whether weights still are equal.
+        One exchange of a few bytes a step, which also tells whether weights still are equal, and
+        the one moment where the CPU waits for a GPU.
         """
-        facts = torch.tensor([checksum, stop], device=losses.device)
+        facts = torch.full((3,), stop, dtype=torch.int64, device=losses.device)
+        facts[0] = self.flat.checksum()
+        facts[1:2] = norm.double().view(1).view(torch.int64)
         everyone = self.processes.gather(torch.cat([losses.view(torch.int64), facts])).cpu()
-        different = (everyone[:, -2] != checksum).nonzero()
+        own = everyone[self.processes.rank]
+        checksum = int(own[-3])
+        different = (everyone[:, -3] != checksum).nonzero()
         if len(different):
             raise RuntimeError(
                 f"step {self.done - 1}: processes {self.processes.rank} and {int(different[0])} "
@@ -198,7 +218,8 @@ class Trainer:
                 "of both be sound"
             )
         self.stop = int(everyone[:, -1].max())
-        return everyone[:, :-2].contiguous().view(torch.float64).flatten()
+        of_all = everyone[:, :-3].contiguous().view(torch.float64).flatten()
+        return of_all, float(own[-2:-1].view(torch.float64)), checksum
 
     def state(self) -> State:
         """What a checkpoint holds; the tensors are not copies."""

@@ -14,9 +14,15 @@ from torch import Tensor
 
 
 def leaves(slots: int) -> int:
-    """Leaves of the tree: the largest power of two that divides `slots`. What is left, an odd
-    number of slots, is folded in order inside each leaf."""
-    return slots & -slots
+    """Parts of the tree whose slots add to one tensor in order.
+
+    The largest power of two that divides `slots`; what is left, an odd number of slots, is folded
+    in order inside each leaf. A tree over single slots has pairs at its ends instead: a pair's sum
+    is one addition either way, and the second slot adds to the first one's gradient without a
+    tensor of its own to be cleared, filled and joined.
+    """
+    parts = slots & -slots
+    return parts // 2 if parts == slots > 1 else parts
 
 
 class Tree:
