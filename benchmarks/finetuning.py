@@ -22,6 +22,7 @@ from benchmarks.side_by_side import Pace
 from noiseband.determinism import make_deterministic
 from noiseband.finetune.data import IGNORED, Example, collate
 from noiseband.finetune.tuner import Tuner, shuffled
+from noiseband.finetune.watcher import Watcher
 from noiseband.model.load import load_model
 from noiseband.study.config import Protocol
 
@@ -54,14 +55,14 @@ class Noiseband(Work):
             save_file(weights, file := Path(folder, "model.safetensors"))
             tuner = Tuner(load_model(file, model, "sdpa", device), PROTOCOL, SEED, PAD)
 
-        class Turns(Console):
+        class Turns(Watcher):
             def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
                 pace.step(loss)
 
         rows = examples(tokens, model.context)
         pace.begin()
         for number in itertools.count(1):
-            tuner.epoch(number, rows, Turns("", 1))
+            tuner.epoch(number, rows, Turns())
 
 
 @dataclass(frozen=True)
