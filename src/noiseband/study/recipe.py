@@ -187,7 +187,8 @@ class BaselineRecipe(Section):
     attention: Literal["explicit", "sdpa"] = "explicit"
     """`explicit` masks, softmax and dropout as published, or PyTorch's fused `sdpa`."""
     compile: bool = False
-    """Compile the model with `torch.compile`, on a CPU its loss too: faster on GPUs, and other bits."""
+    """Compile the model with `torch.compile`, on a CPU its loss too: faster on GPUs, and other
+    bits."""
     reduction: Literal["ordered", "allreduce"] = "ordered"
     """How gradients are summed over slots: `ordered` by a fixed tree, with the same bits for any
     number of processes, or `allreduce` by DistributedDataParallel, as published, with no such
