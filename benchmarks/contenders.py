@@ -20,6 +20,7 @@ from benchmarks.side_by_side import Pace
 from noiseband.determinism import ARITHMETIC, autocast, pick_device
 from noiseband.model.init import write_init
 from noiseband.study.params import InitParams, TrainParams
+from noiseband.train import objective
 from noiseband.train.launch.processes import Processes
 from noiseband.train.schedule import learning_rate
 from noiseband.train.trainer import Job, Trainer
@@ -70,8 +71,11 @@ class Noiseband(Work):
             return Trainer(job, processes)
 
     def __call__(self, pace: Pace) -> None:
+        if not self.deterministic:
+            objective.ON_GPU = {**objective.ON_GPU, "deterministic": False}
         trainer = self.trainer()
         if not self.deterministic:
+            # Before the first step, in which the compiler chooses attention's kernel.
             torch.set_deterministic_debug_mode("default")
         pace.begin()
         for _ in range(trainer.recipe.steps):

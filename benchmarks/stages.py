@@ -37,7 +37,7 @@ def stages(study: Study, tiny: bool) -> dict[str, Stage]:
     shape = {name.removeprefix("model."): value for name, value in model.items()}
     writing = generation.Plan(shape, prompt=64, new=128, texts=16, uncached=False)
     if tiny:
-        writing = generation.Plan(shape, prompt=4, new=4, texts=2, uncached=False)
+        writing = generation.Plan(shape, prompt=4, new=4, texts=8, uncached=False)
     batch = {**model, "batch.sequences": 6, "batch.microbatch": 6, "precision": "float16-amp"}
     reading = test_loss.params_of(study, test_loss.Plan(batch, rounds=20, block=20), "sdpa")
     tuned = tuning(study, model)

@@ -114,7 +114,11 @@ def measure_all(options: argparse.Namespace) -> None:
         for name, stage in stages.stages(study, options.tiny).items():
             print(name, flush=True)
             now = partial(keep_contenders, keep, name)
-            now(stages.compare(stage, options.rounds, budget.next(), now))
+            try:
+                now(stages.compare(stage, options.rounds, budget.next(), now))
+            except SystemExit as end:  # one that fails leaves the others their time
+                print(end, flush=True)
+                keep(name, {"failed": str(end)})
     print(out)
 
 
