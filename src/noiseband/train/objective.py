@@ -16,8 +16,8 @@ from noiseband.train.loss import head_loss
 ON_GPU: Mapping[str, bool] = {
     # No choice between kernels by their measured time: another day's could have other bits.
     "deterministic": True,
-    # Starting the kernels of a pass as one CUDA graph would save the gaps between them. It stays off
-    # until tests/train/test_on_gpu.py, which turns it on, has passed on a GPU.
+    # Starting the kernels of a pass as one CUDA graph would save the gaps between them. It stays
+    # off until tests/train/test_on_gpu.py, which turns it on, has passed on a GPU.
     "triton.cudagraphs": False,
 }
 """Options of the compiler."""
