@@ -1,6 +1,6 @@
 """Safe display on a terminal of text from models, judges and files.
 
-`report/hostile.py` does the same for the page, but keeps the marks and joiners that other languages
+`report/sanitize.py` does the same for the page, but keeps the marks and joiners that other languages
 need.
 """
 
