@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks import finetuning, generation, test_loss
 from benchmarks.side_by_side import Contender, Measured, measure, ratios, table
-from benchmarks.train_throughput import GPT2_SMALL, TINY
+from benchmarks.sizes import GPT2_SMALL, TINY
 from noiseband.study import Study
 from noiseband.study.params import TrainParams
 

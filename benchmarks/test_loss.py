@@ -27,7 +27,7 @@ from safetensors.torch import save_file
 from benchmarks.contenders import Work, hugging_face, set_tf32
 from benchmarks.machine import machine
 from benchmarks.side_by_side import Contender, Measured, Pace, measure, ratios, table
-from benchmarks.train_throughput import GPT2_SMALL
+from benchmarks.sizes import GPT2_SMALL
 from noiseband.determinism import autocast, make_deterministic
 from noiseband.evaluate.forward import target_losses
 from noiseband.evaluate.window import Window

@@ -30,6 +30,7 @@ from benchmarks.machine import machine
 from benchmarks.profile_step import STEPS as PROFILED
 from benchmarks.profile_step import where_time_goes
 from benchmarks.side_by_side import Contender, Measured, measure, ratios, table
+from benchmarks.sizes import GPT2_SMALL, TINY
 from noiseband.errors import UserError
 from noiseband.model.flops import flops_per_token
 from noiseband.study import Study, load_study
@@ -38,22 +39,6 @@ from noiseband.study.recipe import Recipe
 from noiseband.study.runs import apply
 from noiseband.train.peak import peak_flops
 
-GPT2_SMALL = {
-    "model.vocabulary": 50257,
-    "model.context": 1024,
-    "model.width": 768,
-    "model.heads": 12,
-    "model.layers": 12,
-    "model.tied": False,
-    "model.qkv_bias": False,
-}
-TINY = {
-    "model.vocabulary": 512,
-    "model.context": 64,
-    "model.width": 64,
-    "model.heads": 4,
-    "model.layers": 2,
-}
 FAST = {"precision": "bfloat16-amp", "attention": "sdpa", "compile": True, "model.dropout": 0.0}
 PUBLISHED = {"precision": "float16-amp", "attention": "explicit", "model.dropout": 0.1}
 KEEP_MEMORY = {f"MALLOC_{limit}_": "1000000000" for limit in ("TRIM_THRESHOLD", "MMAP_THRESHOLD")}

@@ -1,7 +1,7 @@
 """Safe display on a terminal of text from models, judges and files.
 
-`report/sanitize.py` does the same for the page, but keeps the marks and joiners that other languages
-need.
+`report/sanitize.py` does the same for the page, but keeps the marks and joiners that other
+languages need.
 """
 
 from __future__ import annotations

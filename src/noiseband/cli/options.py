@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from noiseband.errors import UserError, snakemake
 from noiseband.study import Run, Study
 from noiseband.study.problems import nearest
-from noiseband.study.recipe import Section
+from noiseband.study.section import Section
 
 # Options of commands that people type.
 Config = Annotated[

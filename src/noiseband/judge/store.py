@@ -21,7 +21,7 @@ from typing import Any
 from noiseband.errors import DamagedError, UserError
 from noiseband.io.checksums import intact
 from noiseband.io.files import write_text
-from noiseband.study.recipe import canonical_json
+from noiseband.study.section import canonical_json
 
 
 @dataclass

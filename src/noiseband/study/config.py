@@ -10,7 +10,8 @@ from noiseband.study.corpora import AnyCorpus
 from noiseband.study.instructions import Instructions, Lora, TemplateChoice
 from noiseband.study.judges import ChrfJudge, Judge
 from noiseband.study.pretrained import Pretrained
-from noiseband.study.recipe import BaselineRecipe, Fraction, Positive, Section, Seed
+from noiseband.study.recipe import BaselineRecipe
+from noiseband.study.section import Fraction, Positive, Section, Seed
 from noiseband.study.seeds import SeedPair, Seeds
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]

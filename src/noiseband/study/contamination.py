@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 
 from noiseband.study.config import Evaluation
-from noiseband.study.recipe import Section
 from noiseband.study.runs import Run, Study, trained_on
+from noiseband.study.section import Section
 
 LONGEST_NAME = 150
 """Most characters in a result's name, so that every file system accepts it with its suffixes."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from noiseband.study.problems import check_place, nearest, pinned
-from noiseband.study.recipe import Positive, Section, Sha256
+from noiseband.study.section import Positive, Section, Sha256
 
 READERS = "noiseband.corpus.embedded.readers"
 """The package of the readers that have short names."""

@@ -6,8 +6,8 @@ from typing import Literal
 
 from noiseband.study.corpora import Documents, SplitTokens, Tokenised, TokenisedCorpus
 from noiseband.study.instructions import Instructions
-from noiseband.study.recipe import Section
 from noiseband.study.runs import Study
+from noiseband.study.section import Section
 
 
 class CorpusParams(Documents):

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from noiseband.study.problems import SECRET, address, secret
-from noiseband.study.recipe import Fraction, Positive, Section, Sha256
+from noiseband.study.section import Fraction, Positive, Section, Sha256
 
 Part = Annotated[float, Field(gt=0, lt=1)] | Positive
 """A share of the rows (below 1), or a number of rows."""

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from noiseband.study.problems import address, secret
-from noiseband.study.recipe import Positive, Section, Seed
+from noiseband.study.section import Positive, Section, Seed
 
 Price = Annotated[float, Field(ge=0)]
 Seconds = Annotated[float, Field(gt=0)]

@@ -9,7 +9,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from noiseband.errors import UserError
 from noiseband.study.problems import Problem, StudyError, from_pydantic, unknown_names
-from noiseband.study.recipe import Model, Positive, Precision, Section
+from noiseband.study.recipe import Model, Precision
+from noiseband.study.section import Positive, Section
 from noiseband.study.yaml_file import read_yaml
 
 Amount = Annotated[float, Field(gt=0)]

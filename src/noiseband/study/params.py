@@ -12,8 +12,9 @@ from noiseband.study.config import Answers, Checkpoints, Evaluation, Noise, Prot
 from noiseband.study.contamination import contaminated_runs
 from noiseband.study.judges import Judge
 from noiseband.study.pretrained import PretrainedModel
-from noiseband.study.recipe import Model, Recipe, Section
+from noiseband.study.recipe import Model, Recipe
 from noiseband.study.runs import BASELINE, Run, Study, seed_pair
+from noiseband.study.section import Section
 
 
 class InitParams(Section):

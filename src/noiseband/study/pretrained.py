@@ -10,7 +10,8 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from noiseband.study.corpora import Tokenizer
 from noiseband.study.problems import Problem, check_place, nearest, pinned
-from noiseband.study.recipe import BaselineRecipe, Model, Section
+from noiseband.study.recipe import BaselineRecipe, Model
+from noiseband.study.section import Section
 
 KNOWN_MODELS = {
     name: Model(

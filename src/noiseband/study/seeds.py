@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from noiseband.study.recipe import Seed
+from noiseband.study.section import Seed
 
 SeedPair = Seed | Annotated[list[Seed], Field(min_length=2, max_length=2)]
 """One seed for both, or `[init_seed, train_seed]`."""
