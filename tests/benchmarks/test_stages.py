@@ -9,8 +9,9 @@ import pytest
 
 from benchmarks import finetuning
 from benchmarks.side_by_side import Contender
+from benchmarks.sizes import GPT2_SMALL, TINY
 from benchmarks.stages import stages, tuning
-from benchmarks.train_throughput import GPT2_SMALL, TINY, Budget
+from benchmarks.train_throughput import Budget
 from noiseband.study.load import parse_study
 from tests.benchmarks.test_contenders import Losses
 
