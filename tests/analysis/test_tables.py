@@ -231,6 +231,17 @@ def test_contamination_by_hand(tmp_path: Path) -> None:
     assert row.document_share is None
 
 
+def test_the_order_in_which_windows_are_named_changes_no_table(tmp_path: Path) -> None:
+    table(tmp_path, ContaminationRow, "contamination", BOTH)
+    other = tmp_path / "contamination" / "another.json"
+    found = json.loads((tmp_path / "contamination" / f"{WINDOW}.json").read_text())
+    write_json(other, {**found, "first_token": 7})
+    windows = {WINDOW: ["a"], "another": ["b"]}
+    rows = contamination_rows(tmp_path, windows)
+    assert contamination_rows(tmp_path, dict(reversed(windows.items()))) == rows
+    assert {row.runs for row in rows} == {("a",), ("b",)}
+
+
 def test_equal_files_give_equal_bytes(tmp_path: Path) -> None:
     for folder in ("one", "two"):
         params = write_study(tmp_path / folder, steps=40)

@@ -13,8 +13,10 @@ from noiseband.study.paths import Paths
 def contamination_rows(
     results: Path, windows: Mapping[str, Sequence[str]]
 ) -> list[ContaminationRow]:
-    """A row for each file under `contamination/`; `windows` maps its name to its runs."""
-    return [_row(Paths(results).contamination(name), runs) for name, runs in windows.items()]
+    """A row for each file under `contamination/`, by name; `windows` maps its name to its runs."""
+    # Sorted, because a rule's params are: the same study has the same table by any command.
+    found = sorted(windows.items())
+    return [_row(Paths(results).contamination(name), runs) for name, runs in found]
 
 
 def _row(file: Path, runs: Sequence[str]) -> ContaminationRow:
