@@ -50,8 +50,8 @@ def shared_recipe(row: RunRow) -> tuple[object, ...]:
 def twins(rows: Sequence[RunRow]) -> list[dict[str, float]]:
     """Runs with a loss, grouped by recipe without the microbatch.
 
-    A repeat with its original's weights is left out as no new evidence. A repeat with other weights
-    stays, because only the machine can have caused the difference.
+    A repeat with the weights of its original is left out, because it adds no evidence. A repeat
+    with other weights stays, because only the machine can have caused the difference.
     """
     groups: dict[tuple[object, ...], dict[str, float]] = {}
     seen: set[tuple[object, ...]] = set()

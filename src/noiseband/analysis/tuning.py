@@ -1,4 +1,4 @@
-"""Rows on fine-tuning noise: scatter over its seeds, and comparisons of twins and repeats."""
+"""Table rows on fine-tuning noise: the scatter over seeds, and pairs of twins and repeats."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def tuning_noise_rows(
 def twin_rows(
     models: Sequence[FinetuningRow], runs: Sequence[RunRow], alpha: float
 ) -> list[TwinRow]:
-    """A row for each protocol, measure and fine-tuned run that shares its recipe with another.
+    """A row for each protocol, measure and fine-tuned run that has the recipe of an earlier run.
 
-    Intervals hold for all pairs of one protocol and measure at once.
+    The intervals of one protocol and measure hold for all pairs at once.
     """
     rows = []
     for protocol, measure, values in _measured(models):
@@ -86,7 +86,7 @@ def _twin_row(
 
 
 def _measured(models: Sequence[FinetuningRow]) -> Iterator[tuple[str, str, Values]]:
-    """Yield each protocol and measure with the values that exist."""
+    """Yield each protocol and measure with its values by run and seed, without missing ones."""
     for protocol in dict.fromkeys(row.protocol for row in models):
         for measure, column in MEASURES.items():
             values: Values = {}
@@ -98,8 +98,8 @@ def _measured(models: Sequence[FinetuningRow]) -> Iterator[tuple[str, str, Value
 
 
 def _pairs(runs: Sequence[RunRow]) -> list[tuple[RunRow, RunRow]]:
-    """Every run whose recipe an earlier run has, paired with the first such run: preferably one
-    with the same weights."""
+    """Pair each run with the first earlier run of the same recipe and weights, or else of the same
+    recipe. Runs whose recipe no earlier run has are left out."""
     first: dict[object, RunRow] = {}
     pairs = []
     for row in runs:
@@ -113,7 +113,7 @@ def _pairs(runs: Sequence[RunRow]) -> list[tuple[RunRow, RunRow]]:
 
 
 def _distinct(values: Values, runs: Sequence[RunRow]) -> Values:
-    """The values without those of runs with the same weights as an earlier run, which are no new
+    """Leave out the values of runs that have the same weights as an earlier run: they add no
     evidence."""
     first: dict[str, str] = {}
     for row in runs:

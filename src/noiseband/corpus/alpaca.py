@@ -1,4 +1,4 @@
-"""Reading of instruction rows in Alpaca's format, with a check of each row."""
+"""Read instruction rows in Alpaca's format, and check each row."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from noiseband.errors import UserError
 
 FIELDS = ("instruction", "input", "output")
 SHOWN = 5
-"""Number of bad rows that a message names; the others are only counted."""
+"""The number of bad rows that a message describes; the others are only counted."""
 NO_ANSWER = "output is empty"
 
 
 def read_alpaca(
     file: Path, key: str, sha256: str | None, without_answer: Literal["error", "drop"]
 ) -> list[dict[str, str]]:
-    """Return the rows of a JSON list or JSON lines, in order, as `instruction`, `input`, `output`.
+    """Return the rows of a JSON list or of JSON lines, in order, with only the keys in FIELDS.
 
-    Other keys are left out, and so are rows without an answer if `without_answer` is `drop`.
+    Rows without an answer are left out if `without_answer` is `drop`, and are bad rows otherwise.
 
-    Raises UserError, which begins with the config's `key`, if the file does not exist, has another
-    SHA-256 or is not JSON in UTF-8, or if rows are bad. It gives the number and the fault of the
-    first five bad rows; numbers start at 1 and, in JSON lines, are line numbers.
+    Raises UserError if the file cannot be read, has another SHA-256 or is not JSON in UTF-8, or if
+    it has bad rows. The message begins with the config's `key`, and gives the number and the fault
+    of the first five bad rows. Rows are counted from 1; in JSON lines, the number is the line's.
     """
     rows: list[dict[str, str]] = []
     bad: list[str] = []
@@ -97,7 +97,7 @@ def _text(file: Path, key: str, sha256: str | None) -> str:
 
 
 def _values(file: Path, text: str, key: str) -> Iterator[tuple[int, Any, str | None]]:
-    """Yield the number of each row or line, its value, and the reason if it could not be read."""
+    """Yield each row's number, its value, and the reason if the row is not JSON (else None)."""
     if text.lstrip().startswith("["):
         try:
             values = json.loads(text)
@@ -107,7 +107,7 @@ def _values(file: Path, text: str, key: str) -> Iterator[tuple[int, Any, str | N
             raise UserError(f"{key}: {file}: JSON nested too deeply; correct it") from None
         yield from ((number, value, None) for number, value in enumerate(values, start=1))
         return
-    # Not splitlines(), which also splits at characters such as U+2028 that text may contain.
+    # splitlines() would also split at characters such as U+2028, which text may contain.
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:

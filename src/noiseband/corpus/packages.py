@@ -1,4 +1,4 @@
-"""Files of installed Python packages. Versions are checked, and nothing is imported."""
+"""Find the files of an installed Python package and check its version, without importing it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from noiseband.errors import UserError
 
 
 def package_files(name: str, version: str, key: str) -> dict[str, Path]:
-    """Return the files of an installed distribution: path inside site-packages to path on disk.
+    """Return the paths on disk of a distribution's files, by their paths in site-packages.
 
     Raises UserError if the distribution is not installed or has another version. `key` is the
-    config section that asks for the package, for the message.
+    config section that asks for the package; the message begins with it.
     """
     remedy = f"run `pip install {name}=={version}`"
     try:

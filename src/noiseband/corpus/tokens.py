@@ -1,4 +1,4 @@
-"""Tokenising of a corpus: encode the splits in shards, join these, count, and write a card."""
+"""Tokenise a corpus: encode its splits in shards, join the shards, and write a card."""
 
 from __future__ import annotations
 
@@ -35,23 +35,24 @@ def tokenize(
 ) -> None:
     """Write `train.safetensors`, `validation.safetensors`, `test.safetensors` and `card.json`.
 
-    Each file contains one 1-D uint16 tensor, `tokens`: the documents in order, with end-of-text
-    after each. The files do not depend on `workers`. Text that is not valid UTF-8 is repaired (see
-    `documents.valid_text`) and counted on the card. Memory is bounded by about 100 MB, 5 MB for
-    each worker, and 10 bytes for each byte of the longest document. After a kill, the next start
-    reuses the shards in `work`, which takes as much space as the token files while this runs.
+    Each split's file contains one 1-D uint16 tensor, `tokens`: the documents in order, with
+    end-of-text after each. The files do not depend on `workers`. Text that is not valid UTF-8 is
+    repaired (see `documents.valid_text`), and the card counts such documents. The memory is at most
+    about 100 MB, plus 5 MB for each worker, plus 10 bytes for each byte of the longest document.
+    The shards in `work` take as much disk space as the token files; after a kill, the next start
+    reuses them.
 
     Args:
         corpus_folder: the splits, as `build_corpus` writes them.
         vocabulary: a rank file.
         pinned: numbers of tokens that the splits must have.
-        out: folder of the files.
-        allow_special: whether "<|endoftext|>" in a text is end-of-text, not those 13 characters.
+        out: folder for the files.
+        allow_special: whether "<|endoftext|>" in a text becomes one end-of-text token.
         workers: number of threads.
-        work: folder of shards, which is kept only if this fails; by default `out`/work.
+        work: folder for the shards, kept only if this function fails; by default `out`/work.
 
-    Raises UserError if a line is not a document, if the disk is full, or if a split has another
-    number of tokens than pinned. Then no card is written, because the card comes last.
+    Raises UserError if a line is not a document, if the disk is full, or if a split does not have
+    the pinned number of tokens. No card is written then, because the card comes last.
     """
     encoding = load_encoding(vocabulary)
     identity = file_sha256(vocabulary)
@@ -76,8 +77,8 @@ def tokenize(
 def unigram_entropy(chunks: Iterable[npt.NDArray[np.uint16]]) -> float:
     """Return the empirical entropy of tokens in nats per token, rounded to 6 decimals.
 
-    It is the cross-entropy of the tokens under their own frequencies, which is the lowest loss of a
-    model that knows the frequencies but no context. The tokens come in arrays of shape (n,).
+    It is the cross-entropy of the tokens under their own frequencies, which is the lowest loss that
+    a model without context can reach. Each chunk is an array of tokens, (n,).
     """
     none = np.zeros(2**16, dtype=np.int64)
     counts = reduce(add, (np.bincount(chunk, minlength=2**16) for chunk in chunks), none)
@@ -120,7 +121,7 @@ def _size_card(split: str, size: Size) -> dict[str, int]:
 
 
 def check_pins(pinned: SplitTokens | None, found: dict[str, int]) -> None:
-    """Raise UserError if a split has another number of tokens than pinned."""
+    """Raise UserError if a split does not have the pinned number of tokens."""
     wanted: dict[str, Any] = pinned.model_dump() if pinned else found
     wrong = [
         f"tokens.{split}: pinned {wanted[split]}, found {found[split]}"

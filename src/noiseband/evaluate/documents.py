@@ -9,19 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 CHUNK = 2**20
-"""Tokens that are processed together, which bounds the memory for a segment of any length."""
+"""Number of tokens processed together, so that a segment of any length fits into memory."""
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 SHOWN = 5
-"""The number of hardest, and of easiest, documents that are named."""
+"""The number of documents listed as hardest, and also as easiest."""
 
 
 def whole_documents(
     tokens: NDArray[np.uint16], first: int, stop: int, end_of_text: int
 ) -> Iterator[NDArray[np.int64]]:
-    """The documents that are completely in tokens[first:stop], in order, in chunks.
+    """Yield the documents that are completely in tokens[first:stop], in order and in chunks.
 
-    Yields arrays (n, 2): the index in `tokens` of a document's first token, and of the token after
-    its end-of-text. Documents that begin before `first` or end after `stop` are left out.
+    Each chunk is an array (n, 2) with two indices in `tokens` for each document: of its first token
+    and of the token after its end-of-text. Documents that begin before `first` or end after `stop`
+    are left out.
     """
     begins_here = first == 0 or tokens[first - 1] == end_of_text
     begin = first if begins_here else -1
@@ -38,20 +39,21 @@ def whole_documents(
 def by_document(
     losses: NDArray[np.float32], tokens: NDArray[np.uint16], first: int, end_of_text: int
 ) -> dict[str, Any]:
-    """How the loss spreads over documents, ready to be written as JSON.
+    """The distribution of the loss over documents, ready to be written as JSON.
 
     Args:
         losses: losses of consecutive targets in nats, (n,).
-        tokens: the whole split, (any,).
+        tokens: all tokens of the split, 1-D.
         first: index of the first target in the split.
-        end_of_text: id that ends a document; its loss counts for the document.
+        end_of_text: id that ends a document; its loss is part of the document's loss.
 
     Returns:
-        - `documents`: the number of documents in which every token is a target, and `tokens`: the
-          number of their tokens;
+        - `documents`: the number of documents in which every token is a target;
+        - `tokens`: the total number of tokens in these documents;
         - `quantiles` of their mean losses in nats per token, with equal weight for each document;
-        - `hardest` and `easiest`: `document` (line of the split's file, from 0), `first_token` and
-          `stop_token` in the split, and `loss`. Ties go to the earlier document.
+        - `hardest` and `easiest`: lists with `document` (line of the split's file, from 0),
+          `first_token` and `stop_token` in the split, and `loss`. Among documents of equal loss,
+          the earlier one comes first.
     """
     stop = first + len(losses)
     found = [*whole_documents(tokens, first, stop, end_of_text)]
@@ -88,6 +90,6 @@ def by_document(
 
 
 def count(tokens: NDArray[np.uint16], id: int) -> int:
-    """The number of times an id occurs, counted in bounded memory."""
+    """The number of times that an id occurs, counted chunk by chunk to save memory."""
     chunks = (tokens[at : at + CHUNK] for at in range(0, len(tokens), CHUNK))
     return sum(int(np.count_nonzero(chunk == id)) for chunk in chunks)

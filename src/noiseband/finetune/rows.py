@@ -1,4 +1,4 @@
-"""Read instruction rows from their file."""
+"""Read instruction rows from a file."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Row:
 
 
 def read_rows(file: Path) -> list[Row]:
-    """The rows of a JSONL file in Alpaca's format with a `split`; other keys are ignored.
+    """Read a JSONL file of rows in Alpaca's format with a `split`; other keys are ignored.
 
-    Raises UserError, naming the row, if a row is not a question with an answer, and if a split has
-    no rows.
+    Raises UserError if a row is not a question with an answer and a split (the message gives its
+    number), or if a split has no rows.
     """
     rows = [_row(file, number, value) for number, value in enumerate(read_jsonl(file), start=1)]
     for split in SPLITS:

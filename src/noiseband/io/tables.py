@@ -1,8 +1,8 @@
-"""CSV files of dataclasses, which keep every value to the bit.
+"""Write dataclasses to CSV files and read them back with exactly the same values.
 
 Each table has a dataclass whose fields are the columns, in order. Floats are written with `repr`,
-so they are read back exactly, and None is an empty cell. Text that a spreadsheet would run as a
-formula gets an apostrophe in front, with which spreadsheets mark text.
+so they are read back exactly, and None is an empty cell. A text that a spreadsheet would run as a
+formula is written with an apostrophe in front, because spreadsheets then treat it as text.
 """
 
 from __future__ import annotations
@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 ACTING = tuple("=+-@\t\r'")
-"""First characters that make a spreadsheet run a text, and the apostrophe that marks text."""
+"""A text that starts with one of these gets an apostrophe in front.
+
+They are the characters that can start a formula, and the apostrophe itself, because `read_rows`
+removes one.
+"""
 
 Row = TypeVar("Row", bound="DataclassInstance")
 
@@ -37,7 +41,7 @@ def write_rows(path: Path, kind: type[Row], rows: Iterable[Row]) -> None:
     whole = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
     for row in rows:
         cells = [_cell(getattr(row, column)) for column in columns]
-        # Readers take a lone carriage return for a line end, but this writer does not quote it.
+        # Readers take a lone carriage return for a line end, but `writer` does not quote it.
         (whole if any("\r" in cell for cell in cells) else writer).writerow(cells)
     write_text(path, text.getvalue())
 
@@ -45,7 +49,7 @@ def write_rows(path: Path, kind: type[Row], rows: Iterable[Row]) -> None:
 def read_rows(path: Path, kind: type[Row]) -> list[Row]:
     """Read a table that `write_rows` wrote.
 
-    Raises UserError if the file does not exist or is another table.
+    Raises UserError if the file does not exist, is damaged or has other columns.
     """
     hints = get_type_hints(kind)
     cells = read_cells(path)
@@ -65,7 +69,7 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
 def read_cells(path: Path) -> list[list[str]]:
     """Return the cells of any CSV file as text, header first.
 
-    Raises UserError if the file does not exist.
+    Raises UserError if the file does not exist or is damaged.
     """
     try:
         text = intact(path).read_bytes().decode()

@@ -1,4 +1,4 @@
-"""The per-step record of a run."""
+"""Read, write and compare traces, the per-step records of runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Row:
     step: int
     """Number of the step, counted from 0."""
     loss: float
-    """Mean training loss over the slots before the step, in nats."""
+    """Mean training loss over the step's slots before the weights change, in nats."""
     learning_rate: float
     """Learning rate of the step."""
     gradient_norm: float
@@ -79,11 +79,11 @@ class DifferentRow:
 
     step: int
     columns: list[str]
-    """Columns that differ, in the order of a row; `step` if one trace is shorter."""
+    """Columns that differ, in the order of `Row`; only `step` if one trace ends before it."""
 
 
 def first_different_row(a: list[Row], b: list[Row]) -> DifferentRow | None:
-    """The first step at which two traces differ, or None. Floats are compared by their bits."""
+    """The first step at which two traces differ; None if they are equal to the bit."""
     for one, other in zip(a, b, strict=False):
         columns = [
             name

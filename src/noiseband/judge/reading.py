@@ -10,10 +10,10 @@ from noiseband.judge.interface import Score
 from noiseband.judge.prompt import keys, sound
 
 LONGEST = 100_000
-"""The largest number of characters that a usable reply may have."""
+"""Replies with more characters than this are unusable."""
 
 MOST = 1000
-"""The largest number of places in a reply at which a JSON object is tried."""
+"""The largest number of braces in a reply at which the reading of a JSON object starts."""
 
 
 class Unusable(Exception):
@@ -35,9 +35,9 @@ def text_of(completion: dict[str, Any]) -> str:
 def read_scores(completion: dict[str, Any], count: int) -> list[Score]:
     """The scores of the answers, in the order of the request.
 
-    Prose around the JSON is ignored. Two different verdicts are unusable, because the judge may
-    have quoted an answer that contains one. Raises Unusable if a model, score or reason is missing
-    or does not fit the schema.
+    Prose around the JSON is ignored. A reply with two different sets of scores is unusable, because
+    the judge may have quoted one of them from an answer. Raises Unusable if a model, score or
+    reason is missing or does not fit the schema.
     """
     text = text_of(completion)
     if len(text) > LONGEST:
@@ -81,7 +81,7 @@ def _score(key: str, value: Any) -> Score:
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """Every JSON object in a text that is not inside another one.
+    """Yield every JSON object in a text, except those inside another object.
 
     Raises Unusable if an object is nested too deeply, or the text has too many braces.
     """
@@ -102,10 +102,10 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
 
 
 def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The object with these keys. Raises ValueError if a key occurs twice."""
+    """The object with these keys and values. Raises ValueError if a key occurs twice."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a key is there twice")
+        raise ValueError("a key occurs twice")
     return found
 
 

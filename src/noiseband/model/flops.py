@@ -11,8 +11,9 @@ from noiseband.study.recipe import Model
 def flops_per_token(model: Model) -> float:
     """Floating-point operations of the forward and backward pass for one token.
 
-    Six for each parameter except the embeddings (a tied head counts, as a matrix), and
-    12 x layers x context x width for attention, including its masked half.
+    The sum has 6 for each parameter except the embeddings, and 12 x layers x context x width for
+    attention, including its masked half. A tied embedding counts once, because the head multiplies
+    by it. The formula follows Chowdhery et al. (2022), PaLM, appendix B.
     """
     shapes = parameter_shapes(model)
     looked_up = ["pos_emb.weight"] + ([] if model.tied else ["tok_emb.weight"])

@@ -1,4 +1,4 @@
-"""Choose the next token from logits: the likeliest, or a random draw."""
+"""Choose the next token from logits: the likeliest token or a random one."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ GREEDY = Sampling()
 
 
 def draw(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> int:
-    """Draw a token from the softmax of logits, (vocabulary,) float32 on the CPU.
+    """Draw a token from the softmax of `logits`, a float32 tensor (vocabulary,) on the CPU.
 
-    Tokens that tie with the last one in `top_k` or `top_p` stay in too, because the order of ties
-    is arbitrary. If the largest logit is not finite, the first of the largest is chosen, as greedy
-    sampling does.
+    Tokens as likely as the last one that `top_k` or `top_p` keeps are also kept, because the order
+    of ties is arbitrary. If the largest logit is not finite, the first token that has it is
+    returned, as in greedy sampling.
     """
     highest = logits.max()
     if not highest.isfinite():

@@ -1,4 +1,4 @@
-"""Make everything that follows from finished runs, in the order of the workflow's rules."""
+"""Make everything that is derived from finished runs, in the order of the workflow's rules."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from noiseband.study.params import ReportParams
 
 
 def write_finished(study: Study, machines: Path, out: Path) -> None:
-    """Write tables, figures, manifest and page anew, as the rules of these names do.
+    """Write the tables, figures, manifest and page again, as the workflow's rules do.
 
     Args:
         study: a study with all runs finished.
-        machines: path of the table of machines.
-        out: path of the page.
+        machines: path of the file with the speeds and prices of machines.
+        out: path of the page to write.
 
     Raises:
         NotMadeError: an input file is missing.

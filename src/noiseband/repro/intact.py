@@ -1,4 +1,4 @@
-"""List the files of a study that have a checksum, and the command that repairs damaged ones."""
+"""List the files of a study that have a checksum, and give the command that repairs them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from noiseband.study.paths import Paths
 
 def files_with_checksums(results: Path) -> list[Path]:
     """The files in a study's folder of results that have a checksum, sorted."""
-    # A folder inside it that has runs of its own belongs to another study.
+    # A folder in `results` that contains a `runs` folder belongs to another study.
     others = [folder.parent for folder in results.glob("**/runs") if folder.parent != results]
     paths = (place.parent.parent / place.name for place in results.rglob(f"{CHECKSUMS}/*"))
     return sorted(
@@ -26,8 +26,11 @@ def files_with_checksums(results: Path) -> list[Path]:
 
 
 def remedy(damaged: Sequence[Path], results: Path, config: Path | None) -> str:
-    """The command that removes files and makes them again; it names `config` if one is given."""
-    # No rule makes the files in `work`: a stage recomputes them, or asks for them again.
+    """The shell command that removes damaged files and makes them again.
+
+    If `config` is given, the command names it as Snakemake's config file.
+    """
+    # No rule makes the files in `work`: the stage that needs one computes or requests it again.
     made = [path for path in damaged if not path.is_relative_to(Paths(results).work)]
     again = f" && {snakemake(*made, config=config)}" if made else ""
     return f"rm {shlex.join(map(str, damaged))}{again}"

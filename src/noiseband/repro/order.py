@@ -1,11 +1,11 @@
-"""Sort tensors in the order of the forward pass, so that the origin of a difference comes first."""
+"""Sort tensors in the order of the forward pass, so that the first different one is the origin."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-# The parts of the reference's names, in the order in which data flows through them.
+# The parts of tensor names (the reference's), in the order in which data flows through the model.
 _FLOW = (
     "tokens", "weights",
     "tok_emb", "pos_emb", "trf_blocks",
@@ -18,7 +18,10 @@ _RANK = {part: rank for rank, part in enumerate(_FLOW)}
 
 
 def in_forward_order(names: Iterable[str]) -> list[str]:
-    """Names sorted by layer and by place in the layer; unknown names follow, numbers by value."""
+    """Sort names by layer, and within a layer by the order of the forward pass.
+
+    Numbers in names sort by value. Parts of names that are not in `_FLOW` come last.
+    """
     return sorted(names, key=_key)
 
 

@@ -16,7 +16,7 @@ from noiseband.study.seeds import SeedPair
 BASELINE = "baseline"
 """Intervention name of a run without interventions."""
 CONTINUED = "continued"
-"""Added to the intervention name of a run that starts from another run's final weights."""
+"""Last part of the intervention name of a run that starts from another run's final weights."""
 
 
 @dataclass(frozen=True)
@@ -25,19 +25,20 @@ class Run:
 
     name: str
     intervention: str
-    """`baseline`, the name of an intervention or stack, or several joined by `+`. For a run that
-    continues another, the last is `continued`, with details if the other run or its tokens differ
-    from the usual."""
+    """`baseline`, the name of an intervention or stack, or several names joined by `+`. For a run
+    that continues another, the last name is `continued`, followed by details if it continues
+    another run, or reads other tokens, than is usual."""
     interventions: tuple[str, ...]
     """The single interventions applied, in the order of the config."""
     recipe: Recipe
     difference: dict[str, list[Any]]
-    """Recipe keys that differ from the baseline's, each with both values; `continues` by name."""
+    """Recipe keys that differ from the baseline's, each with the baseline's value and this run's.
+    For `continues`, the values are None and the name of the other run."""
     repeat_of: str | None = None
     continues: str | None = None
     """Name of the run whose final weights this one starts from."""
     approximate: bool = False
-    """Whether the recipe stands in for one that is not fully known; no verdict uses such a run."""
+    """Whether the recipe only approximates one that is not fully known; verdicts ignore the run."""
 
     @property
     def seeds(self) -> tuple[int, int]:
@@ -65,7 +66,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Study:
-    """A validated study. `runs` is in the order of the report: baselines first."""
+    """A validated study. Its runs are in the order of the report, with baselines first."""
 
     config: StudyConfig
     runs: dict[str, Run] = field(default_factory=dict)
@@ -90,7 +91,7 @@ class Study:
 
     @property
     def starts(self) -> dict[str, Recipe]:
-        """Name of each file of initial weights to a recipe that starts from it."""
+        """For each file of initial weights, by name: a recipe that starts from it."""
         runs = self.runs.values()
         return {run.recipe.start: run.recipe for run in runs if run.continues is None}
 
@@ -171,9 +172,9 @@ def changes_of(name: str, interventions: dict[str, Changes | list[str]]) -> dict
 
 
 def apply(recipe: BaselineRecipe, changes: Changes) -> BaselineRecipe:
-    """Return the recipe with the values of dotted keys replaced.
+    """Return a copy of the recipe with the values of the dotted keys in `changes` replaced.
 
-    Raises KeyError for an unknown key, and pydantic's ValidationError if the recipe is not valid.
+    Raises KeyError for an unknown key, and pydantic's ValidationError if the result is not valid.
     """
     data = recipe.whole()
     for dotted, value in changes.items():

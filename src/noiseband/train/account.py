@@ -1,4 +1,4 @@
-"""Records of a run that have no effect on its bits: progress, `timing.json` and segments."""
+"""Record the progress, time and segments of a run, none of which affects its bits."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Account(Watcher):
         self.progress.close()
 
     def _timing(self, seconds: float) -> dict[str, object]:
-        """Everything volatile about the run, from the start of this process to its end."""
+        """What differs between executions of a run, for the part that this process trained."""
         rate = self.progress.tokens_per_second
         return {
             "seconds": round(seconds, 3),
@@ -75,7 +75,7 @@ class Account(Watcher):
 
 
 def _peak_tokens_per_second(job: Job, device: str, processes: Processes) -> float | None:
-    """The most tokens per second that the run's devices could train; None if unknown."""
+    """Tokens per second that the run's devices would train at peak speed; None if unknown."""
     recipe = job.params.recipe
     peak = peak_flops(device, recipe.precision)
     return None if peak is None else peak * processes.count / flops_per_token(recipe.model)

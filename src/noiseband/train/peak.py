@@ -1,4 +1,4 @@
-"""Peak speeds of devices, so that a run can show the share that it reaches."""
+"""Peak speeds of devices, so that a run can show its own speed as a share of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from noiseband.study.recipe import Precision
 
 @dataclass(frozen=True)
 class Peak:
-    """Dense peak in TFLOP/s, without sparsity; None if the device lacks this arithmetic."""
+    """Peak speeds of a device for dense matrices in TFLOP/s; None if it lacks this arithmetic."""
 
     float32: float
     tf32: float | None
@@ -18,8 +18,9 @@ class Peak:
     """float16 on tensor cores, accumulated in float32; also bfloat16, if the device has it."""
 
 
-# Source: NVIDIA's data sheets and architecture papers. GeForce cards run at half their rate when
-# they accumulate in float32, as training does. A key is part of a device's name; the longest wins.
+# Source: NVIDIA's data sheets and architecture papers. GeForce cards run at half their float16 rate
+# when they accumulate in float32, as training does, so half is listed here. A key is part of a
+# device's name; if several keys fit, the longest one counts.
 PEAKS = {
     "B200": Peak(75, 1125, 2250),
     "H200": Peak(66.9, 494.7, 989.4),
@@ -40,7 +41,7 @@ PEAKS = {
 
 
 def peak_flops(device: str, precision: Precision) -> float | None:
-    """Dense peak of a device in FLOP/s, by the name that its driver gives; None if unknown."""
+    """Peak speed in FLOP/s of a device, given the name that its driver reports; None if unknown."""
     words = device.replace("-", " ").split()
     named = [name for name in PEAKS if f" {name} " in f" {' '.join(words)} "]
     if not named:

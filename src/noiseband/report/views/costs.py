@@ -1,4 +1,4 @@
-"""The costs of the study's runs and of more runs."""
+"""The costs of the study's runs, and of runs that could be added."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class Costs:
     measured: dict[str, float]
     """Measured seconds by run, for runs that were never interrupted."""
     scaled: bool
-    """Whether some rate was measured on another model than the study's."""
+    """Whether some rate was measured with another model or another dropout than the run's."""
     advice: str | None
-    """How many more runs to buy; None unless no recipe was run twice."""
+    """A sentence on how many baseline runs to add; None if some recipe was run twice."""
 
 
 def costs(
@@ -49,9 +49,9 @@ def costs(
     runs: Sequence[RunRow],
     verdicts: Sequence[VerdictRow],
 ) -> Costs:
-    """Time and money for every run, for another seed of every arm, and for runs that verdicts need.
+    """Time and money for all runs, another seed of every arm, and the runs that verdicts lack.
 
-    Raises UserError for a machine that is not in the table.
+    Raises UserError if a machine of the study is not in `table`.
     """
     machines = load_machines(table)
     names = {row.run: params.machines.get(row.run, params.machine) for row in runs}
@@ -82,7 +82,7 @@ def costs(
 
 
 def _work(results: Path, row: RunRow, machines: Machines, machine: Machine) -> Work:
-    """Estimate one run; a recipe that this version cannot read has no price and is no error."""
+    """Estimate one run, without time and price if this version cannot read its recipe."""
     card = json_file(Paths(results).run(row.run) / "recipe.json")
     try:
         recipe = Recipe.model_validate(card["recipe"])
@@ -120,7 +120,10 @@ def _advice(
     baseline: Work,
     machine: Machine,
 ) -> tuple[str | None, list[tuple[str, Total]]]:
-    """A sentence for a study in which no recipe was run twice, and the price of its advice."""
+    """A sentence on how many baseline runs to add, and their costs.
+
+    The result is (None, []) if some recipe was run twice or there is nothing to compare.
+    """
     wanted = more_repeats(runs, verdicts, params.alpha)
     if wanted is None:
         return None, []

@@ -1,4 +1,4 @@
-"""Starting points: which runs share one, which interventions move it, which tensors are shared."""
+"""The report's view of starting points: their runs, and the tensors that two of them share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from noiseband.report.words import counted
 from noiseband.repro.starts import MOVED, TRAINED, RunStart, SharedTensors
 
 LARGEST_MATRIX = 16
-"""The most starting points for which all pairs are shown; more do not fit on a page."""
+"""The matrix is left out if there are more starting points; it would not fit on the page."""
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,14 @@ class Point:
 
     letter: str
     found: RunStart
-    """The table row of the first of these runs."""
+    """The row of `init.csv` for the first of `runs`."""
     runs: list[str]
     against: str
-    """Letter of the baseline's starting point of the same seed; empty if there is none."""
+    """Letter of the point where the baseline with the same init_seed starts; empty if none does."""
 
     @property
     def trained(self) -> bool:
-        """Whether it is another run's final weights."""
+        """Whether the starting point is another run's final weights."""
         return self.found.start.startswith(TRAINED)
 
 
@@ -36,9 +36,9 @@ class Cell:
     """A comparison of two starting points."""
 
     shared: int
-    """Tensors equal in both."""
+    """The number of tensors that are equal in both."""
     shade: int
-    """0 if they share no tensor, 4 if they share all, and 1 to 3 by thirds in between."""
+    """0 if no tensor is shared, 4 if all are, and 1 to 3 for each third of the range between."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Starts:
 
     @property
     def sentence(self) -> str:
-        """A sentence on which comparisons start from the same weights."""
+        """The sentence that says which comparisons start from the same weights."""
         drawn = [point for point in self.points if not point.trained]
         moved = [run for point in drawn if point.found.comparison == MOVED for run in point.runs]
         runs = sum(len(point.runs) for point in drawn)
@@ -65,11 +65,11 @@ class Starts:
         if moved:
             return places + (
                 f"The starting point differs in {', '.join(moved)}: a comparison with the baseline "
-                "mixes the change with other initial weights."
+                "mixes the effect of the change with that of other initial weights."
             )
         return places + (
-            "No intervention moves the start: wherever a run and the baseline run of its seed "
-            "have a tensor in common, its initial values are the same."
+            "No intervention moves the start: every tensor that a run has in common with the "
+            "baseline run of its seed has the same initial values in both."
         )
 
 

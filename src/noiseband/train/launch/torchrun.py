@@ -1,7 +1,7 @@
 """Start several processes for one run on this machine, under torchrun.
 
-On several machines, start torchrun on each yourself: `noiseband train` finds its rank in the
-environment, whichever launcher set it.
+For one run on several machines, start torchrun on each of them yourself: `noiseband train` reads
+its rank from the environment variables that torchrun or another launcher sets.
 """
 
 from __future__ import annotations
@@ -21,23 +21,21 @@ _LAUNCHER = "NOISEBAND_LAUNCHER"
 
 
 def launched() -> bool:
-    """Whether torchrun or another launcher that sets WORLD_SIZE started this process as one of
-    several."""
+    """Whether a launcher started this process: torchrun, or one that sets WORLD_SIZE above 1."""
     return "TORCHELASTIC_RUN_ID" in os.environ or int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 def launch(processes: int, arguments: list[str], module: str = "noiseband") -> int:
     """Run `python -m <module> <arguments>` in several processes; return their exit status.
 
-    If one process dies, the others end too, with a clear message, and the next start resumes from
-    the newest checkpoint. SIGTERM and SIGINT are passed on.
+    If one process dies, the others end too, a message says so, and the next start resumes from the
+    newest checkpoint. SIGTERM and SIGINT are passed on to all processes.
     """
     os.environ[_LAUNCHER] = str(os.getpid())
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # until a process reads its recipe
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    logging.disable(
-        logging.CRITICAL
-    )  # torchrun would log at length what _explain prints in one line
+    # torchrun would log at length what _explain prints in one line.
+    logging.disable(logging.CRITICAL)
     from torch.distributed import run
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -70,7 +68,7 @@ def _explain(statuses: dict[int, int]) -> int:
     Args:
         statuses: exit status of each failed process by rank; negative if a signal ended it.
     """
-    # A process that lost a peer, or was ended because of it, is not the cause.
+    # A process that ended only because another one had died is not the cause.
     last = (PEER_LOST, -signal.SIGTERM)
     rank, status = min(statuses.items(), key=lambda item: (item[1] in last, item[0]))
     if status > 0 and status != PEER_LOST:
@@ -89,7 +87,7 @@ def end(status: int) -> NoReturn:
 
     If the interpreter shuts down while a thread of Gloo or NCCL is still ending, it can abort
     ("terminate called without an active exception"), and a finished run would count as failed.
-    After the death of a peer, a normal exit could wait for it for minutes.
+    If another process of the run has died, a normal exit could wait for that process for minutes.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -99,8 +97,8 @@ def end(status: int) -> NoReturn:
 def end_with_launcher() -> None:
     """Make this process end within 5 s of its launcher's death, whatever the cause.
 
-    torchrun starts each process in its own session, so that killing torchrun's process group leaves
-    them alive. The launcher's death counts as SIGTERM: a step that finishes soon is saved.
+    torchrun starts each process in its own session, so killing torchrun's process group would leave
+    the processes alive. This process gets SIGTERM first, so a step that finishes soon is saved.
     """
     launcher = int(os.environ.get(_LAUNCHER, os.getppid()))
     end_when(lambda: os.getppid() != launcher, 3)
