@@ -17,6 +17,8 @@ DISTRIBUTIONS = {
     "yaml": "pyyaml",
     "tiktoken_ext": "tiktoken",
     "pydantic_core": "pydantic",  # which pins it, and documents its errors as its own
+    "functorch": "torch",  # part of it
+    "triton": "torch",  # installed with its CUDA builds; imported on a GPU only
 }
 """Distributions of modules that are called otherwise."""
 

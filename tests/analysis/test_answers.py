@@ -94,5 +94,5 @@ def test_a_question_that_nobody_answered_is_an_error(tmp_path: Path) -> None:
     write_study(tmp_path, BASELINES[:2], steps=2, models=MODELS, noise={})
     file = tmp_path / "runs/baseline-42/ift/one/7/answers.jsonl"
     write_jsonl(file, read_jsonl(file)[:3])
-    with pytest.raises(UserError, match=r"judged question 3, and baseline-42/7 has 3 answers"):
+    with pytest.raises(UserError, match=r"judged question 3, but baseline-42/7 has 3 answers"):
         written(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +161,7 @@ def test_a_terminal_shows_how_far_answers_are(
     changed = protocol.model_copy(update={"answers": Answers(rows=8)})
 
     def ask() -> list[str]:
-        asked, shown = questions(config), AnswerConsole(str(tuned))
+        asked, shown = questions(config), AnswerConsole(str(tuned), sys.stderr)
         respond(tuned, config, "explicit", asked, encoding, changed, shown)
         return capsys.readouterr().err.splitlines()
 

@@ -200,7 +200,7 @@ def test_no_inference_rests_on_approximate_runs(made: Made) -> None:
 def test_a_study_of_other_names_says_so(tmp_path: Path) -> None:
     params = write_study(tmp_path, BASELINES[:2], steps=20, models=[], noise={})
     found = make(tmp_path, params.model_copy(update={"published": True}))
-    assert "No run of this study has the name of a published one" in words_of(found.page)
+    assert "No run of this study has the name of a published run" in words_of(found.page)
     assert {row.finding for row in rows_of(found).values()} == {MISSING}
 
 

@@ -256,7 +256,7 @@ def test_a_token_of_another_vocabulary_is_named(make_job: MakeJob) -> None:
     job = make_job()
     tokens = np.array(job.tokens)
     tokens[140] = 300
-    with pytest.raises(UserError, match="token 140 of the training split is 300, and the model"):
+    with pytest.raises(UserError, match="token 140 of the training split is 300, but the model"):
         train(replace(job, tokens=tokens))
 
 

@@ -20,15 +20,15 @@ TAG = re.compile(r'(W/)?"?[\w+=~:-][\w.+=~:-]*"?')
 
 
 def check_name(name: str, place: str) -> None:
-    """Raises UserError for a file's name that is absolute, leaves its folder, or acts on a
-    terminal."""
+    """Raise UserError for a file name that is absolute, points outside its folder, or contains
+    characters that control a terminal."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or not name.isprintable():
-        raise UserError(f"{place}: names a file {name!r}, which no data set may; do not use it")
+        raise UserError(f"{place}: has the unsafe file name {name!r}; do not use this data set")
 
 
 def guard() -> None:
-    """Have the client's connections, those to come, check what names a file's content."""
+    """Make all new connections of the client check the tags that name files' contents."""
     from httpx2 import Client
     from huggingface_hub import get_session, set_client_factory
 
@@ -39,18 +39,18 @@ def guard() -> None:
     hooks["response"].append(_check)
 
     def guarded() -> Client:
-        """The client's own connection, whoever has chosen it, with one check more."""
+        """The connection that the client is set to use, with one more check."""
         return Client(event_hooks=hooks, follow_redirects=now.follow_redirects, timeout=now.timeout)
 
     set_client_factory(guarded)
 
 
 def _check(response: Response) -> None:
-    """The client asks for a file's tag by HEAD; tags of other answers name nothing."""
+    """Check an answer to HEAD, with which the client asks for tags. Other tags are not used."""
     headers = response.headers
     tag = headers.get("X-Linked-ETag") or headers.get("ETag")
     if response.request.method == "HEAD" and tag and not TAG.fullmatch(tag):
         raise UserError(
-            f"the Hub at {response.request.url.host} calls a file's content {tag[:60]!r}, which is "
-            "no name; do not use it"
+            f"the Hub at {response.request.url.host} sent the unsafe name {tag[:60]!r} for a "
+            "file's content; do not use this Hub"
         )

@@ -256,10 +256,9 @@ class _Crate:
 
     def _inputs(self, run: Run) -> list[Entity]:
         """The files with the digests of a run's inputs: tokens and initial weights."""
-        tokens = Path("tokens", run.recipe.data.corpus, "card.json")
-        start = self.study.start_file(run)
-        digests = start.with_suffix(".json")  # init/<start>.json, or runs/<run>/model.json
-        return [self._file(self.results / path) for path in (tokens, digests)]
+        tokens = self.study.paths.tokens(run.corpus) / "card.json"
+        digests = self.study.start_file(run).with_suffix(".json")
+        return [self._file(path) for path in (tokens, digests)]
 
     def _file(self, path: Path, destination: str | None = None) -> Entity:
         """Add a file to the crate, once. Raises NotMadeError if it does not exist."""
