@@ -41,7 +41,7 @@ class Embedding(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(entries, width))
         self.lookup: Callable[[Tensor, Tensor], Tensor] = F.embedding
-        """Another one has the same rows, and the gradient by another kernel."""
+        """The operation, which may be replaced by one with another kernel for the gradient."""
 
     def forward(self, index: Tensor) -> Tensor:
         return self.lookup(index, self.weight)

@@ -1,9 +1,9 @@
-"""Rows of a table by index, for a compiled model on a GPU.
+"""The lookup of embeddings for a compiled model on a GPU.
 
-Left to itself the compiler writes the gradient of a lookup as additions at the indices. Where bits
-must repeat, PyTorch makes those one after the other for each row, which is slow as soon as some
-indices are common, as they are in every text; and a graph of kernels cannot hold them. This keeps
-PyTorch's own kernel for embeddings, which sorts the indices and sums each row's stretch in a fixed
+By default the compiler turns the gradient of a lookup into additions at the indices. With
+deterministic algorithms, PyTorch performs these one after another for each row. That is slow if
+some indices are common, as in every text, and it cannot be part of a CUDA graph. This module keeps
+PyTorch's own kernel for embeddings, which sorts the indices and sums each row's entries in a fixed
 order.
 """
 
@@ -42,6 +42,6 @@ class _Lookup(torch.autograd.Function):
 
 
 def lookup(index: Tensor, weight: Tensor) -> Tensor:
-    """As `torch.nn.functional.embedding`, with the gradient of this module."""
+    """`torch.nn.functional.embedding`, with the gradient of this module."""
     rows: Tensor = _Lookup.apply(index, weight)  # type: ignore[no-untyped-call]
     return rows

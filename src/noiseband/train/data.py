@@ -1,4 +1,4 @@
-"""Microbatches from a memory-mapped token file: a function of (step, slot), nothing else."""
+"""Microbatches from a memory-mapped token file, as a function of (step, slot) only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class TokenWindow:
     """The training tokens of one run: contiguous sequences, targets shifted by one."""
 
     def __init__(self, tokens: NDArray[np.uint16], recipe: Recipe, device: torch.device) -> None:
-        """Raises UserError where the split has too few tokens for the recipe."""
+        """Raises UserError if the split has too few tokens for the recipe."""
         if recipe.last_token > len(tokens):
             raise UserError(
                 f"data.train_tokens={recipe.data.train_tokens}: the run reads to token "
@@ -29,7 +29,7 @@ class TokenWindow:
     def batch(self, step: int, slot: int) -> tuple[Tensor, Tensor]:
         """Inputs and targets of one slot, int64, each (microbatch, context).
 
-        Raises UserError for a token that the model has no embedding of: on a GPU it would end the
+        Raises UserError for a token without an embedding. On a GPU such a token would end the
         process with a message about a kernel.
         """
         context, microbatch = self.recipe.model.context, self.recipe.batch.microbatch
@@ -39,6 +39,6 @@ class TokenWindow:
         check_tokens(window, begin, self.recipe.model.vocabulary, "training")
         block = torch.from_numpy(window)
         if self.device.type == "cuda":
-            # From pinned memory a copy is queued; from elsewhere it waits for all that is.
+            # A copy from pinned memory is queued; any other copy would wait for the GPU.
             block = block.pin_memory().to(self.device, non_blocking=True)
         return block[:-1].view(microbatch, context), block[1:].view(microbatch, context)

@@ -18,11 +18,11 @@ ALIGNMENT = 16
 choose their kernels, and so their last bits, by the alignment of their operands."""
 
 Place = tuple[slice, torch.Size]
-"""Where a parameter lies in a flat tensor, and its shape."""
+"""The place of a parameter in a flat tensor, and its shape."""
 
 
 class FlatParameters:
-    """Moves a model's parameters into `weights` (float32, 1-D) and gives them `grad` to fill.
+    """Moves a model's parameters into `weights` (float32, 1-D), and their gradients into `grad`.
 
     Padding between parameters is zero in both and stays zero under AdamW.
     """
@@ -30,15 +30,18 @@ class FlatParameters:
     def __init__(self, model: GPT, values: Mapping[str, Tensor], device: torch.device) -> None:
         """
         Args:
-            model: its parameters may be without storage, and some of them fused.
-            values: initial weights under the reference's names.
+            model: a model, whose parameters may have no storage and may be fused.
+            values: initial weights by the reference's names.
+
+        Raises:
+            ValueError: the names or shapes of the weights do not fit the model.
         """
         self.model = model
         self.device = device
         self.slices: dict[str, Place] = {}
-        """Every parameter under the reference's name, each by itself."""
+        """The place of every parameter, by the reference's name."""
         self.owned: dict[str, Place] = {}
-        """Every parameter as the model has it: some are several of the reference's in a row."""
+        """The place of every parameter of the model; some consist of several of the reference's."""
         end = 0
         for name, parameter in model.named_parameters():
             begin = end
@@ -62,7 +65,7 @@ class FlatParameters:
         self.collector(self.grad)()
 
     def collector(self, flat: Tensor) -> Callable[[], None]:
-        """A function after whose call backward passes add to `flat`, of the length of `weights`."""
+        """Return a function that makes backward passes add to `flat`, as long as `weights`."""
         pairs = [
             (self.parameters[name], flat[where].view(shape))
             for name, (where, shape) in self.owned.items()
@@ -75,11 +78,11 @@ class FlatParameters:
         return collect
 
     def views(self, flat: Tensor) -> dict[str, Tensor]:
-        """`flat` cut into the parameters' shapes, by reference name, sharing its storage."""
+        """Views of `flat` with the parameters' shapes, by the reference's names."""
         return {name: flat[where].view(shape) for name, (where, shape) in self.slices.items()}
 
     def load(self, values: Mapping[str, Tensor]) -> None:
-        """Copy values into the weights; ValueError where a shape differs."""
+        """Copy values into the weights. Raises ValueError if a shape differs."""
         with torch.no_grad():
             for name, view in self.views(self.weights).items():
                 if view.shape != values[name].shape:
@@ -88,6 +91,8 @@ class FlatParameters:
                 view.copy_(values[name])
 
     def checksum(self) -> Tensor:
-        """Wrap-around sum of the weights' bits, read as 64-bit integers (two weights each): an
-        int64 scalar where the weights are, so that nobody waits for it."""
+        """The sum of the weights' bits as 64-bit integers (two weights each), with wrap-around.
+
+        It is an int64 scalar on the device of the weights, so that the CPU need not wait for it.
+        """
         return self.weights.view(torch.int64).sum()

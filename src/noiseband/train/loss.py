@@ -1,8 +1,8 @@
-"""The output head and its cross-entropy as one operation, some rows at a time.
+"""The output head and its cross-entropy as one operation, computed in blocks of rows.
 
-The logits of a microbatch are by far the largest activation: PyTorch's head and loss keep arrays
-of that size and pass over them a dozen times. Here the gradient is made on the way forward, block
-by block, so that a block stays in the cache of a CPU and a GPU never holds all logits at once.
+The logits of a microbatch are by far the largest activation. PyTorch's head and loss keep several
+arrays of that size and pass over them a dozen times. Here the forward pass also computes the
+gradient, block by block, so a block stays in a CPU's cache, and a GPU never holds all logits.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ import torch.nn.functional as F
 from torch import Tensor
 
 BLOCK_ROWS = {"cpu": 64, "cuda": 4096}
-"""Rows of logits at a time: enough for a matrix product at full speed, and no more."""
+"""Rows of logits in a block, by kind of device: just enough for matrix products at full speed."""
 
 ALIGNED = 128
-"""To a multiple of so many rows a GPU's head is padded. A vocabulary is often odd (GPT-2's is
-50,257), and a product with such a side runs at a sixth of the speed of its neighbour's."""
+"""A GPU's head is padded to a multiple of this many rows. A vocabulary is often an odd number
+(GPT-2's is 50,257), and a product with an odd side runs at a sixth of the speed."""
 
 
 class Gradients(NamedTuple):
-    """What one pass over the rows gives."""
+    """The losses and the gradients that one pass over the rows computes."""
 
     losses: Tensor
     """-log softmax[target] of each row, (n,) float32."""
     x: Tensor
-    """Gradient of `scale` times the mean, over x."""
+    """Gradient of `scale` times the mean loss with respect to x, (n, width)."""
     weight: Tensor
-    """The same over the weight, (vocabulary, width), float32 where its own type was."""
+    """The same with respect to the weight, (vocabulary, width), in the weight's dtype."""
 
 
 class _HeadLoss(torch.autograd.Function):
@@ -47,7 +47,8 @@ class _HeadLoss(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         x_grad, weight_grad = ctx.saved_tensors
         x_grad = x_grad.to(ctx.type)
-        # A GPU must not wait to learn the factor; a CPU need not pass over a vocabulary by 1.
+        # Reading the factor would make the CPU wait for a GPU. On a CPU, a factor of 1 saves a
+        # pass over the weight's gradient.
         if grads[0].is_cuda or grads[0].item() != 1.0:
             # In place, because backward runs once for each forward.
             x_grad.mul_(grads[0])
@@ -56,7 +57,7 @@ class _HeadLoss(torch.autograd.Function):
 
 
 def cached_gradients(x: Tensor, weight: Tensor, targets: Tensor, scale: float) -> Gradients:
-    """By PyTorch's operations, on blocks that fit a CPU's cache; see `head_loss`."""
+    """The gradients by PyTorch's operations, on blocks that fit a CPU's cache; see `head_loss`."""
     dtype, head = x.dtype, weight.to(x.dtype)
     block = min(len(x), BLOCK_ROWS["cpu"])
     logits = x.new_empty(block, len(head))
@@ -66,18 +67,18 @@ def cached_gradients(x: Tensor, weight: Tensor, targets: Tensor, scale: float) -
         part = slice(begin, begin + block)
         inputs, of = x[part], targets[part, None]
         scores = torch.mm(inputs, head.T, out=logits[: len(inputs)]).float()
-        # Shifted by the row's largest, so that the exponential cannot overflow.
+        # Shifted by the row's maximum, so that the exponential cannot overflow.
         scores.sub_(scores.amax(dim=1, keepdim=True))
         of_target = scores.gather(1, of)
         total = scores.exp_().sum(dim=1, keepdim=True)
         torch.sub(total.log(), of_target, out=losses[part, None])
-        # Gradient of the logits: softmax less one at the target, times scale / n. In float32
-        # the factor of a row waits for a smaller matrix; 16 bits could not hold it.
+        # Gradient of the logits: softmax minus one at the target, times scale / n. In float32 a
+        # row's factor is applied later, to a smaller matrix; 16 bits could not hold the values.
         scores.scatter_add_(1, of, -total)
         factor = scale / len(x) / total
         if dtype is torch.float32:
             torch.mm(scores, head, out=x_grad[part]).mul_(factor)
-            # The first block's beta of 0 ignores what lies in the memory.
+            # With a beta of 0, the first block ignores the uninitialised memory.
             weight_grad.addmm_(scores.T, inputs * factor, beta=float(begin > 0))
         else:
             gradient = scores.mul_(factor).to(dtype)
@@ -88,10 +89,9 @@ def cached_gradients(x: Tensor, weight: Tensor, targets: Tensor, scale: float) -
 
 
 def padded_gradients(x: Tensor, weight: Tensor, targets: Tensor, scale: float) -> Gradients:
-    """By one kernel for the softmax, beside products whose sides are what a GPU likes; see
-    `head_loss`.
+    """The gradients by one softmax kernel and by products with aligned sides; see `head_loss`.
 
-    The head's rows of padding are zero, and so are the logits and gradients that come of them.
+    The head's padding rows are zero, and so are their logits and gradients.
     """
     vocabulary = len(weight)
     head = F.pad(weight.to(x.dtype), (0, 0, 0, -vocabulary % ALIGNED))
@@ -112,9 +112,9 @@ def padded_gradients(x: Tensor, weight: Tensor, targets: Tensor, scale: float) -
 def _to_gradient(
     logits: Tensor, targets: Tensor, losses: Tensor, vocabulary: int, factor: float
 ) -> None:
-    """As `softmax_kernel.softmax_gradient`; in plain operations where there is no GPU."""
+    """`softmax_kernel.softmax_gradient`, or the same in PyTorch's operations without a GPU."""
     if logits.is_cuda:
-        from noiseband.train.softmax_kernel import softmax_gradient  # not there without a GPU
+        from noiseband.train.softmax_kernel import softmax_gradient  # needs Triton
 
         softmax_gradient(logits, targets, losses, vocabulary, factor)
         return
@@ -126,8 +126,10 @@ def _to_gradient(
 
 
 def _add_product(total: Tensor, left: Tensor, right: Tensor, *, first: bool) -> None:
-    """Add left @ right to a float32 total, in one product that accumulates in float32; the first
-    one ignores what lies in the memory."""
+    """Add left @ right to a float32 total, in one product that accumulates in float32.
+
+    The first product ignores the uninitialised memory of the total.
+    """
     beta = 0.0 if first else 1.0
     if total.is_cuda and left.dtype is not total.dtype:
         torch.addmm(total, left, right, out_dtype=total.dtype, beta=beta, out=total)
@@ -145,7 +147,7 @@ def head_loss(
         weight: (vocabulary, width).
         targets: (n,) int64.
         dtype: type in which the products are computed; the loss is computed in float32.
-        scale: loss scale; given here because the gradient is made in the forward pass.
+        scale: loss scale; it is needed here because the forward pass computes the gradient.
 
     Returns:
         A float32 scalar whose backward pass may run once.

@@ -1,4 +1,4 @@
-"""What training minimises: the mean cross-entropy of a microbatch."""
+"""The objective of training: the mean cross-entropy of a microbatch."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from noiseband.study.recipe import Recipe
 from noiseband.train.loss import head_loss
 
 ON_GPU: Mapping[str, bool] = {
-    # No choice between kernels by their measured time: another day's could have other bits.
+    # Never choose a kernel by its measured time, which could give other bits on another day.
     "deterministic": True,
     # Starting the kernels of a pass as one CUDA graph would save the gaps between them. It stays
     # off until tests/train/test_on_gpu.py, which turns it on, has passed on a GPU.
     "triton.cudagraphs": False,
 }
-"""Options of the compiler."""
+"""Options of the compiler for a GPU."""
 
 
 class Objective(nn.Module):
-    """Inputs and targets, each (microbatch, context) int64, to the scaled loss: a float32 scalar
-    in nats, times `scale`."""
+    """Maps inputs and targets, each (microbatch, context) int64, to the loss times `scale`.
+
+    The loss is a float32 scalar in nats.
+    """
 
     def __init__(self, model: GPT, recipe: Recipe, device: torch.device) -> None:
         super().__init__()
@@ -35,18 +37,17 @@ class Objective(nn.Module):
         self.dtype = ARITHMETIC[recipe.precision].autocast or torch.float32
         self.hidden: Callable[[Tensor], Tensor] = self._hidden
         self.whole = recipe.compile and device.type == "cpu"
-        """Whether the loss is compiled with the model."""
+        """Whether the loss is compiled together with the model."""
         self.apart = recipe.compile and not self.whole
-        """Whether the model is compiled, and the loss is not."""
+        """Whether only the model is compiled, without the head and its loss."""
         if self.whole:
             self.compile(fullgraph=True, dynamic=False)
         if self.apart:
             self.compile_model()
 
     def compile_model(self) -> None:
-        """Compile all but the head and its loss, whose kernel is faster than what a compiler makes
-        of PyTorch's."""
-        from noiseband.model.lookup import lookup  # registers an operator, which takes a moment
+        """Compile the model without the head and its loss, which have a faster kernel."""
+        from noiseband.model.lookup import lookup  # registers an operator, which takes time
 
         for table in (self.model.tok_emb, self.model.pos_emb):
             table.lookup = lookup
@@ -56,18 +57,18 @@ class Objective(nn.Module):
 
     def forward(self, inputs: Tensor, targets: Tensor, scale: float) -> Tensor:
         if self.whole:
-            # A CPU's compiler fuses PyTorch's own loss with what stands before and after it.
+            # On a CPU, the compiler fuses PyTorch's own loss with the operations around it.
             with autocast(self.precision, self.device):
                 logits = self.model(inputs).flatten(0, 1)
                 return F.cross_entropy(logits.float(), targets.flatten()) * scale
         if self.apart:
-            # What the last pass left in the graphs' memory may be overwritten.
+            # Tensors of the last pass in the memory of CUDA graphs may now be overwritten.
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         return head_loss(self.hidden(inputs), self.model.head, targets.flatten(), self.dtype, scale)
 
     def _hidden(self, inputs: Tensor) -> Tensor:
-        """What the head projects, (microbatch x context, width)."""
+        """The input of the head, (microbatch x context, width)."""
         with autocast(self.precision, self.device):
             hidden = self.model.hidden(inputs).flatten(0, 1)
-        # A compiler writes it in the type of the products at once.
+        # The compiler can fuse this conversion to the dtype of the products.
         return hidden.to(self.dtype) if self.apart else hidden

@@ -1,8 +1,8 @@
-"""A row's loss, and its gradient in the place of its logits, as one kernel of a GPU.
+"""A GPU kernel that computes the loss of each row and overwrites its logits with the gradient.
 
-PyTorch's loss, compiled or not, passes over the logits several times. Here a row is read for its
-maximum and sum, and once more, from the cache, for the gradient that takes its place. One program
-has one row and walks through it in order, so that equal logits give equal bits.
+PyTorch's loss passes over the logits several times, compiled or not. This kernel reads a row once
+for its maximum and sum, and a second time, from the cache, to write the gradient. One program
+processes one row from left to right, so equal logits give equal bits.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import triton.language as tl
 from torch import Tensor
 
 BLOCK = 4096
-"""Columns of a row at a time, 16 for each thread: few enough registers for several rows on one
-multiprocessor. Fixed, since the order of a row's sum depends on it."""
+"""Columns that are processed at once, 16 for each thread, which leaves enough registers for several
+rows on one multiprocessor. It is fixed because the order of a row's sum depends on it."""
 
 WARPS = 8
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _row(  # type: ignore[no-untyped-def]  # the compiler reads annotations as its own
+def _row(  # type: ignore[no-untyped-def]  # Triton gives annotations a meaning of its own
     logits,
     targets,
     losses,
@@ -30,18 +30,18 @@ def _row(  # type: ignore[no-untyped-def]  # the compiler reads annotations as i
 ):
     row = tl.program_id(0).to(tl.int64)
     line = logits + row * columns
-    target = tl.load(targets + row).to(tl.int32)  # compared with each column: half the work
+    target = tl.load(targets + row).to(tl.int32)  # int32 compares faster
     of_target = tl.load(line + target).to(tl.float32)
     places = tl.arange(0, block)
     largest = float("-inf")
     total = 0.0
     for begin in range(0, columns, block):
         at = begin + places
-        # Read to the end of the padding: a mask that ends at an odd column would have each
-        # element fetched by itself.
+        # The padding is read too. With a mask that ends at an odd column, each element would be
+        # loaded separately.
         scores = tl.load(line + at, mask=at < columns, other=0.0).to(tl.float32)
         scores = tl.where(at < vocabulary, scores, float("-inf"))
-        # What was summed up so far is brought to the new maximum.
+        # Rescale the sum so far to the new maximum.
         higher = tl.maximum(largest, tl.max(scores, axis=0))
         total = total * tl.exp(largest - higher) + tl.sum(tl.exp(scores - higher), axis=0)
         largest = higher
@@ -58,12 +58,12 @@ def _row(  # type: ignore[no-untyped-def]  # the compiler reads annotations as i
 def softmax_gradient(
     logits: Tensor, targets: Tensor, losses: Tensor, vocabulary: int, factor: float
 ) -> None:
-    """Write each row's -log softmax[target] into `losses`, and `factor` times its gradient over
-    the logits.
+    """Write each row's -log softmax[target] into `losses`, and overwrite the logits with `factor`
+    times its gradient.
 
     Args:
-        logits: (rows, columns) of any float type, contiguous. The columns from `vocabulary` on are
-            no logits; they get a gradient of zero.
+        logits: (rows, columns) of any float type, contiguous. Columns from `vocabulary` on are
+            padding and get a gradient of zero.
         targets: (rows,) int64.
         losses: (rows,) float32.
     """

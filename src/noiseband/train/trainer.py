@@ -1,4 +1,4 @@
-"""The state of a run and the one step that moves it."""
+"""The state of a run, and the step that advances it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from noiseband.train.schedule import learning_rate
 
 @dataclass(frozen=True)
 class Job:
-    """What one call of `train` needs."""
+    """The inputs and outputs of one call of `train`."""
 
     params: TrainParams
     tokens: NDArray[np.uint16]
@@ -47,9 +47,9 @@ class Job:
     work: Path
     """Folder for checkpoints, keyed by run and recipe digest."""
     out: Path
-    """Folder for `model.safetensors`, `trace.parquet`, `samples.jsonl` and `timing.json`."""
+    """Folder for the model, its trace and its samples."""
     copy: str | None = None
-    """URI of a folder on object storage that `work` is copied to, and fetched from."""
+    """URI of a folder on object storage with a copy of `work`, or None."""
 
     @classmethod
     def read(
@@ -62,10 +62,10 @@ class Job:
         out: Path,
         copy: str | None = None,
     ) -> Job:
-        """The job with tokens and encoding read from their files."""
+        """Return a job with the tokens and the encoding from their files."""
         return cls(
             params=params,
-            # One process's comparison is enough, and one line where it fails.
+            # Only one process compares the checksum, so that only one reports a damaged file.
             tokens=open_tokens(tokens, compare=os.environ.get("RANK", "0") == "0"),
             encoding=load_encoding(vocabulary),
             init=init,
@@ -76,11 +76,11 @@ class Job:
 
 
 class Trainer:
-    """One process's copy of the weights and moments; equal on all processes after every step."""
+    """One process's copy of the weights and moments, equal on all processes after every step."""
 
     def __init__(self, job: Job, processes: Processes | None = None) -> None:
-        """Raises UserError for too few tokens, initial weights that are not there or of another
-        model, and processes that do not divide the slots."""
+        """Raises UserError if there are too few tokens, if the initial weights are missing or are
+        those of another model, or if the processes do not divide the slots."""
         self.job = job
         self.recipe = recipe = job.params.recipe
         self.processes = processes = processes or Processes(0, 1, pick_device())
@@ -111,23 +111,23 @@ class Trainer:
         )
         self.limit = math.inf if options.clip_norm is None else options.clip_norm
         self.waits = processes.device.type == "cpu" or not options.fused
-        """Whether a step waits for its gradient's norm before it moves the weights. On a GPU the
-        fused kernel reads it there, and the only wait is for what the trace records."""
+        """Whether a step waits for the norm of its gradient before the update. On a GPU the fused
+        kernel reads the norm itself, and the step waits only once, for the trace."""
         self.scale = LossScale(recipe.precision)
         self.done = 0
-        """Steps done."""
+        """Number of steps done."""
         self.stop = 0
-        """Number of a signal that asked some process to stop, as agreed after the last step."""
+        """Signal that asked any process to stop, as agreed after the last step; 0 for none."""
 
     def step(self, stop: int = 0) -> Row:
         """One optimiser step over all slots.
 
-        A step whose gradient is not finite is skipped: weights and moments stay as they are. The
-        schedule counts attempted steps, so a skipped one is over, and its tokens are spent; the
-        loss scale is halved (float16 only); the trace has its loss, its norm and `skipped`.
+        A step with a non-finite gradient is skipped: weights and moments stay as they are. The
+        schedule counts attempted steps, so a skipped step and its tokens are used up. The loss
+        scale is halved (float16 only), and the trace records loss, norm and `skipped`.
 
         Args:
-            stop: number of a signal that asks this process to stop, or 0.
+            stop: signal that asked this process to stop, or 0.
 
         Raises:
             PeerLost: another process ended.
@@ -135,7 +135,7 @@ class Trainer:
         """
         recipe, step = self.recipe, self.done
         losses = self.mean_gradient()
-        # The look at the norm comes after the reduction: all processes agree.
+        # Measured after the reduction, so that all processes agree on it.
         measured = torch.linalg.vector_norm(self.flat.grad)
         rate = learning_rate(recipe, step)
         self.optimizer.param_groups[0]["lr"] = rate
@@ -155,8 +155,7 @@ class Trainer:
         )
 
     def _update(self, measured: Tensor) -> None:
-        """Clip the gradient, whose norm was measured, and move the weights; leave them alone where
-        the norm is not finite."""
+        """Clip the gradient and update the weights, unless the measured norm is not finite."""
         if self.waits:
             norm = float(measured)
             if not math.isfinite(norm):
@@ -164,14 +163,14 @@ class Trainer:
             if norm > self.limit:
                 self.flat.grad.mul_(self.limit / norm)
         else:
-            # PyTorch's own way to tell the fused kernel what only the GPU knows as yet.
+            # PyTorch's interface to pass values to the fused kernel that are still on the GPU.
             self.optimizer.found_inf = (~measured.isfinite()).float()  # type: ignore[attr-defined]
             if self.limit < math.inf:
                 self.optimizer.grad_scale = (measured / self.limit).clamp(min=1.0)  # type: ignore[attr-defined]
         self.optimizer.step()
 
     def mean_gradient(self) -> Tensor:
-        """Leave the next step's gradient in `flat.grad`, the mean over all slots, unscaled.
+        """Put the next step's gradient, the unscaled mean over all slots, into `flat.grad`.
 
         Returns:
             The losses of this process's slots, float64, in nats.
@@ -186,23 +185,28 @@ class Trainer:
             losses[slot - own.start] = loss.detach()
 
         self.reduction.sum(backward)
-        # One multiplication by a reciprocal: exact where slots and scale are powers of two.
+        # A multiplication by the reciprocal, which is exact if slots and scale are powers of two.
         self.flat.grad.mul_(1.0 / (self.recipe.batch.slots * scale))
         return losses / scale
 
     def _seed(self, step: int, slot: int) -> int:
-        """Seed of a slot's dropout. A run that continues another counts its steps from 0 too, and
-        must not meet the other's masks again."""
+        """The seed of a slot's dropout.
+
+        A run that continues another one also counts its steps from 0, so the other run's digest is
+        part of the seed. Otherwise both would draw the same masks.
+        """
         recipe = self.recipe
         before = [] if recipe.continues is None else [recipe.continues]
         return derived_seed(recipe.train_seed, *before, step, slot)
 
     def _agree(self, losses: Tensor, norm: Tensor, stop: int) -> tuple[Tensor, float, int]:
-        """All slots' losses in order, on the CPU; the norm and the weights' checksum. Sets `stop`
-        to any process's.
+        """Exchange a few bytes with all processes, and check that their weights are equal.
 
-        One exchange of a few bytes a step, which also tells whether weights still are equal, and
-        the one moment where the CPU waits for a GPU.
+        This sets `stop`, and it is the only moment of a step at which the CPU waits for a GPU.
+
+        Returns:
+            The losses of all slots in order (float64, on the CPU), the norm, and the checksum of
+            the weights.
         """
         facts = torch.full((3,), stop, dtype=torch.int64, device=losses.device)
         facts[0] = self.flat.checksum()
@@ -222,7 +226,7 @@ class Trainer:
         return of_all, float(own[-2:-1].view(torch.float64)), checksum
 
     def state(self) -> State:
-        """What a checkpoint holds; the tensors are not copies."""
+        """The content of a checkpoint; the tensors are not copies."""
         moments = self.optimizer.state[self.flat.weights]
         tensors = {"weights": self.flat.weights.detach()}
         if moments:  # none before the first step that was not skipped
@@ -232,9 +236,9 @@ class Trainer:
         return State(self.done, tensors, self.scale.scale, self.scale.good_steps)
 
     def restore(self, state: State | None) -> None:
-        """Go on from the first process's checkpoint; None starts from the initial weights.
+        """Resume from the first process's checkpoint; None starts from the initial weights.
 
-        The other processes' `state` is not looked at: their machine may not have the file.
+        The `state` of the other processes is ignored, because their machine may not have the file.
         """
         updates = state.tensors.get("updates", -1) if state else -1  # -1: no moments yet
         numbers = [state.step, state.scale, state.good_steps, updates] if state else [0, 0, 0, -1]
@@ -252,7 +256,7 @@ class Trainer:
         with torch.no_grad():
             self.flat.weights.copy_(tensors["weights"])
         if updates >= 0:
-            # The fused kernel counts its updates on the device, the other one on the CPU.
+            # The fused kernel counts the updates on the device, the other kernel on the CPU.
             device = self.flat.device if self.recipe.optimizer.fused else "cpu"
             self.optimizer.state[self.flat.weights] = {
                 "step": torch.tensor(updates, dtype=torch.float32, device=device),
@@ -263,7 +267,7 @@ class Trainer:
         self.done = int(step)
 
     def sample(self) -> dict[str, object]:
-        """Text from the model as it is after the steps done."""
+        """A text from the model after the steps done."""
         samples, encoding = self.job.params.samples, self.job.encoding
         prompt = encoding.encode_ordinary(samples.prompt)
         [tokens] = generate(

@@ -1,8 +1,8 @@
-"""Sum of slots' gradients in a fixed binary tree.
+"""The sum of the slots' gradients in a fixed binary tree.
 
-Floating-point addition is not associative, so the order of the sum is part of the result. The
-tree depends on the number of slots alone; a process that owns a contiguous subtree computes
-exactly that subtree's sum.
+Floating-point addition is not associative, so the order of the sum affects the result. The tree
+depends only on the number of slots, and a process that owns a contiguous subtree computes exactly
+the sum of that subtree.
 """
 
 from __future__ import annotations
@@ -14,19 +14,18 @@ from torch import Tensor
 
 
 def leaves(slots: int) -> int:
-    """Parts of the tree whose slots add to one tensor in order.
+    """The number of leaves of the tree; the slots of a leaf add to one tensor in order.
 
-    The largest power of two that divides `slots`; what is left, an odd number of slots, is folded
-    in order inside each leaf. A tree over single slots has pairs at its ends instead: a pair's sum
-    is one addition either way, and the second slot adds to the first one's gradient without a
-    tensor of its own to be cleared, filled and joined.
+    It is the largest power of two that divides `slots`, so that each leaf has an odd number of
+    slots. If that number is one, a leaf has two slots instead. The sum of a pair is one addition
+    either way, and the second slot then needs no tensor of its own.
     """
     parts = slots & -slots
     return parts // 2 if parts == slots > 1 else parts
 
 
 class Tree:
-    """Sums slots into `total`, holding at most log2(leaves) partial sums beside it."""
+    """Sums slots into `total`, with at most log2(leaves) partial sums in further tensors."""
 
     def __init__(
         self, total: Tensor, slots: int, collector: Callable[[Tensor], Callable[[], None]]
@@ -34,8 +33,8 @@ class Tree:
         """
         Args:
             total: 1-D tensor for the result.
-            slots: how many there are below this tree.
-            collector: gives a function after whose call backward passes add to a tensor.
+            slots: number of slots in this tree.
+            collector: for a tensor, returns a function that makes backward passes add to it.
         """
         self.leaves = leaves(slots)
         self.per_leaf = slots // self.leaves
@@ -44,11 +43,13 @@ class Tree:
         self.collect = [collector(one) for one in self.sums]
 
     def sum_but_last(self, slots: range, backward: Callable[[int], None]) -> None:
-        """Run every slot but the last one, which shall add to the same place; `merge` is due then.
+        """Run every slot except the last one.
+
+        The caller then runs the last slot, which adds to the same tensor, and calls `merge`.
 
         Args:
-            slots: the slots below this tree.
-            backward: adds a slot's gradient to the tensor collected in.
+            slots: the slots of this tree.
+            backward: adds a slot's gradient to the current tensor.
         """
         open_sums = 0
         for leaf in range(self.leaves):
@@ -70,11 +71,13 @@ class Tree:
             open_sums += 1
 
     def merge(self, where: slice) -> None:
-        """Finish `total` in the elements `where`, once the last slot's gradient is there: the last
-        leaf of a power of two completes every open pair."""
+        """Complete the elements `where` of `total` after the last slot has run.
+
+        The number of leaves is a power of two, so the last leaf completes every open pair.
+        """
         for number in reversed(range(1, len(self.sums))):
             self._add(number, where)
 
     def _add(self, number: int, where: slice) -> None:
-        """Join an open sum to the one before it. Which of two is left or right does not matter."""
+        """Add an open sum to the one before it. The order of the two does not matter."""
         self.sums[number - 1][where].add_(self.sums[number][where])
