@@ -1,7 +1,7 @@
-"""Fine-tuning of one model by noiseband and by a plain loop around transformers' model.
+"""Fine-tune a model with noiseband, and with a plain loop around transformers' model.
 
-Contenders for `benchmarks.stages`; a step is an optimiser's. Both train in float32 on the same
-examples in the same order.
+These are contenders for `benchmarks.stages`. Both train in float32 on the same examples in the same
+order, and a step is an optimiser step.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ PROTOCOL = Protocol(instructions="stand-in", epochs=1, patience=None, dropout=0.
 
 
 def lengths(context: int) -> list[int]:
-    """Tokens of each row's inputs, from a quarter of the context to nearly all of it."""
+    """The number of input tokens of each row, from a quarter of the context to almost all of it."""
     return [context // 4 + (37 * row) % (3 * context // 4) for row in range(64)]
 
 
 def examples(tokens: NDArray[np.uint16], context: int) -> list[Example]:
-    """Rows of so many tokens and a last target; half of each is its prompt."""
+    """Rows of these lengths, each with one more token as its last target; half is prompt."""
     return [
         Example(tokens[row * context :][: length + 1].tolist(), length // 2)
         for row, length in enumerate(lengths(context))

@@ -2,7 +2,7 @@
 
 python -m benchmarks.full_size          # make gpu: 200 steps twice, then 20 steps of each precision
 python -m benchmarks.full_size --tiny   # the same program with a tiny model, to try it anywhere
-python -m benchmarks.full_size --minutes 10   # leave out the precisions that there is no time for
+python -m benchmarks.full_size --minutes 10   # leave out the precisions that do not fit
 
 Every run is a separate `noiseband train` process, on random tokens from a fixed seed with
 frequencies like those of words. The exit status is 1 if the second training differs from the first.
@@ -84,7 +84,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="sequences at a time, of the 96 (12, as published)",
     )
     parser.add_argument(
-        "--minutes", type=float, default=math.inf, help="start no other precision after so long"
+        "--minutes", type=float, default=math.inf, help="start no precision after this time"
     )
     parser.add_argument("--tiny", action="store_true", help="a tiny model, on whatever there is")
     parser.add_argument("--scratch", type=Path, help="folder with 8 GB to spare (the system's)")
@@ -100,8 +100,10 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def measured(options: argparse.Namespace, scratch: Path, out: Path) -> dict[str, Any]:
-    """Everything, in order, written to `out` as it is found; a run that does not fit the device is
-    said to have failed."""
+    """Measure everything in order, and write each result to `out` at once.
+
+    A run that does not fit the device is recorded as failed.
+    """
     end = time.monotonic() + 60.0 * options.minutes
     recipe = published_recipe(options, options.steps)
     init = write_inputs(recipe, max(options.steps, options.variant_steps), scratch)
@@ -126,7 +128,7 @@ def measured(options: argparse.Namespace, scratch: Path, out: Path) -> dict[str,
         shutil.rmtree(scratch / name)
     for precision in options.variants:
         if time.monotonic() > end:
-            print(f"{precision}: no time left for it")
+            print(f"{precision}: left out, no time left")
             continue
         variant = published_recipe(options, options.variant_steps, precision)
         runs[precision] = train(precision, variant, scratch)
@@ -179,7 +181,7 @@ def write_inputs(recipe: Recipe, steps: int, scratch: Path) -> str:
 
 
 def params_of(name: str, recipe: Recipe) -> TrainParams:
-    """What the command is handed."""
+    """The params of the command."""
     return TrainParams(
         run=name,
         intervention="baseline",
@@ -194,7 +196,7 @@ def params_of(name: str, recipe: Recipe) -> TrainParams:
 
 
 def train(name: str, recipe: Recipe, scratch: Path) -> dict[str, Any] | None:
-    """Train a run by the command line; what it says of itself, or None where it failed."""
+    """Train a run with the command line; return its own figures, or None if it failed."""
     params = params_of(name, recipe)
     out = scratch / name
     (out / "work").mkdir(parents=True)

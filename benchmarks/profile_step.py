@@ -1,4 +1,4 @@
-"""Where the time of a training step goes: by operator on a CPU, by kernel on a GPU."""
+"""Profile a training step, and report how its time is divided: by operator or by GPU kernel."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ KERNELS = {
     "other compiled kernels": r"^triton_",
     "copies": r"^Mem(cpy|set)",
 }
-"""Patterns of CUDA kernels' names, by what they are for; the first that is found counts. Of two
-that a compiler made one, the first too."""
+"""Patterns of the names of CUDA kernels, by purpose. The first pattern that is found counts, also
+for a kernel that the compiler fused from several."""
 OPERATORS = {
     "matrix products": ("mm", "addmm", "addmm_", "bmm", "baddbmm"),
     "drawing dropout masks": ("random_", "ge"),
@@ -50,19 +50,24 @@ OPERATORS = {
 
 
 def purpose_of(kernel: str) -> str:
-    """What a CUDA kernel is for, by its name."""
+    """The purpose of a CUDA kernel, by its name."""
     for purpose, pattern in KERNELS.items():
         if re.search(pattern, kernel):
             return purpose
     return "other kernels"
 
 
-class _GPUProfile:
-    """As `_Profile`, by the kernels that ran; what no kernel filled is `waiting`."""
+class _Profile:
+    """Takes the place of `Pace`, and profiles some steps after a warm-up.
+
+    The wall time is taken without the profiler, which slows down small operators.
+    """
 
     def __init__(self, results: Any) -> None:
         self.results = results
         self.done = 0
+        self.gpu = torch.cuda.is_available()
+        self.steps = GPU_STEPS if self.gpu else STEPS
 
     def begin(self) -> None:
         pass
@@ -71,82 +76,71 @@ class _GPUProfile:
         from torch.profiler import ProfilerActivity, profile
 
         self.done += 1
-        if self.done == GPU_STEPS:
+        if self.done == self.steps:
             self.started = time.perf_counter()
-        elif self.done == 2 * GPU_STEPS:
-            self.plain = (time.perf_counter() - self.started) / GPU_STEPS
-            self.profile = profile(activities=[ProfilerActivity.CUDA])
+        elif self.done == 2 * self.steps:
+            self.wall = (time.perf_counter() - self.started) / self.steps * 1e3
+            kind = ProfilerActivity.CUDA if self.gpu else ProfilerActivity.CPU
+            self.profile = profile(activities=[kind])
             self.profile.start()
-        elif self.done == 3 * GPU_STEPS:
+        elif self.done == 3 * self.steps:
             self.profile.stop()
-            kernels = {
-                event.key: event.self_device_time_total / 1e3 / GPU_STEPS
-                for event in self.profile.key_averages()
-                if event.self_device_time_total > 0 and not event.key.startswith("Optimizer.")
-            }
-            self.results.send(by_purpose(kernels, self.plain * 1e3))
+            found = self._kernels() if self.gpu else self._operators()
+            self.results.send((kernel_shares if self.gpu else operator_shares)(found, self.wall))
             raise SystemExit
 
+    def _kernels(self) -> dict[str, float]:
+        """Milliseconds per step of each CUDA kernel."""
+        return {
+            event.key: event.self_device_time_total / 1e3 / self.steps
+            for event in self.profile.key_averages()
+            if event.self_device_time_total > 0 and not event.key.startswith("Optimizer.")
+        }
 
-def by_purpose(kernels: dict[str, float], wall: float) -> dict[str, Any]:
-    """Shares of a step of `wall` milliseconds, of which each kernel takes so many."""
+    def _operators(self) -> dict[str, float]:
+        """Milliseconds per step of each of PyTorch's operators."""
+        return {
+            event.key.removeprefix("aten::"): event.self_cpu_time_total / 1e3 / self.steps
+            for event in self.profile.key_averages()
+            if event.key.startswith("aten::")
+        }
+
+
+def kernel_shares(kernels: dict[str, float], wall: float) -> dict[str, Any]:
+    """Shares of a step by purpose of its kernels; `waiting` is the time without a kernel.
+
+    Args:
+        kernels: milliseconds per step of each kernel.
+        wall: milliseconds per step.
+    """
     shares = dict.fromkeys([*KERNELS, "other kernels"], 0.0)
     for kernel, milliseconds in kernels.items():
         shares[purpose_of(kernel)] += milliseconds / wall
-    shares["waiting"] = 1.0 - sum(shares.values())
-    largest = sorted(kernels.items(), key=lambda item: -item[1])[:LARGEST]
+    return _found(shares, "waiting", kernels, wall)
+
+
+def operator_shares(operators: dict[str, float], wall: float) -> dict[str, Any]:
+    """The same by purpose of PyTorch's operators."""
+    rest = dict(operators)
+    shares = {
+        purpose: sum(rest.pop(name, 0.0) for name in names) / wall
+        for purpose, names in OPERATORS.items()
+    }
+    shares["small kernels and copies"] = sum(rest.values()) / wall
+    return _found(shares, "Python, autograd and the rest", operators, wall)
+
+
+def _found(
+    shares: dict[str, float], remainder: str, parts: dict[str, float], wall: float
+) -> dict[str, Any]:
+    """The results, with everything that has no share under `remainder`."""
+    largest = sorted(parts.items(), key=lambda item: -item[1])[:LARGEST]
+    whole = {**shares, remainder: 1.0 - sum(shares.values())}
     return {
         "milliseconds_per_step": round(wall, 2),
-        "share": {name: round(value, 3) for name, value in shares.items()},
+        "share": {name: round(value, 3) for name, value in whole.items()},
         "largest_operators": {name[:80]: round(time / wall, 3) for name, time in largest},
     }
-
-
-class _Profile:
-    """Takes the place of `Pace`, and profiles some steps after a warm-up."""
-
-    def __init__(self, results: Any) -> None:
-        self.results = results
-        self.done = 0
-
-    def begin(self) -> None:
-        pass
-
-    def step(self, loss: float) -> None:
-        from torch.profiler import ProfilerActivity, profile
-
-        self.done += 1
-        if self.done == STEPS:
-            self.started = time.perf_counter()
-        elif self.done == 2 * STEPS:
-            # The wall time is taken without the profiler, which slows down small operators.
-            self.plain = (time.perf_counter() - self.started) / STEPS
-            self.profile = profile(activities=[ProfilerActivity.CPU])
-            self.profile.start()
-        elif self.done == 3 * STEPS:
-            self.profile.stop()
-            wall = self.plain * STEPS * 1e6
-            own = {
-                event.key.removeprefix("aten::"): event.self_cpu_time_total
-                for event in self.profile.key_averages()
-                if event.key.startswith("aten::")
-            }
-            largest = sorted(own.items(), key=lambda item: -item[1])[:LARGEST]
-            operators = {name: round(time / wall, 3) for name, time in largest}
-            shares = {
-                purpose: sum(own.pop(name, 0.0) for name in names) / wall
-                for purpose, names in OPERATORS.items()
-            }
-            shares["small kernels and copies"] = sum(own.values()) / wall
-            shares["Python, autograd and the rest"] = 1.0 - sum(shares.values())
-            self.results.send(
-                {
-                    "milliseconds_per_step": round(self.plain * 1e3, 2),
-                    "share": {name: round(value, 3) for name, value in shares.items()},
-                    "largest_operators": operators,
-                }
-            )
-            raise SystemExit
 
 
 def where_time_goes(params: TrainParams) -> dict[str, Any]:
@@ -166,5 +160,4 @@ def where_time_goes(params: TrainParams) -> dict[str, Any]:
 
 
 def _profile(text: str, results: Any) -> None:
-    kind = _GPUProfile if torch.cuda.is_available() else _Profile
-    Noiseband(text)(kind(results))  # type: ignore[arg-type]
+    Noiseband(text)(_Profile(results))  # type: ignore[arg-type]

@@ -78,9 +78,9 @@ def measure(
         contenders: picklable functions by name.
         rounds: measured ones, after `warm_up` others.
         block: timed steps in a round.
-        until: time.monotonic() after which no round shall end, but for the first.
-        keep: called after each round with what there is, so that a measurement which is cut off
-            has not been for nothing.
+        until: the value of time.monotonic() by which the rounds after the first should end.
+        keep: called after each round with the results so far, so that a measurement that is cut
+            off loses only its last round.
     """
     context = multiprocessing.get_context("spawn")
     pipes: dict[str, Connection] = {}

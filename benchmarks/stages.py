@@ -1,6 +1,6 @@
-"""Generation, test loss and fine-tuning on a GPU beside transformers, for the 163M model.
+"""Compare generation, test loss and fine-tuning of the 163M model on a GPU with transformers.
 
-A part of `python -m benchmarks.train_throughput --gpu`.
+This is a part of `python -m benchmarks.train_throughput --gpu`.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ class Stage:
 
     contenders: Mapping[str, Contender]
     tokens: float
-    """In a step, as its contenders count steps."""
+    """Tokens in one step of the contenders."""
     block: int
-    """Steps in a round."""
+    """Steps in one round."""
     tolerance: float
-    """Within which the contenders' first losses shall agree; generated texts agree or do not."""
+    """Relative difference that the contenders' first losses may have; 0 for generated texts."""
 
 
 def stages(study: Study, tiny: bool) -> dict[str, Stage]:
-    """By name; tiny ones to try the program anywhere."""
+    """The comparisons by name; with `tiny`, of a model that trains on any machine."""
     model = {**GPT2_SMALL, **(TINY if tiny else {}), "model.dropout": 0.0}
     shape = {name.removeprefix("model."): value for name, value in model.items()}
     writing = generation.Plan(shape, prompt=64, new=128, texts=16, uncached=False)
@@ -71,7 +71,7 @@ def stages(study: Study, tiny: bool) -> dict[str, Stage]:
 
 
 def tuning(study: Study, model: dict[str, Any]) -> TrainParams:
-    """A model without dropout, and tokens enough for the rows."""
+    """Params of a model without dropout, with enough tokens for the rows."""
     changes = {**model, "model.dropout": 0.0, "batch.sequences": 8, "batch.microbatch": 8}
     plan = test_loss.Plan(changes, rounds=10, block=1)
     return test_loss.params_of(study, plan, "sdpa")
@@ -80,7 +80,7 @@ def tuning(study: Study, model: dict[str, Any]) -> TrainParams:
 def compare(
     stage: Stage, rounds: int, until: float, keep: Callable[[dict[str, Any]], None]
 ) -> dict[str, Any]:
-    """Measure a stage and print its table; what was found."""
+    """Measure a stage, print its table, and return the same as data."""
 
     def so_far(found: dict[str, Measured]) -> dict[str, Any]:
         return {name: figures(stage, found, name) for name in found}
@@ -98,7 +98,7 @@ def compare(
 
 
 def figures(stage: Stage, found: dict[str, Measured], name: str) -> dict[str, Any]:
-    """Of one contender."""
+    """The figures of one contender."""
     own, measured = next(iter(found.values())), found[name]
     middle, low, high = ratios(own, measured)
     pairs = zip(own.first_losses[:1], measured.first_losses[:1], strict=True)

@@ -3,7 +3,7 @@
 python -m benchmarks.train_throughput                # one CPU thread, the pocket recipe
 python -m benchmarks.train_throughput --keep-memory  # with an allocator that gives nothing back
 python -m benchmarks.train_throughput --gpu          # one GPU, the 163M model, all stages
-python -m benchmarks.train_throughput --gpu --minutes 8  # as many rounds as there is time for
+python -m benchmarks.train_throughput --gpu --minutes 8  # as many rounds as fit
 python -m benchmarks.train_throughput --gpu --tiny   # the same programs, to try them anywhere
 """
 
@@ -25,6 +25,7 @@ from typing import Any
 
 import torch
 
+from benchmarks import stages
 from benchmarks.contenders import HuggingFaceTrainer, Loop, Noiseband
 from benchmarks.machine import machine
 from benchmarks.profile_step import STEPS as PROFILED
@@ -44,7 +45,7 @@ PUBLISHED = {"precision": "float16-amp", "attention": "explicit", "model.dropout
 KEEP_MEMORY = {f"MALLOC_{limit}_": "1000000000" for limit in ("TRIM_THRESHOLD", "MMAP_THRESHOLD")}
 """glibc's allocator keeps freed memory instead of fetching it anew, page by page, in each step."""
 OTHER_STAGES = 3
-"""Comparisons of `benchmarks.stages`."""
+"""Number of comparisons in `benchmarks.stages`."""
 AGREE_STEPS = 5
 """The number of first steps for which the losses are compared and stored."""
 
@@ -94,14 +95,12 @@ def measure_all(options: argparse.Namespace) -> None:
         print("profiling", flush=True)
         keep(name, {"where_time_goes": where_time_goes(one)})
     if options.gpu:
-        from benchmarks import stages  # which needs this module
-
         for name, stage in stages.stages(study, options.tiny).items():
             print(name, flush=True)
             now = partial(keep_contenders, keep, name)
             try:
                 now(stages.compare(stage, options.rounds, budget.next(), now))
-            except SystemExit as end:  # one that fails leaves the others their time
+            except SystemExit as end:  # the other stages go on
                 print(end, flush=True)
                 keep(name, {"failed": str(end)})
     print(out)
@@ -114,14 +113,14 @@ def keep_contenders(
 
 
 class Budget:
-    """Minutes shared out among comparisons; what one leaves is for those after it."""
+    """Divides the time among the comparisons; time that one leaves is for the later ones."""
 
     def __init__(self, minutes: float, comparisons: int) -> None:
         self.end = time.monotonic() + 60.0 * minutes
         self.left = comparisons
 
     def next(self) -> float:
-        """When the next comparison shall be over, as time.monotonic() has it."""
+        """The value of time.monotonic() by which the next comparison should end."""
         now = time.monotonic()
         share = max(0.0, self.end - now) / self.left
         self.left -= 1
@@ -154,7 +153,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--gpu", action="store_true", help="the 163M model on one GPU")
     parser.add_argument(
-        "--minutes", type=float, default=math.inf, help="take about so long (as long as it takes)"
+        "--minutes", type=float, default=math.inf, help="approximate total time (no limit)"
     )
     parser.add_argument("--microbatch", type=int, default=16, help="with --gpu (16)")
     parser.add_argument("--tiny", action="store_true", help="with --gpu: a tiny model, to try it")
@@ -228,7 +227,7 @@ def check_agreement(found: dict[str, Measured], params: TrainParams) -> None:
 
 
 def figures(params: TrainParams, found: dict[str, Measured], steps: int) -> dict[str, Any]:
-    """A comparison as data, whether or not all rounds are over."""
+    """The results of a comparison so far, as data."""
     recipe = params.recipe
     peak = peak_flops(machine()["device"], recipe.precision)
     own = found["noiseband"]
@@ -252,7 +251,7 @@ def figures(params: TrainParams, found: dict[str, Measured], steps: int) -> dict
 def report(
     name: str, params: TrainParams, found: dict[str, Measured], steps: int
 ) -> dict[str, Any]:
-    """Print a table of the comparison; the same as data."""
+    """Print a table of the comparison, and return the same as data."""
     data = figures(params, found, steps)
     rows = [("contender", "tokens/s", "of peak", "noiseband is", "quartiles", "page faults/step")]
     for contender, one in data["contenders"].items():

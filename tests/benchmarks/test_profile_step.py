@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.profile_step import by_purpose, purpose_of
+from benchmarks.profile_step import kernel_shares, operator_shares, purpose_of
 
 NAMES = {
     "nvjet_sm90_tst_256x128_64x4_1x2_h_bz_coopA_NNT": "matrix products",
@@ -34,10 +34,19 @@ def test_a_kernel_has_its_purpose(name: str) -> None:
 
 
 def test_what_no_kernel_fills_is_waiting() -> None:
-    found = by_purpose({"nvjet_a": 30.0, "nvjet_b": 20.0, "Memset (Device)": 10.0}, wall=100.0)
+    found = kernel_shares({"nvjet_a": 30.0, "nvjet_b": 20.0, "Memset (Device)": 10.0}, wall=100.0)
     assert found["milliseconds_per_step"] == 100.0
     assert found["share"]["matrix products"] == 0.5
     assert found["share"]["copies"] == 0.1
     assert found["share"]["waiting"] == 0.4
     assert sum(found["share"].values()) == pytest.approx(1.0)
     assert list(found["largest_operators"]) == ["nvjet_a", "nvjet_b", "Memset (Device)"]
+
+
+def test_operators_are_divided_by_purpose_and_python_has_the_rest() -> None:
+    found = operator_shares({"mm": 30.0, "bmm": 10.0, "copy_": 5.0, "gelu": 2.5}, wall=100.0)
+    shares = found["share"]
+    assert (shares["matrix products"], shares["GELU"]) == (0.4, 0.025)
+    assert shares["small kernels and copies"] == 0.05
+    assert shares["Python, autograd and the rest"] == pytest.approx(0.525)
+    assert list(found["largest_operators"]) == ["mm", "bmm", "copy_", "gelu"]
