@@ -46,7 +46,7 @@ from noiseband.dag.scheduling import (
     share_outputs,
 )
 from noiseband.dag.workflow import (
-    beside,
+    repository_file,
     check_folders,
     local_files,
     one_of,
@@ -70,13 +70,13 @@ if workflow.configfiles:
     name_configs(workflow.configfiles)
 else:
 
-    configfile: beside(workflow.basedir, "config/config.yaml")
+    configfile: repository_file(workflow.basedir, "config/config.yaml")
 
 
 report: "workflow/report/study.rst"
 
 
-MACHINES = beside(workflow.basedir, "config/machines.yaml")
+MACHINES = repository_file(workflow.basedir, "config/machines.yaml")
 study = study_of(config, workflow.configfiles, MACHINES)
 PATHS = study.paths
 RUNS = list(study.runs)

@@ -1,1 +1,1 @@
-"""What the rule files need, beside the study itself."""
+"""The package behind the rule files: code identity, scheduling and orphaned jobs."""

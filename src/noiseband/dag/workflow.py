@@ -39,7 +39,7 @@ def one_of(names: Iterable[str]) -> str:
     return "|".join(f"(?:{a})(?:{b})" for a, b in zip(either, last, strict=True)) or "(?!)"
 
 
-def beside(snakefile: str, file: str) -> str:
+def repository_file(snakefile: str, file: str) -> str:
     """A file of the repository, either in the folder in which the study runs (`--directory`) or in
     `snakefile`, the folder of the Snakefile."""
     return file if Path(file).exists() else os.path.relpath(Path(snakefile, file))
