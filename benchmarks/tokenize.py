@@ -117,7 +117,7 @@ def side_by_side(parts: list[Path], vocabulary: Path, workers: int) -> dict[str,
             for place, kind in enumerate(ratios):
                 ratios[kind].append(took["bare"][place] / took["own"][place])
             print(f"part {number} of {len(parts)}: {ratios['wall'][-1]:.2f}x", file=sys.stderr)
-    rows = [("noiseband is, beside encode_ordinary_batch", "median", "quartiles")]
+    rows = [("noiseband compared with encode_ordinary_batch", "median", "quartiles")]
     data = {}
     for kind, each in ratios.items():
         low, middle, high = statistics.quantiles(each, n=4, method="inclusive")

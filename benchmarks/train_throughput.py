@@ -43,7 +43,8 @@ from noiseband.train.peak import peak_flops
 FAST = {"precision": "bfloat16-amp", "attention": "sdpa", "compile": True, "model.dropout": 0.0}
 PUBLISHED = {"precision": "float16-amp", "attention": "explicit", "model.dropout": 0.1}
 KEEP_MEMORY = {f"MALLOC_{limit}_": "1000000000" for limit in ("TRIM_THRESHOLD", "MMAP_THRESHOLD")}
-"""glibc's allocator keeps freed memory instead of fetching it anew, page by page, in each step."""
+"""With these variables glibc's allocator keeps freed memory; by default each step requests it again
+page by page."""
 OTHER_STAGES = 3
 """Number of comparisons in `benchmarks.stages`."""
 AGREE_STEPS = 5

@@ -93,11 +93,11 @@ class Ordered:
         while self.finished < len(self.buckets) and not self.missing[self.finished]:
             bucket = self.buckets[self.finished]
             self.finished += 1
-            with self._beside():
+            with self._on_reduction_stream():
                 self.tree.merge(bucket)
                 self._join(self.flat.grad[bucket])
 
-    def _beside(self) -> AbstractContextManager[object]:
+    def _on_reduction_stream(self) -> AbstractContextManager[object]:
         """Switch to the stream for reductions, after the work queued on the current stream."""
         if self.stream is None:
             return nullcontext()

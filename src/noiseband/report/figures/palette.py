@@ -66,8 +66,8 @@ def slug(verdict: str) -> str:
 
 def colour(verdict: str) -> str:
     """The colour of a verdict, the baseline or pretrained models; `svg` makes it a CSS variable."""
-    beside = {BASELINE: "ink", PRETRAINED: "muted"}
-    return LIGHT[beside.get(verdict, slug(verdict))]
+    others = {BASELINE: "ink", PRETRAINED: "muted"}
+    return LIGHT[others.get(verdict, slug(verdict))]
 
 
 def marker(verdict: str) -> dict[str, Any]:
