@@ -18,8 +18,7 @@ from noiseband.model.gpt import parameter_shapes
 from noiseband.study.recipe import Model
 from tests.hub.models import saved_gpt2
 from tests.hub.server import COMMIT, Hub, serve
-from tests.workflow.project import Project
-from tests.workflow.test_dag import RUNS
+from tests.workflow.project import RUNS, Project
 
 SHAPE = Model(
     vocabulary=2048, context=128, width=16, heads=2, layers=1, qkv_bias=True, tied=True, dropout=0
