@@ -42,7 +42,7 @@ from noiseband.dag.scheduling import (
     look_when_jobs_end,
     name_configs,
     no_checksums_in_storage,
-    seek_garbage_less_often,
+    collect_garbage_less_often,
     share_outputs,
 )
 from noiseband.dag.workflow import (
@@ -83,7 +83,7 @@ RUNS = list(study.runs)
 if workflow.is_main_process:
     check_folders(study)
 sign_jobs()
-seek_garbage_less_often()
+collect_garbage_less_often()
 limit_gpus(workflow)
 share_outputs(workflow)
 no_checksums_in_storage(workflow)

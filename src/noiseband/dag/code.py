@@ -1,8 +1,8 @@
-"""One digest of the code that decides a stage's result.
+"""The digest of the code that decides a stage's result.
 
-It covers the stage's modules and every module of the package that they import, also inside their
-functions. Of each it takes the syntax tree, without what only people read: formatting, comments,
-docstrings and the words of errors. So an edit of those makes nothing again.
+It covers the stage's modules and every module of the package that they import, also inside
+functions. The syntax tree of each module is hashed without the parts that only people read:
+formatting, comments, docstrings and the words of errors. An edit of those reruns nothing.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1]
 
 OUTSIDE = ("noiseband.study", "noiseband.cli", "noiseband.dag", "noiseband.errors")
-"""What no digest covers. The effect of the first three is in a job's params and its command, and
-`errors` says why there is no result."""
+"""Modules that no digest covers. The first three affect a job only through its params and its
+command, and `errors` only describes why there is no result."""
 
 
 @cache
@@ -26,7 +26,7 @@ def code_digest(*stages: str) -> str:
     """The SHA-256 of the code that decides a result.
 
     Args:
-        stages: modules or packages, without `noiseband.`: `train.loop`.
+        stages: names of modules or packages without `noiseband.`, such as `train.loop`.
     """
     whole = hashlib.sha256()
     for name in covered(*stages):
@@ -35,7 +35,7 @@ def code_digest(*stages: str) -> str:
 
 
 def covered(*stages: str) -> list[str]:
-    """Names of the modules whose code decides the stages' result, sorted."""
+    """The names of the modules that decide the result of the stages, sorted."""
     found: set[str] = set()
     queue = [name for stage in stages for name in _inside(f"noiseband.{stage}")]
     while queue:
@@ -47,7 +47,7 @@ def covered(*stages: str) -> list[str]:
 
 
 def _inside(name: str) -> Iterator[str]:
-    """A module, or a package with every module in it."""
+    """The name of a module, or of a package and its modules."""
     yield name
     file = _file(name)
     if file.name == "__init__.py":
@@ -60,7 +60,7 @@ def _outside(name: str) -> bool:
 
 @cache
 def _ours(name: str) -> bool:
-    """Whether a name that is imported is a module of this package, not what is in one."""
+    """Whether an imported name is a module of this package, and not an object in one."""
     return name.startswith("noiseband.") and _file(name).exists()
 
 
@@ -71,12 +71,12 @@ def _file(name: str) -> Path:
 
 @dataclass(frozen=True)
 class Module:
-    """What of a module's source can change a result."""
+    """The parts of a module's source that can change a result."""
 
     sha256: str
-    """Of what it does."""
+    """Digest of the module's syntax tree."""
     imports: list[str]
-    """Modules that it imports, or what is in them, by full name."""
+    """Full names of the modules and objects that it imports."""
 
 
 @cache
@@ -85,7 +85,7 @@ def _module(name: str) -> Module:
 
 
 def read_module(source: str) -> Module:
-    """Read a module's source."""
+    """Parse the source of a module."""
     text = _Text()
     text.add(ast.parse(source))
     sha256 = hashlib.sha256("".join(text.parts).encode("utf-8", "surrogatepass")).hexdigest()
@@ -93,10 +93,10 @@ def read_module(source: str) -> Module:
 
 
 class _Text:
-    """A syntax tree written as text, and the imports met on the way.
+    """A syntax tree as text, and the imports in it.
 
-    Places are left out, and so is what is None or empty: a newer Python adds fields, and they are
-    empty in code that an older one can run.
+    Positions are left out. Fields that are None or empty are left out too, because newer versions
+    of Python add fields, which are empty in code that older versions can run.
     """
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ class _Text:
         self.imports: list[str] = []
 
     def add(self, value: object, wordless: bool = False) -> None:
-        """Write a node, a list of nodes or a plain value; without any string if `wordless`."""
+        """Add a node, a list of nodes or a plain value; `wordless` leaves out all strings."""
         if isinstance(value, list):
             self.parts.append("[")
             for one in value:
@@ -113,7 +113,7 @@ class _Text:
         elif not isinstance(value, ast.AST):
             self.parts.append(f"{value!r},")
         elif isinstance(value, ast.Expr) and _is_string(value.value):
-            return  # a docstring, also below an attribute
+            return  # the docstring of a module, a class, a function or an attribute
         elif isinstance(value, ast.If) and _last_name(value.test) == "TYPE_CHECKING":
             self.add(value.orelse)
         elif not (wordless and (_is_string(value) or isinstance(value, ast.JoinedStr))):
@@ -126,7 +126,7 @@ class _Text:
         elif isinstance(node, ast.Import):
             self.imports += [alias.name for alias in node.names]
         elif isinstance(node, ast.Call) and _last_name(node.func).endswith("Error"):
-            # Not in other exceptions: what `judge.reading.Unusable` says is a score's reason.
+            # Only for errors: the text of `judge.reading.Unusable` becomes the reason of a score.
             wordless = True
         self.parts.append(f"{type(node).__name__}(")
         for name in node._fields:
@@ -142,7 +142,7 @@ def _is_string(node: ast.AST) -> bool:
 
 
 def _last_name(node: ast.AST) -> str:
-    """`c` of the expression `a.b.c`; empty where it is no name."""
+    """`c` for the expression `a.b.c`; an empty string for other expressions."""
     match node:
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name

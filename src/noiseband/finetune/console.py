@@ -51,14 +51,14 @@ class Console(Watcher):
 
 
 class AnswerConsole:
-    """A line on a terminal for each batch of answers. Nothing elsewhere."""
+    """Prints a line on a terminal for each batch of answers; prints nothing elsewhere."""
 
     def __init__(self, what: str, stream: TextIO = sys.stderr) -> None:
         self.what, self.stream = what, stream
         self.began = time.perf_counter()
 
     def __call__(self, done: int, questions: int) -> None:
-        """So many of the questions are answered."""
+        """Report that `done` of the questions are answered."""
         if self.stream.isatty():
             left = (time.perf_counter() - self.began) * (questions - done) / done
             text = f"{self.what}  answer {done}/{questions}  {duration(left)} left"

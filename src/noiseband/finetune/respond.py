@@ -22,7 +22,7 @@ from noiseband.study.config import Protocol
 from noiseband.study.recipe import Model
 
 Report = Callable[[int, int], None]
-"""Told how many of how many questions are answered."""
+"""Takes the number of answered questions and the number of all questions."""
 
 
 def respond_file(

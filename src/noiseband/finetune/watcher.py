@@ -1,13 +1,13 @@
-"""Who is told how a fine-tuning goes."""
+"""The interface for watching a fine-tuning. A watcher must not have any effect on the weights."""
 
 from __future__ import annotations
 
 
 class Watcher:
-    """Hears of steps and epochs, and has no say in them; `progress.Progress` shows them."""
+    """Gets the events of a fine-tuning and ignores them; `console.Console` shows them."""
 
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
-        """One step of an epoch is done, number `step` of `steps`; `loss` is its own."""
+        """Called after step number `step` of `steps`, with the loss of that step."""
 
     def epoch(self, epoch: int, train_loss: float, validation_loss: float) -> None:
-        """An epoch is done."""
+        """Called after each epoch."""

@@ -1,4 +1,4 @@
-"""Show the progress of a round: a line now and then on a terminal, and nothing elsewhere."""
+"""Show the progress of a round on a terminal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Console:
         self.start = self.shown = time.perf_counter()
 
     def __call__(self, done: int, questions: int, status: str) -> None:
-        """So many questions are judged; `status` is what the judge says of itself."""
+        """Report that `done` questions are judged; `status` is the judge's text for the line."""
         now = time.perf_counter()
         if not self.stream.isatty() or now - self.shown < PAUSE:
             return

@@ -20,7 +20,7 @@ Answers = Mapping[str, list[dict[str, Any]]]
 """The rows of each model's `answers.jsonl`; a model is named `<run>/<seed>`."""
 
 Report = Callable[[int, int, str], None]
-"""Told how many of how many questions are judged, and what the judge says of itself."""
+"""Takes the number of judged questions, the number of all questions, and the judge's status."""
 
 
 def judge_files(
