@@ -1,0 +1,1 @@
+"""Files that appear whole, checksums, tensor files, digests, tables, traces and downloads."""

@@ -1,0 +1,1 @@
+"""The progress of a running study, and its traces in TensorBoard or trackio."""

@@ -1,0 +1,1 @@
+"""The parts of the page: what the tables say, arranged and in words."""
