@@ -22,6 +22,7 @@ from noiseband.model.init import write_init
 from noiseband.study.params import InitParams, TrainParams
 from noiseband.train import objective
 from noiseband.train.launch.processes import Processes
+from noiseband.train.loop import take_step
 from noiseband.train.schedule import learning_rate
 from noiseband.train.trainer import Job, Trainer
 
@@ -79,7 +80,7 @@ class Noiseband(Work):
             torch.set_deterministic_debug_mode("default")
         pace.begin()
         for _ in range(trainer.recipe.steps):
-            pace.step(trainer.step().loss)
+            pace.step(take_step(trainer).loss)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from noiseband.repro.compare import compare_files
 from noiseband.study import load_study
 from noiseband.study.params import TrainParams
 from noiseband.study.recipe import Model
+from noiseband.train.loop import take_step
 
 REFERENCE = Model(vocabulary=50257, context=1024, width=768, heads=12, layers=12)
 STEPS = 300
@@ -136,7 +137,7 @@ def checksum() -> dict[str, Any]:
     steps = []
     for _ in range(STEPS):
         begin = time.perf_counter()
-        trainer.step()
+        take_step(trainer)
         steps.append(time.perf_counter() - begin)
     share = statistics.median(a / b for a, b in zip(spent[50:], steps[50:], strict=True))
     print(f"\nthe weights' checksum takes {share:.2%} of a step")

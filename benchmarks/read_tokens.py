@@ -20,6 +20,7 @@ from noiseband.corpus.token_file import open_tokens
 from noiseband.study import load_study
 from noiseband.study.params import TrainParams
 from noiseband.train.data import TokenWindow
+from noiseband.train.loop import take_step
 
 SIZE = 20_000_000_000
 BATCHES = 2_000
@@ -33,7 +34,7 @@ def main() -> None:
     seconds = []
     for _ in range(60):
         begin = time.perf_counter()
-        trainer.step()
+        take_step(trainer)
         seconds.append(time.perf_counter() - begin)
     step = statistics.median(seconds[10:])
     with tempfile.TemporaryDirectory() as folder:

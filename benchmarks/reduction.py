@@ -20,6 +20,7 @@ from noiseband.study import load_study
 from noiseband.study.params import TrainParams
 from noiseband.train.launch.processes import joined
 from noiseband.train.launch.torchrun import launch, launched
+from noiseband.train.loop import take_step
 
 KINDS = ("ordered", "allreduce")
 
@@ -49,7 +50,7 @@ def main() -> None:
                 group.wait()
                 begin = time.perf_counter()
                 for _ in range(options.steps):
-                    trainers[kind].step()
+                    take_step(trainers[kind])
                 if number >= 0:
                     seconds[kind].append((time.perf_counter() - begin) / options.steps)
         if group.first:

@@ -14,9 +14,10 @@ from safetensors.torch import load_file, save_file
 
 from noiseband.errors import NotMadeError, UserError
 from noiseband.io.files import atomic, write_json
-from noiseband.io.traces import read_rows, write_trace
+from noiseband.io.traces import Row, read_rows, write_trace
 from noiseband.repro.diverge import Divergence, diverge
-from noiseband.train.loop import train
+from noiseband.train import loop, replay
+from noiseband.train.loop import take_step, train
 from noiseband.train.replay import finished_job
 from noiseband.train.trainer import Job, Trainer
 from tests.train.conftest import MakeJob
@@ -38,31 +39,38 @@ def flip_weight(trainer: Trainer) -> None:
 
 def flip_moment(trainer: Trainer) -> None:
     where = trainer.flat.slices[NAME][0]
-    moment = trainer.optimizer.state[trainer.flat.weights]["exp_avg_sq"]
+    moment = trainer.update.adamw.state[trainer.flat.weights]["exp_avg_sq"]
     moment[where].view(torch.int32)[INDEX] ^= 1 << 22
+
+
+@contextmanager
+def steps_taken_by(function: Callable[[Trainer, int], Row]) -> Iterator[None]:
+    """Take all steps of training and of replays with the function."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (loop, replay):
+            patch.setattr(module, "take_step", lambda trainer, stop=0: function(trainer, stop))
+        yield
 
 
 @contextmanager
 def fault_after(step: int, of: Job, fault: Fault) -> Iterator[None]:
     """Inject the fault at the end of a step, whenever the job `of` is trained inside the block."""
-    train_step = Trainer.step
 
-    def faulty(self: Trainer, stop: int = 0) -> Any:
-        checksum = self.flat.checksum
+    def faulty(trainer: Trainer, stop: int) -> Row:
+        checksum = trainer.flat.checksum
 
         def after_fault() -> torch.Tensor:
-            fault(self)
+            fault(trainer)
             return checksum()
 
-        if self.job is of and self.done == step:
+        if trainer.job is of and trainer.done == step:
             # The checksum is taken when the step's weights are final.
-            self.flat.checksum = after_fault  # type: ignore[method-assign]
-        row = train_step(self, stop)
-        self.flat.checksum = checksum  # type: ignore[method-assign]
+            trainer.flat.checksum = after_fault  # type: ignore[method-assign]
+        row = take_step(trainer, stop)
+        trainer.flat.checksum = checksum  # type: ignore[method-assign]
         return row
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "step", faulty)
+    with steps_taken_by(faulty):
         yield
 
 
@@ -76,13 +84,13 @@ def parted(a: Job, b: Job, step: int, fault: Fault) -> Divergence:
 
 @contextmanager
 def other_seed_from(step: int, of: Job) -> Iterator[None]:
-    seed = Trainer._seed
+    seed = loop._dropout_seed
 
-    def reseeded(self: Trainer, now: int, slot: int) -> int:
-        return seed(self, now, slot) + (self.job is of and now >= step)
+    def reseeded(trainer: Trainer, slot: int) -> int:
+        return seed(trainer, slot) + (trainer.job is of and trainer.done >= step)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "_seed", reseeded)
+        patch.setattr(loop, "_dropout_seed", reseeded)
         yield
 
 
@@ -90,14 +98,13 @@ def other_seed_from(step: int, of: Job) -> Iterator[None]:
 def counted_steps() -> Iterator[list[int]]:
     """The numbers of all steps that are trained inside the block."""
     taken: list[int] = []
-    step = Trainer.step
+    step = loop.take_step  # it may already inject a fault
 
-    def counting(self: Trainer, stop: int = 0) -> Any:
-        taken.append(self.done)
-        return step(self, stop)
+    def counting(trainer: Trainer, stop: int) -> Row:
+        taken.append(trainer.done)
+        return step(trainer, stop)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "step", counting)
+    with steps_taken_by(counting):
         yield taken
 
 

@@ -25,7 +25,7 @@ from noiseband.model.gpt import empty_model
 from noiseband.train import objective
 from noiseband.train.account import Account
 from noiseband.train.flat import FlatParameters
-from noiseband.train.loop import train
+from noiseband.train.loop import take_step, train
 from noiseband.train.loss import head_loss
 from noiseband.train.trainer import Job, Trainer
 
@@ -61,10 +61,10 @@ def test_every_recipe_learns_its_tokens(make_job: MakeJob, changes: dict[str, An
     # With the same eight batches repeated, correct updates must lower the loss.
     job = make_job(**changes)
     trainer = Trainer(job)
-    first = trainer.step().loss
+    first = take_step(trainer).loss
     for _ in range(30):
         trainer.done = 0
-        last = trainer.step().loss
+        last = take_step(trainer).loss
     assert last < first - 0.5
 
 
@@ -74,14 +74,14 @@ def test_seeds_change_what_they_should(make_job: MakeJob) -> None:
     rows = {}
     for name, change in {"same": {}, "train": {"train_seed": 1}}.items():
         params = job.params.model_copy(update={"recipe": recipe.model_copy(update=change)})
-        rows[name] = Trainer(Job(**{**vars(job), "params": params})).step()
+        rows[name] = take_step(Trainer(Job(**{**vars(job), "params": params})))
     assert rows["same"].loss != rows["train"].loss  # another dropout mask
     without = make_job("dry", **{"model.dropout": 0.0})
     params = without.params.model_copy(
         update={"recipe": without.params.recipe.model_copy(update={"train_seed": 1})}
     )
-    other = Trainer(Job(**{**vars(without), "params": params})).step()
-    assert Trainer(without).step() == other  # without dropout nothing is random
+    other = take_step(Trainer(Job(**{**vars(without), "params": params})))
+    assert take_step(Trainer(without)) == other  # without dropout nothing is random
 
 
 def test_the_trace_says_what_happened(make_job: MakeJob) -> None:
@@ -104,8 +104,8 @@ def test_the_trace_says_what_happened(make_job: MakeJob) -> None:
 def test_gradient_of_slots_equals_one_batch_in_float64(make_job: MakeJob) -> None:
     job = make_job(**{"model.dropout": 0.0, "batch.microbatch": 1})
     trainer = Trainer(job)
-    trainer.optimizer.step = lambda *_: None  # type: ignore[method-assign]
-    trainer.step()
+    trainer.update.adamw.step = lambda *_: None  # type: ignore[method-assign]
+    take_step(trainer)
     grad, owned = trainer.flat.grad, trainer.flat.owned
     own = {name: grad[where].view(shape) for name, (where, shape) in owned.items()}
     whole = make_job("whole", **{"model.dropout": 0.0, "batch.microbatch": 8})
@@ -129,17 +129,17 @@ def test_a_step_with_an_infinite_gradient_moves_nothing(
 ) -> None:
     job = make_job(precision="float16-amp")
     trainer = Trainer(job)
-    trainer.waits = waits
-    trainer.step()
+    trainer.update.waits = waits
+    take_step(trainer)
     before, scale = trainer.flat.weights.clone(), trainer.scale.scale
     monkeypatch.setattr(objective, "head_loss", lambda *a: head_loss(*a) * math.inf)
-    row = trainer.step()
+    row = take_step(trainer)
     assert row.skipped
     assert not math.isfinite(row.gradient_norm)
     assert torch.equal(trainer.flat.weights, before)
     assert trainer.scale.scale == scale / 2
     monkeypatch.setattr(objective, "head_loss", head_loss)
-    assert not trainer.step().skipped
+    assert not take_step(trainer).skipped
     assert trainer.done == 3  # the skipped step counts, and its tokens are spent
     assert trainer.state().tensors["updates"].item() == 2
 
@@ -150,9 +150,9 @@ def test_a_step_that_does_not_wait_for_its_norm_is_the_same(
 ) -> None:
     job = make_job(**{"optimizer.clip_norm": clip_norm})
     trainers = Trainer(job), Trainer(job)
-    assert trainers[0].waits  # on a CPU
-    trainers[1].waits = False
-    rows = [[trainer.step() for _ in range(4)] for trainer in trainers]
+    assert trainers[0].update.waits  # on a CPU
+    trainers[1].update.waits = False
+    rows = [[take_step(trainer) for _ in range(4)] for trainer in trainers]
     weights, others = (trainer.flat.weights.detach() for trainer in trainers)
     if clip_norm is None:
         assert rows[0] == rows[1]
@@ -170,22 +170,20 @@ from noiseband.corpus.token_file import open_tokens
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.study.params import TrainParams
 from noiseband.train import loop, trainer
+from noiseband.train.watcher import Watcher
 
 params, *files = sys.argv[1:]
 tokens, vocabulary, init, work, out = map(Path, files)
 job = trainer.Job(TrainParams.model_validate_json(params), open_tokens(tokens),
                   load_encoding(vocabulary), init, work, out)
-step = trainer.Trainer.step
 
-def announced(self, stop=0):
-    row = step(self, stop)
-    print(row.step, flush=True)
-    time.sleep(0.02)
-    return row
+class Announcer(Watcher):
+    def step(self, row):
+        print(row.step, flush=True)
+        time.sleep(0.02)
 
-trainer.Trainer.step = announced
 try:
-    loop.train(job)
+    loop.train(job, watch=Announcer)
 except loop.Interrupted as stop:
     sys.exit(128 + stop.signal)
 """
@@ -304,13 +302,13 @@ def test_moments_that_are_not_finite_are_seen_in_the_trace(make_job: MakeJob, mo
     job = make_job(every=1)
     trainer = Trainer(job)
     for _ in range(3):
-        trainer.step()
+        take_step(trainer)
     state = trainer.state()
     state.tensors = {name: value.clone() for name, value in state.tensors.items()}
     state.tensors[moment].fill_(math.nan)
     again = Trainer(job)
     again.restore(state)
-    rows = [again.step() for _ in range(3)]
+    rows = [take_step(again) for _ in range(3)]
     assert [row.skipped for row in rows] == [False, True, True]
     assert [math.isfinite(row.loss) for row in rows] == [True, False, False]
 

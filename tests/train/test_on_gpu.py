@@ -10,6 +10,7 @@ import torch
 
 from noiseband.io.traces import Row
 from noiseband.train import objective
+from noiseband.train.loop import take_step
 from noiseband.train.trainer import Trainer
 from tests.train.conftest import MakeJob
 
@@ -24,7 +25,7 @@ def afresh() -> None:
 
 
 def rows(trainer: Trainer, count: int) -> list[Row]:
-    return [trainer.step() for _ in range(count)]
+    return [take_step(trainer) for _ in range(count)]
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.1])

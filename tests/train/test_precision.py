@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from noiseband.determinism import ARITHMETIC
+from noiseband.train.loop import take_step
 from noiseband.train.trainer import Trainer
 from tests.train.conftest import MakeJob
 
@@ -18,7 +19,7 @@ def trained(make_job: MakeJob, **changes: Any) -> tuple[str, torch.Tensor, float
     """The recipe digest, weights and last loss after three steps."""
     job = make_job(**changes)
     trainer = Trainer(job)
-    rows = [trainer.step() for _ in range(3)]
+    rows = [take_step(trainer) for _ in range(3)]
     assert not any(row.skipped for row in rows)
     assert trainer.flat.weights.dtype is torch.float32
     return job.params.recipe.digest, trainer.flat.weights.detach().clone(), rows[-1].loss

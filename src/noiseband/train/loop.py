@@ -1,14 +1,28 @@
-"""One training run, from initial weights to final weights."""
+"""One training run, from initial weights to final weights.
+
+`train` takes steps until the recipe's are done, and `take_step` is one of them. Everything else has
+a module of its own: `trainer` what a process holds, `data` the microbatches, `reduce` the sum over
+slots and processes, `update` the optimiser, `agreement` what processes tell one another, `record`
+the files.
+"""
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from noiseband.determinism import pick_device
+import torch
+from torch import Tensor
+
+from noiseband.determinism import pick_device, seed_everything
+from noiseband.io.traces import Row
+from noiseband.randomness import derived_seed
+from noiseband.train.agreement import agree
 from noiseband.train.launch.processes import Processes
 from noiseband.train.record import recording
+from noiseband.train.schedule import learning_rate
 from noiseband.train.trainer import Job, Trainer
 from noiseband.train.watcher import Watch, Watcher
 
@@ -39,7 +53,7 @@ def train(job: Job, processes: Processes | None = None, watch: Watch = Watcher) 
         trainer = Trainer(job, processes)
         trainer.restore(record.checkpoint() if record else None)
         while trainer.done < recipe.steps:
-            row = trainer.step(stop[0] if stop else 0)
+            row = take_step(trainer, stop[0] if stop else 0)
             last = trainer.done == recipe.steps
             if record:
                 record.step(trainer, row)
@@ -53,6 +67,77 @@ def train(job: Job, processes: Processes | None = None, watch: Watch = Watcher) 
         if record:
             record.finish(trainer)
         processes.wait()
+
+
+def take_step(trainer: Trainer, stop: int = 0) -> Row:
+    """Take one optimiser step over all slots.
+
+    A step with a non-finite gradient is skipped: weights and moments stay as they are. The schedule
+    counts attempted steps, so a skipped step and its tokens are used up. The loss scale is halved
+    (float16 only), and the trace records loss, norm and `skipped`.
+
+    Args:
+        trainer: the state to advance.
+        stop: the signal that asked this process to stop, or 0.
+
+    Returns:
+        The step's row of the trace.
+
+    Raises:
+        PeerLost: another process ended.
+        RuntimeError: two processes hold different weights.
+    """
+    step = trainer.done
+    losses = mean_gradient(trainer)
+    # Measured after the reduction, so that all processes agree on it.
+    norm = torch.linalg.vector_norm(trainer.flat.grad)
+    rate = learning_rate(trainer.recipe, step)
+    trainer.update.apply(rate, norm)
+    agreed = agree(trainer.processes, losses, norm, trainer.flat.checksum(), stop)
+    finite = math.isfinite(agreed.norm)
+    trainer.scale.update(finite)
+    trainer.done, trainer.stop = step + 1, agreed.stop
+    return Row(
+        step=step,
+        loss=float(agreed.losses.mean()),
+        learning_rate=rate,
+        gradient_norm=agreed.norm,
+        clipped=finite and agreed.norm > trainer.update.limit,
+        skipped=not finite,
+        weights_checksum=agreed.checksum,
+    )
+
+
+def mean_gradient(trainer: Trainer) -> Tensor:
+    """Put the next step's gradient, the unscaled mean over all slots, into `flat.grad`.
+
+    Returns:
+        The losses of this process's slots, float64, in nats.
+    """
+    step, own, scale = trainer.done, trainer.reduction.slots, trainer.scale.scale
+    losses = torch.zeros(len(own), dtype=torch.float64, device=trainer.flat.device)
+
+    def backward(slot: int) -> None:
+        seed_everything(_dropout_seed(trainer, slot), trainer.flat.device)
+        loss = trainer.objective(*trainer.window.batch(step, slot), scale)
+        torch.autograd.backward(loss)
+        losses[slot - own.start] = loss.detach()
+
+    trainer.reduction.sum(backward)
+    # A multiplication by the reciprocal, which is exact if slots and scale are powers of two.
+    trainer.flat.grad.mul_(1.0 / (trainer.recipe.batch.slots * scale))
+    return losses / scale
+
+
+def _dropout_seed(trainer: Trainer, slot: int) -> int:
+    """The seed of a slot's dropout in the next step.
+
+    A run that continues another one also counts its steps from 0, so the other run's digest is part
+    of the seed. Otherwise both would draw the same masks.
+    """
+    recipe = trainer.recipe
+    before = [] if recipe.continues is None else [recipe.continues]
+    return derived_seed(recipe.train_seed, *before, trainer.done, slot)
 
 
 @contextmanager

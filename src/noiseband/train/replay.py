@@ -20,6 +20,7 @@ from noiseband.study.paths import Paths
 from noiseband.study.recipe import Recipe
 from noiseband.train.checkpoint import State
 from noiseband.train.flat import FlatParameters
+from noiseband.train.loop import mean_gradient, take_step
 from noiseband.train.trainer import Job, Trainer
 
 FILES = ("recipe.json", "model.safetensors", "trace.parquet")
@@ -43,21 +44,14 @@ def replay(job: Job, state: State | None, step: int) -> Replay:
 
     One process trains. With `reduction: ordered` any number of processes gives the same bits.
     """
-    trainer = _Watched(job)
+    trainer = Trainer(job)
     trainer.restore(state)
-    rows = [trainer.step() for _ in range(trainer.done, step + 1)]
-    return Replay(rows, trainer.gradient, _copies(trainer, trainer.flat.weights))
-
-
-class _Watched(Trainer):
-    """A trainer that keeps a copy of the last step's gradient before clipping."""
-
-    gradient: dict[str, Tensor]
-
-    def mean_gradient(self) -> Tensor:
-        losses = super().mean_gradient()
-        self.gradient = _copies(self, self.flat.grad)
-        return losses
+    rows = [take_step(trainer) for _ in range(trainer.done, step)]
+    # Computed once more by the step itself, which clips it.
+    mean_gradient(trainer)
+    gradient = _copies(trainer, trainer.flat.grad)
+    rows.append(take_step(trainer))
+    return Replay(rows, gradient, _copies(trainer, trainer.flat.weights))
 
 
 def _copies(trainer: Trainer, flat: Tensor) -> dict[str, Tensor]:

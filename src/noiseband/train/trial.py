@@ -22,6 +22,7 @@ from pydantic import BaseModel
 
 from noiseband.determinism import pick_device
 from noiseband.study.params import TrainParams
+from noiseband.train.loop import take_step
 from noiseband.train.memory import peak_memory
 from noiseband.train.trainer import Job, Trainer
 
@@ -107,7 +108,7 @@ def _run(request: Request, device: torch.device) -> Outcome:
     trainer = Trainer(job)
     ends = []
     for _ in range(STEPS):
-        trainer.step()
+        take_step(trainer)
         ends.append(time.perf_counter())
     seconds = statistics.median(b - a for a, b in pairwise(ends))
     return Outcome(
