@@ -151,6 +151,25 @@ def fit(runs: pd.DataFrame) -> Fit:
     indicators += [(pair == np.array(block)).all(axis=1) for block in blocks]
     design = np.stack(indicators, axis=1).astype(np.float64)
 
+    return _fitted(table, (*arms, *blocks), design, list(runs["run"]))
+
+
+def fit_matrix(table: pd.DataFrame, arms: Sequence[str], blocks: Sequence[Floats]) -> Fit:
+    """Fit a mean for each arm, and an effect for each column of `blocks`, each (runs, levels).
+
+    The table is one that `checked` has returned, in the order of the rows of `blocks`.
+    """
+    arm = table["intervention"].to_numpy(dtype=object)
+    indicators = np.stack([arm == name for name in arms], axis=1).astype(np.float64)
+    design = np.concatenate([indicators, *blocks], axis=1)
+    numbers = [(number, number) for number in range(design.shape[1] - len(arms))]
+    return _fitted(table, (*arms, *numbers), design, list(table["run"]))
+
+
+def _fitted(
+    table: pd.DataFrame, columns: tuple[str | SeedPair, ...], design: Floats, order: list[str]
+) -> Fit:
+    """The fit of a design matrix; the residuals are in the given order of runs."""
     loss = table["test_loss"].to_numpy()
     inverse = np.linalg.pinv(design, rcond=_RANK_TOLERANCE)
     rank = int(np.linalg.matrix_rank(design, tol=_RANK_TOLERANCE * np.linalg.norm(design, 2)))
@@ -159,11 +178,11 @@ def fit(runs: pd.DataFrame) -> Fit:
     rounding = _ROUNDING * float(np.abs(loss).max())
     degrees_of_freedom = len(loss) - rank
     return Fit(
-        columns=(*arms, *blocks),
+        columns=columns,
         coefficients=coefficients,
         unscaled_covariance=inverse @ inverse.T,
         row_space=inverse @ design,
-        residuals=pd.Series(residuals, index=table["run"], name="residual").reindex(runs["run"]),
+        residuals=pd.Series(residuals, index=table["run"], name="residual").reindex(order),
         residual_sd=_residual_sd(residuals, degrees_of_freedom, rounding),
         degrees_of_freedom=degrees_of_freedom,
         rounding=rounding,

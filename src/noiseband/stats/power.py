@@ -11,20 +11,24 @@ _NORMAL_FROM = 1000
 
 
 def power(effect: float, sd: float, seeds: int, alpha: float = 0.05) -> float:
-    """Probability that a two-sided t-test at `alpha` detects a true difference of `effect` nats.
+    """Probability that a verdict on one intervention calls a true difference of `effect` nats.
 
-    Each of the two arms has `seeds` runs, at least 2, with a residual SD of `sd` nats, above 0. The
-    statistic has the noncentral t distribution with 2 (seeds - 1) degrees of freedom (Cohen 1988,
-    chapter 2). A call in the wrong direction does not count.
+    The baseline and the intervention both run on the same `seeds` seeds, at least 2, so that the
+    verdict is a paired t-test at `alpha`. `sd` is the SD in nats, above 0, of runs of one arm on
+    one set of seeds; that of a paired difference is the root of two times as large. The statistic
+    has a noncentral t distribution with seeds - 1 degrees of freedom (Cohen 1988, chapter 2). A
+    call in the wrong direction does not count.
     """
-    degrees_of_freedom = 2 * (seeds - 1)
+    degrees_of_freedom = seeds - 1
     shift = abs(effect) / sd * math.sqrt(seeds / 2)
     critical = stats.t.isf(alpha / 2, degrees_of_freedom)
-    return float(stats.nct.sf(critical, degrees_of_freedom, shift))
+    # SciPy gives NaN for a tail that is 1 to all digits.
+    found = float(stats.nct.sf(critical, degrees_of_freedom, shift))
+    return 1.0 if math.isnan(found) else found
 
 
 def seeds_per_arm(effect: float, sd: float, alpha: float = 0.05) -> int | None:
-    """The fewest seeds for each of two arms, at least 2, that give 80% power; units as in `power`.
+    """The fewest seeds for both of two arms, at least 2, that give 80% power; units as in `power`.
 
     None for an effect of zero, which no number of seeds detects.
     """

@@ -1,22 +1,34 @@
 """Did an intervention help, or is it noise?"""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import pandas as pd
 
-from noiseband.stats.least_squares import BASELINE, fit
+from noiseband.stats.distinct import distinct
+from noiseband.stats.family import Family, family, new_run
+from noiseband.stats.least_squares import BASELINE, checked
+from noiseband.stats.mixed import fit
+from noiseband.stats.own import own_interval
+from noiseband.stats.pool import out_of_line
 from noiseband.stats.power import seeds_per_arm
-from noiseband.stats.simultaneous import Estimate, estimates
+from noiseband.stats.simultaneous import Estimate
+
+FIRM = 10.0
+"""A verdict that would survive an intervention this many times as noisy as the others is firm."""
 
 
 class Call(StrEnum):
-    """The four possible verdicts on an intervention."""
+    """The possible verdicts on an intervention."""
 
     HELPS = "helps"
     HURTS = "hurts"
+    NO_DIFFERENCE = "no difference that matters"
     WITHIN_NOISE = "within noise"
     NOT_ENOUGH_RUNS = "not enough runs"
+    IDENTICAL = "identical"
 
 
 @dataclass(frozen=True)
@@ -25,7 +37,7 @@ class Verdict:
 
     intervention: str
     runs: int = 0
-    """Number of runs of this intervention."""
+    """Number of distinct runs of this intervention."""
     effect: float | None = None
     """Nats: estimated difference from the baseline; negative is a lower loss, which is better."""
     low: float | None = None
@@ -35,10 +47,23 @@ class Verdict:
     p_value: float | None = None
     """p-value, adjusted for all interventions; below alpha if the interval excludes zero."""
     verdict: Call = Call.NOT_ENOUGH_RUNS
+    tipping_ratio: float | None = None
+    """How many times as noisy as the other arms this one would have to be for the interval to reach
+    zero; None unless the interval excludes zero."""
+    own_low: float | None = None
+    """Nats: lower end of the interval from this intervention's own scatter, without pooling; None
+    for fewer than three runs."""
+    own_high: float | None = None
+    """Nats: upper end of that interval."""
+    scatter_ratio: float | None = None
+    """SD of this intervention's runs over that of the others, if it is so far out of line that the
+    intervention does not share their variance; otherwise None."""
+    same_as: str | None = None
+    """The arm whose runs are the same as those of this intervention, bit for bit."""
     smallest_visible: float | None = None
     """Nats: the smallest size of estimate that the study could have called (half an interval)."""
     seeds_low: int | None = None
-    """Seeds for each of two arms that give 80% power if the effect is the interval's far end."""
+    """Seeds, shared by both arms, that give 80% power if the effect is the interval's far end."""
     seeds_high: int | None = None
     """The same for the end nearest zero; None (no bound) if the interval contains zero."""
     degrees_of_freedom: int | None = None
@@ -46,53 +71,98 @@ class Verdict:
     se: float | None = None
     """Nats: standard error of the effect."""
 
+    @property
+    def firm(self) -> bool:
+        """Whether a called verdict does not depend on the shared variance: the intervention's own
+        interval excludes zero as well, or the tipping ratio is at least `FIRM`."""
+        if self.tipping_ratio is None or self.own_low is None or self.own_high is None:
+            return self.tipping_ratio is not None and self.tipping_ratio >= FIRM
+        excluded = not self.own_low <= 0 <= self.own_high
+        return excluded or self.tipping_ratio >= FIRM
 
-def verdicts(runs: pd.DataFrame, alpha: float = 0.05) -> list[Verdict]:
-    """A verdict for each intervention, in the order in which the table first names them.
 
-    `runs` has one row for each finished, distinct run (no bit-identical repeats: they would count
-    one result twice), with the columns `run`, `intervention` ("baseline" for the baseline),
-    `init_seed`, `train_seed` and `test_loss` (nats).
+@dataclass(frozen=True)
+class Verdicts:
+    """The verdicts of a study, and the noise behind them."""
 
-    All interventions share one model (`least_squares`) with Dunnett's simultaneous intervals and
-    p-values (`simultaneous`); without seed-pair blocks this equals `scipy.stats.dunnett`. The
-    verdict is "helps" or "hurts" if the interval excludes zero; in a study where nothing matters,
-    that happens at most `alpha` of the time for the whole family. It is "not enough runs" if no
-    residual degrees of freedom are left or the runs cannot separate the intervention from its
-    seeds.
+    verdicts: tuple[Verdict, ...]
+    """One for each intervention, in the order in which the table first names them."""
+    residual_sd: float | None
+    """Nats: SD of what neither the arm nor the seeds explain; None if the runs cannot say."""
+    band: float | None
+    """Nats: half the width of the band in which a new run of the baseline falls, on new seeds."""
+    residuals: pd.Series
+    """Nats, by run: what neither the arm nor the seeds explain. Only of runs that share the
+    variance."""
+
+
+def verdicts(runs: pd.DataFrame, alpha: float = 0.05, margin: float | None = None) -> Verdicts:
+    """A verdict for each intervention.
+
+    `runs` has one row for each finished run, with the columns `run`, `intervention` ("baseline" for
+    the baseline), `init_seed`, `train_seed` and `test_loss` (nats), and perhaps `data_seed` and
+    `identity` (`distinct` tells how equal runs are found; each counts once).
+
+    All interventions share one model (`mixed`), and the intervals hold for all of them at once
+    (`family`). An intervention whose runs scatter out of line with the others' (`pool`) leaves the
+    model and is judged by its own scatter (`own`).
+
+    The verdict is "helps" or "hurts" if the interval excludes zero; in a study where nothing
+    matters, that happens at most `alpha` of the time for the whole family. With a `margin` in nats,
+    it is "no difference that matters" if the whole interval is less than the margin away from zero.
+    It is "identical" if all runs of the intervention are runs of the baseline, bit for bit, and
+    "not enough runs" if the runs cannot say how much they scatter.
 
     Raises ValueError for runs without a finite loss (it names all of them), for a table without a
-    baseline or with a run listed twice, and for an alpha outside (0, 1).
+    baseline or with a run listed twice, for an alpha outside (0, 1), and for a margin that is not
+    positive.
     """
-    model = fit(runs)
-    counts = runs["intervention"].value_counts()
-    names = [str(name) for name in runs["intervention"].unique() if name != BASELINE]
-    # The family is sorted by name, so that the order of the table's rows changes no digit.
-    family = sorted(names)
-    found = estimates(model, [{name: 1.0} for name in family], alpha)
-    estimate = dict(zip(family, found, strict=True))
-    return [
-        _verdict(
-            name,
-            int(counts[name]),
-            estimate[name],
-            model.residual_sd,
-            model.degrees_of_freedom,
-            alpha,
-        )
-        for name in names
-    ]
+    if margin is not None and not margin > 0:
+        raise ValueError(f"the margin must be positive, not {margin}")
+    checked(runs)
+    found = distinct(runs)
+    odd = out_of_line(found.table)
+    pooled = found.table[~found.table["intervention"].isin(odd)]
+    model = fit(pooled)
+    # Sorted, so that the order of the table's rows changes no digit.
+    names = sorted(set(found.table["intervention"]) - {BASELINE})
+    inside = [name for name in names if name not in odd]
+    together = family(model, [{name: 1.0} for name in inside], alpha)
+    estimate = dict(zip(inside, together.estimates, strict=True))
+    counts = found.table["intervention"].value_counts()
+    own = {name: own_interval(found.table, name, len(names), alpha) for name in names}
+    judged = {
+        name: _verdict(name, int(counts[name]), one, own[name], together, (alpha, margin))
+        for name, one in estimate.items()
+    }
+    for name, ratio in odd.items():
+        judged[name] = _out_of_line(name, int(counts[name]), own[name], ratio, margin)
+    for name, other in found.same_as.items():
+        same = judged.get(other, Verdict(name, effect=0.0, verdict=Call.IDENTICAL))
+        judged[name] = replace(same, intervention=name, same_as=other, runs=_count(runs, name))
+    order = [str(name) for name in runs["intervention"].unique() if name != BASELINE]
+    return Verdicts(
+        verdicts=tuple(judged[name] for name in order),
+        residual_sd=together.sd,
+        band=new_run(model, alpha),
+        residuals=model.residuals(),
+    )
+
+
+def _count(runs: pd.DataFrame, name: str) -> int:
+    return int((runs["intervention"] == name).sum())
 
 
 def _verdict(
     name: str,
     runs: int,
     estimate: Estimate,
-    sd: float | None,
-    degrees_of_freedom: int,
-    alpha: float,
+    own: Estimate,
+    family: Family,
+    options: tuple[float, float | None],
 ) -> Verdict:
-    seeds_low, seeds_high = _seeds(estimate, sd, alpha)
+    alpha, margin = options
+    seeds_low, seeds_high = _seeds(estimate, family.sd, alpha)
     return Verdict(
         intervention=name,
         runs=runs,
@@ -100,22 +170,67 @@ def _verdict(
         low=estimate.low,
         high=estimate.high,
         p_value=estimate.p_value,
-        verdict=call(estimate.low, estimate.high),
+        verdict=call(estimate.low, estimate.high, margin),
+        tipping_ratio=_tipping_ratio(estimate, runs, family.sd),
+        own_low=own.low,
+        own_high=own.high,
         smallest_visible=estimate.half_width,
         seeds_low=seeds_low,
         seeds_high=seeds_high,
-        degrees_of_freedom=degrees_of_freedom,
+        degrees_of_freedom=family.degrees_of_freedom,
         se=estimate.se,
     )
 
 
-def call(low: float | None, high: float | None) -> Call:
-    """The verdict for the interval of a change of the loss; the ends are None without one."""
+def _out_of_line(
+    name: str, runs: int, own: Estimate, ratio: float, margin: float | None
+) -> Verdict:
+    """The verdict on an intervention that does not share the others' variance."""
+    return Verdict(
+        intervention=name,
+        runs=runs,
+        effect=own.value,
+        low=own.low,
+        high=own.high,
+        p_value=own.p_value,
+        verdict=call(own.low, own.high, margin),
+        own_low=own.low,
+        own_high=own.high,
+        scatter_ratio=ratio,
+        smallest_visible=own.half_width,
+        se=own.se,
+    )
+
+
+def call(low: float | None, high: float | None, margin: float | None = None) -> Call:
+    """The verdict for the interval of a change of the loss; the ends are None without one.
+
+    An interval inside the margin is no difference that matters, even if it excludes zero. No part
+    of alpha is needed for that (two one-sided tests; Berger 1982).
+    """
     if low is None or high is None:
         return Call.NOT_ENOUGH_RUNS
+    if margin is not None and -margin < low and high < margin:
+        return Call.NO_DIFFERENCE
     if high < 0:
         return Call.HELPS
     return Call.HURTS if low > 0 else Call.WITHIN_NOISE
+
+
+def _tipping_ratio(estimate: Estimate, runs: int, sd: float | None) -> float | None:
+    """The r that solves |effect| = c s sqrt(r^2 / n + v), if the interval excludes zero.
+
+    n is the number of the arm's runs, s the SD that all share, c the critical value, and v the
+    variance of the rest of the contrast over s^2.
+    """
+    if not estimate.half_width or not estimate.se or estimate.value is None or not sd:
+        return None
+    if abs(estimate.value) <= estimate.half_width:
+        return None
+    critical = estimate.half_width / estimate.se
+    rest = (estimate.se / sd) ** 2 - 1.0 / runs
+    square = runs * ((estimate.value / (critical * sd)) ** 2 - rest)
+    return float(max(square, 0.0) ** 0.5)
 
 
 def _seeds(estimate: Estimate, sd: float | None, alpha: float) -> tuple[int | None, int | None]:

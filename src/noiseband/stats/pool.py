@@ -1,0 +1,60 @@
+"""Arms whose runs scatter far more, or far less, than those of the others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from noiseband.stats.mixed import Mixed, fit, fit_sources
+
+LEVEL = 0.01
+"""Probability that any arm is called out of line in a study where all scatter alike."""
+
+
+def out_of_line(runs: pd.DataFrame) -> dict[str, float]:
+    """The interventions that must not share a variance with the others.
+
+    An arm is tested against all others together: the sum of squares that its runs add to the model,
+    over its degrees of freedom, has an F distribution if it scatters like the rest (two-sided, with
+    Bonferroni's correction for the arms tested, averaged over the plausible ratios of the seeds).
+    The arm that is furthest out leaves, and the others are tested again without it. An arm with one
+    run adds nothing to the variance and stays. The baseline stays too, because every effect is
+    measured against it.
+
+    Returns:
+        For each intervention that leaves, its SD over that of the others.
+    """
+    left: dict[str, float] = {}
+    table = runs
+    while True:
+        model = fit(table)
+        counts = model.table["intervention"].value_counts()
+        tested = [name for name in model.arms[1:] if counts[name] > 1]
+        found = {name: _ratio(model, name) for name in tested}
+        usable = {name: pair for name, pair in found.items() if pair is not None}
+        name = min(usable, key=lambda one: usable[one][1], default=None)
+        if name is None or usable[name][1] * len(usable) >= LEVEL:
+            return left
+        left[name] = usable[name][0]
+        table = table[table["intervention"] != name]
+
+
+def _ratio(model: Mixed, name: str) -> tuple[float, float] | None:
+    """SD of one arm over that of the others, and the p-value that they are equal."""
+    inside = (model.table["intervention"] != name).to_numpy()
+    sources = [replace(one, levels=one.levels[inside]) for one in model.sources]
+    others = fit_sources(model.table[inside].reset_index(drop=True), sources)
+    freedom = model.degrees_of_freedom - others.degrees_of_freedom
+    if freedom < 1 or not others.scatters:
+        return None
+    theirs = others.mean_squares() * others.degrees_of_freedom
+    own = np.maximum(model.mean_squares() * model.degrees_of_freedom - theirs, 0.0)
+    ratio = own / freedom / (theirs / others.degrees_of_freedom)
+    p_value = 2.0 * stats.f.sf(ratio, freedom, others.degrees_of_freedom)
+    if freedom > 1:  # two losses are often equal because they were rounded
+        below = 2.0 * stats.f.cdf(ratio, freedom, others.degrees_of_freedom)
+        p_value = np.minimum(p_value, below)
+    return float(np.sqrt(others.weights @ ratio)), float(others.weights @ np.minimum(1.0, p_value))
