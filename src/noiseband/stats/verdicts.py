@@ -52,10 +52,10 @@ def verdicts(runs: pd.DataFrame, alpha: float = 0.05) -> list[Verdict]:
 
     `runs` has one row for each finished, distinct run (no bit-identical repeats: they would count
     one result twice), with the columns `run`, `intervention` ("baseline" for the baseline),
-    `init_seed`, `train_seed` and `test_loss` (nats).
+    `init_seed`, `train_seed` and `test_loss` (nats), and perhaps `data_seed`.
 
     All interventions share one model (`least_squares`) with Dunnett's simultaneous intervals and
-    p-values (`simultaneous`); without seed-pair blocks this equals `scipy.stats.dunnett`. The
+    p-values (`simultaneous`); without seed blocks this equals `scipy.stats.dunnett`. The
     verdict is "helps" or "hurts" if the interval excludes zero; in a study where nothing matters,
     that happens at most `alpha` of the time for the whole family. It is "not enough runs" if no
     residual degrees of freedom are left or the runs cannot separate the intervention from its

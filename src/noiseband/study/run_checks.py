@@ -14,7 +14,8 @@ from noiseband.study.corpora import AnyCorpus
 from noiseband.study.expand import expand, in_order, seeded
 from noiseband.study.problems import Problem, from_pydantic, unknown_names
 from noiseband.study.recipe import BaselineRecipe, valid_processes
-from noiseband.study.runs import BASELINE, Run, seed_pair
+from noiseband.study.runs import BASELINE, Run
+from noiseband.study.seeds import run_seeds
 from noiseband.study.window_checks import check_test_window
 
 
@@ -30,7 +31,7 @@ def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
     interventions, entries = valid["interventions"], valid["runs"]
     for name, pairs in valid["seeds"].items():
         problems += unknown_names(f"seeds.{name}", name, ["default", BASELINE, *interventions])
-        if len(set(map(seed_pair, pairs))) < len(pairs):
+        if len(set(map(run_seeds, pairs))) < len(pairs):
             problems.append(Problem(f"seeds.{name}", pairs, "a seed appears twice; remove it"))
     for position, entry in enumerate(entries):
         for place, name in enumerate(entry.interventions):
@@ -148,10 +149,10 @@ def _going_on(entries: Sequence[RunEntry], runs: Sequence[Run]) -> list[Problem]
             )
             problems.append(Problem(f"runs.{position}.continues", entry.continues, remedy))
         if entry.seed is not None and own.init_seed != other.init_seed:
-            pair = f"[{other.init_seed}, {own.train_seed}]"
+            seeds = own.seeds._replace(init_seed=other.init_seed)
             remedy = (
                 f"the run starts from the weights of {entry.continues}, which has init_seed "
-                f"{other.init_seed}; write {pair}, or leave seed out"
+                f"{other.init_seed}; write {seeds.written}, or leave seed out"
             )
             problems.append(Problem(f"runs.{position}.seed", entry.seed, remedy))
     return problems
