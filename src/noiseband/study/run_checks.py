@@ -15,6 +15,7 @@ from noiseband.study.expand import expand, in_order, seeded
 from noiseband.study.problems import Problem, from_pydantic, unknown_names
 from noiseband.study.recipe import BaselineRecipe, valid_processes
 from noiseband.study.runs import BASELINE, Run
+from noiseband.study.seed_checks import check_equal_runs, check_seeds
 from noiseband.study.seeds import run_seeds
 from noiseband.study.window_checks import check_test_window
 
@@ -47,6 +48,9 @@ def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
         runs=entries,
     )
     try:
+        problems += check_seeds(config)
+        if problems:
+            return problems  # Other mistakes would be about runs that these entries double.
         unnamed = [run.name for run in seeded(config)]
         sound = in_order(entries, unnamed)
         config = config.model_copy(update={"runs": [e for e in entries if e in sound]})
@@ -73,6 +77,7 @@ def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
             problems += unknown_names(f"finetuning.runs.{position}", name, known)
     if not faulty:
         problems += _going_on(entries, runs) + _same_recipe(runs)
+        problems += check_equal_runs(runs, [entry.name for entry in entries])
     problems += _enough_tokens(entries, runs, valid.get("corpora", {}))
     if "evaluation" in valid:
         problems += _measured_on(runs, valid["evaluation"].corpus, valid.get("corpora", {}))
