@@ -31,6 +31,7 @@ from noiseband.study import load_study
 from noiseband.study.params import TrainParams
 from noiseband.study.recipe import Recipe
 from noiseband.study.runs import apply
+from noiseband.study.seeds import run_seeds
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ def params_for(plan: Plan) -> TrainParams:
     baseline = study.runs[study.config.baseline]
     changes = {f"model.{key}": value for key, value in plan.model.items()}
     recipe = apply(study.config.recipe, changes | {"model.dropout": 0.0, "init": "reference"})
-    whole = Recipe(**dict(recipe), init_seed=42, train_seed=42)
+    whole = Recipe.of(recipe, run_seeds(42))
     return TrainParams.of(study, replace(baseline, recipe=whole))
 
 

@@ -124,7 +124,7 @@ def page(runs: int, labels: int, folder: Path) -> dict[str, Any]:
         made,
         steps=STEPS,
         models=[f"{run.name}/early-stop/42" for run in made[::3]],
-        noise={"init_and_train": [[seed, seed] for seed in seeds_of(runs, labels)]},
+        noise={"init_and_train": [[seed, seed, seed] for seed in seeds_of(runs, labels)]},
     )
     tables = params.model_dump(include=set(TablesParams.model_fields))
     given = "--results", str(results), "--params"

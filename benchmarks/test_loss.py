@@ -36,6 +36,7 @@ from noiseband.study import Study, load_study
 from noiseband.study.params import TrainParams
 from noiseband.study.recipe import Recipe
 from noiseband.study.runs import apply
+from noiseband.study.seeds import run_seeds
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ def params_of(study: Study, plan: Plan, attention: str) -> TrainParams:
     steps = (plan.block + 1) * (plan.rounds + 3)
     tokens = steps * recipe.batch.sequences * recipe.model.context
     recipe = apply(recipe, {"data.train_tokens": tokens})
-    whole = Recipe(**dict(recipe), init_seed=42, train_seed=42)
+    whole = Recipe.of(recipe, run_seeds(42))
     return TrainParams.of(study, replace(run, recipe=whole))
 
 

@@ -183,8 +183,7 @@ def changed(study: Study, changes: dict[str, Any], options: argparse.Namespace) 
     steps = max((options.steps + 1) * (options.rounds + 3), 3 * PROFILED)
     tokens = steps * recipe.batch.sequences * recipe.model.context
     recipe = apply(recipe, {"data.train_tokens": tokens})
-    init_seed, train_seed = baseline.seeds
-    whole = Recipe(**dict(recipe), init_seed=init_seed, train_seed=train_seed)
+    whole = Recipe.of(recipe, baseline.seeds)
     return TrainParams.of(study, replace(baseline, recipe=whole))
 
 

@@ -15,7 +15,8 @@ class FakeRun:
     test_loss: float | None
     intervention: str = "baseline"
     parts: Sequence[str] = ()
-    seeds: tuple[int, int] = (42, 42)
+    seeds: tuple[int, ...] = (42, 42)
+    """`(init_seed, train_seed)`, or `(init_seed, data_seed, train_seed)` with shuffled data."""
     difference: Mapping[str, list[Any]] = field(default_factory=dict)
     repeat_of: str | None = None
     continues: str | None = None

@@ -21,6 +21,7 @@ from noiseband.io.tables import write_rows
 from noiseband.io.traces import Row, write_trace
 from noiseband.repro.starts import RunStart, SharedTensors
 from noiseband.study.params import ReportParams
+from noiseband.study.seeds import run_seeds
 from tests.fake_runs import FakeRun, pocket_runs
 
 MACHINES = Path("config/machines.yaml")
@@ -81,7 +82,7 @@ def write_study(
         baseline=runs[0].name,
         alpha=0.05,
         published=False,
-        noise={name: list(pairs) for name, pairs in noise.items()},
+        noise={name: [list(run_seeds(one)) for one in seeds] for name, seeds in noise.items()},
         pretrained=list(pretrained),
         models=list(models),
         corpora=["pocket"],
@@ -111,8 +112,10 @@ def _write_run(folder: Path, run: FakeRun, number: int, steps: int, samples: Seq
                       "weight_decay": 0.1, "clip_norm": None, "fused": True},
         "schedule": {"kind": "constant", "warmup": 0.05, "start": 1e-5, "final": 0.1},
         "init": "keyed", "precision": "float32", "attention": "explicit", "threads": 1,
-        "init_seed": run.seeds[0], "train_seed": run.seeds[1],
+        "init_seed": run.seeds[0], "train_seed": run.seeds[-1],
     }  # fmt: skip
+    if len(run.seeds) == 3:
+        recipe["data_seed"] = run.seeds[1]
     for key, (_, value) in run.difference.items():
         *sections, last = key.split(".")
         section: dict[str, Any] = recipe

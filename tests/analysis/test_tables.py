@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
+from noiseband.analysis.assumptions import on_seeds_of_their_own
 from noiseband.analysis.contamination import contamination_rows
 from noiseband.analysis.rows import ContaminationRow, NoiseRow, RunRow, StackRow, VerdictRow
 from noiseband.analysis.tables import write_tables
@@ -127,7 +128,7 @@ def test_without_a_finite_baseline_nothing_is_said(tmp_path: Path) -> None:
     (row,) = table(tmp_path, VerdictRow, "verdicts", runs, noise)
     assert (row.verdict, row.effect, row.runs_without_loss) == ("not enough runs", None, ())
     (component,) = read_rows(tmp_path / "tables" / "noise.csv", NoiseRow)
-    assert (component.n, component.missing_pairs) == (0, ("1/1",))
+    assert (component.n, component.missing_seeds) == (0, ("1/1",))
 
 
 def test_noise_by_hand(tmp_path: Path) -> None:
@@ -141,9 +142,30 @@ def test_noise_by_hand(tmp_path: Path) -> None:
     # -2 log(1 - p): no table needed.
     assert wide.sd_low == pytest.approx(math.sqrt(2 / (-2 * math.log(0.025))))
     assert wide.sd_high == pytest.approx(math.sqrt(2 / (-2 * math.log(0.975))))
-    assert wide.seed_pairs == ("1/1", "2/2", "3/3")
-    assert wide.missing_pairs == ("9/9",)
+    assert wide.seeds == ("1/1", "2/2", "3/3")
+    assert wide.missing_seeds == ("9/9",)
     assert (narrow.n, narrow.sd, narrow.sd_low) == (1, None, None)
+
+
+def test_the_order_of_the_data_is_a_source_of_its_own(tmp_path: Path) -> None:
+    """`c` is alone on its seeds, because no other run has its data_seed."""
+    data = {"data.order": ["sequential", "shuffled"]}
+    seeds = (1, 1, 1), (1, 7, 1), (1, 8, 1), (2, 2, 2)
+    runs = [FakeRun(f"baseline-{k}", 2.0 + k, seeds=one) for k, one in enumerate(seeds)]
+    runs += [FakeRun(f"b-{k}", 2.5, "b", ["b"], seeds[k], CLIP) for k in (0, 1)]
+    runs.append(FakeRun("ordered", 2.5, "ordered", ["ordered"], (2, 2), data))
+    runs.append(FakeRun("c-0", 2.5, "c", ["c"], (1, 9, 1), {"model.tied": [False, True]}))
+    noise = {"data_only": [[1, 1, 1], [1, 7, 1], [1, 8, 1]], "init_only": [[2, 7, 2]]}
+    found, other = table(tmp_path, NoiseRow, "noise", runs, noise)
+    assert found.component == "data_only"
+    assert found.runs == ("baseline-0", "baseline-1", "baseline-2")
+    assert (found.mean, found.sd) == (3.0, 1.0)
+    assert found.seeds == ("1/1", "1/7/1", "1/8/1")
+    assert other.missing_seeds == ("2/7/2",)
+    rows = {row.run: row for row in read_rows(tmp_path / "tables" / "runs.csv", RunRow)}
+    assert (rows["baseline-1"].data_seed, rows["baseline-1"].seeds) == (7, (1, 7, 1))
+    assert (rows["ordered"].data_seed, rows["ordered"].seeds) == (None, (2, 2, 2))
+    assert on_seeds_of_their_own([*rows.values()]) == ["c"]
 
 
 def test_a_twin_is_no_noise_run(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from noiseband.study.load import parse_study
 from noiseband.study.params import TrainParams
 from noiseband.study.recipe import Recipe
 from noiseband.study.runs import apply
+from noiseband.study.seeds import run_seeds
 
 CASES: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -44,7 +45,7 @@ def params(study_data: dict[str, Any], changes: dict[str, Any]) -> TrainParams:
     study = parse_study(study_data)
     run = study.runs[study.config.baseline]
     changed = apply(study.config.recipe, {"model.dropout": 0.0} | changes)
-    recipe = Recipe(**dict(changed), init_seed=42, train_seed=42)
+    recipe = Recipe.of(changed, run_seeds(42))
     return TrainParams.of(study, replace(run, recipe=recipe))
 
 

@@ -37,7 +37,7 @@ def test_the_numbers_are_the_runs(finished: Study) -> None:
              if row.intervention == "clip"]  # fmt: skip
     assert f"**Verdict: {row.verdict}.** The change `clip`" in text
     assert "1 run of it, 2 baseline runs and 1 degrees of freedom" in text
-    assert "**Noise:** 2 baseline runs that differ in both seeds" in text
+    assert "**Noise:** 2 baseline runs that differ in all seeds" in text
     # With one degree of freedom Student's t is the Cauchy distribution: 12.7062 at 97.5%.
     band = re.search(r"\*\*Noise band: ±(\d\.\d+)\.\*\*", text)
     assert band is not None

@@ -130,13 +130,25 @@ def test_the_results_table_has_six_decimals_and_a_sign(made: Made) -> None:
     rows = {name: row_of(made.page, "runs-caption", name) for name in (
         "remove-dropout-42", "weight-tying-42", "baseline-42-again",
     )}  # fmt: skip
-    columns = ("Seeds, init/train", "Test loss", "Improvement", "Bits per byte")
+    columns = ("Seeds", "Test loss", "Improvement", "Bits per byte")
     assert {name: tuple(row[column] for column in columns) for name, row in rows.items()} == {
         "remove-dropout-42": ("42/42", "4.781000", "+0.080234", "1.9000"),
         "weight-tying-42": ("42/42", "5.412000", "−0.550766", "1.9000"),
         "baseline-42-again": ("42/42", "4.861234", "0.000000", "1.9000"),
     }
     assert rows["baseline-42-again"]["Run"].endswith("repeat of baseline-42")
+
+
+def test_seeds_of_shuffled_data_are_told(tmp_path: Path) -> None:
+    seeds = (42, 42, 42), (42, 7, 42), (42, 8, 42)
+    runs = [FakeRun(f"baseline-{k}", 5.0 + k / 50, seeds=one) for k, one in enumerate(seeds)]
+    noise = {"data_only": [list(one) for one in seeds]}
+    made = make(tmp_path, write_study(tmp_path, runs, steps=20, models=[], noise=noise))
+    assert row_of(made.page, "runs-caption", "baseline-1")["Seeds"] == "42/7/42"
+    (component, *_) = page_table(made.page, "noise-caption")
+    assert component["What varies"] == "data only 42/42, 42/7/42, 42/8/42"
+    said = "Seeds are those of the initial weights and of training"
+    assert f"{said}, with that of the data’s order between them" in words_of(made.page)
 
 
 def test_a_number_sorts_by_its_full_value(made: Made) -> None:
@@ -146,7 +158,7 @@ def test_a_number_sorts_by_its_full_value(made: Made) -> None:
 def test_noise_stacks_and_corpus_are_told(made: Made) -> None:
     text = words_of(made.page)
     seeds, *_ = page_table(made.page, "noise-caption")
-    assert seeds["What varies"] == "init and train 42/42, 22/22, 67/67"
+    assert seeds["What varies"] == "all seeds 42/42, 22/22, 67/67"
     assert (seeds["Runs"], seeds["Mean"]) == ("3", "4.860483")
     assert seeds["SD, 95% interval"] == "0.010318 0.0054 to 0.0648"
     assert "do not show that any source of noise is larger than another" in text
@@ -237,7 +249,7 @@ def test_a_run_that_goes_on_from_another_is_told(tmp_path: Path) -> None:
     text = words_of(made.page)
     run = row_of(made.page, "runs-caption", "extended")
     assert run["Run"] == "extended continues baseline-42"
-    assert (run["Seeds, init/train"], run["Test loss"]) == ("42/42", "4.700000")
+    assert (run["Seeds"], run["Test loss"]) == ("42/42", "4.700000")
     assert "run:baseline-42 extended another run’s final weights" in text
     assert '<code class="sha" title=""></code>' not in made.page  # no digest where none is known
     assert [

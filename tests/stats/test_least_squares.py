@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 
-from noiseband.stats.least_squares import block_pairs, checked, fit
+from noiseband.stats.least_squares import block_seeds, checked, fit
 
 
 def rows_on(arm: str, seeds: list[int], loss: float = 3.0) -> list[tuple[str, int, int, float]]:
@@ -13,15 +13,15 @@ def rows_on(arm: str, seeds: list[int], loss: float = 3.0) -> list[tuple[str, in
 
 
 def test_one_shared_pair_makes_no_block(table, published) -> None:
-    assert block_pairs(published) == []
+    assert block_seeds(published) == []
     assert fit(published).degrees_of_freedom == 6
     alone = table(rows_on("baseline", [1, 2]) + rows_on("a", [3]) + rows_on("b", [4]))
-    assert block_pairs(alone) == []
+    assert block_seeds(alone) == []
 
 
 def test_two_shared_pairs_make_two_blocks_and_the_rest_the_reference(table) -> None:
     runs = table(rows_on("baseline", [1, 2, 3, 4]) + rows_on("a", [1, 2, 9]))
-    assert block_pairs(runs) == [(1, 1), (2, 2)]
+    assert block_seeds(runs) == [(1, 1), (2, 2)]
     assert fit(runs).blocks == ((1, 1), (2, 2))
     # 7 runs; 2 arms, 2 blocks; the reference block takes no parameter of its own.
     assert fit(runs).degrees_of_freedom == 3
@@ -38,7 +38,28 @@ def test_a_pair_is_both_seeds(table) -> None:
             ("a", 2, 1, 3.3),
         ]
     )
-    assert block_pairs(runs) == []
+    assert block_seeds(runs) == []
+
+
+def test_a_block_is_all_seeds_that_the_table_has(table) -> None:
+    """On shared weights and dropout, another order of the data is another block."""
+    runs = table([*rows_on("baseline", [1, 2, 3]), *rows_on("a", [1, 2, 3])])
+    assert block_seeds(runs) == [(1, 1), (2, 2), (3, 3)]
+    assert block_seeds(runs.assign(data_seed=[1, 2, 3, 1, 2, 9])) == [(1, 1, 1), (2, 2, 2)]
+    # Where the data has no seed of its own, a third column changes no digit.
+    loss = [3.01, 3.02, 3.04, 3.05, 3.01, 3.07]
+    two = fit(runs.assign(test_loss=loss))
+    three = fit(runs.assign(test_loss=loss, data_seed=runs["train_seed"]))
+    assert three.blocks == ((1, 1, 1), (2, 2, 2), (3, 3, 3))
+    assert np.array_equal(three.coefficients, two.coefficients)
+    assert three.residual_sd == two.residual_sd
+
+
+def test_seeds_of_any_size_stay_whole(table) -> None:
+    large = 2**63 - 1
+    rows = [("baseline", large, 2, 3.0), ("baseline", large - 1, 2, 3.1)]
+    runs = table([*rows, *(("a", *row[1:]) for row in rows)])
+    assert block_seeds(checked(runs)) == [(large - 1, 2), (large, 2)]
 
 
 def test_it_agrees_with_statsmodels(table) -> None:

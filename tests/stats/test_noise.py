@@ -55,7 +55,10 @@ def test_interventions_are_left_out_and_missing_runs_are_listed(published) -> No
     (found,) = noise_components(published, {"x": [(42, 42), (1, 2)]})
     assert found.points == (3.691526,)
     assert (found.sd, found.sd_low, found.sd_high) == (None, None, None)
-    assert (found.seed_pairs, found.missing_pairs) == (("42/42",), ("1/2",))
+    assert (found.seeds, found.missing_seeds) == (("42/42",), ("1/2",))
+    triples = published.assign(data_seed=published["train_seed"].where(published.index != 3, 7))
+    (third,) = noise_components(triples, {"x": [(42, 42, 42), (42, 7, 23), (1, 2, 3)]})
+    assert (third.seeds, third.missing_seeds) == (("42/42", "42/7/23"), ("1/2/3",))
     (empty,) = noise_components(published, {"x": [(1, 2)]})
     assert (empty.n, empty.mean, empty.points) == (0, None, ())
 

@@ -34,7 +34,7 @@ def test_it_reads_on_where_the_other_stopped(study_data: Data) -> None:
     assert run.recipe.data.train_tokens == other.recipe.data.train_tokens
     assert run.recipe.last_token == 2049
     assert run.recipe.continues == other.recipe.digest
-    assert (run.continues, run.seeds) == ("baseline-42", (42, 42))
+    assert (run.continues, run.seeds) == ("baseline-42", (42, 42, 42))
     assert run.difference == {"continues": [None, "baseline-42"], "data.start_token": [0, 1024]}
     assert list(run.difference) == sorted(run.difference)
 
@@ -44,7 +44,7 @@ def test_tokens_seeds_and_microbatch_can_be_given(study_data: Data) -> None:
     run = runs_of(study_data, entry)["extended"]
     data = run.recipe.data
     assert (data.start_token, data.train_tokens, run.recipe.batch.microbatch) == (0, 256, 4)
-    assert run.seeds == (42, 7)
+    assert run.seeds == (42, 7, 7)
     assert run.difference == {
         "batch.microbatch": [2, 4],
         "continues": [None, "baseline-42"],
@@ -78,7 +78,7 @@ def test_the_order_of_entries_does_not_matter(study_data: Data, turned: bool) ->
     runs = runs_of(study_data, *entries)
     starts = [runs[name].recipe.data.start_token for name in ("start", "middle", "end")]
     assert starts == [0, 1024, 2048]
-    assert runs["end"].seeds == (5, 6)
+    assert runs["end"].seeds == (5, 6, 6)
     again = runs["end-again"]
     assert (again.repeat_of, again.continues) == ("end", "middle")
     assert again.recipe == runs["end"].recipe

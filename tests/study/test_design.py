@@ -27,7 +27,7 @@ def problems(data: Data) -> dict[str, str]:
 
 def test_every_set_of_factors_is_a_run(study_data: Data) -> None:
     study = parse_study(with_design(study_data))
-    sets = {run.interventions for run in study.runs.values() if run.seeds == (42, 42)}
+    sets = {run.interventions for run in study.runs.values() if run.seeds == (42, 42, 42)}
     assert sets == {
         (),
         ("clip",),

@@ -38,7 +38,7 @@ def test_values_and_defaults_are_those_of_the_models() -> None:
     rows = config_reference().splitlines()
     for row in (
         "| `betas` | list of 2 (number ≥ 0, < 1) | `[0.9, 0.999]` |",
-        "| `seed` | seed or list of 2 (seed) or null | `null` |",
+        "| `seed` | seed or list of 2 to 3 (seed) or null | `null` |",
         "| `alpha` | number > 0, < 0.5 | `0.05` |",
         "| `on_mismatch` | `stop`, `warn` | `stop` |",
         "| `model` | [`recipe.model`](#recipemodel) | required |",

@@ -41,7 +41,7 @@ def test_runs_are_named_by_intervention_and_seeds(study_data: Data) -> None:
         "both-42",
         "again",
     ]
-    assert study.runs["baseline-42-23"].seeds == (42, 23)
+    assert study.runs["baseline-42-23"].seeds == (42, 23, 23)
     assert study.runs["both-42"].interventions == ("clip", "no-dropout")
 
 

@@ -90,7 +90,11 @@ def test_a_run_differs_from_the_baseline_as_published(
     if published.machine.startswith("1xRTX3090"):
         expected |= SMALL_MICROBATCH
     assert run.difference == expected
-    assert run.seeds == (published.init_seed, published.train_seed)
+    assert (run.seeds.init_seed, run.seeds.train_seed) == (
+        published.init_seed,
+        published.train_seed,
+    )
+    assert run.recipe.data_seed is None
     assert not run.approximate
     assert study.machine(run) == published.machine.removesuffix(" (another)")
 
@@ -170,16 +174,17 @@ def test_learning_rates(study: Study) -> None:
 
 
 def test_noise_is_measured_by_the_published_pairs(study: Study) -> None:
-    by_pair = {
+    by_seeds: dict[tuple[int, ...], str] = {
         run.seeds: run.name for run in study.distinct if run.intervention == "baseline"
         and not run.difference
     }  # fmt: skip
     noise = {
-        name: [by_pair[init, train].removeprefix("8xa100m40-baseline") for init, train in pairs]
-        for name, pairs in TablesParams.of(study).noise.items()
+        name: [by_seeds[tuple(one)].removeprefix("8xa100m40-baseline") for one in seeds]
+        for name, seeds in TablesParams.of(study).noise.items()
     }
     assert noise == {
         "init_and_train": ["", "-3", "-4"],
+        "data_only": [],
         "train_only": ["", "-5", "-6"],
         "init_only": ["-5", "-7", "-8"],
     }

@@ -48,6 +48,7 @@ def make_job(tmp_path: Path, study_data: dict[str, Any], vocabulary: Path) -> Ma
     study_data["corpora"]["text"]["tokenizer"]["vocabulary"] = 257
     study_data["interventions"] = {}
     study_data["seeds"] = {}
+    study_data["noise"] = {"init_and_train": [42]}
 
     def make(name: str = "run", every: int = 3, **changes: Any) -> Job:
         recipe = study_data["recipe"]

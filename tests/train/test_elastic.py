@@ -32,6 +32,7 @@ FEATURES: dict[str, dict[str, Any]] = {
     "qkv-bias": {"model.qkv_bias": True},
 }
 FEATURES["all"] = {key: value for one in FEATURES.values() for key, value in one.items()}
+FEATURES["all"] |= {"data.order": "shuffled"}
 for name in FEATURES:
     if name not in ("dropout", "all"):
         FEATURES[name] = {"model.dropout": 0.0, **FEATURES[name]}

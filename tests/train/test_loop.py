@@ -44,6 +44,7 @@ RECIPES: list[dict[str, Any]] = [
     {"schedule.kind": "warmup-cosine", "batch.microbatch": 1, "attention": "sdpa"},
     {"precision": "bfloat16-amp"},
     {"precision": "float16-amp", "optimizer.fused": False},
+    {"data.order": "shuffled"},
 ]
 
 
@@ -72,7 +73,8 @@ def test_seeds_change_what_they_should(make_job: MakeJob) -> None:
     job = make_job()
     recipe = job.params.recipe
     rows = {}
-    for name, change in {"same": {}, "train": {"train_seed": 1}}.items():
+    changes: dict[str, dict[str, Any]] = {"same": {}, "train": {"train_seed": 1}}
+    for name, change in changes.items():
         params = job.params.model_copy(update={"recipe": recipe.model_copy(update=change)})
         rows[name] = take_step(Trainer(Job(**{**vars(job), "params": params})))
     assert rows["same"].loss != rows["train"].loss  # another dropout mask
@@ -230,8 +232,10 @@ def test_a_polite_stop_saves_the_step_reached(make_job: MakeJob, number: signal.
     assert artefacts(cut) == artefacts(whole)
 
 
-def test_kills_at_any_moment_leave_the_bits_alone(make_job: MakeJob) -> None:
-    whole, cut = make_job("whole", every=2), make_job("cut", every=2)
+@pytest.mark.parametrize("order", ["sequential", "shuffled"])
+def test_kills_at_any_moment_leave_the_bits_alone(make_job: MakeJob, order: str) -> None:
+    changes = {"data.order": order}
+    whole, cut = make_job("whole", every=2, **changes), make_job("cut", every=2, **changes)
     train(whole)
     chance = random.Random(7)
     for _ in range(4):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from noiseband.analysis.inference import usable
 from noiseband.analysis.rows import RunRow
 from noiseband.stats.least_squares import BASELINE
+from noiseband.study.seeds import RunSeeds
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,12 @@ def on_seeds_of_their_own(runs: Sequence[RunRow]) -> list[str]:
     but not from the comparisons of these interventions (see `stats/least_squares.py`).
     """
     counted_in = usable(runs)
-    pairs: dict[tuple[int, int], set[str]] = {}
+    arms_on: dict[RunSeeds, set[str]] = {}
     for run in counted_in:
-        pairs.setdefault((run.init_seed, run.train_seed), set()).add(run.intervention)
-    shared = {pair for pair, arms in pairs.items() if len(arms) > 1}
+        arms_on.setdefault(run.seeds, set()).add(run.intervention)
+    shared = {seeds for seeds, arms in arms_on.items() if len(arms) > 1}
     if len(shared) < 2:
         return []
-    inside = {run.intervention for run in counted_in if (run.init_seed, run.train_seed) in shared}
+    inside = {run.intervention for run in counted_in if run.seeds in shared}
     names = dict.fromkeys(run.intervention for run in counted_in)
     return [name for name in names if name not in inside | {BASELINE}]

@@ -128,5 +128,6 @@ def _interventions(rows: Sequence[RunRow]) -> list[str]:
 
 
 def frame(rows: Sequence[RunRow], columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
-    """The rows as a table with these columns, for `stats/`."""
-    return pd.DataFrame({name: [getattr(row, name) for row in rows] for name in columns})
+    """The rows as a table with these columns and the `data_seed`, for `stats/`."""
+    table = pd.DataFrame({name: [getattr(row, name) for row in rows] for name in columns})
+    return table.assign(data_seed=[row.seeds.data_seed for row in rows])

@@ -7,33 +7,34 @@ from dataclasses import replace
 
 from noiseband.analysis.inference import frame, has_loss, usable
 from noiseband.analysis.rows import NoiseRow, RunRow
-from noiseband.stats.least_squares import BASELINE, SeedPair
+from noiseband.stats.least_squares import BASELINE, Seeds
 from noiseband.stats.machines import machine_component
-from noiseband.stats.noise import equal_variances, noise_components, pair_text
+from noiseband.stats.noise import equal_variances, noise_components, seeds_text
 
 
 def noise_rows(
-    rows: Sequence[RunRow], pairs: Mapping[str, Sequence[Sequence[int]]], alpha: float
+    rows: Sequence[RunRow], seeds: Mapping[str, Sequence[Sequence[int]]], alpha: float
 ) -> list[NoiseRow]:
     """The study's noise components: of seeds, from runs with exactly the baseline's recipe, and of
-    machines, from all recipes, if some recipe was run on several."""
+    machines, from all recipes, if some recipe was run on several. `seeds` are those of each
+    component's runs, each [init_seed, data_seed, train_seed]."""
     plain = [row for row in usable(rows) if row.intervention != BASELINE or not row.changes]
-    components: dict[str, Sequence[SeedPair]] = {
-        name: [(init, train) for init, train in wanted] for name, wanted in pairs.items() if wanted
+    components: dict[str, Sequence[Seeds]] = {
+        name: [tuple(one) for one in wanted] for name, wanted in seeds.items() if wanted
     }
     table = frame(plain)
     baseline = table["test_loss"][table["intervention"] == BASELINE]
     if baseline.empty:
         return [
-            NoiseRow(name, missing_pairs=tuple(map(pair_text, wanted)))
+            NoiseRow(name, missing_seeds=tuple(map(seeds_text, wanted)))
             for name, wanted in components.items()
         ]
     found = noise_components(table, components, alpha)
     machine = machine_component(twins(rows), float(baseline.mean()), alpha)
     if machine is None:
         return found
-    pair = {row.run: pair_text((row.init_seed, row.train_seed)) for row in rows}
-    return [*found, replace(machine, seed_pairs=tuple(pair[run] for run in machine.runs))]
+    of_run = {row.run: row.seeds_text for row in rows}
+    return [*found, replace(machine, seeds=tuple(of_run[run] for run in machine.runs))]
 
 
 def noise_sentence(rows: Sequence[NoiseRow], alpha: float) -> str:
@@ -44,7 +45,7 @@ def noise_sentence(rows: Sequence[NoiseRow], alpha: float) -> str:
 def shared_recipe(row: RunRow) -> tuple[object, ...]:
     """The part of the recipe that twins and repeats share: everything except the microbatch."""
     changes = tuple(c for c in row.changes if not c.startswith("batch.microbatch="))
-    return changes, row.init_seed, row.train_seed
+    return changes, row.seeds
 
 
 def twins(rows: Sequence[RunRow]) -> list[dict[str, float]]:

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from noiseband.stats.additivity import Additivity
 from noiseband.stats.factorial import Effect, ErrorFrom
 from noiseband.stats.noise import NoiseComponent as NoiseRow
+from noiseband.stats.noise import seeds_text
 from noiseband.stats.verdicts import Call, Verdict
+from noiseband.study.seeds import RunSeeds
 
 __all__ = [
     "Call",
@@ -39,6 +41,8 @@ class RunRow:
     interventions: Names
     """The single interventions applied."""
     init_seed: int
+    data_seed: int | None
+    """None if the run read its data in order."""
     train_seed: int
     repeat_of: str | None
     continues: str | None
@@ -60,6 +64,17 @@ class RunRow:
     """`key=value` for each recipe key, except the seeds, that differs from the baseline's."""
     residual: float | None
     """Residual of this run's test loss in the model behind the verdicts."""
+
+    @property
+    def seeds(self) -> RunSeeds:
+        """The seeds. If the run read its data in order, its train_seed is also the data_seed."""
+        data_seed = self.train_seed if self.data_seed is None else self.data_seed
+        return RunSeeds(self.init_seed, data_seed, self.train_seed)
+
+    @property
+    def seeds_text(self) -> str:
+        """The seeds as `init/train`, or as `init/data/train`."""
+        return seeds_text(self.seeds)
 
 
 @dataclass(frozen=True)

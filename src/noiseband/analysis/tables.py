@@ -105,6 +105,7 @@ def _run_row(folder: Path, digest: str) -> RunRow:
         intervention=card["intervention"],
         interventions=tuple(card["interventions"]),
         init_seed=recipe["init_seed"],
+        data_seed=recipe.get("data_seed"),
         train_seed=recipe["train_seed"],
         repeat_of=card["repeat_of"],
         continues=card["continues"],

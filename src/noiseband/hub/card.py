@@ -28,8 +28,9 @@ from noiseband.study.recipe import written
 
 TEMPLATES = Path(__file__).parent / "templates"
 VARIED = {
-    "init_and_train": "both seeds",
+    "init_and_train": "all seeds",
     "train_only": "the training seed alone",
+    "data_only": "the seed of the data's order alone",
     "init_only": "the seed of the initial weights alone",
 }
 """For each noise component, what differs between its runs."""

@@ -86,8 +86,8 @@ def unbroken(text: str) -> str:
 
 
 def spelled(component: str) -> str:
-    """A noise component's key as a heading: `init and train`."""
-    return component.replace("_", " ")
+    """A noise component's key as a heading: `train only`; `all seeds` for `init_and_train`."""
+    return "all seeds" if component == "init_and_train" else component.replace("_", " ")
 
 
 def answer(row: VerdictRow, decimals: int) -> str:

@@ -1,6 +1,6 @@
 """The analysis of a factorial design: main effects, two-way interactions and stacks.
 
-The model is loss ~ mean + main effects + two-way interactions + seed-pair block, by ordinary least
+The model is loss ~ mean + main effects + two-way interactions + seed block, by ordinary least
 squares over all runs of the design, with one term for each group of aliased effects. Blocks enter
 as in `least_squares`. Effects are those of Montgomery, Design and Analysis of Experiments, chapters
 6 to 8, and of Box, Hunter and Hunter, Statistics for Experimenters, 2nd ed., chapters 5 and 6: a
@@ -26,7 +26,7 @@ from scipy import stats
 
 from noiseband.stats import least_squares
 from noiseband.stats.design import Design, Equal, label
-from noiseband.stats.least_squares import BASELINE, Fit, SeedPair
+from noiseband.stats.least_squares import BASELINE, Fit, Seeds, seed_columns
 from noiseband.stats.lenth import lenth
 from noiseband.stats.simultaneous import Estimate, estimates
 from noiseband.stats.stacks import Stack, stacked
@@ -89,8 +89,8 @@ class Factorial:
     """Distinct sets of factors among these runs."""
     absent: tuple[tuple[str, ...], ...]
     """Sets of factors of the design without a run in the table."""
-    blocks: tuple[SeedPair, ...]
-    """Seed pairs with a block term."""
+    blocks: tuple[Seeds, ...]
+    """Seeds with a block term."""
     error_from: ErrorFrom
     residual_sd: float | None
     """Residual SD of one run, nats; None without residual degrees of freedom."""
@@ -114,9 +114,9 @@ def factorial(
 
     `runs` has one row for each finished, distinct run, with the columns `run`, `interventions` (a
     tuple of the names that are on; empty for the baseline), `init_seed`, `train_seed` and
-    `test_loss` (nats). Leave out runs that start from another's weights. Rows with a factor that
-    the design does not have are ignored; those with a set of factors outside the design's fraction
-    are used only for `stacks`.
+    `test_loss` (nats), and perhaps `data_seed`. Leave out runs that start from another's weights.
+    Rows with a factor that the design does not have are ignored; those with a set of factors
+    outside the design's fraction are used only for `stacks`.
 
     `stacks` are sets of two or more factors; by default, one set of all factors. Intervals and
     p-values of effects are simultaneous over all effects (`simultaneous`), those of stacks over the
@@ -170,12 +170,12 @@ def _fit(used: pd.DataFrame, design: Design, pure: Fit) -> Fit:
     The first column here is therefore one minus all terms. A term's column is minus or plus a half,
     so that its effect is the difference between the two.
     """
-    table = used.sort_values(["intervention", "init_seed", "train_seed", "test_loss"])
+    table = used.sort_values(["intervention", *seed_columns(used), "test_loss"])
     on = np.array([[f in names for f in design.factors] for names in table["interventions"]])
     signs = dict(zip(design.factors, np.where(on, 1.0, -1.0).T, strict=True))
     terms = [np.prod([signs[f] for f in group[0].factors], axis=0) / 2 for group in design.aliases]
-    pairs = table[["init_seed", "train_seed"]].to_numpy()
-    indicators = [(pairs == np.array(block)).all(axis=1) for block in pure.blocks]
+    seeds = table[seed_columns(table)].to_numpy()
+    indicators = [(seeds == np.array(block)).all(axis=1) for block in pure.blocks]
     matrix = np.stack([1.0 - np.sum(terms, axis=0), *terms, *indicators], axis=1)
 
     loss = table["test_loss"].to_numpy(dtype=np.float64)

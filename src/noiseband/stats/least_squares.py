@@ -1,20 +1,20 @@
-"""The model behind every verdict: loss ~ intervention + seed-pair block.
+"""The model behind every verdict: loss ~ intervention + seed block.
 
 It is fitted by ordinary least squares over all runs of a study, with one residual variance.
 
-When blocks are used: a seed pair is *shared* if it occurs under at least two interventions (the
-baseline counts as one). Two runs on a shared pair start from the same weights or draw the same
-dropout, so a block term removes what they have in common. Blocks are used only if two or more pairs
-are shared. With a single shared pair a block would be useless: it would compare every intervention
-with the one baseline run of that seed and ignore what the other baseline runs say about the
-baseline's mean. All pairs that are not shared are in one reference block, because a block of its
-own would remove each such run from the comparison.
+When blocks are used: the seeds of a run are *shared* if they occur under at least two interventions
+(the baseline counts as one). Two runs on shared seeds start from the same weights, read their data
+in the same order or draw the same dropout, so a block term removes what they have in common. Blocks
+are used only if two or more sets of seeds are shared. With a single shared set a block would be
+useless: it would compare every intervention with the one baseline run of that seed and ignore what
+the other baseline runs say about the baseline's mean. All seeds that are not shared are in one
+reference block, because a block of its own would remove each such run from the comparison.
 
 The limit of that rule: runs in the reference block keep their seeds' scatter, runs in other blocks
 do not, and both have the same residual variance. If seeds scatter much more than runs on one seed,
 extra baseline seeds make the shared comparisons too conservative, and an intervention with only a
 seed of its own is called too easily when others share theirs (simulated: 16% instead of 5% when
-seeds scatter three times as much). Run every intervention on pairs that the baseline has.
+seeds scatter three times as much). Run every intervention on seeds that the baseline has.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,9 +26,12 @@ import pandas as pd
 
 BASELINE = "baseline"
 COLUMNS = ("run", "intervention", "init_seed", "train_seed", "test_loss")
+SEEDS = ("init_seed", "data_seed", "train_seed")
+"""Columns with seeds. A table may lack `data_seed`; then the other two are a run's seeds."""
 
 Floats = npt.NDArray[np.float64]
-SeedPair = tuple[int, int]
+Seeds = tuple[int, ...]
+"""The seeds of one run: those of `SEEDS` that its table has."""
 
 # Singular values and differences below these shares of the largest are float64 rounding errors.
 _RANK_TOLERANCE = 1e-10
@@ -43,7 +46,7 @@ class Fit:
     estimable contrasts are used.
     """
 
-    columns: tuple[str | SeedPair, ...]
+    columns: tuple[str | Seeds, ...]
     """Length p: the baseline, the interventions sorted by name, then the blocks."""
     coefficients: Floats
     """Shape (p,), nats. Only estimable combinations of them are meaningful."""
@@ -61,8 +64,8 @@ class Fit:
     """Nats; a difference of at most this size is a rounding error."""
 
     @property
-    def blocks(self) -> tuple[SeedPair, ...]:
-        """The seed pairs that have a block term; empty when the model has none."""
+    def blocks(self) -> tuple[Seeds, ...]:
+        """The seeds that have a block term; empty when the model has none."""
         return tuple(column for column in self.columns if not isinstance(column, str))
 
     def vectors(self, contrasts: Sequence[Mapping[str, float]]) -> Floats:
@@ -95,7 +98,7 @@ class Fit:
 
 
 def checked(runs: pd.DataFrame) -> pd.DataFrame:
-    """The columns that the statistics need.
+    """The columns that the statistics need, `data_seed` among them if the table has it.
 
     Raises ValueError for a missing column, a run listed twice, a loss that is not a finite number
     (it names every such run; the caller lists them in the report) and a table without a baseline
@@ -104,9 +107,10 @@ def checked(runs: pd.DataFrame) -> pd.DataFrame:
     missing = [column for column in COLUMNS if column not in runs.columns]
     if missing:
         raise ValueError(f"the table of runs lacks the columns: {', '.join(missing)}")
-    table = runs.loc[:, list(COLUMNS)].reset_index(drop=True)
+    seeds = seed_columns(runs)
+    table = runs.loc[:, [*dict.fromkeys([*COLUMNS, *seeds])]].reset_index(drop=True)
     table["test_loss"] = table["test_loss"].astype("float64")
-    table[["init_seed", "train_seed"]] = table[["init_seed", "train_seed"]].astype("int64")
+    table[seeds] = table[seeds].astype("int64")
     repeated = table.loc[table["run"].duplicated(), "run"]
     if len(repeated):
         raise ValueError(f"runs listed more than once: {_names(repeated)}")
@@ -122,10 +126,20 @@ def _names(values: Iterable[object]) -> str:
     return ", ".join(sorted(str(value) for value in values))
 
 
-def block_pairs(table: pd.DataFrame) -> list[SeedPair]:
-    """The seed pairs that get a block term (see the module's docstring), sorted."""
-    arms = table.groupby(["init_seed", "train_seed"])["intervention"].nunique()
-    shared = [(int(init), int(train)) for init, train in arms.index[arms > 1]]
+def seed_columns(table: pd.DataFrame) -> list[str]:
+    """The columns of `SEEDS` that the table has."""
+    return [name for name in SEEDS if name in table.columns]
+
+
+def seeds_of(table: pd.DataFrame) -> list[Seeds]:
+    """The seeds of each run, in the order of the table."""
+    return [tuple(map(int, seeds)) for seeds in table[seed_columns(table)].to_numpy()]
+
+
+def block_seeds(table: pd.DataFrame) -> list[Seeds]:
+    """The seeds that get a block term (see the module's docstring), sorted."""
+    arms = table.groupby(seed_columns(table))["intervention"].nunique()
+    shared = [tuple(map(int, seeds)) for seeds in arms.index[arms > 1]]
     return sorted(shared) if len(shared) > 1 else []
 
 
@@ -133,22 +147,23 @@ def fit(runs: pd.DataFrame) -> Fit:
     """Fit the model to a table with one row for each finished, distinct run.
 
     `runs` needs the columns `run`, `intervention` ("baseline" for the baseline), `init_seed`,
-    `train_seed` and `test_loss` (nats). Raises ValueError as `checked` does.
+    `train_seed` and `test_loss` (nats), and may have `data_seed`. Raises ValueError as `checked`
+    does.
 
     The fit uses the Moore-Penrose inverse, because a design with blocks may be rank deficient.
     statsmodels, which the tests compare with, warns about every such design.
     """
     table = checked(runs)
     # Sorted, so that neither the order of the rows nor rounding can change a digit of the result.
-    table = table.sort_values(["intervention", "init_seed", "train_seed", "test_loss"])
+    table = table.sort_values(["intervention", *seed_columns(table), "test_loss"])
     interventions = sorted(set(table["intervention"]) - {BASELINE})
     arms = [BASELINE, *interventions]
-    blocks = block_pairs(table)
+    blocks = block_seeds(table)
 
     arm = table["intervention"].to_numpy(dtype=object)
-    pair = table[["init_seed", "train_seed"]].to_numpy()
+    seeds = table[seed_columns(table)].to_numpy()
     indicators = [arm == name for name in arms]
-    indicators += [(pair == np.array(block)).all(axis=1) for block in blocks]
+    indicators += [(seeds == np.array(block)).all(axis=1) for block in blocks]
     design = np.stack(indicators, axis=1).astype(np.float64)
 
     return _fitted(table, (*arms, *blocks), design, list(runs["run"]))

@@ -16,14 +16,14 @@ def machine_component(
 ) -> NoiseComponent | None:
     """How much runs of one recipe scatter over machines, pooled over all recipes.
 
-    Each of `groups` maps the runs of one recipe and seed pair to their test losses in nats: twins,
+    Each of `groups` maps the runs of one recipe and its seeds to their test losses in nats: twins,
     which differ only in microbatch and machine, and repeats with other bits than their original.
     Groups of one run are left out; None if no other group exists.
 
     The SD is pooled within groups: squares of the distances from each group's mean, over
     n - (number of groups) degrees of freedom, with the chi-square interval at level 1 - alpha.
     `points` are those distances, shifted to `around`, so that recipes with different losses can be
-    compared. The caller fills in the seed pairs.
+    compared. The caller fills in the seeds.
     """
     usable = [group for group in groups if len(group) > 1]
     if not usable:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from noiseband.stats.least_squares import BASELINE, SeedPair, checked
+from noiseband.stats.least_squares import BASELINE, Seeds, checked, seeds_of
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,15 @@ class NoiseComponent:
     sd_high: float | None = None
     minimum: float | None = None
     maximum: float | None = None
-    seed_pairs: tuple[str, ...] = ()
-    """`init_seed/train_seed` of each run, in the order of `runs`."""
+    seeds: tuple[str, ...] = ()
+    """`init_seed/train_seed` or `init_seed/data_seed/train_seed` of each run, in the order of
+    `runs` (see `seeds_text`)."""
     runs: tuple[str, ...] = ()
     points: tuple[float, ...] = ()
     """The runs' losses, in the order of `runs`; for `machine`, shifted so that each recipe's mean
     is `mean`."""
-    missing_pairs: tuple[str, ...] = ()
-    """Requested pairs without a baseline run in the table, written as in `seed_pairs`."""
+    missing_seeds: tuple[str, ...] = ()
+    """Requested seeds without a baseline run in the table, written as in `seeds`."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,10 @@ class EqualVariances:
 
 
 def noise_components(
-    runs: pd.DataFrame, components: Mapping[str, Sequence[SeedPair]], alpha: float = 0.05
+    runs: pd.DataFrame, components: Mapping[str, Sequence[Seeds]], alpha: float = 0.05
 ) -> list[NoiseComponent]:
-    """Describe the baseline's scatter for each named list of (init_seed, train_seed) pairs.
+    """Describe the baseline's scatter for each named list of seeds: (init_seed, train_seed), or
+    (init_seed, data_seed, train_seed) if the table has the column `data_seed`.
 
     `runs` is as for `verdicts.verdicts`; interventions are ignored. The interval for an SD is
     at level 1 - alpha: (n - 1) s^2 / sigma^2 has a chi-square distribution with n - 1 degrees of
@@ -77,12 +79,12 @@ def noise_components(
     """
     table = checked(runs)
     baseline = table[table["intervention"] == BASELINE]
-    pairs = list(zip(baseline["init_seed"], baseline["train_seed"], strict=True))
+    there = seeds_of(baseline)
     return [
         _component(
             name,
-            baseline[[pair in set(wanted) for pair in pairs]],
-            tuple(pair_text(pair) for pair in wanted if pair not in pairs),
+            baseline[[seeds in set(wanted) for seeds in there]],
+            tuple(seeds_text(seeds) for seeds in wanted if seeds not in there),
             alpha,
         )
         for name, wanted in components.items()
@@ -95,7 +97,7 @@ def _component(
     points = rows["test_loss"].to_numpy()
     n = len(points)
     if n == 0:
-        return NoiseComponent(name, missing_pairs=missing)
+        return NoiseComponent(name, missing_seeds=missing)
     sd = low = high = None
     if n > 1:
         sd = float(points.std(ddof=1))
@@ -110,16 +112,16 @@ def _component(
         sd_high=high,
         minimum=float(points.min()),
         maximum=float(points.max()),
-        seed_pairs=tuple(map(pair_text, zip(rows["init_seed"], rows["train_seed"], strict=True))),
+        seeds=tuple(map(seeds_text, seeds_of(rows))),
         runs=tuple(rows["run"].astype(str)),
         points=tuple(points.tolist()),
-        missing_pairs=missing,
+        missing_seeds=missing,
     )
 
 
-def pair_text(pair: SeedPair) -> str:
-    """An init seed and a train seed as `42/22`."""
-    return f"{pair[0]}/{pair[1]}"
+def seeds_text(seeds: Seeds) -> str:
+    """The seeds as `init/train`; as `init/data/train` if the data has a seed of its own."""
+    return "/".join(map(str, seeds if seeds[1] != seeds[-1] else (seeds[0], seeds[-1])))
 
 
 def sd_interval(sd: float, degrees_of_freedom: int, alpha: float) -> tuple[float, float]:

@@ -23,7 +23,7 @@ class Repeats:
 def repeats(arms: Sequence[int], runs: int, alpha: float = 0.05) -> Repeats:
     """Intervals of a study with `runs` runs of the baseline and `arms` of each intervention.
 
-    These are Dunnett's intervals without seed-pair blocks: half the interval of an arm of n runs is
+    These are Dunnett's intervals without seed blocks: half the interval of an arm of n runs is
     c sqrt(1/n + 1/m) SDs for m runs of the baseline, and the correlation of two arms is
     sqrt(n_i / (n_i + m)) sqrt(n_j / (n_j + m)) (Dunnett 1955). Raises ValueError if no degrees of
     freedom are left.

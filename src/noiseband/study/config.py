@@ -12,7 +12,7 @@ from noiseband.study.judges import ChrfJudge, Judge
 from noiseband.study.pretrained import Pretrained
 from noiseband.study.recipe import BaselineRecipe
 from noiseband.study.section import Fraction, Positive, Section, Seed
-from noiseband.study.seeds import SeedPair, Seeds
+from noiseband.study.seeds import Seeds, WrittenSeeds
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -174,9 +174,9 @@ class RunEntry(Section):
     """The run's name, unique in the study."""
     interventions: list[str] = []
     """Interventions or stacks applied to the baseline."""
-    seed: SeedPair | None = None
-    """One seed for both, or `[init_seed, train_seed]`; not with `repeat_of`. With `continues`, null
-    means the other run's seeds."""
+    seed: WrittenSeeds | None = None
+    """One seed for everything, `[init_seed, train_seed]` or `[init_seed, data_seed, train_seed]`;
+    not with `repeat_of`. With `continues`, null means the other run's seeds."""
     microbatch: Positive | None = None
     """A microbatch other than the baseline's, which makes the run a twin."""
     repeat_of: str | None = None
@@ -215,14 +215,20 @@ class RunEntry(Section):
 
 
 class Noise(Section):
-    """Baseline runs that measure noise, grouped by the seeds that vary."""
+    """Baseline runs that measure noise, grouped by the seeds that vary. Each entry is one seed for
+    everything, `[init_seed, train_seed]`, whose train_seed also orders the data, or `[init_seed,
+    data_seed, train_seed]`."""
 
-    init_and_train: list[SeedPair] = []
-    """Both seeds vary together."""
-    train_only: list[SeedPair] = []
-    """Pairs of one init_seed with several train_seeds."""
-    init_only: list[SeedPair] = []
-    """Pairs of one train_seed with several init_seeds."""
+    init_and_train: list[WrittenSeeds] = []
+    """All seeds vary together."""
+    train_only: list[WrittenSeeds] = []
+    """The train_seed varies (dropout), and the other seeds stay. With shuffled data this takes
+    three seeds an entry."""
+    data_only: list[WrittenSeeds] = []
+    """The data_seed varies, and the other seeds stay. The baseline must have `data.order:
+    shuffled`."""
+    init_only: list[WrittenSeeds] = []
+    """The init_seed varies, and the other seeds stay."""
 
 
 class Place(Section):
@@ -244,8 +250,8 @@ class Design(Section):
     """The p of a 2^(k-p) design of k factors: 0 runs every combination, 1 runs half of them, and so
     on. The generators have minimum aberration: they confound as few low-order effects as possible.
     """
-    seeds: Annotated[list[SeedPair], Field(min_length=1)] = [42]
-    """Seeds, or `[init_seed, train_seed]` pairs; the whole design runs once on each."""
+    seeds: Annotated[list[WrittenSeeds], Field(min_length=1)] = [42]
+    """Seeds, each written as in `noise`; the whole design runs once on each."""
 
 
 Changes = dict[str, Any]

@@ -127,6 +127,8 @@ def _value(field: Schema, places: dict[str, list[str]], definitions: Schema) -> 
 def _list(field: Schema, places: dict[str, list[str]], definitions: Schema) -> str:
     inner = _value(field["items"], places, definitions)
     least, most = field.get("minItems"), field.get("maxItems")
+    if least and most and least != most:
+        return f"list of {least} to {most} ({inner})"
     count = f"{least} " if least else ""
     more = "or more " if least and least != most else ""
     return f"list of {count}{more}({inner})"

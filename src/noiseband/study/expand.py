@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from noiseband.study.config import RunEntry, StudyConfig
-from noiseband.study.recipe import Recipe, difference
-from noiseband.study.runs import BASELINE, CONTINUED, Run, apply, changes_of, seed_pair
+from noiseband.study.config import Changes, Noise, RunEntry, StudyConfig
+from noiseband.study.recipe import BaselineRecipe, Recipe, difference
+from noiseband.study.runs import BASELINE, CONTINUED, Run, apply, changes_of
+from noiseband.study.seeds import RunSeeds, WrittenSeeds, run_seeds
 
 
 def in_order(entries: Sequence[RunEntry], names: Iterable[str]) -> list[RunEntry]:
@@ -27,8 +28,8 @@ def in_order(entries: Sequence[RunEntry], names: Iterable[str]) -> list[RunEntry
 def expand(config: StudyConfig) -> list[Run]:
     """All runs of a study: noise, seeds of each intervention, design, named runs, repeats.
 
-    If several noise components name a seed pair, or a design and another section ask for the same
-    run, there is one run. The caller reports two different runs that have one name.
+    If several noise components name the same seeds, or a design and another section ask for the
+    same run, there is one run. The caller reports two different runs that have one name.
     """
     runs = seeded(config)
     by_name = {run.name: run for run in runs}
@@ -47,30 +48,41 @@ def expand(config: StudyConfig) -> list[Run]:
 
 def seeded(config: StudyConfig) -> list[Run]:
     """The runs that no entry of `runs` defines: noise, seeds of each intervention, design."""
-    noise = config.noise
-    pairs = map(seed_pair, [*noise.init_and_train, *noise.train_only, *noise.init_only])
-    baselines = map(seed_pair, config.seeds.get(BASELINE, []))
-    designed = [] if config.design is None else list(map(seed_pair, config.design.seeds))
-    asked = dict.fromkeys([*pairs, *baselines, *designed])
+    designed = [] if config.design is None else config.design.seeds
+    asked = [*noise_seeds(config.noise), *config.seeds.get(BASELINE, []), *designed]
     named = _named_baselines(config)
-    runs = [_from_seeds(config, [], pair) for pair in asked if pair not in named]
+    runs = [
+        _from_seeds(config, [], seeds)
+        for seeds in dict.fromkeys(baseline_seeds(config.recipe, one) for one in asked)
+        if seeds not in named
+    ]
     factors = [] if config.design is None else config.design.factors
     for intervention in config.interventions:
         usual = [] if intervention in factors else config.seeds.get("default", [])
         for seed in config.seeds.get(intervention, usual):
-            runs.append(_from_seeds(config, [intervention], seed_pair(seed)))
+            runs.append(_from_seeds(config, [intervention], run_seeds(seed)))
     there = {run.name for run in runs}
     for names in design_sets(config):
-        made = [_from_seeds(config, names, pair) for pair in designed]
+        made = [_from_seeds(config, names, run_seeds(seed)) for seed in designed]
         runs += [run for run in made if run.name not in there]
     return runs
 
 
-def _named_baselines(config: StudyConfig) -> set[tuple[int, int]]:
-    """Seed pairs of the baseline runs that entries of `runs` define under names of their own."""
+def noise_seeds(noise: Noise) -> list[WrittenSeeds]:
+    """The seeds of all sources of noise, in the order in which their runs are shown."""
+    return [*noise.init_and_train, *noise.train_only, *noise.data_only, *noise.init_only]
+
+
+def baseline_seeds(recipe: BaselineRecipe, written: WrittenSeeds) -> RunSeeds:
+    """The seeds of a baseline run for seeds as a config writes them."""
+    return Recipe.of(recipe, run_seeds(written)).seeds
+
+
+def _named_baselines(config: StudyConfig) -> set[RunSeeds]:
+    """Seeds of the baseline runs that entries of `runs` define under names of their own."""
     usual = (None, config.recipe.batch.microbatch)
     return {
-        seed_pair(entry.seed)
+        baseline_seeds(config.recipe, entry.seed)
         for entry in config.runs
         if entry.plain and entry.seed is not None and entry.microbatch in usual
     }
@@ -89,26 +101,37 @@ def design_sets(config: StudyConfig) -> list[list[str]]:
     return [[stacks[frozenset(on)]] if frozenset(on) in stacks else list(on) for on in sets]
 
 
+def recipe_of(config: StudyConfig, names: Sequence[str]) -> BaselineRecipe:
+    """The baseline's recipe with interventions or stacks applied."""
+    recipe = config.recipe
+    for changes in _singles(config, names).values():
+        recipe = apply(recipe, changes)
+    return recipe
+
+
+def _singles(config: StudyConfig, names: Sequence[str]) -> dict[str, Changes]:
+    """The single interventions that `names` stand for, each with its changed keys."""
+    changed = [name for name in names if name != BASELINE]
+    return {k: v for name in changed for k, v in changes_of(name, config.interventions).items()}
+
+
 def _from_seeds(
     config: StudyConfig,
     names: list[str],
-    pair: tuple[int, int],
+    seeds: RunSeeds,
     name: str | None = None,
     microbatch: int | None = None,
 ) -> Run:
     """A run of the baseline with interventions, starting from initial weights."""
-    singles = {k: v for n in names for k, v in changes_of(n, config.interventions).items()}
-    recipe = config.recipe
-    for changes in singles.values():
-        recipe = apply(recipe, changes)
+    recipe = recipe_of(config, names)
     if microbatch is not None:
         recipe = apply(recipe, {"batch.microbatch": microbatch})
-    label = "+".join(names) or BASELINE
+    label, own = "+".join(names) or BASELINE, Recipe.of(recipe, seeds)
     return Run(
-        name=name or run_name(label, pair),
+        name=name or f"{label}-{own.seeds.suffix}",
         intervention=label,
-        interventions=tuple(singles),
-        recipe=Recipe(**dict(recipe), init_seed=pair[0], train_seed=pair[1]),
+        interventions=tuple(_singles(config, names)),
+        recipe=own,
         difference=difference(config.recipe, recipe),
     )
 
@@ -117,11 +140,11 @@ def _named(config: StudyConfig, entry: RunEntry, runs: dict[str, Run]) -> Run:
     """The run of an entry, starting from a seed or from the final weights of one of `runs`."""
     other = None if entry.continues is None else runs[entry.continues]
     if entry.seed is not None:
-        pair = seed_pair(entry.seed)
+        seeds = run_seeds(entry.seed)
     else:
         assert other is not None  # RunEntry requires one of the two.
-        pair = other.seeds
-    run = _from_seeds(config, entry.interventions, pair, entry.name, entry.microbatch)
+        seeds = other.seeds
+    run = _from_seeds(config, entry.interventions, seeds, entry.name, entry.microbatch)
     run = replace(run, approximate=entry.approximate)
     return run if other is None else _going_on(config, run, other, entry)
 
@@ -156,9 +179,3 @@ def _going_on(config: StudyConfig, run: Run, other: Run, entry: RunEntry) -> Run
         difference=dict(sorted(changed.items())),
         continues=other.name,
     )
-
-
-def run_name(intervention: str, pair: tuple[int, int]) -> str:
-    """`baseline-42`, or `baseline-42-23` if the train_seed differs from the init_seed."""
-    init_seed, train_seed = pair
-    return f"{intervention}-{init_seed}" + (f"-{train_seed}" if train_seed != init_seed else "")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from noiseband.study.config import Answers, Checkpoints, Evaluation, Noise, Protocol, Samples
+from noiseband.study.config import Answers, Checkpoints, Evaluation, Protocol, Samples
 from noiseband.study.contamination import contaminated_runs
+from noiseband.study.expand import baseline_seeds
 from noiseband.study.judges import Judge
 from noiseband.study.pretrained import PretrainedModel
 from noiseband.study.recipe import Model, Recipe
-from noiseband.study.runs import BASELINE, Run, Study, seed_pair
+from noiseband.study.runs import BASELINE, Run, Study
 from noiseband.study.section import Section
 
 
@@ -39,7 +40,7 @@ class StartParams(Section):
     """
     compared_with: str | None
     """A baseline run that should start from the same weights: one with the same init_seed and, if
-    there is one, the same train_seed. None if no baseline run has that init_seed."""
+    there is one, the same other seeds. None if no baseline run has that init_seed."""
 
 
 class StartsParams(Section):
@@ -68,7 +69,7 @@ def _same_seed(study: Study, run: Run) -> str | None:
         for other in study.distinct
         if other.intervention == BASELINE
         and other.continues is None
-        and other.seeds[0] == run.seeds[0]
+        and other.seeds.init_seed == run.seeds.init_seed
     ]
     best = max(
         baselines,
@@ -206,7 +207,7 @@ class TablesParams(Section):
     published: bool
     """Whether the page also shows the published series."""
     noise: dict[str, list[list[int]]]
-    """Noise component to its seed pairs."""
+    """Noise component to the seeds of its runs, each [init_seed, data_seed, train_seed]."""
     pretrained: list[str] = []
     """Names of the pretrained models."""
     models: list[str]
@@ -233,8 +234,8 @@ class TablesParams(Section):
             alpha=config.alpha,
             published=config.published,
             noise={
-                name: [list(seed_pair(seed)) for seed in getattr(config.noise, name)]
-                for name in sorted(Noise.model_fields)
+                name: [list(baseline_seeds(config.recipe, one)) for one in entries]
+                for name, entries in sorted(config.noise)
             },
             pretrained=list(study.pretrained),
             models=["/".join(map(str, model)) for model in finetuned_models(study)],

@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from noiseband.study.section import Fraction, Positive, Section, Seed
+from noiseband.study.section import ADDED, Fraction, Positive, Section, Seed
+from noiseband.study.seeds import RunSeeds
 
 
 def _nearest_divisors(number: int, wanted: int) -> str:
@@ -64,7 +65,7 @@ class Model(Section):
 
 
 class Data(Section):
-    """The tokens that a run reads. Sequences are contiguous and never shuffled."""
+    """The tokens that a run reads, as contiguous sequences of the model's context."""
 
     corpus: str
     """Name of an entry of `corpora`."""
@@ -72,6 +73,9 @@ class Data(Section):
     """First token of the training split that the run reads."""
     train_tokens: Positive
     """Number of tokens to train on, rounded up to whole optimiser steps."""
+    order: Annotated[Literal["sequential", "shuffled"], ADDED] = "sequential"
+    """Order in which the run reads the sequences of these tokens: as they are in the split, or
+    `shuffled`, in an order that its data_seed decides."""
 
 
 class Batch(Section):
@@ -146,7 +150,7 @@ the loss."""
 
 
 class BaselineRecipe(Section):
-    """The baseline's recipe. A run adds its two seeds."""
+    """The baseline's recipe. A run adds its seeds."""
 
     model: Model
     """The architecture."""
@@ -184,11 +188,38 @@ class Recipe(BaselineRecipe):
 
     init_seed: Seed
     """Seed of the initial weights."""
+    data_seed: Annotated[Seed | None, ADDED] = None
+    """Seed of the order of shuffled data; null if the run reads its data in order."""
     train_seed: Seed
-    """Seed of all randomness after initialisation (dropout)."""
+    """Seed of all randomness after initialisation except the order of the data (dropout)."""
     continues: str | None = None
     """Recipe digest of the run whose final weights this one starts from; null means that it starts
     from initial weights."""
+
+    @model_validator(mode="after")
+    def _shuffled_data_has_a_seed(self) -> Recipe:
+        if (self.data_seed is not None) != (self.data.order == "shuffled"):
+            raise ValueError("shuffled data needs a data_seed, and other data has none")
+        return self
+
+    @classmethod
+    def of(cls, recipe: BaselineRecipe, seeds: RunSeeds) -> Recipe:
+        """The recipe of a run from initial weights. The data_seed only enters if the data is
+        shuffled."""
+        data_seed = seeds.data_seed if recipe.data.order == "shuffled" else None
+        return cls(
+            **dict(recipe),
+            init_seed=seeds.init_seed,
+            data_seed=data_seed,
+            train_seed=seeds.train_seed,
+        )
+
+    @property
+    def seeds(self) -> RunSeeds:
+        """The seeds. If the run reads its data in order, its train_seed stands in for the
+        data_seed, so that its name and its place in tables need no third number."""
+        data_seed = self.train_seed if self.data_seed is None else self.data_seed
+        return RunSeeds(self.init_seed, data_seed, self.train_seed)
 
     @property
     def digest(self) -> str:
@@ -238,7 +269,7 @@ def written(value: Any) -> str:
 
 def difference(recipe: BaselineRecipe, other: BaselineRecipe) -> dict[str, list[Any]]:
     """Sorted dotted keys in which two recipes differ, each with both values. Ignores the seeds."""
-    seeds = {"init_seed", "train_seed"}
+    seeds = set(RunSeeds._fields)
     before, after = (
         flatten(recipe.whole(exclude=seeds)),
         flatten(other.whole(exclude=seeds)),

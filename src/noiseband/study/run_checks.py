@@ -14,7 +14,9 @@ from noiseband.study.corpora import AnyCorpus
 from noiseband.study.expand import expand, in_order, seeded
 from noiseband.study.problems import Problem, from_pydantic, unknown_names
 from noiseband.study.recipe import BaselineRecipe, valid_processes
-from noiseband.study.runs import BASELINE, Run, seed_pair
+from noiseband.study.runs import BASELINE, Run
+from noiseband.study.seed_checks import check_equal_runs, check_seeds
+from noiseband.study.seeds import run_seeds
 from noiseband.study.window_checks import check_test_window
 
 
@@ -30,7 +32,7 @@ def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
     interventions, entries = valid["interventions"], valid["runs"]
     for name, pairs in valid["seeds"].items():
         problems += unknown_names(f"seeds.{name}", name, ["default", BASELINE, *interventions])
-        if len(set(map(seed_pair, pairs))) < len(pairs):
+        if len(set(map(run_seeds, pairs))) < len(pairs):
             problems.append(Problem(f"seeds.{name}", pairs, "a seed appears twice; remove it"))
     for position, entry in enumerate(entries):
         for place, name in enumerate(entry.interventions):
@@ -46,6 +48,9 @@ def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
         runs=entries,
     )
     try:
+        problems += check_seeds(config)
+        if problems:
+            return problems  # Other mistakes would be about runs that these entries double.
         unnamed = [run.name for run in seeded(config)]
         sound = in_order(entries, unnamed)
         config = config.model_copy(update={"runs": [e for e in entries if e in sound]})
@@ -72,6 +77,7 @@ def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
             problems += unknown_names(f"finetuning.runs.{position}", name, known)
     if not faulty:
         problems += _going_on(entries, runs) + _same_recipe(runs)
+        problems += check_equal_runs(runs, [entry.name for entry in entries])
     problems += _enough_tokens(entries, runs, valid.get("corpora", {}))
     if "evaluation" in valid:
         problems += _measured_on(runs, valid["evaluation"].corpus, valid.get("corpora", {}))
@@ -148,10 +154,10 @@ def _going_on(entries: Sequence[RunEntry], runs: Sequence[Run]) -> list[Problem]
             )
             problems.append(Problem(f"runs.{position}.continues", entry.continues, remedy))
         if entry.seed is not None and own.init_seed != other.init_seed:
-            pair = f"[{other.init_seed}, {own.train_seed}]"
+            seeds = own.seeds._replace(init_seed=other.init_seed)
             remedy = (
                 f"the run starts from the weights of {entry.continues}, which has init_seed "
-                f"{other.init_seed}; write {pair}, or leave seed out"
+                f"{other.init_seed}; write {seeds.written}, or leave seed out"
             )
             problems.append(Problem(f"runs.{position}.seed", entry.seed, remedy))
     return problems

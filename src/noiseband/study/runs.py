@@ -11,7 +11,7 @@ from noiseband.study.config import Changes, Place, StudyConfig
 from noiseband.study.paths import Paths
 from noiseband.study.pretrained import PretrainedModel
 from noiseband.study.recipe import BaselineRecipe, Model, Recipe
-from noiseband.study.seeds import SeedPair
+from noiseband.study.seeds import RunSeeds
 
 BASELINE = "baseline"
 """Intervention name of a run without interventions."""
@@ -41,9 +41,8 @@ class Run:
     """Whether the recipe only approximates one that is not fully known; verdicts ignore the run."""
 
     @property
-    def seeds(self) -> tuple[int, int]:
-        """The pair (init_seed, train_seed)."""
-        return self.recipe.init_seed, self.recipe.train_seed
+    def seeds(self) -> RunSeeds:
+        return self.recipe.seeds
 
     @property
     def start(self) -> str:
@@ -152,11 +151,6 @@ def trained_on(run: Run, runs: Mapping[str, Run]) -> Iterator[Run]:
     while current is not None:
         yield current
         current = None if current.continues is None else runs.get(current.continues)
-
-
-def seed_pair(seed: SeedPair) -> tuple[int, int]:
-    """Return a seed as (init_seed, train_seed); `42` and `[42, 42]` give the same pair."""
-    return (seed, seed) if isinstance(seed, int) else (seed[0], seed[1])
 
 
 def changes_of(name: str, interventions: dict[str, Changes | list[str]]) -> dict[str, Changes]:

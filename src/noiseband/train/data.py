@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from torch import Tensor
 
+from noiseband.corpus.order import Order
 from noiseband.corpus.token_file import check_tokens
 from noiseband.errors import UserError
 from noiseband.study.recipe import Recipe
 
+BLOCK = 4096
+"""Number of places that are computed together, because one call takes as long for a few. Their
+sequences take 32 KB."""
+
 
 class TokenWindow:
-    """The training tokens of one run: contiguous sequences, targets shifted by one."""
+    """The training tokens of one run, cut into sequences of the model's context. The targets of a
+    sequence are the same tokens, shifted by one."""
 
     def __init__(self, tokens: NDArray[np.uint16], recipe: Recipe, device: torch.device) -> None:
         """Raises UserError if the split has too few tokens for the recipe."""
@@ -22,23 +29,64 @@ class TokenWindow:
                 f"data.train_tokens={recipe.data.train_tokens}: the run reads to token "
                 f"{recipe.last_token:,} but the training split has {len(tokens):,}; lower it"
             )
-        self.tokens = tokens
         self.recipe = recipe
         self.device = device
+        context = recipe.model.context
+        window = np.asarray(tokens[recipe.data.start_token : recipe.last_token])
+        self.sequences = sliding_window_view(window, context + 1)[::context]
+        """A view of the file, shape (sequences, context + 1): each sequence with its last target,
+        which is the first token of the next sequence."""
+        self.order = data_order(recipe)
+        self.block = max(1, BLOCK // recipe.batch.sequences)
+        """Number of steps whose sequences are computed together."""
+        self.computed: tuple[int, NDArray[np.int64]] | None = None
+        """The number of the last such block of steps, and its sequences. It only saves time."""
 
     def batch(self, step: int, slot: int) -> tuple[Tensor, Tensor]:
-        """Inputs and targets of one slot, int64, each (microbatch, context).
+        """Return inputs and targets of one slot, int64, each (microbatch, context).
 
         Raises UserError for a token without an embedding. On a GPU such a token would end the
         process with a message about a kernel.
         """
-        context, microbatch = self.recipe.model.context, self.recipe.batch.microbatch
-        begin = self.recipe.data.start_token + step * self.recipe.tokens_per_step
-        begin += slot * microbatch * context
-        window = self.tokens[begin : begin + microbatch * context + 1].astype(np.int64)
-        check_tokens(window, begin, self.recipe.model.vocabulary, "training")
-        block = torch.from_numpy(window)
+        chosen = self.chosen(step, slot)
+        read = self.sequences[chosen]
+        if read.max() >= self.recipe.model.vocabulary:
+            self._complain(chosen, read)
+        block = torch.from_numpy(np.stack([read[:, :-1], read[:, 1:]]).astype(np.int64))
         if self.device.type == "cuda":
             # A copy from pinned memory is queued; any other copy would wait for the GPU.
             block = block.pin_memory().to(self.device, non_blocking=True)
-        return block[:-1].view(microbatch, context), block[1:].view(microbatch, context)
+        return block[0], block[1]
+
+    def chosen(self, step: int, slot: int) -> NDArray[np.int64]:
+        """Return the numbers of the window's sequences that one slot reads, (microbatch,)."""
+        batch = self.recipe.batch
+        begin = step * batch.sequences + slot * batch.microbatch
+        if self.order is None:
+            return np.arange(begin, begin + batch.microbatch)
+        number = step // self.block
+        first = number * self.block * batch.sequences
+        if self.computed is None or self.computed[0] != number:
+            stop = min(first + self.block * batch.sequences, self.order.count)
+            self.computed = number, self.order(np.arange(first, stop))
+        return self.computed[1][begin - first : begin - first + batch.microbatch]
+
+    def _complain(self, chosen: NDArray[np.int64], read: NDArray[np.uint16]) -> None:
+        """Raise UserError for the first token without an embedding."""
+        data, model = self.recipe.data, self.recipe.model
+        for number, sequence in zip(chosen.tolist(), read, strict=True):
+            begin = data.start_token + number * model.context
+            check_tokens(sequence, begin, model.vocabulary, "training")
+
+
+def data_order(recipe: Recipe) -> Order | None:
+    """The order in which a run reads the sequences of its window; None if it reads them in order.
+
+    A run reads its window once. A run that continues another may read the same tokens in a second
+    pass, so the other run's digest is part of the key: each pass has an order of its own.
+    """
+    if recipe.data_seed is None:
+        return None
+    before = [] if recipe.continues is None else [recipe.continues]
+    count = recipe.steps * recipe.batch.sequences
+    return Order(count, recipe.data_seed, *before, "order")

@@ -25,7 +25,7 @@ def draw_noise(components: Sequence[NoiseRow], runs: Sequence[RunRow]) -> Figure
     losses = {run.run: run.test_loss for run in runs}  # the points of `machine` are shifted
     axes.set_ylim(len(components) - 0.5, -0.5)
     for place, component in enumerate(components):
-        found = f"{component.n} of {component.n + len(component.missing_pairs)} runs"
+        found = f"{component.n} of {component.n + len(component.missing_seeds)} runs"
         name = plain(spelled(component.component))
         for x, side, over, under in (
             (-0.03, "right", name, found),
