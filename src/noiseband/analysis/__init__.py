@@ -4,7 +4,6 @@
 |---|---|
 | `tables` | writes `tables/*.csv` and `answers.parquet`; the runs themselves |
 | `inference` | which runs count; verdicts, and stacks against their parts |
-| `assumptions` | do the runs scatter as the verdicts' intervals assume? |
 | `noise` | how far do runs of one recipe scatter, by seed and by machine? |
 | `factorial` | what does the factorial design show, and which effects are aliased? |
 | `pretrained` | how much of the way to another model is closed? |

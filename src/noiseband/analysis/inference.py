@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
-from scipy import stats
 
 from noiseband.analysis.rows import RunRow, StackRow, VerdictRow
 from noiseband.stats.additivity import Additivity, additivity
-from noiseband.stats.least_squares import BASELINE, COLUMNS, Fit, fit
+from noiseband.stats.least_squares import BASELINE, COLUMNS
 from noiseband.stats.simultaneous import Estimate
-from noiseband.stats.verdicts import Verdict, verdicts
+from noiseband.stats.verdicts import Assessment, Call, Verdict, assess
 
 
 def has_loss(row: RunRow) -> bool:
@@ -37,12 +36,24 @@ def exact(rows: Sequence[RunRow], approximate: Sequence[str]) -> list[RunRow]:
 
 
 def usable(rows: Sequence[RunRow]) -> list[RunRow]:
-    """Runs that verdicts use: those with a finite loss, without repeats (no new evidence).
+    """Runs that verdicts use: those with a finite loss that are new evidence.
 
-    The list is empty if the baseline has no such run, since there is nothing to compare with.
+    A repeat is none, nor is a twin: a run of the same intervention whose recipe differs from that
+    of an earlier run only in the microbatch. The list is empty if the baseline has no such run,
+    since there is nothing to compare with.
     """
-    found = [row for row in rows if row.repeat_of is None and has_loss(row)]
-    return found if any(row.intervention == BASELINE for row in found) else []
+    found: dict[tuple[object, ...], RunRow] = {}
+    for row in rows:
+        if row.repeat_of is None and has_loss(row):
+            found.setdefault((row.intervention, *shared_recipe(row)), row)
+    first = list(found.values())
+    return first if any(row.intervention == BASELINE for row in first) else []
+
+
+def shared_recipe(row: RunRow) -> tuple[object, ...]:
+    """The part of the recipe that twins and repeats share: everything except the microbatch."""
+    changes = tuple(c for c in row.changes if not c.startswith("batch.microbatch="))
+    return changes, row.init_seed, row.data_seed, row.train_seed
 
 
 def without_loss(rows: Sequence[RunRow]) -> list[RunRow]:
@@ -51,44 +62,57 @@ def without_loss(rows: Sequence[RunRow]) -> list[RunRow]:
 
 
 def with_residuals(
-    rows: Sequence[RunRow], factors: Sequence[str] = (), approximate: Sequence[str] = ()
+    rows: Sequence[RunRow],
+    alpha: float,
+    factors: Sequence[str] = (),
+    approximate: Sequence[str] = (),
 ) -> list[RunRow]:
     """The rows, with the residual in nats of each run that verdicts use."""
-    model = fitted([row for row in exact(rows, approximate) if not of_design(row, factors)])
-    if model is None:
+    found = judged([row for row in exact(rows, approximate) if not of_design(row, factors)], alpha)
+    if found is None:
         return list(rows)
-    residual = model.residuals.to_dict()
+    residual = found.residuals.to_dict()
     return [replace(row, residual=residual.get(row.run)) for row in rows]
 
 
-def fitted(rows: Sequence[RunRow]) -> Fit | None:
-    """The model behind all verdicts; None if no run of the baseline has a finite loss."""
+def judged(rows: Sequence[RunRow], alpha: float, margin: float | None = None) -> Assessment | None:
+    """The verdicts of a study; None if no run of the baseline has a finite loss."""
     table = frame(usable(rows))
-    return fit(table) if len(table) else None
+    return assess(table, alpha, margin) if len(table) else None
 
 
-def verdict_rows(rows: Sequence[RunRow], alpha: float) -> list[VerdictRow]:
-    """A row for each intervention of the study, including those without a usable run."""
-    table, model = frame(usable(rows)), fitted(rows)
-    found = {v.intervention: v for v in verdicts(table, alpha)} if model else {}
+def verdict_rows(
+    rows: Sequence[RunRow], alpha: float, margin: float | None = None
+) -> list[VerdictRow]:
+    """A row for each intervention of the study, including those without a usable run.
+
+    An intervention with a run that ended without a finite loss cannot help: the verdict is then
+    "not enough runs".
+    """
+    study = judged(rows, alpha, margin)
+    found = {one.intervention: one for one in study.verdicts} if study else {}
     result = []
     for name in _interventions(rows):
         lost = tuple(row.run for row in without_loss(rows) if row.intervention == name)
         verdict = found.get(name, Verdict(name))
-        residual_sd = model.residual_sd if model and name in found else None
-        result.append(VerdictRow(**vars(verdict), residual_sd=residual_sd, runs_without_loss=lost))
+        if lost and verdict.verdict == Call.HELPS:
+            verdict = replace(verdict, verdict=Call.NOT_ENOUGH_RUNS)
+        known = study if study and name in found else None
+        result.append(
+            VerdictRow(
+                **vars(verdict),
+                residual_sd=known.residual_sd if known else None,
+                band=known.band if known else None,
+                runs_without_loss=lost,
+            )
+        )
     return result
 
 
-def band_half_width(rows: Sequence[VerdictRow], alpha: float) -> float | None:
-    """Half the width of the noise band in nats: how far single runs fall from their recipe's mean.
-
-    None without residual degrees of freedom.
-    """
-    for row in rows:
-        if row.residual_sd is not None and row.degrees_of_freedom:
-            return float(stats.t.isf(alpha / 2, row.degrees_of_freedom)) * row.residual_sd
-    return None
+def band_half_width(rows: Sequence[VerdictRow]) -> float | None:
+    """Half the width of the noise band in nats: how far a new run of the baseline, on new seeds,
+    falls from the mean of the study's. None if the study cannot say."""
+    return next((row.band for row in rows if row.band is not None), None)
 
 
 def stack_rows(
@@ -128,6 +152,9 @@ def _interventions(rows: Sequence[RunRow]) -> list[str]:
 
 
 def frame(rows: Sequence[RunRow], columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
-    """The rows as a table with these columns and the `data_seed`, for `stats/`."""
+    """The rows as a table with these columns, for `stats/`, with the seed of the data's order if
+    any run shuffled its data, and with the identity of each run's result."""
     table = pd.DataFrame({name: [getattr(row, name) for row in rows] for name in columns})
-    return table.assign(data_seed=[row.seeds.data_seed for row in rows])
+    if any(row.data_seed is not None for row in rows):
+        table["data_seed"] = [row.seeds.data_seed for row in rows]
+    return table.assign(identity=[row.weights_sha256 for row in rows])

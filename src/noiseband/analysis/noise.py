@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from noiseband.analysis.inference import frame, has_loss, usable
+from noiseband.analysis.inference import frame, has_loss, shared_recipe, usable
 from noiseband.analysis.rows import NoiseRow, RunRow
 from noiseband.stats.least_squares import BASELINE, Seeds
 from noiseband.stats.machines import machine_component
@@ -40,12 +40,6 @@ def noise_rows(
 def noise_sentence(rows: Sequence[NoiseRow], alpha: float) -> str:
     """A sentence on whether one source of noise is larger than another."""
     return equal_variances(rows, alpha).sentence
-
-
-def shared_recipe(row: RunRow) -> tuple[object, ...]:
-    """The part of the recipe that twins and repeats share: everything except the microbatch."""
-    changes = tuple(c for c in row.changes if not c.startswith("batch.microbatch="))
-    return changes, row.seeds
 
 
 def twins(rows: Sequence[RunRow]) -> list[dict[str, float]]:

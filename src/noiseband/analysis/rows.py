@@ -114,7 +114,11 @@ class VerdictRow(Verdict):
     """The verdict on one intervention. Effects are changes of the loss; negative is better."""
 
     residual_sd: float | None = None
-    """Residual SD of the study's model in nats, the same in all rows that have a run."""
+    """SD in nats of what neither the arm nor the seeds explain, the same in all rows that have a
+    run."""
+    band: float | None = None
+    """Half the width in nats of the band in which a new run of the baseline falls, on new seeds;
+    the same in all rows that have a run."""
     runs_without_loss: Names = ()
     """Runs of this intervention without a finite test loss, which do not count."""
 

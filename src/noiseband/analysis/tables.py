@@ -55,7 +55,7 @@ def write_tables(params: TablesParams, results: Path) -> None:
     write_rows(tables / "contamination.csv", ContaminationRow, seen)
     proposed = [row for row in counted if not inference.of_design(row, params.factors)]
     write_rows(tables / "pretrained.csv", PretrainedRow, pretrained)
-    verdicts = inference.verdict_rows(proposed, params.alpha)
+    verdicts = inference.verdict_rows(proposed, params.alpha, params.margin)
     write_rows(tables / "verdicts.csv", VerdictRow, verdicts)
     write_rows(tables / "gaps.csv", GapRow, gap_rows(pretrained, runs, verdicts))
     write_rows(tables / "noise.csv", NoiseRow, noise_rows(counted, params.noise, params.alpha))
@@ -87,7 +87,7 @@ def run_rows(params: TablesParams, results: Path) -> list[RunRow]:
         else replace(row, improvement=baseline - row.test_loss)
         for row in rows
     ]
-    return inference.with_residuals(improved, params.factors, params.approximate)
+    return inference.with_residuals(improved, params.alpha, params.factors, params.approximate)
 
 
 def _run_row(folder: Path, digest: str) -> RunRow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
-from noiseband.analysis.noise import shared_recipe
+from noiseband.analysis.inference import shared_recipe
 from noiseband.analysis.rows import RunRow
 from noiseband.analysis.tuning_rows import FinetuningRow, TuningNoiseRow, TwinRow
 from noiseband.stats.simultaneous import Estimate

@@ -106,9 +106,11 @@ def _verdict(row: VerdictRow, rows: Sequence[RunRow], alpha: float) -> list[str]
     if row.verdict == Call.NOT_ENOUGH_RUNS:
         said.append(f"That rests on {counts}: too few to tell a difference from noise.")
         return said
+    if row.verdict == Call.IDENTICAL:
+        return said
     said.append(
-        f"That rests on {counts} and {row.degrees_of_freedom} degrees of freedom; the interval "
-        f"({1 - alpha:.0%}) and p = {words.p_text(row.p_value)} hold for all changes of the study "
+        f"That rests on {counts}; the interval ({1 - alpha:.0%}) and "
+        f"p = {words.p_text(row.p_value)} hold for all changes of the study "
         "together. The verdict is about the change, over all of its runs, not about these weights."
     )
     return said
@@ -116,13 +118,14 @@ def _verdict(row: VerdictRow, rows: Sequence[RunRow], alpha: float) -> list[str]
 
 def _band(rows: Sequence[VerdictRow], alpha: float) -> list[str]:
     """The sentence about the noise band; nothing if the study cannot estimate it."""
-    half = inference.band_half_width(rows, alpha)
+    half = inference.band_half_width(rows)
     if half is None:
         return []
     return [
-        f"**Noise band: ±{words.fixed(half, words.decimals_of(half))}.** By the study's model, "
-        f"{1 - alpha:.0%} of the single runs of a recipe fall this close to its mean: another "
-        "run's loss within the band is no sign of a better or a worse recipe."
+        f"**Noise band: ±{words.fixed(half, words.decimals_of(half))}.** By the study's model, a "
+        "new run of the baseline on new seeds falls this close to the mean of its runs with a "
+        f"probability of {1 - alpha:.0%}: another run's loss within the band is no sign of a "
+        "better or a worse recipe."
     ]
 
 

@@ -65,8 +65,8 @@ def interventions() -> Table:
         rows,
         [
             "The series compared with the one baseline of seed 42, the worst of its seven. The "
-            "verdicts compare the eight single interventions with all seven, as one family "
-            "(Dunnett); the seven share seeds, so they are not fully independent.",
+            "verdicts compare the eight single interventions with all seven, as one family, "
+            "with the seeds that runs share as random effects.",
         ],
         "32b to 32j",
     )

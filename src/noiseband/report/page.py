@@ -35,7 +35,7 @@ from noiseband.report.figures.palette import GLYPHS, slug, variables
 from noiseband.report.packed import packed
 from noiseband.report.sanitize import plain, shown
 from noiseband.report.views.agreement import agreement_sentences
-from noiseband.report.views.answer import facts, groups, scatter_note, seed_note
+from noiseband.report.views.answer import facts, groups, scatter_note
 from noiseband.report.views.corpus import corpus
 from noiseband.report.views.costs import costs
 from noiseband.report.views.explorer import explorer
@@ -90,6 +90,7 @@ def environment() -> Environment:
         "signed": words.signed,
         "whole_percent": words.whole_percent,
         "p_text": words.p_text,
+        "firmness": words.firmness,
         "spelled": words.spelled,
         "listed": words.listed,
         "duration": words.time,
@@ -105,7 +106,6 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
     verdicts = read_rows(tables / "verdicts.csv", VerdictRow)
     models = read_rows(tables / "finetuning.csv", FinetuningRow)
     baseline = next(row for row in runs if row.run == params.baseline)
-    counted = inference.exact(runs, params.approximate)
     noise = read_rows(tables / "noise.csv", NoiseRow)
     distinct = [row.run for row in runs if not row.repeat_of]
     growth = samples(results, params.baseline)
@@ -122,8 +122,7 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
         "groups": groups(verdicts),
         "summary": words.summary(verdicts),
         "facts": facts(runs, verdicts, params.baseline, params.alpha),
-        "scatter_note": scatter_note(counted, verdicts),
-        "seed_note": seed_note(counted),
+        "scatter_note": scatter_note(verdicts),
         "confidence": f"{1 - params.alpha:.0%}",
         "decimals": words.effect_decimals(verdicts),
         "runs": runs,

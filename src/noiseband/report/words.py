@@ -31,11 +31,11 @@ def signed(value: float | None, decimals: int = 6) -> str:
 
 
 def p_text(p_value: float | None) -> str:
-    """A p-value as `0.24`, `0.0031` or `< 0.0001`."""
+    """A p-value as `0.24`, `0.0031` or `< 0.001`: no study here tells smaller ones apart."""
     if p_value is None:
         return NOTHING
-    if p_value < 0.0001:
-        return "< 0.0001"
+    if p_value < 0.001:
+        return "< 0.001"
     return f"{p_value:.2f}" if p_value >= 0.095 else f"{p_value:.2g}"
 
 
@@ -98,22 +98,44 @@ def answer(row: VerdictRow, decimals: int) -> str:
     if row.runs == 0:
         return "has no run to compare with the baseline."
     lost = f" {counted(failed, 'more run')} ended without a finite loss." if failed else ""
+    if row.verdict == Call.IDENTICAL:
+        return f"changes nothing: its runs are those of the baseline, bit for bit.{lost}"
     if row.effect is None:
-        return f"cannot be told apart from the seeds it ran with.{lost}"
+        times = "" if row.scatter_ratio is None else f" {ratio(row.scatter_ratio)} as much"
+        return f"scatters{times} out of line with the other runs, and has too few of its own.{lost}"
     size = fixed(abs(row.effect), decimals)
     direction = "lowers" if row.effect < 0 else "raises"
     if row.low is None or row.high is None:
         return f"{direction} the loss by {size}, but nothing was run twice to compare with.{lost}"
-    if row.verdict == Call.WITHIN_NOISE:
+    if row.low <= 0 <= row.high:
         between = unbroken(f"{signed(row.low, decimals)} to {signed(row.high, decimals)}")
         return f"changes the loss by {signed(row.effect, decimals)} ({between}).{lost}"
     near, far = sorted((abs(row.low), abs(row.high)))
     between = unbroken(f"{fixed(near, decimals)} to {fixed(far, decimals)}")
-    return f"{direction} the loss by {size} ({between}).{lost}"
+    held = firmness(row)
+    held = f" This {held}." if held.startswith("holds") else ""
+    return f"{direction} the loss by {size} ({between}).{held}{lost}"
+
+
+def ratio(times: float | None) -> str:
+    """A ratio as `0.4 times`, `2.3 times` or `12 times`; a dash for None."""
+    if times is None:
+        return NOTHING
+    return f"{times:.0f} times" if times >= 9.5 else f"{times:.1f} times"
+
+
+def firmness(row: VerdictRow) -> str:
+    """How far a called verdict depends on the variance that all arms share: `firm`, or `holds
+    unless it is 2.3 times as noisy as the other changes`; a dash for other verdicts."""
+    if row.tipping_ratio is None or row.verdict not in (Call.HELPS, Call.HURTS):
+        return NOTHING
+    if row.firm:
+        return "firm"
+    return f"holds unless it is {ratio(row.tipping_ratio)} as noisy as the other arms"
 
 
 def seeds(row: VerdictRow) -> str:
-    """The seeds for each arm that give 80% power: `4 to 12`, or `9 or more`."""
+    """The seeds, shared by both arms, that give 80% power: `4 to 12`, or `9 or more`."""
     if row.seeds_low is None:
         return NOTHING
     if row.seeds_high is None:
@@ -130,8 +152,10 @@ def summary(rows: Sequence[VerdictRow]) -> str:
     phrases = {
         Call.HELPS: ("helps", "help"),
         Call.HURTS: ("hurts", "hurt"),
+        Call.NO_DIFFERENCE: ("makes no difference that matters", "make no difference that matters"),
         Call.WITHIN_NOISE: ("is within the noise", "are within the noise"),
         Call.NOT_ENOUGH_RUNS: ("has not enough runs", "have not enough runs"),
+        Call.IDENTICAL: ("is identical to the baseline", "are identical to the baseline"),
     }
     parts = []
     for call, (one, many) in phrases.items():

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from noiseband.stats.least_squares import Fit, fit
-from noiseband.stats.simultaneous import Estimate, estimates
+from noiseband.stats.family import family, weights
+from noiseband.stats.least_squares import BASELINE
+from noiseband.stats.pool import Pooled, pooled
+from noiseband.stats.simultaneous import Estimate
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,8 @@ class Additivity:
     stack: str
     parts: tuple[str, ...]
     missing_parts: tuple[str, ...]
-    """Parts that no run applies alone; if there are any, nothing is predicted."""
+    """Parts without a run of their own that shares the other arms' variance; if there are any,
+    nothing is predicted."""
     predicted: float | None = None
     """Sum of the parts' own effects: the stack's effect if effects were additive."""
     got: float | None = None
@@ -47,35 +50,54 @@ def additivity(
     Raises ValueError if a stack that is compared has fewer than two distinct parts or is one of
     its own parts, and as `verdicts.verdicts` does.
     """
-    model = fit(runs)
-    whole = {
-        stack: parts for stack, parts in stacks.items() if {stack, *parts} <= set(model.columns)
-    }
+    found = pooled(runs)
+    known = {*found.model.arms, *found.same_as} - {BASELINE}
+    whole = {stack: parts for stack, parts in stacks.items() if {stack, *parts} <= known}
     for stack, parts in whole.items():
         if len(set(parts)) < 2 or len(set(parts)) < len(parts) or stack in parts:
             raise ValueError(f"stack {stack!r} needs two or more distinct parts: {list(parts)}")
-    contrasts = [{stack: 1.0} | dict.fromkeys(parts, -1.0) for stack, parts in whole.items()]
-    found = dict(zip(whole, estimates(model, contrasts, alpha), strict=True))
-    return [_additivity(model, stack, parts, found.get(stack)) for stack, parts in stacks.items()]
+    contrasts = [
+        found.resolved({stack: 1.0} | dict.fromkeys(parts, -1.0)) for stack, parts in whole.items()
+    ]
+    # A stack may equal the sum of its parts because all of them are the same runs.
+    tested = [contrast for contrast in contrasts if contrast]
+    together = family(found.model, tested, alpha)
+    each = iter(together.estimates)
+    estimate = {
+        stack: next(each) if contrast else Estimate(0.0)
+        for stack, contrast in zip(whole, contrasts, strict=True)
+    }
+    freedom = together.degrees_of_freedom
+    return [
+        _additivity(found, stack, parts, estimate.get(stack), freedom)
+        for stack, parts in stacks.items()
+    ]
 
 
 def _additivity(
-    model: Fit, stack: str, parts: Sequence[str], estimate: Estimate | None
+    found: Pooled, stack: str, parts: Sequence[str], estimate: Estimate | None, freedom: int
 ) -> Additivity:
-    got = model.effect({stack: 1.0}) if stack in model.columns else None
+    known = {*found.model.arms, *found.same_as} - {BASELINE}
+    got = _effect(found, [stack]) if stack in known else None
     if estimate is None:
-        missing = tuple(part for part in parts if part not in model.columns)
+        missing = tuple(part for part in parts if part not in known)
         return Additivity(stack, tuple(parts), missing, got=got)
     return Additivity(
         stack=stack,
         parts=tuple(parts),
         missing_parts=(),
-        predicted=model.effect(dict.fromkeys(parts, 1.0)),
+        predicted=_effect(found, parts),
         got=got,
         difference=estimate.value,
         low=estimate.low,
         high=estimate.high,
         p_value=estimate.p_value,
         se=estimate.se,
-        degrees_of_freedom=model.degrees_of_freedom,
+        degrees_of_freedom=freedom,
     )
+
+
+def _effect(found: Pooled, names: Sequence[str]) -> float:
+    """The sum of the estimated effects of some interventions."""
+    contrast = found.resolved(dict.fromkeys(names, 1.0))
+    return float(found.model.value(weights(found.model, [contrast]))[0])

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from noiseband.stats.least_squares import BASELINE
-from noiseband.stats.sources import SEEDS
+from noiseband.stats.least_squares import BASELINE, seed_columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,5 +50,5 @@ def distinct(runs: pd.DataFrame) -> Distinct:
 def _identities(runs: pd.DataFrame) -> pd.Series:
     if "identity" in runs.columns:
         return runs["identity"].astype(str)
-    columns = [*(seed for seed in SEEDS if seed in runs.columns), "test_loss"]
+    columns = [*seed_columns(runs), "test_loss"]
     return runs[columns].apply(lambda row: "/".join(map(repr, row.tolist())), axis=1)

@@ -182,7 +182,7 @@ def fit_matrix(table: pd.DataFrame, arms: Sequence[str], blocks: Sequence[Floats
 
 
 def _fitted(
-    table: pd.DataFrame, columns: tuple[str | SeedPair, ...], design: Floats, order: list[str]
+    table: pd.DataFrame, columns: tuple[str | Seeds, ...], design: Floats, order: list[str]
 ) -> Fit:
     """The fit of a design matrix; the residuals are in the given order of runs."""
     loss = table["test_loss"].to_numpy()

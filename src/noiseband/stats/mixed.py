@@ -30,8 +30,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special, stats
 
-from noiseband.stats.least_squares import BASELINE, Floats, checked
-from noiseband.stats.sources import SEEDS, Source, sources
+from noiseband.stats.least_squares import BASELINE, Floats, checked, seed_columns
+from noiseband.stats.sources import Source, sources
 
 RATIOS = (0.0, 0.4, 1.0, 2.5, 6.0)
 """Grid of tau for each source of noise. Beyond 6 a seed is as good as a fixed block."""
@@ -245,7 +245,7 @@ def fit(runs: pd.DataFrame) -> Mixed:
     """
     table = checked(runs)
     # Sorted, so that neither the order of the rows nor rounding can change a digit of the result.
-    seeds = [column for column in SEEDS if column in table.columns]
+    seeds = seed_columns(table)
     table = table.sort_values(["intervention", *seeds, "test_loss"]).reset_index(drop=True)
     return fit_sources(table, sources(table))
 

@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from noiseband.stats.least_squares import BASELINE, Floats
+from noiseband.stats.least_squares import BASELINE, Floats, seed_columns
 from noiseband.stats.simultaneous import Estimate
-from noiseband.stats.sources import SEEDS
 
 FEWEST = 3
 """Runs of an intervention, on seeds of their own, that such an interval needs."""
@@ -24,7 +23,7 @@ def own_interval(runs: pd.DataFrame, name: str, family: int, alpha: float = 0.05
     `runs` is as for `mixed.fit`. The estimate is empty if the intervention has fewer than three
     runs, if there are fewer than two runs of the baseline, or if the runs do not scatter at all.
     """
-    seeds = [column for column in SEEDS if column in runs.columns]
+    seeds = seed_columns(runs)
     arm = runs[runs["intervention"] == name].sort_values(seeds)
     baseline = runs[runs["intervention"] == BASELINE].sort_values(seeds)
     if len(arm) < FEWEST:

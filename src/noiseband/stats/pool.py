@@ -1,17 +1,53 @@
-"""Arms whose runs scatter far more, or far less, than those of the others."""
+"""The runs that share a variance: without duplicates, and without arms that scatter otherwise."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from noiseband.stats.distinct import distinct
+from noiseband.stats.least_squares import BASELINE, checked
 from noiseband.stats.mixed import Mixed, fit, fit_sources
 
 LEVEL = 0.01
 """Probability that any arm is called out of line in a study where all scatter alike."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pooled:
+    """A study's evidence."""
+
+    runs: pd.DataFrame
+    """The distinct runs, with those of arms that are out of line."""
+    same_as: Mapping[str, str]
+    """As in `distinct.Distinct`."""
+    out_of_line: Mapping[str, float]
+    """As `out_of_line` returns it."""
+    model: Mixed
+    """The model of all other runs."""
+
+    def resolved(self, weights: Mapping[str, float]) -> dict[str, float]:
+        """Weights on interventions' effects, those of equal arms added up. An arm that is identical
+        to the baseline has no effect."""
+        total: dict[str, float] = {}
+        for name, weight in weights.items():
+            name = self.same_as.get(name, name)
+            if name != BASELINE:
+                total[name] = total.get(name, 0.0) + weight
+        return {name: weight for name, weight in total.items() if weight}
+
+
+def pooled(runs: pd.DataFrame) -> Pooled:
+    """The evidence in a table of finished runs, which is as for `verdicts.assess`."""
+    checked(runs)
+    found = distinct(runs)
+    odd = out_of_line(found.table)
+    model = fit(found.table[~found.table["intervention"].isin(odd)])
+    return Pooled(found.table, found.same_as, odd, model)
 
 
 def out_of_line(runs: pd.DataFrame) -> dict[str, float]:

@@ -32,7 +32,9 @@ def estimates(
     not estimable are left out of the family and have value None; without residual degrees of
     freedom there is only a value.
 
-    Without any residual variance, a value other than zero has p = 0, and zero has p = 1.
+    Without any residual variance there are only values too: runs that do not differ at all say
+    nothing about noise.
+
     Raises ValueError for an unknown intervention and for an alpha outside (0, 1).
     """
     if not 0 < alpha < 1:
@@ -40,7 +42,7 @@ def estimates(
     vectors = fit.vectors(contrasts)
     estimable = fit.estimable(vectors)
     values = [fit.effect(contrast) for contrast in contrasts]
-    if fit.residual_sd is None or not estimable.any():
+    if not fit.residual_sd or not estimable.any():
         return [Estimate(value) for value in values]
 
     used = vectors[estimable]
@@ -61,8 +63,5 @@ def _estimate(
     value: float, se: float, critical: float, correlation: Floats, degrees_of_freedom: int
 ) -> Estimate:
     half_width = critical * se
-    if se > 0:
-        p_value = tail_probability(abs(value) / se, correlation, degrees_of_freedom)
-    else:
-        p_value = 1.0 if value == 0 else 0.0
+    p_value = tail_probability(abs(value) / se, correlation, degrees_of_freedom)
     return Estimate(value, se, value - half_width, value + half_width, half_width, p_value)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from noiseband.stats.least_squares import Floats
 
-SEEDS = {"init_seed": "initial weights", "data_seed": "data order", "train_seed": "training"}
+NAMES = {"init_seed": "initial weights", "data_seed": "data order", "train_seed": "training"}
 """Columns with a seed, and the source of noise that each stands for."""
 
 
@@ -24,13 +24,13 @@ class Source:
 
 
 def sources(table: pd.DataFrame) -> list[Source]:
-    """The sources of noise in a table of runs, which may lack a column of `SEEDS`.
+    """The sources of noise in a table of runs, which may lack a column of `NAMES`.
 
     A seed that is equal in all runs has no scatter. A seed that no two runs share cannot be told
     from the rest and belongs to it. Seeds that always vary together are one source.
     """
     found: list[Source] = []
-    for column, name in SEEDS.items():
+    for column, name in NAMES.items():
         if column not in table.columns:
             continue
         seeds = table[column].to_numpy()

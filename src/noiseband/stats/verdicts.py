@@ -7,12 +7,10 @@ from enum import StrEnum
 
 import pandas as pd
 
-from noiseband.stats.distinct import distinct
 from noiseband.stats.family import Family, family, new_run
-from noiseband.stats.least_squares import BASELINE, checked
-from noiseband.stats.mixed import fit
+from noiseband.stats.least_squares import BASELINE
 from noiseband.stats.own import own_interval
-from noiseband.stats.pool import out_of_line
+from noiseband.stats.pool import pooled
 from noiseband.stats.power import seeds_per_arm
 from noiseband.stats.simultaneous import Estimate
 
@@ -82,7 +80,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Verdicts:
+class Assessment:
     """The verdicts of a study, and the noise behind them."""
 
     verdicts: tuple[Verdict, ...]
@@ -96,12 +94,18 @@ class Verdicts:
     variance."""
 
 
-def verdicts(runs: pd.DataFrame, alpha: float = 0.05, margin: float | None = None) -> Verdicts:
-    """A verdict for each intervention.
+def verdicts(runs: pd.DataFrame, alpha: float = 0.05, margin: float | None = None) -> list[Verdict]:
+    """A verdict for each intervention, in the order in which the table first names them; arguments
+    and errors as for `assess`."""
+    return list(assess(runs, alpha, margin).verdicts)
+
+
+def assess(runs: pd.DataFrame, alpha: float = 0.05, margin: float | None = None) -> Assessment:
+    """The verdicts of a study, and the noise behind them.
 
     `runs` has one row for each finished run, with the columns `run`, `intervention` ("baseline" for
     the baseline), `init_seed`, `train_seed` and `test_loss` (nats), and perhaps `data_seed` and
-    `identity` (`distinct` tells how equal runs are found; each counts once).
+    `identity` (`distinct` says how equal runs are found; each counts once).
 
     All interventions share one model (`mixed`), and the intervals hold for all of them at once
     (`family`). An intervention whose runs scatter out of line with the others' (`pool`) leaves the
@@ -119,18 +123,15 @@ def verdicts(runs: pd.DataFrame, alpha: float = 0.05, margin: float | None = Non
     """
     if margin is not None and not margin > 0:
         raise ValueError(f"the margin must be positive, not {margin}")
-    checked(runs)
-    found = distinct(runs)
-    odd = out_of_line(found.table)
-    pooled = found.table[~found.table["intervention"].isin(odd)]
-    model = fit(pooled)
+    found = pooled(runs)
+    odd = found.out_of_line
     # Sorted, so that the order of the table's rows changes no digit.
-    names = sorted(set(found.table["intervention"]) - {BASELINE})
+    names = sorted(set(found.runs["intervention"]) - {BASELINE})
     inside = [name for name in names if name not in odd]
-    together = family(model, [{name: 1.0} for name in inside], alpha)
+    together = family(found.model, [{name: 1.0} for name in inside], alpha)
     estimate = dict(zip(inside, together.estimates, strict=True))
-    counts = found.table["intervention"].value_counts()
-    own = {name: own_interval(found.table, name, len(names), alpha) for name in names}
+    counts = found.runs["intervention"].value_counts()
+    own = {name: own_interval(found.runs, name, len(names), alpha) for name in names}
     judged = {
         name: _verdict(name, int(counts[name]), one, own[name], together, (alpha, margin))
         for name, one in estimate.items()
@@ -141,11 +142,11 @@ def verdicts(runs: pd.DataFrame, alpha: float = 0.05, margin: float | None = Non
         same = judged.get(other, Verdict(name, effect=0.0, verdict=Call.IDENTICAL))
         judged[name] = replace(same, intervention=name, same_as=other, runs=_count(runs, name))
     order = [str(name) for name in runs["intervention"].unique() if name != BASELINE]
-    return Verdicts(
+    return Assessment(
         verdicts=tuple(judged[name] for name in order),
         residual_sd=together.sd,
-        band=new_run(model, alpha),
-        residuals=model.residuals(),
+        band=new_run(found.model, alpha),
+        residuals=found.model.residuals(),
     )
 
 

@@ -287,6 +287,10 @@ class StudyConfig(Section):
     """Run that the others are compared with."""
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """Family-wise error rate of the verdicts."""
+    margin: Annotated[float, Field(gt=0)] | None = None
+    """The smallest difference of the test loss that matters, in nats. An intervention whose whole
+    interval is closer to zero than that makes no difference that matters, which is the question
+    about a change for speed. Without a margin, no verdict says so."""
     published: bool = False
     """Whether the report also shows the published series."""
     on_mismatch: Literal["stop", "warn"] = "stop"

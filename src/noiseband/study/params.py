@@ -204,6 +204,8 @@ class TablesParams(Section):
     Whole digests of a thousand runs would be too long for a command line."""
     baseline: str
     alpha: float
+    margin: float | None = None
+    """The smallest difference of the test loss that matters, in nats."""
     published: bool
     """Whether the page also shows the published series."""
     noise: dict[str, list[list[int]]]
@@ -232,6 +234,7 @@ class TablesParams(Section):
             recipes=[run.recipe.digest[:8] for run in study.runs.values()],
             baseline=config.baseline,
             alpha=config.alpha,
+            margin=config.margin,
             published=config.published,
             noise={
                 name: [list(baseline_seeds(config.recipe, one)) for one in entries]

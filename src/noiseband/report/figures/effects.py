@@ -15,7 +15,7 @@ from noiseband.report.figures.palette import LIGHT, colour, marker
 from noiseband.report.figures.panels import short
 from noiseband.report.figures.svg import blank, panel, tip
 from noiseband.report.figures.training import frame
-from noiseband.report.words import effect_decimals, fixed, signed
+from noiseband.report.words import NOTHING, effect_decimals, firmness, fixed, signed
 from noiseband.study.runs import BASELINE
 
 WIDTH, ROW, TOP, BOTTOM = 640, 27, 34, 52
@@ -31,8 +31,8 @@ def draw_effects(verdicts: Sequence[VerdictRow], runs: Sequence[RunRow], alpha: 
     """Draw a row for each intervention, the best first, and one for the baseline's own runs.
 
     The marker is the estimated change of the test loss, the line is its simultaneous interval, and
-    small dots are single runs (estimate plus residual). The band is where 1 - alpha of single runs
-    of the unchanged baseline would fall.
+    small dots are single runs (estimate plus residual). The band is where new runs of the
+    baseline would fall, with a probability of 1 - alpha.
     """
     rows = sorted(verdicts, key=lambda row: (row.effect is None, row.effect or 0.0))
     names = [short(row.intervention) for row in rows] + [BASELINE]
@@ -40,7 +40,7 @@ def draw_effects(verdicts: Sequence[VerdictRow], runs: Sequence[RunRow], alpha: 
     height = TOP + ROW * len(names) + BOTTOM
     figure = blank(WIDTH, height)
     axes = panel(figure, left, TOP, WIDTH - left - 78, ROW * len(names))
-    half = band_half_width(rows, alpha)
+    half = band_half_width(rows)
     around_zero = [0.0, -(half or 0.0), half or 0.0]
     around_zero += [run.residual for run in runs if run.residual is not None]
     reaches = [_ends(row) for row in rows if _ends(row)] + [around_zero]
@@ -104,8 +104,12 @@ def _row(axes: Axes, place: int, row: VerdictRow, runs: Sequence[RunRow], decima
         tip(axes.plot([edge], [place], **_mark(row))[0], text)
         return
     if row.low is not None and row.high is not None:
-        axes.plot([row.low, row.high], [place, place], color=tint, linewidth=2.2)
+        # A dashed line is an interval that depends on scatter measured in other arms.
+        style = "-" if row.tipping_ratio is None or row.firm else (0, (3.2, 1.2))
+        axes.plot([row.low, row.high], [place, place], color=tint, linewidth=2.2, linestyle=style)
         text += f" ({signed(row.low, decimals)} to {signed(row.high, decimals)})"
+        if (held := firmness(row)) != NOTHING:
+            text += f", {held}"
     for run in runs:
         if run.intervention == row.intervention and run.residual is not None and row.runs > 1:
             _dot(axes, row.effect + run.residual, place, run, tint)

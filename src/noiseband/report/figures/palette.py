@@ -22,7 +22,9 @@ LIGHT = {
     "helps": "#0a66b0",
     "hurts": "#b4430a",
     "within-noise": "#6d6a61",
+    "no-difference-that-matters": "#2c7a55",
     "not-enough-runs": "#7c4f9e",
+    "identical": "#6d6a61",
 }
 DARK = {
     "ink": "#e9e7e1",
@@ -34,7 +36,9 @@ DARK = {
     "helps": "#6fb4f5",
     "hurts": "#f7935a",
     "within-noise": "#a8a49a",
+    "no-difference-that-matters": "#6fc79b",
     "not-enough-runs": "#c7a2e8",
+    "identical": "#a8a49a",
 }
 
 PRETRAINED = "pretrained"
@@ -45,16 +49,20 @@ SHAPES = {
     PRETRAINED: "*",
     Call.HELPS: "<",
     Call.HURTS: ">",
+    Call.NO_DIFFERENCE: "d",
     Call.WITHIN_NOISE: "o",
     Call.NOT_ENOUGH_RUNS: "s",
+    Call.IDENTICAL: "_",
 }
 """Matplotlib's markers; the triangles point in the direction of the change of loss."""
 
 GLYPHS = {
     Call.HELPS: "M10.5 1v10L1.5 6z",
     Call.HURTS: "M1.5 1v10l9-5z",
+    Call.NO_DIFFERENCE: "M6 .8 9.6 6 6 11.2 2.4 6z",
     Call.WITHIN_NOISE: "M6 1.5a4.5 4.5 0 1 0 0 9a4.5 4.5 0 0 0 0-9z",
     Call.NOT_ENOUGH_RUNS: "M2.2 2.2h7.6v7.6H2.2z",
+    Call.IDENTICAL: "M1.5 3h9v2h-9zM1.5 7h9v2h-9z",
 }
 """The same shapes as SVG paths in a box of 12 by 12."""
 

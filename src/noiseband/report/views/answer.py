@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from noiseband.analysis.assumptions import on_seeds_of_their_own, uneven_scatter
 from noiseband.analysis.inference import band_half_width
 from noiseband.analysis.rows import Call, RunRow, VerdictRow
-from noiseband.report.words import answer, effect_decimals, fixed, listed
+from noiseband.report.words import answer, effect_decimals, fixed, listed, ratio
 
 
 @dataclass(frozen=True)
@@ -34,30 +33,18 @@ def groups(verdicts: Sequence[VerdictRow]) -> list[Group]:
     return [group for group in found if group.answers]
 
 
-def scatter_note(runs: Sequence[RunRow], verdicts: Sequence[VerdictRow]) -> str | None:
-    """A warning if most of the scatter behind all intervals comes from one intervention's runs."""
-    found = uneven_scatter(runs)
-    if found is None:
+def scatter_note(verdicts: Sequence[VerdictRow]) -> str | None:
+    """A sentence about interventions that scatter too differently to share a variance."""
+    odd = [row for row in verdicts if row.scatter_ratio is not None]
+    if not odd:
         return None
-    decimals = effect_decimals(verdicts)
-    spread, baseline = (fixed(x, decimals) for x in (found.spread, found.baseline_spread))
+    each = listed([f"{row.intervention} ({ratio(row.scatter_ratio)})" for row in odd])
+    one = len(odd) == 1
     return (
-        f"{found.share:.0%} of the scatter behind these intervals comes from {found.intervention}, "
-        f"whose runs differ by {spread} nats; the baseline’s differ by at most {baseline}. "
-        "The intervals assume that all changes scatter alike, so the others may be too wide."
-    )
-
-
-def seed_note(runs: Sequence[RunRow]) -> str | None:
-    """A warning if the model has blocks and some interventions share no seeds with another arm."""
-    names = on_seeds_of_their_own(runs)
-    if not names:
-        return None
-    one = len(names) == 1
-    return (
-        f"{listed(names)} {'has' if one else 'have'} seeds that no other run has, so "
-        f"{'its interval is' if one else 'their intervals are'} too narrow if seeds scatter more "
-        f"than runs on one seed do. Run {'it' if one else 'them'} on seeds that the baseline has."
+        f"{each} {'scatters' if one else 'scatter'} out of line with the other runs: in brackets, "
+        f"how many times as much. {'It is' if one else 'They are'} judged by "
+        f"{'its' if one else 'their'} own runs alone, and the other intervals do not depend on "
+        f"{'it' if one else 'them'}."
     )
 
 
@@ -72,8 +59,8 @@ def facts(
         result.append((f"{tokens.pop():,}", "tokens each"))
     loss = next((row.test_loss for row in runs if row.run == baseline), None)
     result.append((fixed(loss), f"test loss of {baseline}, nats"))
-    half = band_half_width(verdicts, alpha)
+    half = band_half_width(verdicts)
     if half is not None:
-        label = f"noise band, nats: {1 - alpha:.0%} of single baseline runs"
+        label = f"noise band, nats: {1 - alpha:.0%} of new baseline runs"
         result.append((f"± {fixed(half, decimals)}", label))
     return result
