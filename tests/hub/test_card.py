@@ -36,13 +36,12 @@ def test_the_numbers_are_the_runs(finished: Study) -> None:
     [row] = [row for row in read_rows(finished.results / "tables/verdicts.csv", VerdictRow)
              if row.intervention == "clip"]  # fmt: skip
     assert f"**Verdict: {row.verdict}.** The change `clip`" in text
-    assert "1 run of it, 2 baseline runs and 1 degrees of freedom" in text
+    assert "That rests on 1 run of it and 2 baseline runs; the interval (95%)" in text
     assert "**Noise:** 2 baseline runs that differ in all seeds" in text
-    # With one degree of freedom Student's t is the Cauchy distribution: 12.7062 at 97.5%.
     band = re.search(r"\*\*Noise band: ±(\d\.\d+)\.\*\*", text)
     assert band is not None
-    assert row.residual_sd is not None
-    assert float(band[1]) == pytest.approx(12.7062 * row.residual_sd, abs=0.006)
+    assert row.band is not None
+    assert float(band[1]) == pytest.approx(row.band, abs=0.006)
     assert "**Noise band: ±" in card(finished, "baseline-42")
     assert "Verdict" not in card(finished, "baseline-42")
     assert "Nothing: this is a run of the study's baseline recipe." in card(finished, "baseline-42")
@@ -71,6 +70,7 @@ def test_without_repeats_the_noise_is_not_known(finished: Study, tmp_path: Path)
             high=None,
             p_value=None,
             residual_sd=None,
+            band=None,
             verdict=Call.NOT_ENOUGH_RUNS,
         )
         for row in read_rows(tables / "verdicts.csv", VerdictRow)

@@ -59,7 +59,7 @@ def test_signed(value: float | None, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("p_value", "expected"),
-    [(None, "–"), (0.00009, "< 0.0001"), (0.00312, "0.0031"), (0.0951, "0.10"), (1.0, "1.00")],
+    [(None, "–"), (0.0009, "< 0.001"), (0.00312, "0.0031"), (0.0951, "0.10"), (1.0, "1.00")],
 )
 def test_p_values(p_value: float | None, expected: str) -> None:
     assert words.p_text(p_value) == expected
@@ -90,7 +90,7 @@ def test_decimals_show_two_digits_of_the_noise(spread: float | None, decimals: i
         ),
         (
             {"verdict": Call.NOT_ENOUGH_RUNS, "effect": None, "low": None, "high": None},
-            "cannot be told apart from the seeds it ran with.",
+            "scatters out of line with the other runs, and has too few of its own.",
         ),
         (
             {"runs_without_loss": ("a-3",)},
@@ -101,11 +101,39 @@ def test_decimals_show_two_digits_of_the_noise(spread: float | None, decimals: i
             "has no run with a finite test loss: 2 runs ended without one.",
         ),
         ({"runs": 0, "effect": None}, "has no run to compare with the baseline."),
+        (
+            {"verdict": Call.IDENTICAL, "effect": 0.0, "low": None, "high": None},
+            "changes nothing: its runs are those of the baseline, bit for bit.",
+        ),
+        (
+            {"tipping_ratio": 2.34},
+            "lowers the loss by 0.12 (0.05 to 0.20). "
+            "This holds unless it is 2.3 times as noisy as the other arms.",
+        ),
+        ({"tipping_ratio": 12.0}, "lowers the loss by 0.12 (0.05 to 0.20)."),
     ],
 )
 def test_an_answer_says_what_the_row_says(changes: dict[str, object], expected: str) -> None:
     row = replace(HELPS, **changes)  # type: ignore[arg-type]
     assert words.answer(row, 2).replace(NBSP, " ") == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "–"),
+        ({"tipping_ratio": 2.34}, "holds unless it is 2.3 times as noisy as the other arms"),
+        ({"tipping_ratio": 12.0}, "firm"),
+        ({"tipping_ratio": 2.0, "own_low": -0.3, "own_high": -0.1}, "firm"),
+        (
+            {"tipping_ratio": 2.0, "own_low": -0.3, "own_high": 0.1},
+            "holds unless it is 2.0 times as noisy as the other arms",
+        ),
+        ({"tipping_ratio": 12.0, "verdict": Call.NO_DIFFERENCE}, "–"),
+    ],
+)
+def test_firmness(changes: dict[str, object], expected: str) -> None:
+    assert words.firmness(replace(HELPS, **changes)) == expected  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -123,9 +151,12 @@ def test_the_summary_counts_every_verdict() -> None:
         replace(HELPS, verdict=Call.HURTS),
         replace(HELPS, verdict=Call.WITHIN_NOISE),
         replace(HELPS, verdict=Call.NOT_ENOUGH_RUNS),
+        replace(HELPS, verdict=Call.NO_DIFFERENCE),
+        replace(HELPS, verdict=Call.IDENTICAL),
     ]
     assert words.summary(rows) == (
-        "Of 5 changes, 2 help, 1 hurts, 1 is within the noise and 1 has not enough runs."
+        "Of 7 changes, 2 help, 1 hurts, 1 makes no difference that matters, 1 is within the noise, "
+        "1 has not enough runs and 1 is identical to the baseline."
     )
     assert words.summary(rows[:1]) == "Of 1 change, 1 helps."
     assert words.summary([]).startswith("No change has been tried yet")

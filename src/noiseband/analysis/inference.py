@@ -152,9 +152,10 @@ def _interventions(rows: Sequence[RunRow]) -> list[str]:
 
 
 def frame(rows: Sequence[RunRow], columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
-    """The rows as a table with these columns, for `stats/`, with the seed of the data's order if
-    any run shuffled its data, and with the identity of each run's result."""
+    """The rows as a table for `stats/`, with these columns, the `data_seed`, and the `identity` of
+    each run's result."""
     table = pd.DataFrame({name: [getattr(row, name) for row in rows] for name in columns})
-    if any(row.data_seed is not None for row in rows):
-        table["data_seed"] = [row.seeds.data_seed for row in rows]
-    return table.assign(identity=[row.weights_sha256 for row in rows])
+    return table.assign(
+        data_seed=[row.seeds.data_seed for row in rows],
+        identity=[row.weights_sha256 for row in rows],
+    )

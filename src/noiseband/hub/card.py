@@ -102,7 +102,9 @@ def _verdict(row: VerdictRow, rows: Sequence[RunRow], alpha: float) -> list[str]
     name, decimals = markdown.code(row.intervention), words.effect_decimals([row])
     said = [f"**Verdict: {row.verdict}.** The change {name} {words.answer(row, decimals)}"]
     baselines = sum(one.intervention == BASELINE and one.repeat_of is None for one in rows)
-    counts = f"{words.counted(row.runs, 'run')} of it, {words.counted(baselines, 'baseline run')}"
+    counts = (
+        f"{words.counted(row.runs, 'run')} of it and {words.counted(baselines, 'baseline run')}"
+    )
     if row.verdict == Call.NOT_ENOUGH_RUNS:
         said.append(f"That rests on {counts}: too few to tell a difference from noise.")
         return said

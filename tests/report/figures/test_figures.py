@@ -82,7 +82,7 @@ def test_every_intervention_and_verdict_is_in_the_answer(made: Made) -> None:
     text = svg(made, "effects")
     for run in pocket_runs():
         assert f">{run.intervention}</text>" in text
-    assert "<title>schedule-learning-rate: helps, −0.159 (−0.176 to −0.142)</title>" in text
+    assert "<title>schedule-learning-rate: helps, −0.159 (−0.165 to −0.154), firm</title>" in text
     assert "<title>weight-tying: hurts, +0.551</title>" in text
 
 

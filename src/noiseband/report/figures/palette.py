@@ -24,7 +24,7 @@ LIGHT = {
     "within-noise": "#6d6a61",
     "no-difference-that-matters": "#2c7a55",
     "not-enough-runs": "#7c4f9e",
-    "identical": "#6d6a61",
+    "identical": "#5b6b73",
 }
 DARK = {
     "ink": "#e9e7e1",
@@ -38,7 +38,7 @@ DARK = {
     "within-noise": "#a8a49a",
     "no-difference-that-matters": "#6fc79b",
     "not-enough-runs": "#c7a2e8",
-    "identical": "#a8a49a",
+    "identical": "#9fb0b8",
 }
 
 PRETRAINED = "pretrained"
