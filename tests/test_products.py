@@ -51,11 +51,8 @@ def test_a_product_is_pytorchs_own_up_to_the_last_bit(
     rows: int, inner: int, columns: int, many: int, dtype: torch.dtype, spread: float, data: Any
 ) -> None:
     seed = data.draw(st.integers(0, 10**6))
-    left, right = (
-        numbers(many, rows, inner, spread=spread, seed=seed),
-        numbers(many, columns, inner),
-    )
-    right = right.transpose(1, 2)  # as keys and weights are
+    left = numbers(many, rows, inner, spread=spread, seed=seed)
+    right = numbers(many, columns, inner).transpose(1, 2)  # as keys and weights are
     a, b = left.to(dtype), right.to(dtype)
     magnitude = a.double().abs() @ b.double().abs()
     with RoundedProducts(dtype):
