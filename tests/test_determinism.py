@@ -28,7 +28,11 @@ def test_every_switch_is_set(precision: Precision, tf32: bool) -> None:
     assert torch.get_num_threads() == 1
 
 
-def test_autocast_changes_the_product_and_not_the_weights() -> None:
+@pytest.mark.parametrize("instructions", [True, False])
+def test_autocast_changes_the_product_and_not_the_weights(
+    monkeypatch: pytest.MonkeyPatch, instructions: bool
+) -> None:
+    monkeypatch.setattr("noiseband.products.has_products", lambda _: instructions)
     weight = torch.nn.Parameter(torch.randn(3, 3))
     for precision, dtype in (("float32", torch.float32), ("bfloat16-amp", torch.bfloat16)):
         with autocast(precision, torch.device("cpu")):  # type: ignore[arg-type]

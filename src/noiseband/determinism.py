@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from noiseband.products import RoundedProducts, type_of_operands
 from noiseband.study.recipe import Precision
 
 
@@ -57,7 +58,11 @@ def make_deterministic(threads: int, precision: Precision) -> None:
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
     """The context in which the forward pass runs."""
     dtype = ARITHMETIC[precision].autocast
-    return nullcontext() if dtype is None else torch.autocast(device.type, dtype)
+    if dtype is None:
+        return nullcontext()
+    if type_of_operands(dtype, device) is not dtype:
+        return RoundedProducts(dtype)
+    return torch.autocast(device.type, dtype)
 
 
 def pick_device() -> torch.device:

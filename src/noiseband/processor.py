@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from noiseband.products import has_products
+
 
 def device_name(device: torch.device) -> str:
     """A device's marketing name."""
@@ -32,6 +34,8 @@ def processor(device: torch.device) -> dict[str, Any]:
         "architecture": platform.machine(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
+        "bfloat16_products": has_products(torch.bfloat16),
+        "float16_products": has_products(torch.float16),
     }
     if device.type == "cuda":
         capability = torch.cuda.get_device_capability(device)

@@ -124,6 +124,24 @@ def test_dropout_is_off_and_evaluating_twice_gives_the_same(
     assert evaluate(model_file, undropped, "explicit", tokens, PROTOCOL, encoding) == result
 
 
+def test_rounded_operands_give_the_loss_of_16_bit_products(
+    model_file: Path,
+    config: Model,
+    tokens: Tokens,
+    encoding: tiktoken.Encoding,
+    result: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    losses = []
+    for instructions in (True, False):
+        monkeypatch.setattr("noiseband.products.has_products", lambda _, has=instructions: has)
+        protocol = PROTOCOL.model_copy(update={"precision": "bfloat16-amp"})
+        found = evaluate(model_file, config, "explicit", tokens, protocol, encoding)
+        losses.append(found["test_loss"])
+    away = abs(losses[0] - result["test_loss"])
+    assert abs(losses[1] - losses[0]) < 0.2 * away
+
+
 def test_other_precision_is_near_and_not_equal(
     result: dict[str, Any],
     model_file: Path,

@@ -58,10 +58,12 @@ def test_loss_and_gradients_equal_float64(
     assert close(weight.grad, 3 * scale * of_weight, 1e-4, 3 * scale)
 
 
+@pytest.mark.parametrize("instructions", [True, False])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.bfloat16, 0.03), (torch.float16, 0.004)])
 def test_products_in_16_bits_leave_gradients_in_float32(
-    dtype: torch.dtype, tolerance: float
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, tolerance: float, instructions: bool
 ) -> None:
+    monkeypatch.setattr("noiseband.products.has_products", lambda _: instructions)
     x, weight, targets = problem(100, 50, 1.0, 0)
     _, of_x, of_weight = expected(x, weight, targets)
     x.requires_grad_()
@@ -72,6 +74,23 @@ def test_products_in_16_bits_leave_gradients_in_float32(
     assert close(x.grad, 65_536 * of_x, tolerance)
     assert close(weight.grad, 65_536 * of_weight, tolerance)
     assert not close(weight.grad, 65_536 * of_weight, 1e-5)  # because it was computed in 16 bits
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_rounded_operands_give_the_gradients_of_16_bit_products(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
+) -> None:
+    x, weight, targets = problem(100, 300, 1.0, 0)
+    exact = cached_gradients(x, weight, targets, 8.0)
+    monkeypatch.setattr("noiseband.products.has_products", lambda _: True)
+    own = cached_gradients(x.to(dtype), weight, targets, 8.0)
+    monkeypatch.setattr("noiseband.products.has_products", lambda _: False)
+    found = cached_gradients(x.to(dtype), weight, targets, 8.0)
+    for one, other, of in zip(found, own, exact, strict=True):
+        assert one.dtype is other.dtype
+        away = float((other.double() - of.double()).norm())
+        assert away > 0.0
+        assert float((one.double() - other.double()).norm()) < 0.2 * away
 
 
 def test_a_logit_far_above_the_others_gives_a_finite_loss() -> None:

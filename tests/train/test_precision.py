@@ -50,11 +50,55 @@ def test_a_speed_up_is_a_recipe_and_hardly_another_result(
     torch.testing.assert_close(fast, weights, rtol=0, atol=2e-3)
 
 
+POCKET = {
+    "model.vocabulary": 257,
+    "model.context": 64,
+    "model.width": 48,
+    "model.heads": 4,
+    "model.layers": 2,
+    "data.train_tokens": 2048,
+    "batch.sequences": 2,
+    "batch.microbatch": 2,
+}
+
+
+@pytest.mark.parametrize("attention", ["explicit", "sdpa"])
+@pytest.mark.parametrize(("precision", "share"), [("bfloat16-amp", 0.25), ("float16-amp", 0.6)])
+def test_rounded_operands_give_the_loss_and_gradient_of_16_bit_products(
+    make_job: MakeJob,
+    monkeypatch: pytest.MonkeyPatch,
+    precision: str,
+    share: float,
+    attention: str,
+) -> None:
+    """They are within a share of the distance between PyTorch's own 16-bit products and float32."""
+
+    def first_step(precision: str, rounds: bool = False) -> tuple[float, torch.Tensor]:
+        monkeypatch.setattr("noiseband.products.has_products", lambda _: not rounds)
+        trainer = Trainer(make_job(precision=precision, attention=attention, **POCKET))
+        losses = trainer.mean_gradient()
+        return float(losses.mean()), trainer.flat.grad.double()
+
+    exact, of_exact = first_step("float32")
+    own, of_own = first_step(precision)
+    found, of_found = first_step(precision, rounds=True)
+    assert own != exact
+    assert abs(found - own) < share * abs(own - exact) + 2e-6 * exact
+    rounding = float((of_own - of_exact).norm())
+    assert rounding > 1e-4 * float(of_exact.norm())
+    assert float((of_found - of_own).norm()) < share * rounding
+    # The gradient is as far from float32's as that of 16-bit products, and not more exact.
+    assert float((of_found - of_exact).norm()) > 0.5 * rounding
+
+
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
-def test_compiled_training_repeats_to_the_bit(make_job: MakeJob) -> None:
-    _, _, plain = trained(make_job, **{"model.dropout": 0.0})
-    _, first, loss = trained(make_job, compile=True, **{"model.dropout": 0.0})
+@pytest.mark.parametrize("precision", ["float32", "bfloat16-amp"])
+def test_compiled_training_repeats_to_the_bit(make_job: MakeJob, precision: str) -> None:
+    changes = {"precision": precision, "model.dropout": 0.0}
     torch.compiler.reset()
-    _, again, _ = trained(make_job, compile=True, **{"model.dropout": 0.0})
+    _, _, plain = trained(make_job, **changes)
+    _, first, loss = trained(make_job, compile=True, **changes)
+    torch.compiler.reset()
+    _, again, _ = trained(make_job, compile=True, **changes)
     assert torch.equal(first, again)
     assert math.isclose(loss, plain, rel_tol=1e-4)

@@ -13,6 +13,7 @@ from torch import Tensor
 from noiseband.determinism import ARITHMETIC, autocast
 from noiseband.evaluate.window import Window
 from noiseband.model.gpt import GPT
+from noiseband.products import rounded, type_of_operands
 from noiseband.study.recipe import Precision
 
 BLOCK_ROWS = {"cpu": 256, "cuda": 4096}
@@ -30,24 +31,31 @@ def target_losses(model: GPT, window: Window, precision: Precision) -> Tensor:
     """
     device = model.tok_emb.weight.device
     dtype = ARITHMETIC[precision].autocast or torch.float32
-    head = model.head.to(dtype).T
+    held = type_of_operands(dtype, device)
+    head = model.head.to(dtype).to(held).T
     rows = min(window.batch * window.context, BLOCK_ROWS[device.type])
     memory = head.new_empty(rows, head.shape[1])
     losses = torch.empty(len(window.targets), device=device)
     for place, (inputs, targets) in zip(losses.view(window.batches, -1), window, strict=True):
         with autocast(precision, device):
             hidden = model.hidden(inputs.to(device)).flatten(0, 1)
-        _cross_entropy(hidden.to(dtype), head, targets.to(device).flatten(), memory, place)
+        hidden = hidden.to(dtype).to(held)
+        _cross_entropy(hidden, head, targets.to(device).flatten(), memory, dtype, place)
     return losses.cpu()
 
 
 def _cross_entropy(
-    hidden: Tensor, head: Tensor, targets: Tensor, memory: Tensor, out: Tensor
+    hidden: Tensor,
+    head: Tensor,
+    targets: Tensor,
+    memory: Tensor,
+    dtype: torch.dtype,
+    out: Tensor,
 ) -> None:
     """Write -log softmax(hidden @ head)[target] of each row to `out`.
 
     The shapes are hidden (n, width), head (width, vocabulary), targets and out (n,). `memory`, of
-    shape (rows, vocabulary), holds the logits of one block of rows.
+    shape (rows, vocabulary), holds the logits of one block of rows, which are rounded to `dtype`.
     """
     block, vocabulary = memory.shape
     few = max(PASS[hidden.device.type] // vocabulary, 1)
@@ -57,7 +65,7 @@ def _cross_entropy(
         logits = torch.mm(rows, head, out=memory[: len(rows)])
         pieces = (torch.split(x, few) for x in (logits, targets[part, None], out[part, None]))
         for some, of, to in zip(*pieces, strict=True):
-            scores = some.float()
+            scores = rounded(some, dtype)
             # The row's largest score is subtracted, so that the exponential cannot overflow.
             scores.sub_(scores.amax(dim=1, keepdim=True))
             of_target = scores.gather(1, of)

@@ -97,7 +97,8 @@ class Attention(nn.Module):
         elif self.kind == "explicit":
             mixed = explicit_attention(projected, mask, self.heads, dropped)
         else:
-            query, key, value = projected.unflatten(3, (self.heads, -1)).permute(2, 0, 3, 1, 4)
+            split = projected.view(batch, time, 3, self.heads, width // self.heads)
+            query, key, value = split.permute(2, 0, 3, 1, 4)
             mixed = F.scaled_dot_product_attention(
                 query, key, value, dropout_p=dropped, is_causal=True
             )

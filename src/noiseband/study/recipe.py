@@ -168,7 +168,8 @@ class BaselineRecipe(Section):
     precision: Precision = "float32"
     """Arithmetic of the forward and backward pass: `float32` without TF32, `tf32`, or autocast with
     float32 weights. Products that autocast leaves in float32 use TF32 unless the name ends in
-    `-no-tf32`."""
+    `-no-tf32`. A CPU without instructions for 16-bit products multiplies the rounded operands in
+    float32 and rounds the product."""
     attention: Literal["explicit", "sdpa"] = "explicit"
     """`explicit` computes mask, softmax and dropout as published; `sdpa` is PyTorch's fused kernel.
     """

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from noiseband.products import rounded, type_of_operands
+
 BLOCK_ROWS = {"cpu": 64, "cuda": 4096}
 """Rows of logits in a block, by kind of device: just enough for matrix products at full speed."""
 
@@ -58,7 +60,8 @@ class _HeadLoss(torch.autograd.Function):
 
 def cached_gradients(x: Tensor, weight: Tensor, targets: Tensor, scale: float) -> Gradients:
     """The gradients by PyTorch's operations, on blocks that fit a CPU's cache; see `head_loss`."""
-    dtype, head = x.dtype, weight.to(x.dtype)
+    dtype, held = x.dtype, type_of_operands(x.dtype, x.device)
+    x, head = x.to(held), weight.to(dtype).to(held)
     block = min(len(x), BLOCK_ROWS["cpu"])
     logits = x.new_empty(block, len(head))
     losses = torch.empty_like(targets, dtype=torch.float32)
@@ -66,7 +69,7 @@ def cached_gradients(x: Tensor, weight: Tensor, targets: Tensor, scale: float) -
     for begin in range(0, len(x), block):
         part = slice(begin, begin + block)
         inputs, of = x[part], targets[part, None]
-        scores = torch.mm(inputs, head.T, out=logits[: len(inputs)]).float()
+        scores = rounded(torch.mm(inputs, head.T, out=logits[: len(inputs)]), dtype)
         # Shifted by the row's maximum, so that the exponential cannot overflow.
         scores.sub_(scores.amax(dim=1, keepdim=True))
         of_target = scores.gather(1, of)
@@ -81,11 +84,11 @@ def cached_gradients(x: Tensor, weight: Tensor, targets: Tensor, scale: float) -
             # With a beta of 0, the first block ignores the uninitialised memory.
             weight_grad.addmm_(scores.T, inputs * factor, beta=float(begin > 0))
         else:
-            gradient = scores.mul_(factor).to(dtype)
+            gradient = scores.mul_(factor).to(dtype).to(held)
             torch.mm(gradient, head, out=x_grad[part])
-            product = gradient.T @ inputs
+            product = (gradient.T @ inputs).to(dtype)
             weight_grad = weight_grad.add_(product) if begin else product.to(weight.dtype)
-    return Gradients(losses, x_grad, weight_grad)
+    return Gradients(losses, x_grad.to(dtype), weight_grad)
 
 
 def padded_gradients(x: Tensor, weight: Tensor, targets: Tensor, scale: float) -> Gradients:

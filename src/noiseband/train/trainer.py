@@ -25,6 +25,7 @@ from noiseband.study.params import TrainParams
 from noiseband.train.checkpoint import State
 from noiseband.train.data import TokenWindow
 from noiseband.train.flat import FlatParameters
+from noiseband.train.heap import keep_freed_memory
 from noiseband.train.launch.processes import Processes
 from noiseband.train.loss_scale import LossScale
 from noiseband.train.objective import Objective
@@ -83,6 +84,7 @@ class Trainer:
         self.recipe = recipe = job.params.recipe
         self.processes = processes = processes or Processes(0, 1, pick_device())
         make_deterministic(recipe.threads, recipe.precision)
+        keep_freed_memory()
         self.model = empty_model(recipe.model, recipe.attention, fused=True)
         start = load_start(job.init)
         try:

@@ -137,7 +137,8 @@ def _class(row: dict[str, Any]) -> tuple[Any, ...]:
     """What decides the bits: the processor and its libraries, but not the number of processes."""
     gpu = ("gpu", "compute_capability", "cuda", "cudnn")
     cpu = ("architecture", "cpu", "cpu_capability", "threads")
-    return tuple(row.get(key) for key in (gpu if "gpu" in row else cpu))
+    products = ("bfloat16_products", "float16_products")
+    return tuple(row.get(key) for key in (gpu if "gpu" in row else (*cpu, *products)))
 
 
 def _version(package: str) -> str | None:
