@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 from noiseband.study.config import RunEntry, StudyConfig
-from noiseband.study.recipe import Recipe, difference
+from noiseband.study.recipe import BaselineRecipe, Recipe, difference
 from noiseband.study.runs import BASELINE, CONTINUED, Run, apply, changes_of, seed_pair
 
 
@@ -53,15 +54,18 @@ def seeded(config: StudyConfig) -> list[Run]:
     designed = [] if config.design is None else list(map(seed_pair, config.design.seeds))
     asked = dict.fromkeys([*pairs, *baselines, *designed])
     named = _named_baselines(config)
-    runs = [_from_seeds(config, [], pair) for pair in asked if pair not in named]
+    baseline = _Arm.of(config, [])
+    runs = [baseline.run(pair) for pair in asked if pair not in named]
     factors = [] if config.design is None else config.design.factors
     for intervention in config.interventions:
         usual = [] if intervention in factors else config.seeds.get("default", [])
-        for seed in config.seeds.get(intervention, usual):
-            runs.append(_from_seeds(config, [intervention], seed_pair(seed)))
+        if seeds := config.seeds.get(intervention, usual):
+            arm = _Arm.of(config, [intervention])
+            runs += [arm.run(seed_pair(seed)) for seed in seeds]
     there = {run.name for run in runs}
     for names in design_sets(config):
-        made = [_from_seeds(config, names, pair) for pair in designed]
+        arm = _Arm.of(config, names)
+        made = [arm.run(pair) for pair in designed]
         runs += [run for run in made if run.name not in there]
     return runs
 
@@ -89,28 +93,36 @@ def design_sets(config: StudyConfig) -> list[list[str]]:
     return [[stacks[frozenset(on)]] if frozenset(on) in stacks else list(on) for on in sets]
 
 
-def _from_seeds(
-    config: StudyConfig,
-    names: list[str],
-    pair: tuple[int, int],
-    name: str | None = None,
-    microbatch: int | None = None,
-) -> Run:
-    """A run of the baseline with interventions, starting from initial weights."""
-    singles = {k: v for n in names for k, v in changes_of(n, config.interventions).items()}
-    recipe = config.recipe
-    for changes in singles.values():
-        recipe = apply(recipe, changes)
-    if microbatch is not None:
-        recipe = apply(recipe, {"batch.microbatch": microbatch})
-    label = "+".join(names) or BASELINE
-    return Run(
-        name=name or run_name(label, pair),
-        intervention=label,
-        interventions=tuple(singles),
-        recipe=Recipe(**dict(recipe), init_seed=pair[0], train_seed=pair[1]),
-        difference=difference(config.recipe, recipe),
-    )
+@dataclass(frozen=True)
+class _Arm:
+    """The baseline with interventions, before a run of it gets its seeds."""
+
+    label: str
+    interventions: tuple[str, ...]
+    recipe: BaselineRecipe
+    difference: dict[str, list[Any]]
+
+    @classmethod
+    def of(cls, config: StudyConfig, names: list[str], microbatch: int | None = None) -> _Arm:
+        """The baseline with the named interventions, in microbatches of another size if given."""
+        singles = {k: v for n in names for k, v in changes_of(n, config.interventions).items()}
+        recipe = config.recipe
+        for changes in singles.values():
+            recipe = apply(recipe, changes)
+        if microbatch is not None:
+            recipe = apply(recipe, {"batch.microbatch": microbatch})
+        label = "+".join(names) or BASELINE
+        return cls(label, tuple(singles), recipe, difference(config.recipe, recipe))
+
+    def run(self, pair: tuple[int, int], name: str | None = None) -> Run:
+        """A run that starts from initial weights."""
+        return Run(
+            name=name or run_name(self.label, pair),
+            intervention=self.label,
+            interventions=self.interventions,
+            recipe=Recipe(**dict(self.recipe), init_seed=pair[0], train_seed=pair[1]),
+            difference=self.difference,
+        )
 
 
 def _named(config: StudyConfig, entry: RunEntry, runs: dict[str, Run]) -> Run:
@@ -121,7 +133,7 @@ def _named(config: StudyConfig, entry: RunEntry, runs: dict[str, Run]) -> Run:
     else:
         assert other is not None  # RunEntry requires one of the two.
         pair = other.seeds
-    run = _from_seeds(config, entry.interventions, pair, entry.name, entry.microbatch)
+    run = _Arm.of(config, entry.interventions, entry.microbatch).run(pair, entry.name)
     run = replace(run, approximate=entry.approximate)
     return run if other is None else _going_on(config, run, other, entry)
 

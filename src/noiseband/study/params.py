@@ -254,12 +254,13 @@ class ReportParams(TablesParams):
     """Run to its machine, for runs on another machine than `machine`."""
 
     @classmethod
-    def of(cls, study: Study) -> ReportParams:
-        tables = TablesParams.of(study).model_dump()
+    def of(cls, study: Study, tables: TablesParams | None = None) -> ReportParams:
+        """The params of a study, whose `TablesParams` may be given if they are known already."""
         usual = study.config.machine
         each = {run.name: study.machine(run) for run in study.runs.values()}
         others = {run: machine for run, machine in each.items() if machine != usual}
-        return cls(**tables, machine=study.config.machine, machines=others)
+        known = tables or TablesParams.of(study)
+        return cls(**known.model_dump(), machine=study.config.machine, machines=others)
 
 
 def finetuned_models(study: Study) -> list[tuple[str, str, int]]:
