@@ -38,6 +38,7 @@ from noiseband.dag.orphans import sign_jobs
 from noiseband.dag.planning import (
     collect_garbage_less_often,
     format_commands_once,
+    look_up_flags_faster,
     of_all,
     of_each,
     remember_signatures,
@@ -91,6 +92,7 @@ if workflow.is_main_process:
 sign_jobs()
 collect_garbage_less_often()
 remember_signatures()
+look_up_flags_faster()
 format_commands_once()
 limit_gpus(workflow)
 share_outputs(workflow)
