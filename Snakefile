@@ -35,6 +35,14 @@ from noiseband.study.params import (
     finetuned_models,
 )
 from noiseband.dag.orphans import sign_jobs
+from noiseband.dag.planning import (
+    collect_garbage_less_often,
+    format_commands_once,
+    look_up_flags_faster,
+    of_all,
+    of_each,
+    remember_signatures,
+)
 from noiseband.dag.scheduling import (
     forget_shared_checksums,
     handle_sigterm,
@@ -42,7 +50,6 @@ from noiseband.dag.scheduling import (
     look_when_jobs_end,
     name_configs,
     no_checksums_in_storage,
-    collect_garbage_less_often,
     share_outputs,
 )
 from noiseband.dag.workflow import (
@@ -84,6 +91,9 @@ if workflow.is_main_process:
     check_folders(study)
 sign_jobs()
 collect_garbage_less_often()
+remember_signatures()
+look_up_flags_faster()
+format_commands_once()
 limit_gpus(workflow)
 share_outputs(workflow)
 no_checksums_in_storage(workflow)
@@ -99,8 +109,10 @@ def everywhere(files):
 elsewhere = None if workflow.nodes is None else lambda: not workflow.local_exec
 
 
-def gpus(devices):
+def gpus(models, devices):
     """The resource `gpu`: `devices(model)` GPUs for a model, none on machines without GPUs."""
+    if elsewhere is None:
+        return of_all(models, devices)
     return gpu_resource(study, Path(MACHINES), elsewhere, devices)
 
 

@@ -6,13 +6,16 @@ SPLIT = study.config.evaluation.split
 
 # Of a run or a pretrained model; `rules.train.output.model` would match runs only.
 MODEL = PATHS.run("{run}") / "model.safetensors"
+MODELS = list(study.models)
+TESTED_ON = {name: study.measured_on(model) for name, model in study.models.items()}
+VOCABULARY = of_all(MODELS, lambda run: PATHS.vocabulary(TESTED_ON[run]))
 
 
 rule evaluate:
     input:
         model=MODEL,
-        tokens=lambda w: PATHS.split(study.measured_on(study.models[w.run]), SPLIT),
-        vocabulary=lambda w: PATHS.vocabulary(study.measured_on(study.models[w.run])),
+        tokens=of_all(MODELS, lambda run: PATHS.split(TESTED_ON[run], SPLIT)),
+        vocabulary=VOCABULARY,
     output:
         PATHS.run("{run}") / "test_loss.json",
     log:
@@ -20,10 +23,10 @@ rule evaluate:
     benchmark:
         PATHS.benchmark("evaluate", "{run}")
     resources:
-        gpu=gpus(lambda model: 1),
+        gpu=gpus(MODELS, lambda model: 1),
     params:
         code=code("evaluate.loss"),
-        text=lambda w: EvaluateParams.of(study, study.models[w.run]).text,
+        text=of_each(lambda run: EvaluateParams.of(study, study.models[run]).text),
     message:
         "Test loss of {wildcards.run}"
     shell:

@@ -3,16 +3,19 @@
 IFT = PATHS.finetuned("{run}", "{protocol}", "{seed}")
 
 
-def rows_of(wildcards):
-    name = study.config.finetuning.protocols[wildcards.protocol].instructions
-    return PATHS.instructions(name) / "rows.jsonl"
+PROTOCOLS = study.config.finetuning.protocols if study.config.finetuning else {}
+ROWS = of_all(
+    PROTOCOLS,
+    lambda protocol: PATHS.instructions(PROTOCOLS[protocol].instructions)
+    / "rows.jsonl",
+)
 
 
 rule finetune:
     input:
         model=MODEL,
-        vocabulary=rules.evaluate.input.vocabulary,
-        rows=rows_of,
+        vocabulary=VOCABULARY,
+        rows=ROWS,
     output:
         model=IFT / "model.safetensors",
         epochs=IFT / "epochs.json",
@@ -21,10 +24,14 @@ rule finetune:
     benchmark:
         PATHS.benchmark("finetune", "{run}/{protocol}-{seed}")
     resources:
-        gpu=gpus(lambda model: 1),
+        gpu=gpus(MODELS, lambda model: 1),
     params:
         code=code("finetune.loop"),
-        text=lambda w: FinetuneParams.of(study, study.models[w.run], w.protocol).text,
+        text=of_each(
+            lambda run, protocol: FinetuneParams.of(
+                study, study.models[run], protocol
+            ).text
+        ),
         out=subpath(output.model, parent=True),
     message:
         "Fine-tuning {wildcards.run} ({wildcards.protocol}, seed {wildcards.seed})"
@@ -36,8 +43,8 @@ rule finetune:
 rule respond:
     input:
         model=rules.finetune.output.model,
-        vocabulary=rules.evaluate.input.vocabulary,
-        rows=rows_of,
+        vocabulary=VOCABULARY,
+        rows=ROWS,
     output:
         IFT / "answers.jsonl",
     log:
@@ -45,10 +52,14 @@ rule respond:
     benchmark:
         PATHS.benchmark("respond", "{run}/{protocol}-{seed}")
     resources:
-        gpu=gpus(lambda model: 1),
+        gpu=gpus(MODELS, lambda model: 1),
     params:
         code=code("finetune.respond"),
-        text=lambda w: RespondParams.of(study, study.models[w.run], w.protocol).text,
+        text=of_each(
+            lambda run, protocol: RespondParams.of(
+                study, study.models[run], protocol
+            ).text
+        ),
     message:
         "Answers of {wildcards.run} ({wildcards.protocol}, seed {wildcards.seed})"
     shell:

@@ -2,6 +2,8 @@
 # Long lists of input files are functions, because in a rule that also has another rule's output as
 # input, Snakemake would hash a plain list once for each of its files.
 
+TABLES = TablesParams.of(study)
+
 
 rule tables:
     input:
@@ -19,7 +21,7 @@ rule tables:
         PATHS.benchmark("tables")
     params:
         code=code("analysis.tables", "published.comparison"),
-        text=TablesParams.of(study).text,
+        text=TABLES.text,
         results=subpath(output.answers, ancestor=2),
     message:
         "Tables"
@@ -43,7 +45,7 @@ rule figures:
         PATHS.benchmark("figures")
     params:
         code=code("report.figures"),
-        text=TablesParams.of(study).text,
+        text=TABLES.text,
         results=subpath(output[0], ancestor=2),
     message:
         "Figures"
@@ -69,7 +71,7 @@ rule report:
         PATHS.benchmark("report")
     params:
         code=code("report.page"),
-        text=ReportParams.of(study).text,
+        text=ReportParams.of(study, TABLES).text,
         results=subpath(output[0], parent=True),
     message:
         "Report: {output}"

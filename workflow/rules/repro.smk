@@ -44,9 +44,9 @@ rule verify_rerun:
         original_trace=lambda w: original_of(w) / "trace.parquet",
         recipes=lambda w: [of(w) / "recipe.json" for of in (rerun_of, original_of)],
         # For training both again up to the first difference, if there is one.
-        tokens=rules.train.input.tokens,
-        vocabulary=rules.train.input.vocabulary,
-        init=rules.train.input.init,
+        tokens=TRAINING,
+        vocabulary=TRAINING_VOCABULARY,
+        init=start_of,
     output:
         report(
             PATHS.verified("{run}"),
@@ -58,7 +58,7 @@ rule verify_rerun:
     wildcard_constraints:
         run=one_of(RUNS),
     resources:
-        gpu=gpus(lambda model: 1),
+        gpu=gpus(RUNS, lambda run: 1),
     params:
         code=code("repro.rerun"),
         original=subpath(input.original, parent=True),

@@ -2,19 +2,36 @@
 # work folder named after run and recipe, so that a repeat never resumes from its original. No rule
 # declares the folder, so that Snakemake does not remove it when a run is killed.
 
+TRAINING = of_all(RUNS, lambda run: PATHS.split(study.runs[run].corpus, "train"))
+TRAINING_VOCABULARY = of_all(RUNS, lambda run: PATHS.vocabulary(study.runs[run].corpus))
+
+
+def start_of(wildcards):
+    return study.start_file(study.runs[wildcards.run])
+
+
+def verified_start(wildcards):
+    """Weights that should be the reference's are checked first. `ancient`, because the table also
+    has the starting points of other runs, which must not retrain this run."""
+    checked = study.runs[wildcards.run].recipe.init == "reference"
+    return ancient(rules.verify_init.output.runs) if checked else []
+
+
+def processes_of(run):
+    return study.processes(study.runs[run])
+
+
+def threads_of(run):
+    """The threads of all processes together."""
+    return study.runs[run].recipe.threads * processes_of(run)
+
 
 rule train:
     input:
-        tokens=lambda w: PATHS.split(study.runs[w.run].corpus, "train"),
-        vocabulary=lambda w: PATHS.vocabulary(study.runs[w.run].corpus),
-        init=lambda w: study.start_file(study.runs[w.run]),
-        # Weights that should be the reference's are checked first. `ancient`, because the table
-        # also has the starting points of other runs, which must not retrain this run.
-        verified=lambda w: (
-            ancient(rules.verify_init.output.runs)
-            if study.runs[w.run].recipe.init == "reference"
-            else []
-        ),
+        tokens=TRAINING,
+        vocabulary=TRAINING_VOCABULARY,
+        init=start_of,
+        verified=verified_start,
     output:
         model=PATHS.run("{run}") / "model.safetensors",
         digests=PATHS.run("{run}") / "model.json",
@@ -31,22 +48,25 @@ rule train:
         run=one_of(RUNS),
     # Long jobs first: a short job can fill a gap at the end, a training run cannot.
     priority: 10
-    threads: lambda w: study.runs[w.run].recipe.threads * study.processes(study.runs[w.run])
+    threads: of_all(RUNS, threads_of)
     resources:
         # Time, memory and nodes, for executors that send jobs to other computers.
         **training_resources(study, Path(MACHINES), elsewhere),
         # A resource, so that a change of it reruns nothing; a param only where it changes bits.
-        processes=lambda w: study.processes(study.runs[w.run]),
-        gpu=gpus(lambda run: study.processes(study.runs[run])),
+        processes=of_all(RUNS, processes_of),
+        gpu=gpus(RUNS, processes_of),
     params:
         code=code("train.loop"),
-        text=lambda w: TrainParams.of(study, study.runs[w.run]).text,
-        processes=lambda w: (
-            study.processes(study.runs[w.run])
-            if study.runs[w.run].recipe.reduction == "allreduce"
-            else "any"
+        text=of_each(lambda run: TrainParams.of(study, study.runs[run]).text),
+        processes=of_all(
+            RUNS,
+            lambda run: (
+                processes_of(run)
+                if study.runs[run].recipe.reduction == "allreduce"
+                else "any"
+            ),
         ),
-        work=lambda w: str(PATHS.training(w.run, study.runs[w.run].recipe)),
+        work=of_each(lambda run: str(PATHS.training(run, study.runs[run].recipe))),
         out=subpath(output.model, parent=True),
     message:
         "Training {wildcards.run}"

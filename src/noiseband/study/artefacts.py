@@ -28,19 +28,18 @@ def table_names(study: Study) -> list[str]:
 
 def run_files(study: Study, *names: str) -> list[Path]:
     """The file `name` of every run, for every name."""
-    return [study.paths.run(run) / name for run in study.runs for name in names]
+    return [folder / name for folder in map(study.paths.run, study.runs) for name in names]
 
 
 def pretrained_files(study: Study, *names: str) -> list[Path]:
     """The file `name` of every pretrained model, for every name."""
-    return [study.paths.run(model) / name for model in study.pretrained for name in names]
+    return [folder / name for folder in map(study.paths.run, study.pretrained) for name in names]
 
 
 def finetuned_files(study: Study, *names: str) -> list[Path]:
     """The file `name` of every fine-tuned model, for every name."""
-    return [
-        study.paths.finetuned(*model) / name for model in finetuned_models(study) for name in names
-    ]
+    folders = [study.paths.finetuned(*model) for model in finetuned_models(study)]
+    return [folder / name for folder in folders for name in names]
 
 
 def judged_files(study: Study) -> list[Path]:

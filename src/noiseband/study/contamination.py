@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from typing import Any
 
 from noiseband.study.config import Evaluation
 from noiseband.study.runs import Run, Study, trained_on
@@ -95,13 +97,24 @@ def merged(segments: list[Segment]) -> list[Segment]:
 
 def contaminations(study: Study) -> dict[str, ContaminationParams]:
     """The params of every job by name, in the order of the runs."""
-    each = (ContaminationParams.of(study, run) for run in study.runs.values())
-    return {params.name: params for params in each}
+    return {params.name: params for _, params in _each(study)}
 
 
 def contaminated_runs(study: Study) -> dict[str, list[str]]:
     """Job name to the names of the runs that the job is about."""
     found: dict[str, list[str]] = {}
-    for run in study.runs.values():
-        found.setdefault(ContaminationParams.of(study, run).name, []).append(run.name)
+    for run, params in _each(study):
+        found.setdefault(params.name, []).append(run.name)
     return found
+
+
+def _each(study: Study) -> Iterator[tuple[Run, ContaminationParams]]:
+    """Every run with its params, which are computed once for all runs that read the same tokens."""
+    known: dict[tuple[Any, ...], ContaminationParams] = {}
+    for run in study.runs.values():
+        recipes = [one.recipe for one in trained_on(run, study.runs)]
+        read = ((one.data.corpus, one.data.start_token, one.last_token) for one in recipes)
+        key = (run.recipe.model.context, *read)
+        if key not in known:
+            known[key] = ContaminationParams.of(study, run)
+        yield run, known[key]

@@ -193,7 +193,9 @@ class Encoded(Section):
 
     def same_tokens(self, other: Encoded) -> bool:
         """Whether both give the same token files, that is, differ in their token counts at most."""
-        return self.model_dump(exclude={"tokens"}) == other.model_dump(exclude={"tokens"})
+        return self is other or self.model_dump(exclude={"tokens"}) == other.model_dump(
+            exclude={"tokens"}
+        )
 
     def same_ids(self, other: Encoded) -> bool:
         """Whether a token id stands for the same text in both."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 from noiseband.study.config import Changes, Noise, RunEntry, StudyConfig
 from noiseband.study.recipe import BaselineRecipe, Recipe, difference
@@ -51,19 +52,19 @@ def seeded(config: StudyConfig) -> list[Run]:
     designed = [] if config.design is None else config.design.seeds
     asked = [*noise_seeds(config.noise), *config.seeds.get(BASELINE, []), *designed]
     named = _named_baselines(config)
-    runs = [
-        _from_seeds(config, [], seeds)
-        for seeds in dict.fromkeys(baseline_seeds(config.recipe, one) for one in asked)
-        if seeds not in named
-    ]
+    baseline = _Arm.of(config, [])
+    wanted = dict.fromkeys(baseline_seeds(config.recipe, one) for one in asked)
+    runs = [baseline.run(seeds) for seeds in wanted if seeds not in named]
     factors = [] if config.design is None else config.design.factors
     for intervention in config.interventions:
         usual = [] if intervention in factors else config.seeds.get("default", [])
-        for seed in config.seeds.get(intervention, usual):
-            runs.append(_from_seeds(config, [intervention], run_seeds(seed)))
+        if entries := config.seeds.get(intervention, usual):
+            arm = _Arm.of(config, [intervention])
+            runs += [arm.run(run_seeds(one)) for one in entries]
     there = {run.name for run in runs}
     for names in design_sets(config):
-        made = [_from_seeds(config, names, run_seeds(seed)) for seed in designed]
+        arm = _Arm.of(config, names)
+        made = [arm.run(run_seeds(one)) for one in designed]
         runs += [run for run in made if run.name not in there]
     return runs
 
@@ -115,25 +116,35 @@ def _singles(config: StudyConfig, names: Sequence[str]) -> dict[str, Changes]:
     return {k: v for name in changed for k, v in changes_of(name, config.interventions).items()}
 
 
-def _from_seeds(
-    config: StudyConfig,
-    names: list[str],
-    seeds: RunSeeds,
-    name: str | None = None,
-    microbatch: int | None = None,
-) -> Run:
-    """A run of the baseline with interventions, starting from initial weights."""
-    recipe = recipe_of(config, names)
-    if microbatch is not None:
-        recipe = apply(recipe, {"batch.microbatch": microbatch})
-    label, own = "+".join(names) or BASELINE, Recipe.of(recipe, seeds)
-    return Run(
-        name=name or f"{label}-{own.seeds.suffix}",
-        intervention=label,
-        interventions=tuple(_singles(config, names)),
-        recipe=own,
-        difference=difference(config.recipe, recipe),
-    )
+@dataclass(frozen=True)
+class _Arm:
+    """The baseline with interventions, before a run of it gets its seeds."""
+
+    label: str
+    interventions: tuple[str, ...]
+    recipe: BaselineRecipe
+    difference: dict[str, list[Any]]
+
+    @classmethod
+    def of(cls, config: StudyConfig, names: list[str], microbatch: int | None = None) -> _Arm:
+        """The baseline with the named interventions, in microbatches of another size if given."""
+        recipe = recipe_of(config, names)
+        if microbatch is not None:
+            recipe = apply(recipe, {"batch.microbatch": microbatch})
+        label = "+".join(names) or BASELINE
+        singles = tuple(_singles(config, names))
+        return cls(label, singles, recipe, difference(config.recipe, recipe))
+
+    def run(self, seeds: RunSeeds, name: str | None = None) -> Run:
+        """A run that starts from initial weights."""
+        recipe = Recipe.of(self.recipe, seeds)
+        return Run(
+            name=name or f"{self.label}-{recipe.seeds.suffix}",
+            intervention=self.label,
+            interventions=self.interventions,
+            recipe=recipe,
+            difference=self.difference,
+        )
 
 
 def _named(config: StudyConfig, entry: RunEntry, runs: dict[str, Run]) -> Run:
@@ -144,7 +155,7 @@ def _named(config: StudyConfig, entry: RunEntry, runs: dict[str, Run]) -> Run:
     else:
         assert other is not None  # RunEntry requires one of the two.
         seeds = other.seeds
-    run = _from_seeds(config, entry.interventions, seeds, entry.name, entry.microbatch)
+    run = _Arm.of(config, entry.interventions, entry.microbatch).run(seeds, entry.name)
     run = replace(run, approximate=entry.approximate)
     return run if other is None else _going_on(config, run, other, entry)
 

@@ -52,25 +52,26 @@ class StartsParams(Section):
 
     @classmethod
     def of(cls, study: Study) -> StartsParams:
+        with_init_seed: dict[int, list[Run]] = {}
+        for run in study.distinct:
+            if run.intervention == BASELINE and run.continues is None:
+                with_init_seed.setdefault(run.seeds[0], []).append(run)
         return cls(
             runs=[
-                StartParams(run=run.name, start=run.start, compared_with=_same_seed(study, run))
+                StartParams(
+                    run=run.name,
+                    start=run.start,
+                    compared_with=_same_seed(run, with_init_seed.get(run.seeds[0], [])),
+                )
                 for run in study.runs.values()
             ],
             on_mismatch=study.config.on_mismatch,
         )
 
 
-def _same_seed(study: Study, run: Run) -> str | None:
-    """Name of the baseline run to compare a run's start with: its own if it is a baseline run, and
-    None if no baseline run has its init_seed."""
-    baselines = [
-        other
-        for other in study.distinct
-        if other.intervention == BASELINE
-        and other.continues is None
-        and other.seeds.init_seed == run.seeds.init_seed
-    ]
+def _same_seed(run: Run, baselines: list[Run]) -> str | None:
+    """Name of the run to compare a run's start with, out of the baseline runs with its init_seed:
+    its own if it is a baseline run, and None if there are none."""
     best = max(
         baselines,
         key=lambda other: (other.name == run.name, other.seeds == run.seeds),
@@ -258,12 +259,13 @@ class ReportParams(TablesParams):
     """Run to its machine, for runs on another machine than `machine`."""
 
     @classmethod
-    def of(cls, study: Study) -> ReportParams:
-        tables = TablesParams.of(study).model_dump()
+    def of(cls, study: Study, tables: TablesParams | None = None) -> ReportParams:
+        """The params of a study, whose `TablesParams` may be given if they are known already."""
         usual = study.config.machine
         each = {run.name: study.machine(run) for run in study.runs.values()}
         others = {run: machine for run, machine in each.items() if machine != usual}
-        return cls(**tables, machine=study.config.machine, machines=others)
+        known = tables or TablesParams.of(study)
+        return cls(**known.model_dump(), machine=study.config.machine, machines=others)
 
 
 def finetuned_models(study: Study) -> list[tuple[str, str, int]]:

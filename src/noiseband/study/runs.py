@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,8 @@ BASELINE = "baseline"
 """Intervention name of a run without interventions."""
 CONTINUED = "continued"
 """Last part of the intervention name of a run that starts from another run's final weights."""
+_ANYWHERE = Place()
+"""The place of a run to which the config gives none."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,11 @@ class Study:
     config: StudyConfig
     runs: dict[str, Run] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def results(self) -> Path:
         return Path(self.config.results)
 
-    @property
+    @cached_property
     def paths(self) -> Paths:
         """Paths of the study's files."""
         return Paths(self.results)
@@ -88,7 +91,7 @@ class Study:
     def repeats(self) -> list[Run]:
         return [run for run in self.runs.values() if run.repeat_of is not None]
 
-    @property
+    @cached_property
     def starts(self) -> dict[str, Recipe]:
         """For each file of initial weights, by name: a recipe that starts from it."""
         runs = self.runs.values()
@@ -100,7 +103,7 @@ class Study:
             return self.paths.run(run.continues) / "model.safetensors"
         return self.paths.start(run.recipe.start)
 
-    @property
+    @cached_property
     def pretrained(self) -> dict[str, PretrainedModel]:
         """Pretrained models by name, in the order of the config."""
         return {
@@ -108,12 +111,12 @@ class Study:
             for name, source in self.config.pretrained.items()
         }
 
-    @property
+    @cached_property
     def models(self) -> dict[str, Run | PretrainedModel]:
         """All models with a folder under `runs/`: the runs, then the pretrained models."""
         return {**self.runs, **self.pretrained}
 
-    @property
+    @cached_property
     def corpora(self) -> list[str]:
         """Names of the corpora that runs read or are measured on, in the order of the runs."""
         read = dict.fromkeys(run.corpus for run in self.runs.values())
@@ -125,15 +128,15 @@ class Study:
 
     def processes(self, run: Run) -> int:
         """Number of processes that train a run."""
-        place = self.config.placement.get(run.name, Place())
+        place = self.config.placement.get(run.name, _ANYWHERE)
         return place.processes or self.config.processes
 
     def machine(self, run: Run) -> str:
         """Name of the machine on which a run is trained."""
-        place = self.config.placement.get(run.name, Place())
+        place = self.config.placement.get(run.name, _ANYWHERE)
         return place.machine or self.config.machine
 
-    @property
+    @cached_property
     def finetuned(self) -> list[Run | PretrainedModel]:
         """Runs and pretrained models that are fine-tuned and judged."""
         if self.config.finetuning is None:
