@@ -14,6 +14,7 @@ from noiseband.report.figures.write import write_figures
 from noiseband.report.page import write_report
 from noiseband.study.params import ReportParams
 from tests.fake_runs import FakeRun
+from tests.pages import Made
 from tests.small_study import MACHINES, write_study
 
 ALONE = {"clip": -0.04, "decay": 0.0, "dropout": -0.1}
@@ -124,10 +125,6 @@ def test_a_failed_run_is_named(tmp_path: Path) -> None:
     assert "No finite loss so far: clip + decay." in (tmp_path / "report.html").read_text()
 
 
-def test_a_study_without_a_design_has_no_such_section(tmp_path: Path) -> None:
-    params = write_study(tmp_path, steps=40)
-    write_tables(params, tmp_path)
-    write_figures(params, tmp_path)
-    write_report(params, tmp_path, MACHINES, tmp_path / "report.html")
-    assert 'id="factorial"' not in (tmp_path / "report.html").read_text()
-    assert read_rows(tmp_path / "tables/factorial.csv", FactorialRow) == []
+def test_a_study_without_a_design_has_no_such_section(made: Made) -> None:
+    assert 'id="factorial"' not in made.page
+    assert read_rows(made.results / "tables/factorial.csv", FactorialRow) == []

@@ -53,6 +53,14 @@ def test_a_users_mistake_is_one_line_and_exit_2(arguments: list[str], said: str)
     assert done.stdout == ""
 
 
+def test_a_process_ends_with_the_same_line_and_status() -> None:
+    """The other tests run the entry point in their own process."""
+    words = ["-m", "noiseband", "runs", "--config", "none.yaml"]
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True)
+    here = run(*words[2:])
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", here.stderr)
+
+
 @pytest.mark.parametrize(
     ("number", "said"),
     [

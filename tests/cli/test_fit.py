@@ -31,6 +31,7 @@ def test_the_verdict_names_both_recipes(config: Path) -> None:
 
 
 def test_exit_1_where_nothing_fits(config: Path) -> None:
+    config.write_text(config.read_text().replace("microbatch: 2", "microbatch: 1"))
     done = run("fit", "--config", config, "--memory", "10MB")
     assert done.returncode == 1
     assert "not even microbatch 1 fits" in done.stdout

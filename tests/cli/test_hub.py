@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from noiseband.hub.export import FILES
 from noiseband.hub.publish import published_files
 from noiseband.io.files import read_json
 from noiseband.study import Study
+from tests.cli import command
 from tests.hub.study import config
 from tests.hub.upload import TOKEN, WritableHub
 
@@ -103,11 +102,7 @@ def test_publish_says_first_and_sends_on_demand(
 
 def test_mistakes_are_one_line(study_file: Path, tmp_path: Path) -> None:
     def said(*arguments: object) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "noiseband", *map(str, arguments), "--config", str(study_file)],
-            capture_output=True,
-            text=True,
-        )
+        done = command.run(*map(str, arguments), "--config", study_file)
         assert done.returncode == 2, done.stderr
         assert len(done.stderr.splitlines()) == 1
         return done.stderr

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.cli.command import run
+
 
 def plan(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "noiseband", "plan", *arguments]
-    return subprocess.run(command, capture_output=True, text=True)
+    return run("plan", *arguments)
 
 
 def test_the_pocket_study_on_a_laptop() -> None:

@@ -99,7 +99,7 @@ def test_as_numpy_finds_it_in_any_chunks(
     x = torch.arange(200).to(dtype).view(4, 50)
     y = x.clone()
     for element, bit in flips:
-        y.view(-1).view(BITS[dtype.itemsize])[element] ^= 1 << bit
+        y.view(-1).view(getattr(torch, BITS[dtype.itemsize]))[element] ^= 1 << bit
     before, tensor_files.CHUNK = tensor_files.CHUNK, chunk
     try:
         found = compare(tmp_path, {"x": x}, {"x": y}).first

@@ -102,8 +102,15 @@ def test_one_dead_process_ends_the_others_with_a_message(make_job: MakeJob, rank
         wait_until(lambda: not workers_of(job), 5)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("whole_group", [False, True])
+@pytest.mark.parametrize(
+    ("number", "whole_group"),
+    [
+        (signal.SIGKILL, False),
+        (signal.SIGTERM, False),
+        (signal.SIGTERM, True),  # as Slurm does
+        (signal.SIGINT, True),  # as a terminal does
+    ],
+)
 def test_workers_end_with_their_launcher(
     make_job: MakeJob, number: signal.Signals, whole_group: bool
 ) -> None:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,9 @@ from noiseband.train.loop import train
 from noiseband.train.trainer import Job
 from tests.train.conftest import MakeJob, files_of, train_command
 
-COUNTS = (1, 2, 4, 8)
+COUNTS = (2, 8)
+"""Numbers of processes: one level of the tree, and three. For four, see test_deaths.py, where a run
+starts on four processes and ends on one."""
 SLOTS = (8, 16, 24)
 FEATURES: dict[str, dict[str, Any]] = {
     "dropout": {"model.dropout": 0.1},
@@ -38,6 +41,11 @@ for name in FEATURES:
         FEATURES[name] = {"model.dropout": 0.0, **FEATURES[name]}
 PRECISIONS = ("float32", "bfloat16-amp")
 STEPS = 4
+CASES = [
+    *product(["all"], SLOTS, PRECISIONS),
+    # Each feature alone, so that none hides behind another.
+    *((name, 8, "float32") for name in FEATURES if name != "all"),
+]
 
 
 def case(make_job: MakeJob, feature: str, slots: int, precision: str) -> Job:
@@ -52,7 +60,11 @@ def case(make_job: MakeJob, feature: str, slots: int, precision: str) -> Job:
 
 
 def train_all(jobs: Mapping[Any, Job], processes: int, folder: Path) -> None:
-    """Train every job into `<out>/<processes>` with one launch."""
+    """Train every job into `<out>/<processes>`: in this process, or several with one launch."""
+    if processes == 1:
+        for job in jobs.values():
+            train(replace(job, work=job.out / "1/work", out=job.out / "1"))
+        return
     listing = folder / "jobs.json"
     cases = [{"params": job.params.text, **files_of(job)} for job in jobs.values()]
     listing.write_text(json.dumps(cases), encoding="utf-8")
@@ -78,38 +90,34 @@ def result(out: Path) -> dict[str, Any]:
 
 
 def test_any_number_of_processes_gives_the_same_bits(make_job: MakeJob, tmp_path: Path) -> None:
-    jobs = {key: case(make_job, *key) for key in product(FEATURES, SLOTS, PRECISIONS)}
-    # Eight processes are slow on two cores, so each has only one or three slots.
-    shared = {
-        count: {key: job for key, job in jobs.items() if count < 8 or key[1] != 16}
-        for count in COUNTS
-    }
-    for count in COUNTS:
-        train_all(shared[count], count, tmp_path)
-    alone = {key: result(job.out / "1") for key, job in jobs.items()}
-    for key, job, count in ((*one, n) for n in COUNTS[1:] for one in shared[n].items()):
-        assert result(job.out / str(count)) == alone[key], f"{key} on {count} processes"
-    weights = {one["weights"] for one in alone.values()}
-    assert len(weights) == len(jobs), "every case should be a recipe of its own"
-
-
-def test_allreduce_has_other_bits_on_four_processes(make_job: MakeJob, tmp_path: Path) -> None:
-    """A usual training loop does not have the property tested above."""
-    jobs = {
+    """With `allreduce` it does not. All jobs share one launch for each number of processes, because
+    starting processes takes longer than their training."""
+    jobs = {key: case(make_job, *key) for key in CASES}
+    summed = {
         kind: make_job(kind, reduction=kind, **{"batch.microbatch": 1})
         for kind in ("ordered", "allreduce")
     }
-    for count in (1, 4):
-        train_all(jobs, count, tmp_path)
+    for count in (1, *COUNTS):
+        train_all(jobs | summed if count != 2 else jobs, count, tmp_path)
+    alone = {key: result(job.out / "1") for key, job in jobs.items()}
+    for key, count in product(jobs, COUNTS):
+        assert result(jobs[key].out / str(count)) == alone[key], f"{key} on {count} processes"
+    weights = {one["weights"] for one in alone.values()}
+    assert len(weights) == len(jobs), "every case should be a recipe of its own"
+    _other_bits_on_eight_processes(summed)
+
+
+def _other_bits_on_eight_processes(jobs: Mapping[str, Job]) -> None:
+    """A usual training loop, `allreduce`, does not have the property tested above."""
     weights = {
         (kind, count): json.loads((job.out / str(count) / "model.json").read_text())["sha256"]
-        for (kind, job), count in product(jobs.items(), (1, 4))
+        for (kind, job), count in product(jobs.items(), (1, 8))
     }
-    assert weights["ordered", 1] == weights["ordered", 4]
-    assert weights["allreduce", 1] != weights["allreduce", 4]
+    assert weights["ordered", 1] == weights["ordered", 8]
+    assert weights["allreduce", 1] != weights["allreduce", 8]
     # The sums still add the same numbers.
     alone, shared = (
-        load_file(jobs["allreduce"].out / count / "model.safetensors") for count in ("1", "4")
+        load_file(jobs["allreduce"].out / count / "model.safetensors") for count in ("1", "8")
     )
     for name, weight in alone.items():
         torch.testing.assert_close(shared[name], weight, rtol=0, atol=1e-3, msg=name)

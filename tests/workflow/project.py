@@ -1,4 +1,4 @@
-"""A small study with every rule, which tests run and edit."""
+"""A small study with every rule, which tests plan, execute and edit."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests import project
+from tests.workflow import forked
 
 RUNS = {
     "baseline-42",
@@ -35,7 +36,7 @@ class Project(project.Project):
         super().__init__(folder, Path(__file__).parent / "study.yaml")
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self.run("snakemake", "--cores", "2", *arguments)
+        return forked.snakemake(["--cores", "2", *arguments], self.folder, self.environment())
 
     def noiseband(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self.run("noiseband", *arguments)

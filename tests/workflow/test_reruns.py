@@ -45,37 +45,30 @@ def test_editing_the_report_retrains_nothing(
     assert planned.keys() <= {"tables", "figures", "manifest", "report"}
 
 
-@pytest.mark.parametrize(
-    "edits",
-    [
-        [
-            ("train/loop.py", "        trainer = T", "        # One.\n        trainer = T"),
-            ("train/trainer.py", '"""One optimiser step over all slots.', '"""A step.'),
-            ("train/trainer.py", "make the initial weights again", "draw them anew"),
-            ("model/gpt.py", "import torch\n", "import torch\n\n# A model.\n"),
-            ("evaluate/loss.py", "import math\n", "import math  # of one number\n"),
-            ("errors.py", "is damaged", "is not whole"),
-        ],
-        [
-            ("train/peak.py", '    "T4": ', '    "T5": Peak(1, 2, 3),\n    "T4": '),
-            ("train/progress.py", "tokens/s", "tokens a second"),
-            ("train/account.py", "round(seconds, 3)", "round(seconds, 4)"),
-            ("finetune/console.py", "of the epoch", "of this epoch"),
-            ("judge/console.py", "question", "number"),
-        ],
-        [
-            ("cli/options.py", "no such run in", "no run of that name in"),
-            ("study/load.py", "def load_study", "WORDS = 1\n\n\ndef load_study"),
-            ("../../README.md", "# noiseband", "# Noiseband"),
-        ],
-    ],
-    ids=["comments, docstrings, errors", "devices, progress", "command line, study, readme"],
-)
-def test_editing_what_decides_no_result_reruns_nothing(
-    project: Project, edits: list[tuple[str, str, str]]
-) -> None:
+UNREAD = [
+    # Comments, docstrings and errors.
+    ("train/loop.py", "        trainer = T", "        # One.\n        trainer = T"),
+    ("train/trainer.py", '"""One optimiser step over all slots.', '"""A step.'),
+    ("train/trainer.py", "make the initial weights again", "draw them anew"),
+    ("model/gpt.py", "import torch\n", "import torch\n\n# A model.\n"),
+    ("evaluate/loss.py", "import math\n", "import math  # of one number\n"),
+    ("errors.py", "is damaged", "is not whole"),
+    # Devices and progress.
+    ("train/peak.py", '    "T4": ', '    "T5": Peak(1, 2, 3),\n    "T4": '),
+    ("train/progress.py", "tokens/s", "tokens a second"),
+    ("train/account.py", "round(seconds, 3)", "round(seconds, 4)"),
+    ("finetune/console.py", "of the epoch", "of this epoch"),
+    ("judge/console.py", "question", "number"),
+    # The command line, the study and the README.
+    ("cli/options.py", "no such run in", "no run of that name in"),
+    ("study/load.py", "def load_study", "WORDS = 1\n\n\ndef load_study"),
+    ("../../README.md", "# noiseband", "# Noiseband"),
+]
+
+
+def test_editing_what_decides_no_result_reruns_nothing(project: Project) -> None:
     with ExitStack() as stack:
-        for file, old, new in edits:
+        for file, old, new in UNREAD:
             stack.enter_context(project.edited(f"src/noiseband/{file}", old, new))
         assert project.planned() == {}
 
@@ -118,20 +111,30 @@ def test_editing_one_expression_reruns_what_it_decides(
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "runs"),
+    ("edits", "runs"),
     [
-        ("clip_norm: 0.1", "clip_norm: 0.2", {"clip-42", "clip-22", "both-42"}),
-        ("qkv_bias: true", "qkv_bias: true, model.dropout: 0.3", {"biased-42"}),
-        ("width: 16", "width: 32", RUNS),
-        ("default: [42]", "default: [42, 7]", {"no-dropout-7", "biased-7", "both-7"}),
-        ("one-epoch:\n", "another-name:\n", set()),
-        ("baseline: baseline-42\n", "baseline: baseline-42\nalpha: 0.01\n", set()),
+        (
+            {"clip_norm: 0.1": "clip_norm: 0.2", "default: [42]": "default: [42, 7]"},
+            {"clip-42", "clip-22", "both-42", "no-dropout-7", "biased-7", "both-7"},
+        ),
+        ({"qkv_bias: true": "qkv_bias: true, model.dropout: 0.3"}, {"biased-42"}),
+        ({"width: 16": "width: 32"}, RUNS),
+        (
+            {
+                "one-epoch:\n": "another-name:\n",
+                "baseline: baseline-42\n": "baseline: baseline-42\nalpha: 0.01\n",
+            },
+            set(),
+        ),
     ],
+    ids=["two interventions and a seed", "an intervention", "the baseline", "names"],
 )
 def test_editing_the_config_retrains_exactly_the_runs_it_concerns(
-    project: Project, old: str, new: str, runs: set[str]
+    project: Project, edits: dict[str, str], runs: set[str]
 ) -> None:
-    with project.edited("config/config.yaml", old, new):
+    with ExitStack() as stack:
+        for old, new in edits.items():
+            stack.enter_context(project.edited("config/config.yaml", old, new))
         planned = project.planned()
     assert planned.get("train", set()) == runs
     assert "report" in planned

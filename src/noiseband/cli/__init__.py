@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
+import gc
 import sys
 from contextlib import suppress
 from io import TextIOWrapper
@@ -62,6 +64,8 @@ from noiseband.cli import (  # noqa: E402
 def main() -> None:
     """Entry point. Exit codes: 0 success, 1 a negative answer, 2 bad input, 128 + n signal n."""
     end_with_workflow()
+    # A process with PyTorch would spend up to a second on a last search for garbage.
+    atexit.register(gc.freeze)
     if isinstance(sys.stdout, TextIOWrapper):
         # Some locales (tr_TR.ISO-8859-9) have no dash for an empty cell: print a question mark.
         sys.stdout.reconfigure(errors="replace")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from noiseband.errors import UserError
 from noiseband.study.config import Evaluation
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Window:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Inputs and targets of each batch, int64, both (batch, context), on the CPU."""
+        import torch  # contamination is counted in a window without it
+
         size = self.batch * self.context
         for begin in range(0, size * self.batches, size):
             block = torch.from_numpy(self.tokens[begin : begin + size + 1].astype(np.int64))

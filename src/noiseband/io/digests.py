@@ -13,15 +13,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from noiseband.io.tensor_files import TensorFile
 
-BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-"""Element size in bytes to the integer type as which the element's bits are read."""
+if TYPE_CHECKING:
+    from torch import Tensor
+
+BITS = {1: "uint8", 2: "int16", 4: "int32", 8: "int64"}
+"""Element size in bytes to PyTorch's name of the integer type as which the element's bits are
+read."""
 
 CHUNK = 1 << 20
 """Bytes hashed at once. They stay in the core's cache while two hashes are computed."""
@@ -32,20 +33,16 @@ class Named:
     """The parts of a tensor that the digest covers."""
 
     name: str
-    dtype: torch.dtype
+    dtype: str
+    """PyTorch's name of the dtype, such as `float32`."""
     shape: tuple[int, ...]
     chunks: Callable[[], Iterator[memoryview]]
     """Returns the tensor's bytes, piece by piece."""
 
     @property
-    def kind(self) -> str:
-        """The dtype's name, such as `float32`."""
-        return str(self.dtype).removeprefix("torch.")
-
-    @property
     def header(self) -> bytes:
         """The bytes that are hashed before the elements."""
-        return f"{self.name}\0{self.kind}\0{','.join(map(str, self.shape))}\0".encode()
+        return f"{self.name}\0{self.dtype}\0{','.join(map(str, self.shape))}\0".encode()
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
@@ -89,7 +86,7 @@ def _each(tensors: list[Named]) -> dict[str, Any]:
             own.update(chunk)
             whole.update(chunk)
         each[tensor.name] = {
-            "dtype": tensor.kind,
+            "dtype": tensor.dtype,
             "shape": list(tensor.shape),
             "sha256": own.hexdigest(),
         }
@@ -98,7 +95,12 @@ def _each(tensors: list[Named]) -> dict[str, Any]:
 
 def _named(tensors: Mapping[str, Tensor]) -> list[Named]:
     return [
-        Named(name, tensor.dtype, tuple(tensor.shape), partial(_chunks, tensor))
+        Named(
+            name,
+            str(tensor.dtype).removeprefix("torch."),
+            tuple(tensor.shape),
+            partial(_chunks, tensor),
+        )
         for name, tensor in sorted(tensors.items())
     ]
 
@@ -112,7 +114,10 @@ def _in_file(path: Path) -> list[Named]:
 
 
 def _chunks(tensor: Tensor) -> Iterator[memoryview]:
-    elements = tensor.detach().cpu().contiguous().reshape(-1).view(BITS[tensor.element_size()])
+    import torch  # of a file, tensors are digested without it
+
+    bits = getattr(torch, BITS[tensor.element_size()])
+    elements = tensor.detach().cpu().contiguous().reshape(-1).view(bits)
     data = elements.numpy()
     # Pieces of a flat view, so that a large tensor is not copied on a little-endian machine.
     data = data.astype(data.dtype.newbyteorder("<"), copy=False).view("u1")

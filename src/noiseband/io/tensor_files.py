@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
 
 from noiseband.errors import UserError
@@ -17,20 +16,24 @@ CHUNK = 1 << 20
 """Bytes read at once, few enough to stay in a core's cache while they are hashed or compared."""
 
 DTYPES = {
-    "BOOL": torch.bool, "U8": torch.uint8, "I8": torch.int8, "U16": torch.uint16,
-    "I16": torch.int16, "U32": torch.uint32, "I32": torch.int32, "U64": torch.uint64,
-    "I64": torch.int64, "F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32,
-    "F64": torch.float64, "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2,
-    "C64": torch.complex64,
+    "BOOL": ("bool", 1), "U8": ("uint8", 1), "I8": ("int8", 1), "U16": ("uint16", 2),
+    "I16": ("int16", 2), "U32": ("uint32", 4), "I32": ("int32", 4), "U64": ("uint64", 8),
+    "I64": ("int64", 8), "F16": ("float16", 2), "BF16": ("bfloat16", 2), "F32": ("float32", 4),
+    "F64": ("float64", 8), "F8_E4M3": ("float8_e4m3fn", 1), "F8_E5M2": ("float8_e5m2", 1),
+    "C64": ("complex64", 8),
 }  # fmt: skip
-"""Safetensors' names for dtypes whose elements are whole bytes."""
+"""PyTorch's name and the element size in bytes of each safetensors dtype whose elements are whole
+bytes. As names, so that reading a file does not import PyTorch."""
 
 
 @dataclass(frozen=True)
 class Entry:
     """The place of a tensor in a file. Elements are little-endian and in row-major order."""
 
-    dtype: torch.dtype
+    dtype: str
+    """PyTorch's name of the dtype, such as `float32`."""
+    itemsize: int
+    """Size of an element in bytes."""
     shape: tuple[int, ...]
     begin: int
     """First byte, counted from the start of the file."""
@@ -38,7 +41,7 @@ class Entry:
     @property
     def size(self) -> int:
         """Size of the tensor in bytes."""
-        return math.prod(self.shape) * self.dtype.itemsize
+        return math.prod(self.shape) * self.itemsize
 
 
 class TensorFile:
@@ -62,7 +65,7 @@ class TensorFile:
         for name, kind, shape in kinds:
             if kind not in DTYPES:
                 raise UserError(f"{path}: tensor {name} has type {kind}, which is not supported")
-            self.entries[name] = Entry(DTYPES[kind], shape, begin)
+            self.entries[name] = Entry(*DTYPES[kind], shape, begin)
             begin += self.entries[name].size
 
     def chunks(self, name: str) -> Iterator[memoryview]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from noiseband.io.tensor_files import Entry, TensorFile
 from noiseband.repro.order import in_forward_order
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def _of_files(name: str, a: TensorFile, b: TensorFile) -> Difference | None:
     if one is None or other is None:
         return _missing(name, one is not None)
     if (one.dtype, one.shape) != (other.dtype, other.shape):
-        kinds = [f"{str(e.dtype).removeprefix('torch.')} {list(e.shape)}" for e in (one, other)]
+        kinds = [f"{e.dtype} {list(e.shape)}" for e in (one, other)]
         return Difference(name, f"{kinds[0]} against {kinds[1]}")
     return _Elements(one).compared(name, _pairs(name, a, b))
 
@@ -114,7 +116,7 @@ class _Elements:
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
-        self.size = entry.dtype.itemsize
+        self.size = entry.itemsize
         self.first: tuple[int, tuple[str, str], tuple[str, str]] | None = None
         self.differing = 0
         self.nan_pairs = 0
@@ -158,12 +160,16 @@ class _Elements:
         if largest is not None and (self.largest is None or largest > self.largest):
             self.largest = largest
 
-    def _values(self, data: Bytes, where: NDArray[np.int64]) -> torch.Tensor:
+    def _values(self, data: Bytes, where: NDArray[np.int64]) -> Tensor:
         """The elements at `where`."""
-        chosen = np.ascontiguousarray(data.reshape(-1, self.size)[where])
-        return torch.from_numpy(chosen).view(-1).view(self.entry.dtype)
+        import torch  # only if something differs
 
-    def _largest_gap(self, a: torch.Tensor, b: torch.Tensor) -> float | int | None:
+        chosen = np.ascontiguousarray(data.reshape(-1, self.size)[where])
+        return torch.from_numpy(chosen).view(-1).view(getattr(torch, self.entry.dtype))
+
+    def _largest_gap(self, a: Tensor, b: Tensor) -> float | int | None:
+        import torch
+
         if a.dtype.is_complex or a.dtype.is_floating_point:
             wide = torch.complex128 if a.dtype.is_complex else torch.float64
             gaps = (a.to(wide) - b.to(wide)).abs()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
 from noiseband.published.golden import TORCH, golden_digests
 from noiseband.repro.compare import compare_digests
 
@@ -29,6 +27,8 @@ def complaint(start: str, found: dict[str, Any]) -> str | None:
 
 
 def _cause() -> str:
+    import torch  # only if they differ
+
     capability = torch.backends.cpu.get_cpu_capability()
     torch_version = torch.__version__.partition("+")[0]
     if capability not in ("AVX2", "AVX512"):
