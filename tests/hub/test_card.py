@@ -12,16 +12,21 @@ import yaml
 
 from noiseband.analysis.rows import Call, NoiseRow, RunRow, VerdictRow
 from noiseband.errors import UserError
-from noiseband.hub.card import card_text
+from noiseband.hub.card import VARIED, card_text
 from noiseband.hub.markdown import block, code, inline
 from noiseband.io.files import read_json, write_json, write_jsonl
 from noiseband.io.tables import read_rows, write_rows
 from noiseband.study import Study
+from noiseband.study.config import Noise
 from tests.hub.study import copied
 
 
 def card(study: Study, run: str) -> str:
     return card_text(study, study.runs[run], "me/run", "apache-2.0")
+
+
+def test_every_source_of_noise_has_words() -> None:
+    assert VARIED.keys() == Noise.model_fields.keys()
 
 
 def test_the_numbers_are_the_runs(finished: Study) -> None:

@@ -188,6 +188,16 @@ def test_another_order_of_the_sum(pair: Pair) -> None:
     assert float(found.difference.largest_difference or 1) < 1e-6
 
 
+def test_another_order_of_the_data(pair: Pair) -> None:
+    a, b = pair(**{"data.order": "shuffled"})
+    train(a)
+    train(b)
+    found = diverge(a, b)
+    assert (found.step, found.where, found.replayed_from) == (0, "gradient", 0)
+    assert found.reproduced == [True, True]
+    assert found.recipes == ["data.order: sequential -> shuffled", "data_seed: null -> 42"]
+
+
 def test_another_learning_rate(pair: Pair) -> None:
     a, b = pair(**{"optimizer.learning_rate": 0.02})
     train(a)

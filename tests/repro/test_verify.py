@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from noiseband.io.files import write_json
 from noiseband.io.traces import Row, write_trace
 from noiseband.repro.manifest import write_manifest
 from noiseband.repro.verify import verify
+from noiseband.study import parse_study
 
 WEIGHTS = {"tok_emb.weight": torch.ones(2, 3), "out_head.weight": torch.zeros(3)}
 
@@ -28,6 +30,20 @@ def run(folder: Path, last: float = 0.0, rate: float = 0.1, checksum: int = 1) -
     rows = [Row(i, 1.0, rate, 1.0, False, False, checksum * i) for i in range(3)]
     write_trace(folder / "trace.parquet", rows)
     return folder
+
+
+def test_a_neutral_value_that_a_recipe_leaves_out_is_told(
+    tmp_path: Path, study_data: dict[str, Any]
+) -> None:
+    folders = run(tmp_path / "a"), run(tmp_path / "b", last=0.25)
+    for folder, order in zip(folders, ("sequential", "shuffled"), strict=True):
+        study_data["recipe"]["data"]["order"] = order
+        study_data["noise"] = {}
+        study_data["seeds"]["baseline"] = [42]
+        recipe = parse_study(study_data).runs["baseline-42"].recipe
+        write_json(folder / "recipe.json", {"recipe": recipe.model_dump()})
+    said = "recipes differ: data.order: sequential -> shuffled; data_seed: null -> 42"
+    assert said in str(verify(*folders))
 
 
 def test_two_runs(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def diverge(a: Job, b: Job, say: Say = lambda text: None) -> Divergence:
         UserError: a file cannot be read.
     """
     rows = [read_rows(job.out / "trace.parquet") for job in (a, b)]
-    recipes = differing_keys(*(job.params.recipe.model_dump() for job in (a, b)))
+    recipes = differing_keys(*(job.params.recipe.whole() for job in (a, b)))
     row = first_different_row(*rows)
     if row is None:
         found = compare_files(*(job.out / "model.safetensors" for job in (a, b)))

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from noiseband.errors import UserError
 from noiseband.io.digests import file_digests
 from noiseband.io.files import read_json
 from noiseband.io.traces import first_different_row, read_rows
 from noiseband.repro.compare import Comparison, Difference, compare_digests, compare_files
-from noiseband.study.recipe import flatten, written
+from noiseband.study.recipe import Recipe, flatten, written
 
 WEIGHTS = ("model.safetensors", "init.safetensors")
 """The names of the tensor file in a folder: of a run, or of a starting point."""
@@ -146,12 +148,20 @@ def _of_runs(a: Path, b: Path) -> list[str]:
 
 
 def _recipe(folder: Path) -> dict[str, Any]:
-    """The recipe in a run's folder; empty if it cannot be read."""
+    """The recipe in a run's folder; empty if it cannot be read.
+
+    The file leaves out fields with their neutral value, so these are filled in, unless another
+    version of noiseband wrote the file with other fields.
+    """
     try:
         found = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
-        return dict(found["recipe"])
+        recipe = dict(found["recipe"])
     except (OSError, ValueError, KeyError, TypeError):
         return {}
+    try:
+        return Recipe.model_validate(recipe).whole()
+    except ValidationError:
+        return recipe
 
 
 def differing_keys(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
