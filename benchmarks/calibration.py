@@ -1,11 +1,10 @@
-"""Test the guarantees of verdicts on simulated studies: false alarms, coverage and power.
+"""Test the guarantees of verdicts on simulated studies: false alarms, coverage, width and power.
 
-python -m benchmarks.calibration                 # 10,000 studies of each shape
+python -m benchmarks.calibration                 # 4,000 studies of each design and scatter
 python -m benchmarks.calibration --studies 500   # faster
 
-Each study is drawn from a fixed seed. All studies of a shape have the same design, so one matrix
-product gives their estimates. For the first studies the verdicts are also computed in the ordinary
-way, and must agree.
+Every study is drawn from fixed seeds. `many_studies` computes all studies of a design at once; the
+first studies of each design are also judged in the ordinary way, and must agree.
 """
 
 from __future__ import annotations
@@ -14,198 +13,247 @@ import argparse
 import json
 import math
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
+from benchmarks.many_studies import (
+    Draw,
+    Studies,
+    complete,
+    crossed,
+    nested,
+    normal,
+    own_seeds,
+    pocket,
+    published,
+)
 from benchmarks.side_by_side import table
-from noiseband.stats.least_squares import BASELINE, Floats, fit
+from noiseband.stats.least_squares import BASELINE, Floats
 from noiseband.stats.power import POWER, power, seeds_per_arm
-from noiseband.stats.simultaneous import estimates
-from noiseband.stats.verdicts import Call, verdicts
+from noiseband.stats.verdicts import Call, Verdict, verdicts
 
 ALPHA = 0.05
-SD = 0.01
-"""The standard deviation of runs with the same seed pair, in nats."""
+SDS = (0.0, 0.3, 1.0, 3.0)
+"""SDs of the effects of a source's seeds, over that of the rest."""
 CHECKED = 20
-"""The number of studies of each shape that are also computed in the ordinary way."""
+"""Studies of each design that are also judged in the ordinary way."""
+NOISY = (0.1, 0.3, 3.0, 10.0)
+"""SDs of one arm over those of the others."""
 
-Noise = Callable[[np.random.Generator, tuple[int, ...]], Floats]
-NOISES: dict[str, Noise] = {
-    "normal": lambda rng, shape: rng.normal(size=shape),
+NOISES: dict[str, Draw] = {
+    "normal": normal,
     "skewed (exponential)": lambda rng, shape: rng.exponential(size=shape) - 1.0,
     "heavy tails (t, 3 df)": lambda rng, shape: rng.standard_t(3, size=shape) / math.sqrt(3),
     "outliers (5% of five times the SD)": lambda rng, shape: (
         rng.normal(size=shape) * np.where(rng.random(shape) < 0.05, 5.0, 1.0) / math.sqrt(2.2)
     ),
 }
-"""Noise distributions, all with mean 0 and standard deviation 1."""
+"""Noise distributions, all with mean 0 and SD 1."""
 
 
-@dataclass(frozen=True)
-class Shape:
-    """A design, the scatter of its seed pairs, and the noise of its runs."""
-
-    name: str
-    rows: list[tuple[str, int]]
-    """The (arm, seed) of each run."""
-    seed_sd: float = 0.0
-    """The standard deviation between seed pairs, in nats."""
-    noise: str = "normal"
+def designs() -> list[Studies]:
+    found = [pocket(), published(), crossed(), own_seeds()]
+    return found + [complete(n) for n in (2, 3, 4, 5)] + [nested(n) for n in (1, 2, 3, 4)]
 
 
-def singles(repeats: int, interventions: int, noise: str = "normal") -> Shape:
-    """The baseline with several seeds, and each intervention once, with the first seed."""
-    rows = [(BASELINE, seed) for seed in range(repeats)]
-    rows += [(f"i{number}", 0) for number in range(interventions)]
-    name = f"baseline x {repeats}, {interventions} interventions once"
-    return Shape(name, rows, noise=noise)
+def generator(*words: object) -> np.random.Generator:
+    """Draws of one simulation, which do not depend on the others."""
+    return np.random.default_rng(zlib.crc32(repr(words).encode()))
 
 
-def blocks(pairs: int, interventions: int, seed_sd: float, noise: str = "normal") -> Shape:
-    """Every arm with each of several seed pairs."""
-    arms = [BASELINE, *(f"i{number}" for number in range(interventions))]
-    name = f"{pairs} seed pairs, {interventions} interventions at each"
-    if seed_sd:
-        name += f", pairs scatter {seed_sd / SD:.0f}x as much as runs"
-    return Shape(name, [(arm, seed) for arm in arms for seed in range(pairs)], seed_sd, noise)
+def two_errors(share: float, studies: int) -> float:
+    return 2 * math.sqrt(share * (1 - share) / studies)
 
 
-def shapes() -> list[Shape]:
-    found = [singles(repeats, k) for repeats in (3, 5, 7) for k in (3, 8, 15)]
-    found += [blocks(pairs, k, sd) for pairs in (2, 3, 5) for k in (3, 8, 15) for sd in (0, 3 * SD)]
-    for noise in list(NOISES)[1:]:
-        found += [singles(7, 8, noise), blocks(3, 8, 0.0, noise)]
-    return found
+def check(design: Studies) -> int:
+    """Judge a few studies in the ordinary way; they must agree. Returns the number of those in
+    which an arm was out of line, which is left out here."""
+    losses = design.draw([1.0] * len(design.columns()), CHECKED, generator("check", design.name))
+    value, half_width = design.intervals(losses)
+    left = 0
+    for number, loss in enumerate(losses):
+        said = {one.intervention: one for one in ordinary(design, loss)}
+        if any(one.scatter_ratio for one in said.values()):
+            left += 1
+            continue
+        ours = np.array([(said[name].effect, said[name].high) for name in design.model.arms[1:]])
+        expected = np.stack([value[number], value[number] + half_width[number]], axis=1)
+        assert np.allclose(ours, expected, rtol=1e-7), f"{design.name}: study {number}"
+    return left
 
 
-def simulate(shape: Shape, studies: int) -> dict[str, Any]:
-    """Simulate studies of one shape without effects, and count how often they raise an alarm.
+def ordinary(design: Studies, loss: Floats) -> list[Verdict]:
+    """The verdicts on one study, including the search for arms that are out of line."""
+    return verdicts(design.table.assign(test_loss=loss), ALPHA)
 
-    Without an effect, an alarm is an interval that misses the truth. The share of studies without
-    an alarm is therefore the simultaneous coverage of the intervals; the coverage of single
-    intervals is reported separately.
+
+def simulate(design: Studies, sds: Sequence[float], studies: int, noise: str) -> dict[str, Any]:
+    """Alarms, coverage and widths of studies without effects.
+
+    Without an effect, an alarm is an interval that misses the truth.
     """
-    design = _table(shape)
-    # The seed of a shape does not depend on the other shapes.
-    seed = zlib.crc32(f"{shape.name} {shape.noise}".encode())
-    losses = _losses(shape, studies, np.random.default_rng(seed))
-    value, half_width = _family(design, losses)
+    losses = design.draw(sds, studies, generator(design.name, tuple(sds), noise), NOISES[noise])
+    value, half_width = design.intervals(losses)
     outside = np.abs(value) > half_width
-    alarms = outside.any(axis=1)
-    for number in range(min(CHECKED, studies)):
-        said = verdicts(design.assign(test_loss=losses[number]), ALPHA)
-        called = [verdict.verdict in (Call.HELPS, Call.HURTS) for verdict in said]
-        assert called == outside[number].tolist(), f"{shape.name}: study {number}"
-    rate = float(alarms.mean())
+    _, best = design.known(sds)
     return {
-        "shape": shape.name,
-        "noise": shape.noise,
-        "false_alarms": rate,
-        "error": 2 * math.sqrt(ALPHA * (1 - ALPHA) / studies),
-        "simultaneous_coverage": 1 - rate,
+        "design": design.name,
+        "exact": design.exact,
+        "sources": design.columns(),
+        "sds": list(sds),
+        "noise": noise,
+        "false_alarms": float(outside.any(axis=1).mean()),
+        "error": two_errors(ALPHA, studies),
         "coverage_of_one_interval": float(1 - outside.mean()),
+        "half_width": float(half_width.mean()),
+        "half_width_if_known": float(best.mean()),
     }
 
 
-def _table(shape: Shape) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "run": [f"r{number}" for number in range(len(shape.rows))],
-            "intervention": [arm for arm, _ in shape.rows],
-            "init_seed": [seed for _, seed in shape.rows],
-            "train_seed": [seed for _, seed in shape.rows],
-            "test_loss": 0.0,
-        }
-    )
+def nulls(design: Studies, studies: int) -> list[dict[str, Any]]:
+    every = product(SDS, repeat=len(design.columns()))
+    return [simulate(design, sds, studies, "normal") for sds in every]
 
 
-def _losses(shape: Shape, studies: int, rng: np.random.Generator) -> Floats:
-    """The losses in nats, (studies, runs)."""
-    runs = SD * NOISES[shape.noise](rng, (studies, len(shape.rows)))
-    seeds = np.array([seed for _, seed in shape.rows])
-    pairs = rng.normal(0.0, shape.seed_sd or 0.0, (studies, int(seeds.max()) + 1))
-    found: Floats = 3.6 + runs + pairs[:, seeds]
-    return found
+def other_noise(studies: int) -> list[dict[str, Any]]:
+    """Studies whose seeds do not matter and whose runs are not normal."""
+    return [
+        simulate(design, [0.0] * len(design.columns()), studies, noise)
+        for design in (published(), complete(3), pocket())
+        for noise in list(NOISES)[1:]
+    ]
 
 
-def _family(design: pd.DataFrame, losses: Floats) -> tuple[Floats, Floats]:
-    """The effects and the half-widths of their intervals, both (studies, interventions).
-
-    The design is fixed, so an effect is a fixed linear combination of the losses, and a half-width
-    is a fixed multiple of the residual SD. The coefficients come from fits to unit vectors.
-    """
-    names = list(dict.fromkeys(name for name in design["intervention"] if name != BASELINE))
-    contrasts = [{name: 1.0} for name in names]
-    units = [fit(design.assign(test_loss=unit)) for unit in np.eye(len(design))]
-    weights = np.array([[unit.effect(c) or 0.0 for c in contrasts] for unit in units])
-    residual = np.array([unit.residuals.to_numpy() for unit in units])
-    degrees_of_freedom = units[0].degrees_of_freedom
-    some = fit(design.assign(test_loss=losses[0]))
-    widths = np.array([one.half_width for one in estimates(some, contrasts, ALPHA)], dtype=float)
-    sd = np.sqrt(((losses @ residual) ** 2).sum(axis=1) / degrees_of_freedom)
-    return losses @ weights, sd[:, None] * (widths / some.residual_sd)
-
-
-def powers(studies: int) -> list[dict[str, Any]]:
-    """The power of comparisons of two arms, with the number of seeds that `seeds_per_arm` gives."""
+def uneven(studies: int) -> list[dict[str, Any]]:
+    """Studies with one arm that is noisier or quieter, judged in the ordinary way: how often any
+    arm is called, how often one of the others is, and how often the arm leaves the pool."""
     found = []
-    for effect in (0.01, 0.015, 0.02, 0.04):
-        seeds = seeds_per_arm(effect, SD, ALPHA)
-        assert seeds is not None
-        shape = Shape("", [(arm, n) for n, arm in enumerate([BASELINE] * seeds + ["i"] * seeds)])
-        losses = _losses(shape, studies, np.random.default_rng([seeds, 20]))
-        losses[:, seeds:] -= effect
-        value, half_width = _family(_table(shape), losses)
+    for design, ratio in product((complete(3), own_seeds(), nested(1)), NOISY):
+        odd = design.model.arms[1]
+        rng = generator("uneven", design.name, ratio)
+        losses = design.draw([0.0] * len(design.columns()), studies, rng)
+        losses[:, (design.table["intervention"] == odd).to_numpy()] *= ratio
+        said = [{one.intervention: one for one in ordinary(design, loss)} for loss in losses]
+        called = [
+            {k for k, v in one.items() if v.verdict in (Call.HELPS, Call.HURTS)} for one in said
+        ]
         found.append(
             {
-                "effect_in_sds": effect / SD,
-                "seeds_per_arm": seeds,
-                "formula": power(effect, SD, seeds, ALPHA),
-                "simulated": float((value < -half_width).mean()),
-                "error": 2 * math.sqrt(POWER * (1 - POWER) / studies),
+                "design": design.name,
+                "sd_of_one_arm": ratio,
+                "studies": studies,
+                "false_alarms": float(np.mean([bool(one) for one in called])),
+                "false_alarms_of_the_others": float(np.mean([bool(one - {odd}) for one in called])),
+                "leaves_the_pool": float(
+                    np.mean([one[odd].scatter_ratio is not None for one in said])
+                ),
             }
         )
     return found
 
 
+def identical_arms() -> int:
+    """Copies of the baseline change no verdict on the other arms; returns the studies compared."""
+    design = complete(3)
+    losses = design.draw([1.0], CHECKED, generator("identical"))
+    for loss in losses:
+        runs = design.table.assign(test_loss=loss)
+        own = runs[runs["intervention"] == BASELINE]
+        copies = [own.assign(intervention=name, run=own["run"] + name) for name in "abc"]
+        joined = {one.intervention: one for one in verdicts(pd.concat([runs, *copies]), ALPHA)}
+        for one in ordinary(design, loss):
+            assert joined.pop(one.intervention) == one
+        assert {one.verdict for one in joined.values()} == {Call.IDENTICAL}
+    return len(losses)
+
+
+def best_power(studies: int) -> list[dict[str, Any]]:
+    """Power on complete blocks, compared with generalised least squares that knows all components.
+
+    The effects are those that the latter calls with 80% and 95% power.
+    """
+    found = []
+    for seeds, sd, target in product((2, 3, 5), (0.0, 1.0, 3.0), (0.8, 0.95)):
+        design = complete(seeds)
+        weights, best = design.known([sd])
+        error = float(np.sqrt((weights[0] ** 2).sum()))
+        effect = float(best[0]) - error * float(stats.norm.ppf(1 - target))
+        losses = design.draw([sd], studies, generator("power", seeds, sd, target))
+        losses[:, (design.table["intervention"] == design.model.arms[1]).to_numpy()] += effect
+        value, half_width = design.intervals(losses)
+        ours = float((value[:, 0] > half_width[:, 0]).mean())
+        theirs = float((losses @ weights[0] > best[0]).mean())
+        found.append(
+            {
+                "seeds": seeds,
+                "sd": sd,
+                "effect_in_sds": effect,
+                "power": ours,
+                "power_if_known": theirs,
+            }
+        )
+    return found
+
+
+def powers(studies: int) -> list[dict[str, Any]]:
+    """The power of comparisons of two arms, with the number of seeds that `seeds_per_arm` gives."""
+    found = []
+    for effect in (1.0, 1.5, 2.0, 4.0, 6.0):
+        seeds = seeds_per_arm(effect, 1.0, ALPHA)
+        assert seeds is not None
+        design = complete(seeds, interventions=1)
+        losses = design.draw([1.0], studies, generator("seeds", effect))
+        losses[:, (design.table["intervention"] != BASELINE).to_numpy()] -= effect
+        value, half_width = design.intervals(losses)
+        found.append(
+            {
+                "effect_in_sds": effect,
+                "seeds_per_arm": seeds,
+                "formula": power(effect, 1.0, seeds, ALPHA),
+                "simulated": float((value < -half_width).mean()),
+                "error": two_errors(POWER, studies),
+            }
+        )
+    return found
+
+
+def worst(null: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """A row for each design: ranges over the scatter of its seeds."""
+    rows = [("design", "alarms", "one interval covers", "width if all were known")]
+    for name in dict.fromkeys(one["design"] for one in null):
+        these = [one for one in null if one["design"] == name]
+        alarms = [one["false_alarms"] for one in these]
+        covers = [one["coverage_of_one_interval"] for one in these]
+        widths = [one["half_width_if_known"] / one["half_width"] for one in these]
+        ranges = [f"{min(each):.3f} to {max(each):.3f}" for each in (alarms, covers, widths)]
+        rows.append((name, *ranges))
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument(
-        "--studies", type=int, default=10_000, help="studies of each shape (10,000)"
-    )
+    parser.add_argument("--studies", type=int, default=4_000, help="of each kind (4,000)")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/calibration.json"))
     options = parser.parse_args()
-    null = [simulate(shape, options.studies) for shape in shapes()]
-    rows = [("null studies", "noise", "false alarms", "one interval covers")]
-    for one in null:
-        rows.append(
-            (
-                one["shape"],
-                one["noise"],
-                f"{one['false_alarms']:.4f}",
-                f"{one['coverage_of_one_interval']:.4f}",
-            )
-        )
-    print(table(rows))
-    print(f"\n(two standard errors of a share of 5%: {null[0]['error']:.4f})\n")
-    found = powers(options.studies)
-    rows2 = [("effect / SD", "seeds for each arm", "power by the formula", "simulated")]
-    for one in found:
-        rows2.append(
-            (
-                f"{one['effect_in_sds']:g}",
-                str(one["seeds_per_arm"]),
-                f"{one['formula']:.4f}",
-                f"{one['simulated']:.4f}",
-            )
-        )
-    print(table(rows2))
-    result = {"studies": options.studies, "alpha": ALPHA, "null": null, "power": found}
+    studies = options.studies
+    result: dict[str, Any] = {"studies": studies, "alpha": ALPHA, "null": [], "left_out": {}}
+    for design in designs():
+        result["left_out"][design.name] = check(design)
+        result["null"] += nulls(design, studies)
+        print(table(worst([one for one in result["null"] if one["design"] == design.name])))
+    result["other_noise"] = other_noise(studies)
+    result["best_power"] = best_power(studies)
+    result["power"] = powers(studies)
+    result["identical_arms"] = identical_arms()
+    result["uneven"] = uneven(max(50, studies // 20))
+    for name in ("other_noise", "best_power", "power", "uneven"):
+        print("\n".join(str(one) for one in result[name]))
     options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(options.out)
 

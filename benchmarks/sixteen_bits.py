@@ -90,8 +90,7 @@ def params(study: Study, precision: str, steps: int) -> TrainParams:
     recipe = apply(study.config.recipe, {"precision": precision})
     tokens = steps * recipe.batch.sequences * recipe.model.context
     recipe = apply(recipe, {"data.train_tokens": tokens})
-    init_seed, train_seed = baseline.seeds
-    whole = Recipe(**dict(recipe), init_seed=init_seed, train_seed=train_seed)
+    whole = Recipe.of(recipe, baseline.seeds)
     return TrainParams.of(study, replace(baseline, recipe=whole))
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from noiseband.determinism import ARITHMETIC
-from noiseband.train.loop import take_step
+from noiseband.train.loop import mean_gradient, take_step
 from noiseband.train.trainer import Trainer
 from tests.train.conftest import MakeJob
 
@@ -76,7 +76,7 @@ def test_rounded_operands_give_the_loss_and_gradient_of_16_bit_products(
     def first_step(precision: str, rounds: bool = False) -> tuple[float, torch.Tensor]:
         monkeypatch.setattr("noiseband.products.has_products", lambda _: not rounds)
         trainer = Trainer(make_job(precision=precision, attention=attention, **POCKET))
-        losses = trainer.mean_gradient()
+        losses = mean_gradient(trainer)
         return float(losses.mean()), trainer.flat.grad.double()
 
     exact, of_exact = first_step("float32")
