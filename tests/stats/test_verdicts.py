@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-
 from statsmodels.regression.mixed_linear_model import MixedLM
 
 from noiseband.stats.family import weights
