@@ -120,21 +120,47 @@ class Studies:
         least = likelihood.max(axis=1, keepdims=True) * np.exp(-limit)
         return np.where(likelihood >= least, self._quantiles, 0.0).max(axis=1)
 
-    def known(self, sds: Sequence[float]) -> tuple[Floats, Floats]:
-        """Generalised least squares with known ratios: the estimates' weights on the losses (m,
-        runs), and the half-widths (m,) of its intervals where the SD of the rest, 1, is known."""
+    def known(self, sds: Sequence[float]) -> Known:
+        """Generalised least squares with these SDs of the effects of `columns()`."""
         covariance = np.eye(len(self.table))
         for column, sd in zip(self.columns(), sds, strict=True):
             seeds = self.table[column].to_numpy()
             covariance += sd**2 * (seeds[:, None] == seeds[None])
         design = (self.table["intervention"].to_numpy()[:, None] == np.array(self.model.arms)) * 1.0
-        solved = np.linalg.solve(covariance, design)
-        own = np.linalg.inv(design.T @ solved)
+        inverse = np.linalg.inv(covariance)
+        own = np.linalg.inv(design.T @ inverse @ design)
         found = self.contrasts @ own @ self.contrasts.T
         error = np.sqrt(np.diag(found))
-        # A t distribution with a million degrees of freedom is normal to six digits.
-        critical = critical_value(self.alpha, found / np.outer(error, error), 1_000_000)
-        return self.contrasts @ own @ solved.T, critical * error
+        correlation = found / np.outer(error, error)
+        freedom = self.model.degrees_of_freedom
+        return Known(
+            weights=self.contrasts @ own @ design.T @ inverse,
+            error=error,
+            # A t distribution with a million degrees of freedom is normal to six digits.
+            critical=critical_value(self.alpha, correlation, 1_000_000),
+            critical_t=critical_value(self.alpha, correlation, freedom),
+            residual=(inverse - inverse @ design @ own @ design.T @ inverse) / freedom,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """The best that is possible if it is known how much seeds scatter."""
+
+    weights: Floats
+    """Shape (m, runs): the estimates' weights on the losses."""
+    error: Floats
+    """Shape (m,): the estimates' standard errors over the SD of the rest."""
+    critical: float
+    """Critical value if the SD of the rest is known too."""
+    critical_t: float
+    """Critical value if that SD is estimated."""
+    residual: Floats
+    """Shape (runs, runs): the quadratic form that estimates the variance of the rest."""
+
+    def sd(self, losses: Floats) -> Floats:
+        """Shape (studies,): the estimated SD of the rest."""
+        return np.asarray(np.sqrt(((losses @ self.residual) * losses).sum(axis=1)), np.float64)
 
 
 def each_arm(arms: Sequence[str], seeds: Sequence[int]) -> list[Row]:

@@ -245,7 +245,7 @@ def _write_finetuning(
                 for k, (instruction, given, reference) in enumerate(questions)
             ),
         )  # fmt: skip
-        scores.setdefault(protocol, {})[f"{run}/{seed}"] = 22.0 + 1.7 * (number % 9)
+        scores.setdefault(protocol, {})[f"{run}/{seed}"] = 22.0 + 1.7 * (number * number % 7)
     for round, (protocol, each) in product(range(1, rounds + 1), scores.items()):
         _write_lines(
             results / "judge" / protocol / f"round-{round}.jsonl",
@@ -259,7 +259,7 @@ def _write_finetuning(
                     "order": list(each),
                     "scores": {
                         model: {
-                            "score": score + 9.0 * ((k + j * j) % 4) + 2.0 * (round - 1),
+                            "score": score + 9.0 * ((k + j) % 4) + 2.0 * (round - 1),
                             "reason": "chrF",
                         }
                         for j, (model, score) in enumerate(each.items())

@@ -27,7 +27,7 @@ def test_three_crossed_sources_of_noise_raise_no_more_alarms_than_promised(sd: f
 
 @pytest.mark.parametrize("sds", [[0.0, 0.0], [1.0, 0.3], [3.0, 0.0], [3.0, 3.0]])
 def test_interventions_that_are_run_once_raise_no_more_either(sds: list[float]) -> None:
-    assert 0.005 < alarm_rate(PUBLISHED, sds) <= 0.06
+    assert alarm_rate(PUBLISHED, sds) <= 0.06
 
 
 @pytest.mark.parametrize("design", [complete(3), own_seeds()], ids=["blocks", "one-way"])

@@ -7,6 +7,7 @@ import pytest
 import statsmodels.formula.api as smf
 from scipy import stats
 
+from benchmarks.many_studies import Studies
 from noiseband.stats.family import (
     blocks_that_cost_nothing,
     critical_value,
@@ -63,15 +64,15 @@ def test_a_partly_paired_design_is_better_than_blocks_and_than_no_blocks() -> No
     comes close to its precision.
     """
     rows = [*((BASELINE, s, s, s) for s in range(5)), *(("a", s, s, s) for s in (0, 1))]
-    values = []
-    for seed in range(150):
-        model = fit(crossed_table(rows, (1.0, 0.0, 0.0), seed))
-        values.append(model.value(np.array([[-1.0, 1.0]]))[0] / 0.01)
-    best = float(np.sqrt([-1, 1] @ model.covariance[2] @ [-1, 1]))
-    assert model.grid[2] == 1.0
-    scatter = float(np.std(values))
-    assert best < scatter < 1.15 * best
-    assert best < np.sqrt(1 / 2 + 1 / 2) < np.sqrt(2 * (1 / 2 + 1 / 5))  # blocks; no blocks
+    design = Studies("partly paired", rows)
+    losses = design.draw([1.0], 5000, np.random.default_rng(1))
+    value, _ = design.intervals(losses)
+    best = design.known([1.0])
+    assert (losses @ best.weights[0]).std() == pytest.approx(best.error[0], rel=0.03)
+    assert 0.97 * best.error[0] < value.std() < 1.1 * best.error[0]
+    # A block for each shared seed, and none at all, both with seeds as noisy as the rest.
+    assert best.error[0] < np.sqrt(1 / 2 + 1 / 2)
+    assert best.error[0] < np.sqrt((1 / 2 - 1 / 5) + 1 / 2 + 1 / 5)
 
 
 def test_simulated_draws_give_p_values_and_limits_that_agree() -> None:
