@@ -51,7 +51,9 @@ def test_a_dotted_name_is_a_reader_of_any_package(theirs: Path, study_data: dict
     assert (document.id, document.text) == ("a.txt", "text")
 
 
-@pytest.mark.parametrize("name", ["asw", "their_texts.reader", "no.such.module"])
+@pytest.mark.parametrize(
+    "name", ["asw", "their_texts.reader", "no.such.module", "../../etc/passwd"]
+)
 def test_a_reader_that_is_not_there_is_a_mistake_in_the_config(
     study_data: dict[str, Any], name: str
 ) -> None:

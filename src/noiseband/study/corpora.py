@@ -24,7 +24,7 @@ def reader_module(name: str) -> str:
 def _found(name: str) -> str:
     try:
         found = find_spec(reader_module(name)) is not None
-    except ModuleNotFoundError:
+    except ImportError:
         found = False
     if not found:
         embedded = [module.name for module in iter_modules(import_module(READERS).__path__)]
