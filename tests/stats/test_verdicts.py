@@ -18,7 +18,7 @@ from noiseband.stats.power import seeds_per_arm
 from noiseband.stats.verdicts import Call, Verdict, assess, call, verdicts
 from tests.stats.crossed_runs import IRREGULAR, crossed_table
 
-examples = settings(max_examples=8, deadline=None, derandomize=True, database=None)
+examples = settings(max_examples=4, deadline=None, derandomize=True, database=None)
 
 
 def by_name(found: list[Verdict]) -> dict[str, Verdict]:
@@ -65,7 +65,7 @@ def test_the_order_is_that_of_the_table(published) -> None:
     assert names == list(published["intervention"].unique()[1:])
 
 
-@settings(examples, max_examples=5)
+@settings(examples, max_examples=4)
 @given(
     sizes=st.lists(st.integers(1, 6), min_size=2, max_size=6),
     seed=st.integers(0, 2**32 - 1),
@@ -296,7 +296,7 @@ def test_p_value_interval_and_verdict_agree(table, rows: list[Row], alpha: float
             assert verdict.tipping_ratio is None
 
 
-@settings(examples, max_examples=6)
+@settings(examples, max_examples=4)
 @given(
     rows=st.lists(
         st.tuples(st.sampled_from("abc"), *(st.integers(1, 3) for _ in range(3))),
