@@ -23,7 +23,6 @@ DISTRIBUTIONS = {
 """Distributions of modules that are called otherwise."""
 
 BY_NAME = {
-    "snakemake": "the program that runs the workflow",
     "snakemake-executor-plugin-slurm": "found by snakemake",
     "snakemake-executor-plugin-kubernetes": "found by snakemake",
     "snakemake-storage-plugin-s3": "found by snakemake",
