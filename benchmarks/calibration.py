@@ -241,7 +241,9 @@ def powers(studies: int) -> list[dict[str, Any]]:
 
 def worst(null: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
     """A row for each design: ranges over the scatter of its seeds."""
-    rows = [("design", "alarms", "one interval covers", "width if ratios were known")]
+    rows: list[tuple[str, ...]] = [
+        ("design", "alarms", "one interval covers", "width if ratios were known")
+    ]
     for name in dict.fromkeys(one["design"] for one in null):
         these = [one for one in null if one["design"] == name]
         alarms = [one["false_alarms"] for one in these]
