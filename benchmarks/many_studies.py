@@ -118,8 +118,8 @@ class Studies:
         """Shape (studies,): the largest critical value over each study's plausible ratios."""
         limit = stats.chi2.ppf(PLAUSIBLE, max(1, len(self.model.sources))) / 2
         least = likelihood.max(axis=1, keepdims=True) * np.exp(-limit)
-        likely = np.where(likelihood >= least, self._quantiles, 0.0)
-        return np.asarray(likely.max(axis=1), np.float64)
+        largest: Floats = np.where(likelihood >= least, self._quantiles, 0.0).max(axis=1)
+        return largest
 
     def known(self, sds: Sequence[float]) -> Known:
         """Generalised least squares with these SDs of the effects of `columns()`."""

@@ -25,6 +25,7 @@ def by_name(found: list[Verdict]) -> dict[str, Verdict]:
     return {verdict.intervention: verdict for verdict in found}
 
 
+@pytest.mark.filterwarnings("ignore:The MLE may be on the boundary")
 def test_the_published_series(published) -> None:
     """Three verdicts stand. Effects are close to those of statsmodels' REML estimate, in which the
     initial weights explain nearly all of the baseline's scatter."""
@@ -296,12 +297,12 @@ def test_p_value_interval_and_verdict_agree(table, rows: list[Row], alpha: float
             assert verdict.tipping_ratio is None
 
 
-@settings(examples, max_examples=4)
+@settings(examples, max_examples=2)
 @given(
     rows=st.lists(
         st.tuples(st.sampled_from("abc"), *(st.integers(1, 3) for _ in range(3))),
         min_size=3,
-        max_size=12,
+        max_size=7,
         unique=True,
     ),
     seed=st.integers(0, 99),
