@@ -43,6 +43,11 @@ def test_noise_as_printed_and_as_it_is() -> None:
         "init-only": ("0.012062", "0.006964", "differs", "0.008529"),
     }
     assert cells(table, "init-and-train")["± 2 SD"] == "3.635 to 3.711"
+    for row in table.rows:
+        one = dict(zip(table.columns, row, strict=True))
+        low, high = map(float, one["± 3 SD printed"].split(" to "))
+        assert (low + high) / 2 == pytest.approx(float(one["mean"]), abs=1e-6)
+        assert (high - low) / 6 == pytest.approx(float(one["SD printed"]), abs=1e-6)
 
 
 def test_the_printed_sds_are_square_roots_of_sums_of_squares() -> None:

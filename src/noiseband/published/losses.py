@@ -98,6 +98,7 @@ def noise() -> Table:
                 agreement(f"{float(printed):.{decimals}f}", f"{population:.{decimals}f}"),
                 f"{one.sd:.6f}",
                 *ranges,
+                data.figures()[f"range-{one.component}"],
             )
         )
     return Table(
@@ -105,11 +106,11 @@ def noise() -> Table:
         "Three noise studies of the baseline (nats)",
         (
             "seeds that vary", "n", "mean", "SD printed", "population", "", "sample SD",
-            "± 1 SD", "± 2 SD", "± 3 SD",
+            "± 1 SD", "± 2 SD", "± 3 SD", "± 3 SD printed",
         ),
         rows,
         [
-            "Ranges use the sample SD. Two of the printed SDs are square roots of sums of squares "
+            "Ranges use the sample SD; the printed ones use the printed SD. Two of the printed SDs are square roots of sums of squares "
             "that were never divided by n (mistake 1).",
             equal_variances(components()).sentence,
         ],

@@ -68,11 +68,11 @@ def _variances() -> list[Mistake]:
     narrow, wide = components()[1:]
     (ratio,) = equal_variances([narrow, wide]).ratios
     why = (
-        "With three runs each, chance alone makes the two corrected variances differ this much a "
-        "third of the time, so the runs do not show that initial weights matter more."
+        "With three runs each, chance alone makes the two corrected variances differ this much two "
+        "thirds of the time, so the runs do not show that initial weights matter more."
     )
     said = "weights matter more"
-    f_test = f"variances {ratio.ratio:.2f} to 1, one-sided F p = {ratio.p_one_sided:.2f}"
+    f_test = f"variances {ratio.ratio:.2f} to 1, two-sided F p = {ratio.p_value:.2f}"
     double = "Divided correctly, the two SDs differ by less than a factor of two."
     return [
         Mistake(2, "weights' seed against training seed", said, f_test, why),
@@ -98,7 +98,7 @@ def _thresholds() -> list[Mistake]:
             by_one,
         ),
         Mistake(
-            3, "stand out as one family (Dunnett)", "most interventions",
+            3, "stand out as one family", "most interventions",
             f"{', '.join(helps)}; {len(hurts)} harms", by_one,
         ),
     ]  # fmt: skip
