@@ -89,8 +89,14 @@ def test_decimals_show_two_digits_of_the_noise(spread: float | None, decimals: i
             "lowers the loss by 0.12, but nothing was run twice to compare with.",
         ),
         (
-            {"verdict": Call.NOT_ENOUGH_RUNS, "effect": None, "low": None, "high": None},
-            "scatters out of line with the other runs, and has too few of its own.",
+            {
+                "verdict": Call.NOT_ENOUGH_RUNS,
+                "low": None,
+                "high": None,
+                "scatter_ratio": 12.3,
+            },
+            "lowers the loss by 0.12, but scatters 12 times as much as the other arms, and has too "
+            "few runs of its own.",
         ),
         (
             {"runs_without_loss": ("a-3",)},

@@ -110,8 +110,8 @@ def noise() -> Table:
         ),
         rows,
         [
-            "Ranges use the sample SD; the printed ones use the printed SD. Two of the printed SDs are square roots of sums of squares "
-            "that were never divided by n (mistake 1).",
+            "Ranges use the sample SD; the printed ones use the printed SD. Two of the printed SDs "
+            "are square roots of sums of squares that were never divided by n (mistake 1).",
             equal_variances(components()).sentence,
         ],
         "32i",

@@ -101,11 +101,15 @@ def answer(row: VerdictRow, decimals: int) -> str:
     if row.verdict == Call.IDENTICAL:
         return f"changes nothing: its runs are those of the baseline, bit for bit.{lost}"
     if row.effect is None:
-        times = "" if row.scatter_ratio is None else f" {ratio(row.scatter_ratio)} as much"
-        return f"scatters{times} out of line with the other runs, and has too few of its own.{lost}"
+        return f"has no run to compare with the baseline.{lost}"
     size = fixed(abs(row.effect), decimals)
     direction = "lowers" if row.effect < 0 else "raises"
     if row.low is None or row.high is None:
+        if row.scatter_ratio is not None:
+            return (
+                f"{direction} the loss by {size}, but scatters {ratio(row.scatter_ratio)} as much "
+                f"as the other arms, and has too few runs of its own.{lost}"
+            )
         return f"{direction} the loss by {size}, but nothing was run twice to compare with.{lost}"
     if row.low <= 0 <= row.high:
         between = unbroken(f"{signed(row.low, decimals)} to {signed(row.high, decimals)}")

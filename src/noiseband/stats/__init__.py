@@ -10,6 +10,8 @@ difference from the baseline, so a negative effect is a lower loss: better.
 | `additivity` | is a stack's effect the sum of its interventions' effects? |
 | `gap` | how much of the gap to a pretrained model is closed? |
 
-These build on `least_squares` (the model), `simultaneous` (intervals for a family of contrasts),
-`maxt` (the multivariate t distribution), `power` (seeds needed).
+These build on `distinct` and `pool` (which runs are evidence), `sources` and `mixed` (the model,
+with seeds as random effects), `family` (intervals that hold together), `own` (one intervention
+without the others), `maxt` (the multivariate t distribution) and `power` (seeds needed). Factorial
+designs and fine-tuning scores use ordinary `least_squares` with `simultaneous` intervals.
 """

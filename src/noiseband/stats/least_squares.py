@@ -1,6 +1,7 @@
-"""The model behind every verdict: loss ~ intervention + seed block.
+"""Ordinary least squares: loss ~ arm + seed block, with one residual variance.
 
-It is fitted by ordinary least squares over all runs of a study, with one residual variance.
+It is the model of factorial designs and of fine-tuning scores, and of the verdicts where blocks
+cost nothing (`family`). All other verdicts have seeds as random effects (`mixed`).
 
 When blocks are used: the seeds of a run are *shared* if they occur under at least two interventions
 (the baseline counts as one). Two runs on shared seeds start from the same weights, read their data

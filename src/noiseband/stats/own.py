@@ -10,7 +10,7 @@ from noiseband.stats.least_squares import BASELINE, Floats, seed_columns
 from noiseband.stats.simultaneous import Estimate
 
 FEWEST = 3
-"""Runs of an intervention, on seeds of their own, that such an interval needs."""
+"""Distinct runs of an intervention that such an interval needs."""
 
 
 def own_interval(runs: pd.DataFrame, name: str, family: int, alpha: float = 0.05) -> Estimate:
@@ -20,24 +20,22 @@ def own_interval(runs: pd.DataFrame, name: str, family: int, alpha: float = 0.05
     t-test; otherwise Welch's, with the degrees of freedom of Satterthwaite (1946) and Welch (1947).
     Sidak's correction makes all intervals of a family of `family` interventions hold together.
 
-    `runs` is as for `mixed.fit`. The estimate is empty if the intervention has fewer than three
-    runs, if there are fewer than two runs of the baseline, or if the runs do not scatter at all.
+    `runs` is as for `mixed.fit`. There is a value but no interval if the intervention has fewer
+    than three runs, if the baseline has a single run on other seeds, or if nothing scatters.
     """
     seeds = seed_columns(runs)
     arm = runs[runs["intervention"] == name].sort_values(seeds)
     baseline = runs[runs["intervention"] == BASELINE].sort_values(seeds)
-    if len(arm) < FEWEST:
-        return Estimate()
     pairs = arm.merge(baseline.drop_duplicates(seeds), on=seeds, suffixes=("", "_baseline"))
+    own, others = arm["test_loss"].to_numpy(), baseline["test_loss"].to_numpy()
     if len(pairs) == len(arm):
         differences = (pairs["test_loss"] - pairs["test_loss_baseline"]).to_numpy(np.float64)
         value, error, freedom = _paired(differences)
-    elif len(baseline) > 1:
-        value, error, freedom = _welch(*(part["test_loss"].to_numpy() for part in (arm, baseline)))
     else:
-        return Estimate()
-    if error <= 1e-12 * float(runs["test_loss"].abs().max()):
-        return Estimate()
+        value, error, freedom = _welch(own, others)
+    still = not error > 1e-12 * float(runs["test_loss"].abs().max())
+    if len(arm) < FEWEST or still:
+        return Estimate(value)
     adjusted = 1.0 - (1.0 - alpha) ** (1.0 / family)
     half_width = float(stats.t.isf(adjusted / 2, freedom)) * error
     p_value = 2.0 * float(stats.t.sf(abs(value) / error, freedom))
@@ -52,17 +50,21 @@ def own_interval(runs: pd.DataFrame, name: str, family: int, alpha: float = 0.05
 
 
 def _paired(differences: Floats) -> tuple[float, float, float]:
-    """Value, standard error and degrees of freedom of a paired comparison."""
+    """Value, standard error and degrees of freedom of a paired comparison; the error of a single
+    pair is NaN."""
     n = len(differences)
-    return float(differences.mean()), float(differences.std(ddof=1) / np.sqrt(n)), n - 1.0
+    sd = float(differences.std(ddof=1)) if n > 1 else np.nan
+    return float(differences.mean()), sd / n**0.5, n - 1.0
 
 
 def _welch(one: Floats, other: Floats) -> tuple[float, float, float]:
-    """Value, standard error and degrees of freedom of an unpaired comparison."""
-    parts = [float(np.var(values, ddof=1)) / len(values) for values in (one, other)]
-    total = sum(parts)
+    """Value, standard error and degrees of freedom of an unpaired comparison; the error is NaN if
+    one of them is a single run."""
     value = float(one.mean() - other.mean())
+    if min(len(one), len(other)) < 2:
+        return value, np.nan, 1.0
+    parts = [float(np.var(values, ddof=1)) / len(values) for values in (one, other)]
     squares = sum(
         part**2 / (len(values) - 1) for part, values in zip(parts, (one, other), strict=True)
     )
-    return value, float(np.sqrt(total)), total**2 / squares if squares else 1.0
+    return value, sum(parts) ** 0.5, sum(parts) ** 2 / squares if squares else 1.0
