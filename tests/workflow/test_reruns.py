@@ -48,7 +48,7 @@ def test_editing_the_report_retrains_nothing(
 UNREAD = [
     # Comments, docstrings and errors.
     ("train/loop.py", "        trainer = T", "        # One.\n        trainer = T"),
-    ("train/trainer.py", '"""One optimiser step over all slots.', '"""A step.'),
+    ("train/loop.py", '"""Take one optimiser step over all slots.', '"""A step.'),
     ("train/trainer.py", "make the initial weights again", "draw them anew"),
     ("model/gpt.py", "import torch\n", "import torch\n\n# A model.\n"),
     ("evaluate/loss.py", "import math\n", "import math  # of one number\n"),
