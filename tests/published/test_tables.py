@@ -45,7 +45,9 @@ def test_noise_as_printed_and_as_it_is() -> None:
     assert cells(table, "init-and-train")["± 2 SD"] == "3.635 to 3.711"
     for row in table.rows:
         one = dict(zip(table.columns, row, strict=True))
-        low, high = map(float, one["± 3 SD printed"].split(" to "))
+        note = next(note for note in table.notes if note.startswith("Printed ranges of 3 SDs"))
+        printed_range = note.partition(f"{row[0]}, ")[2].partition(";")[0].rstrip(".")
+        low, high = map(float, printed_range.split(" to "))
         assert (low + high) / 2 == pytest.approx(float(one["mean"]), abs=1e-6)
         assert (high - low) / 6 == pytest.approx(float(one["SD printed"]), abs=1e-6)
 
