@@ -151,6 +151,7 @@ def assess(runs: pd.DataFrame, alpha: float = 0.05, margin: float | None = None)
 
 
 def _count(runs: pd.DataFrame, name: str) -> int:
+    """Number of runs of an intervention whose runs are those of another arm."""
     return int((runs["intervention"] == name).sum())
 
 
@@ -231,7 +232,7 @@ def _tipping_ratio(estimate: Estimate, runs: int, sd: float | None) -> float | N
     critical = estimate.half_width / estimate.se
     rest = (estimate.se / sd) ** 2 - 1.0 / runs
     square = runs * ((estimate.value / (critical * sd)) ** 2 - rest)
-    return float(max(square, 0.0) ** 0.5)
+    return float(square**0.5)
 
 
 def _seeds(estimate: Estimate, sd: float | None, alpha: float) -> tuple[int | None, int | None]:

@@ -25,7 +25,7 @@ class Agreement:
 
 
 def agree(
-    processes: Processes, losses: Tensor, norm: Tensor, checksum: Tensor, stop: int
+    processes: Processes, step: int, losses: Tensor, norm: Tensor, checksum: Tensor, stop: int
 ) -> Agreement:
     """Exchange a few bytes with all processes, and check that their weights are equal.
 
@@ -33,6 +33,7 @@ def agree(
 
     Args:
         processes: the processes of the run.
+        step: number of the step, for the error.
         losses: float64 (own slots,), the losses of this process's slots.
         norm: float32 scalar, the norm of the gradient.
         checksum: int64 scalar, the checksum of this process's weights.
@@ -50,8 +51,8 @@ def agree(
     different = (everyone[:, -3] != own[-3]).nonzero()
     if len(different):
         raise RuntimeError(
-            f"processes {processes.rank} and {int(different[0])} hold different weights; they must "
-            "run on one class of processor, and the memory of both must be sound"
+            f"step {step}: processes {processes.rank} and {int(different[0])} hold different "
+            "weights; they must run on one class of processor, and the memory of both must be sound"
         )
     return Agreement(
         losses=everyone[:, :-3].contiguous().view(torch.float64).flatten(),

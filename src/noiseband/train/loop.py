@@ -93,7 +93,7 @@ def take_step(trainer: Trainer, stop: int = 0) -> Row:
     norm = torch.linalg.vector_norm(trainer.flat.grad)
     rate = learning_rate(trainer.recipe, step)
     trainer.update.apply(rate, norm)
-    agreed = agree(trainer.processes, losses, norm, trainer.flat.checksum(), stop)
+    agreed = agree(trainer.processes, step, losses, norm, trainer.flat.checksum(), stop)
     finite = math.isfinite(agreed.norm)
     trainer.scale.update(finite)
     trainer.done, trainer.stop = step + 1, agreed.stop
