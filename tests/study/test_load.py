@@ -135,6 +135,8 @@ def test_steps_round_training_tokens_up(study_data: Data) -> None:
         ),
         ("processes", 8, "processes", "that divides them: 1, 2, 4"),
         ("processes", 0, "processes", "greater than 0"),
+        ("margin", 0, "margin", "greater than 0"),
+        ("recipe/data/order", "random", "recipe.data.order", "sequential"),
         ("checkpoints", {"keep": [0, 8]}, "checkpoints.keep.1", "8: no run has this step; steps"),
         ("checkpoints", {"keep": [-1]}, "checkpoints.keep.0", "greater than or equal to 0"),
         ("checkpoints", {"keep": 2}, "checkpoints.keep", "valid list"),
