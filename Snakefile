@@ -34,6 +34,7 @@ from noiseband.study.params import (
     TrainParams,
     finetuned_models,
 )
+from noiseband.dag.forks import fork_jobs
 from noiseband.dag.orphans import sign_jobs
 from noiseband.dag.planning import (
     collect_garbage_less_often,
@@ -128,6 +129,7 @@ onstart:
     handle_sigterm()
     look_when_jobs_end(workflow)
     forget_shared_checksums(workflow, study.results)
+    fork_jobs(workflow)
 
 
 rule all:

@@ -35,8 +35,9 @@ class Project(project.Project):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, Path(__file__).parent / "study.yaml")
 
-    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return forked.snakemake(["--cores", "2", *arguments], self.folder, self.environment())
+    def snakemake(self, *arguments: str, **more: str | None) -> subprocess.CompletedProcess[str]:
+        """Run it to its end, with `more` in the environment."""
+        return forked.snakemake(["--cores", "2", *arguments], self.folder, self.environment(**more))
 
     def noiseband(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self.run("noiseband", *arguments)

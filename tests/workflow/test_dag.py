@@ -9,8 +9,10 @@ import re
 import shutil
 import socket
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from noiseband.analysis.traces import read_trace
@@ -53,6 +55,20 @@ def test_one_command_makes_everything(project: Project) -> None:
     assert recipe["difference"] == {"optimizer.clip_norm": [None, 0.1], "model.dropout": [0.1, 0.0]}
 
 
+def test_jobs_are_forks_and_end_with_their_snakemake(project: Project) -> None:
+    starts = [f"forked/init/v2048-c96-w16-h2-l1-keyed-{seed}.safetensors" for seed in (22, 42)]
+    words = "--cores", "2", "--config", "results=forked", "--", *starts
+    snakemake = project.background("snakemake", *words)
+    seen: dict[psutil.Process, str] = {}
+    while snakemake.poll() is None:
+        with suppress(psutil.Error):
+            for one in psutil.Process(snakemake.pid).children(recursive=True):
+                seen[one] = one.name()
+    assert snakemake.returncode == 0, snakemake.communicate()
+    assert sum(name.startswith("job-") for name in seen.values()) == len(starts)
+    assert not psutil.wait_procs(seen, timeout=10)[1]
+
+
 def test_the_repeat_is_identical_to_the_bit(project: Project) -> None:
     found = json.loads((project.folder / "results/verify/baseline-again.json").read_text())
     assert (found["identical"], found["divergence"]) == (True, None)
@@ -89,9 +105,13 @@ def test_a_run_goes_on_from_anothers_final_weights(project: Project) -> None:
 
 
 def test_a_second_execution_gives_the_same_files(project: Project) -> None:
-    """From the text to the judge, for the judged runs; test_slurm.py does it for a whole study."""
+    """From the text to the judge, for the judged runs; test_slurm.py does it for a whole study.
+
+    The jobs of the first execution were forks, and these are processes of their own.
+    """
     targets = "again/judge/one-epoch/round-1.jsonl", "again/verify/baseline-again.json"
-    done = project.snakemake("--config", "results=again", "--", *targets)
+    words = "--config", "results=again", "--", *targets
+    done = project.snakemake(*words, NOISEBAND_FORKS="off")
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads((project.folder / "results/manifest.json").read_text())["artefacts"]
     again = project.folder / "again"
