@@ -156,7 +156,7 @@ def test_tests_that_are_named_exist(page: Path) -> None:
 MISTAKES = {
     "heads: 4": "heads: 5",
     "{model.qkv_bias: true}": "{model.qkv_biass: true}",
-    "train_tokens: 256_000": "train_tokens: 2_560_000",
+    "train_tokens: 102_400": "train_tokens: 2_560_000",
     "version: 0.0.2": "version: 0.2",
     "\nseeds:": "\n seeds:",
 }

@@ -38,8 +38,8 @@ def test_the_command_line_is_there_without_what_takes_long_to_import() -> None:
     ("arguments", "said"),
     [
         (["runs", "--config", "none.yaml"], "none.yaml: cannot read the config"),
-        (["init", "--run", "baselin-42", "--out", "x"], "did you mean baseline-42?"),
-        (["init", "--run", "baseline-42"], "--out is missing"),
+        (["init", "--run", "baselin-1", "--out", "x"], "did you mean baseline-1?"),
+        (["init", "--run", "baseline-1"], "--out is missing"),
         (["init", "--out", "x"], "--run is missing: give a name that `noiseband runs` lists"),
         (["train", "--out", "x", "--params", "{}"], "--params: run: Field required"),
         (["verify", "none", "nothing"], "neither a tensor file, a digest file or a manifest"),

@@ -12,7 +12,7 @@ from tests.cli.command import run
 
 
 def test_init_writes_weights_with_their_digests(tmp_path: Path) -> None:
-    done = run("init", "--run", "baseline-42", "--out", tmp_path)
+    done = run("init", "--run", "baseline-1", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     digests = json.loads((tmp_path / "init.json").read_text())
     assert digests == file_digests(tmp_path / "init.safetensors")
@@ -20,7 +20,7 @@ def test_init_writes_weights_with_their_digests(tmp_path: Path) -> None:
 
 
 def test_params_travel_as_text() -> None:
-    recipe = load_study("config/config.yaml").runs["qkv-bias-42"].recipe
+    recipe = load_study("config/config.yaml").runs["qkv-bias-1"].recipe
     params = InitParams.of(recipe)
     assert InitParams.model_validate_json(params.text) == params
     assert isinstance(params, Section)

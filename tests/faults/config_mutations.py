@@ -16,7 +16,7 @@ from tests.project import ROOT
 VALUES: list[Any] = [
     None, True, False, 0, -1, 1, 2, 3, 7, 10**9, 10**12 + 1, 2**63, 2**64, 10**40, -(10**40), 1e308,
     5e-324, float("nan"), float("inf"), float("-inf"), 0.0, -0.0, 0.1, "", " ", "nan", "1e5",
-    "1e999", "-", "*", "baseline-42", "all", "no such name", "../../etc/passwd", "/dev/null", "a" * 5000,
+    "1e999", "-", "*", "baseline-1", "all", "no such name", "../../etc/passwd", "/dev/null", "a" * 5000,
     "ünïcödé", "\u202e\u2066", "\x1b[31mred\x1b[0m", "𝕊𝕥𝕦𝕕𝕪", "\x00", "{}", "{0}", "%s", "$(id)", "a;b", "=1+1", [],
     [[]], {}, [None], [1, 2, 3], [42, 42], ["clip"], {"kind": "nothing"}, {"": {}}, {1: 2}, {None: None},
     {"a": {"b": {"c": []}}}, [{"name": "x"}], {"kind": ["reference"]}, {"kind": {}}, [True, 1.5, "x"],

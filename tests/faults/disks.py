@@ -82,8 +82,8 @@ def conversions() -> list[Job]:
     """Jobs that the study does not have: a pretrained model and a pretokenised corpus, both from a
     folder, and an export. The pretrained model is an exported run."""
     study = load_study("config/config.yaml")
-    model = study.runs["baseline-42"].model.model_copy(update={"dropout": 0.0})
-    export = ("export", "baseline-42", "results/work/exported")
+    model = study.runs["baseline-1"].model.model_copy(update={"dropout": 0.0})
+    export = ("export", "baseline-1", "results/work/exported")
     status, said = call(export)
     assert status == 0, said
     nowhere = {"repo": None, "revision": None, "sha256": None}

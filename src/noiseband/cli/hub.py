@@ -32,7 +32,7 @@ def export(
 ) -> None:
     """Write a trained model as a plain GPT2LMHeadModel folder with its tokenizer.
 
-    Example: `noiseband export baseline-42 /tmp/baseline-42`
+    Example: `noiseband export baseline-1 /tmp/baseline-1`
 
     `transformers` loads it with AutoModelForCausalLM and AutoTokenizer, without noiseband's code.
     """
@@ -69,7 +69,7 @@ def publish(
 ) -> None:
     """Publish a run on the Hub: export, recipe, trace, digests and a model card.
 
-    Example: `noiseband publish baseline-42 me/pocket-baseline`, then check its README.md and run
+    Example: `noiseband publish baseline-1 me/pocket-baseline`, then check its README.md and run
     the same command with `--push`
 
     The token is read from HF_TOKEN. Files that the Hub already has are not sent again, so after an
@@ -130,8 +130,8 @@ def import_(
     names. The entry is pinned by commit and SHA-256. The study then measures, fine-tunes and judges
     the model in the same way as its own runs.
 
-    With `--run baseline-42`, a run with the same recipe, tokens and initial weights replaces the
-    study's own `baseline-42`, which is then not trained here.
+    With `--run baseline-1`, a run with the same recipe, tokens and initial weights replaces the
+    study's own `baseline-1`, which is then not trained here.
     """
     study = load_study(config)
     own = None if run is None else find_run(study, run)

@@ -26,7 +26,7 @@ def init(
 ) -> None:
     """Draw a run's initial weights and write them with their digests.
 
-    Example: `noiseband init --run baseline-42 --out /tmp/start`
+    Example: `noiseband init --run baseline-1 --out /tmp/start`
     """
     if params_text is not None:
         given = parse(params.InitParams, params_text)

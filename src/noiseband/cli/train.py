@@ -49,7 +49,7 @@ def train(
 ) -> None:
     """Train one run, resuming from its newest checkpoint.
 
-    Example: `noiseband train --run baseline-42 --out /tmp/baseline-42`
+    Example: `noiseband train --run baseline-1 --out /tmp/baseline-1`
 
     Outside the workflow, the study's tokens and initial weights must exist already. If they do not,
     the error message says how to make them.

@@ -25,7 +25,7 @@ def verify(
 ) -> None:
     """Compare two results bit by bit: exit 0 and "identical", or exit 1 and where they differ.
 
-    Example: `noiseband verify results/runs/baseline-42 /tmp/baseline-42`
+    Example: `noiseband verify results/runs/baseline-1 /tmp/baseline-1`
     """
     from noiseband.repro import verify as stage
 
@@ -72,7 +72,7 @@ def diverge(
     a weight, in forward order) comes from training both again, from the newest checkpoint before
     that step which both still have.
 
-    Example: `noiseband diverge results/runs/baseline-42 /tmp/baseline-42`
+    Example: `noiseband diverge results/runs/baseline-1 /tmp/baseline-1`
     """
     results = load_study(config).results
     reserve(1, f"diverge {a} {b}")
