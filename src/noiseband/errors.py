@@ -6,21 +6,21 @@ from collections.abc import Iterable
 from pathlib import Path
 
 CONFIGFILES = "NOISEBAND_CONFIGFILES"
-"""Environment variable with the option `--configfile ...`, set in the jobs of a study that is not
+"""Environment variable with the option `--config ...`, set in the jobs of a study that is not
 the default one. The command that makes a file again needs this option."""
 
 
-def snakemake(*words: Path | str, config: Path | None = None) -> str:
-    """Return the command that makes files of the study of `config`, or of this job's study."""
-    command = shlex.join(["snakemake", *map(str, words)])
-    option = os.environ.get(CONFIGFILES, "") if config is None else configfiles([config])
-    return f"{command} {option}".rstrip()
+def run_command(*files: Path | str, config: Path | None = None, options: str = "") -> str:
+    """Return the command that makes files of the study of `config`, or of this job's study, from
+    the folder of this process. `options` are Snakemake's."""
+    command = shlex.join(["noiseband", "run", *map(str, files)])
+    study = os.environ.get(CONFIGFILES, "") if config is None else configfiles([config])
+    return " ".join(filter(None, [command, study, options and f"-- {options}"]))
 
 
 def configfiles(files: Iterable[Path | str]) -> str:
-    """Return the option that names a Snakemake command's config files. It must come last, because
-    it takes all words that follow."""
-    return f"--configfile {shlex.join(map(str, files))}"
+    """Return the option of `noiseband run` that names a study's config files."""
+    return " ".join(f"--config {shlex.quote(str(file))}" for file in files)
 
 
 class UserError(Exception):
@@ -31,7 +31,7 @@ class NotMadeError(UserError):
     """A file does not exist yet because its rule has not run."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} is not there yet; make it: {snakemake(path)}")
+        super().__init__(f"{path} is not there yet; make it: {run_command(path)}")
 
 
 class DamagedError(UserError, ValueError):
@@ -40,5 +40,5 @@ class DamagedError(UserError, ValueError):
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(
             f"{path} is damaged ({what}); make it again: "
-            f"rm {shlex.quote(str(path))} && {snakemake(path)}"
+            f"rm {shlex.quote(str(path))} && {run_command(path)}"
         )

@@ -290,8 +290,10 @@ def test_a_run_made_by_another_recipe_is_named(
     made = [sha(f"recipe of {run.repeat_of or run.name}")[:8] for run in BOTH]
     write_tables(params.model_copy(update={"recipes": made}), tmp_path)
     other = params.model_copy(update={"recipes": [*made[:2], "0123abcd", *made[3:]]})
-    with pytest.raises(UserError, match=r"a-3: made with another recipe.*--forcerun .*a-3/model"):
+    with pytest.raises(
+        UserError, match=r"a-3: made with another recipe.*noiseband run .*a-3/model"
+    ):
         write_tables(other, tmp_path)
-    monkeypatch.setenv(CONFIGFILES, "--configfile mine.yaml")
-    with pytest.raises(UserError, match=r"a-3/model\.safetensors --configfile mine\.yaml$"):
+    monkeypatch.setenv(CONFIGFILES, "--config mine.yaml")
+    with pytest.raises(UserError, match=r"a-3/model\.safetensors --config mine\.yaml -- -f$"):
         write_tables(other, tmp_path)

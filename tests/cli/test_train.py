@@ -10,7 +10,7 @@ from tests.cli.command import run
 def test_train_outside_the_workflow_says_what_to_make_first(small: Path) -> None:
     done = run("train", "--config", small, "--run", "baseline-42", "--out", small.parent / "out")
     assert done.returncode == 2
-    assert f" --configfile {small}" in done.stderr
+    assert f" --config {small}" in done.stderr
 
 
 def test_training_on_from_a_run_that_is_not_there_says_how_to_make_it(small: Path) -> None:
@@ -25,4 +25,4 @@ def test_training_on_from_a_run_that_is_not_there_says_how_to_make_it(small: Pat
         done = run("train", "--config", small, "--run", name, "--out", small.parent / "out")
         assert done.returncode == 2
         path = small.parent / "results" / file
-        assert f"make it: snakemake {path} --configfile {small}" in done.stderr
+        assert f"make it: noiseband run {path} --config {small}" in done.stderr

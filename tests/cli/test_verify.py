@@ -33,8 +33,8 @@ def test_intact_names_what_is_damaged_and_the_command(small: Path) -> None:
     odd.write_text("as writteN\n")
     done = run("intact", "--config", small)
     assert (done.returncode, done.stdout) == (1, f"{odd}\n")
-    option = f"--configfile {small}"
-    assert done.stderr == f"make them again: rm '{odd}' && snakemake '{odd}' {option}\n"
+    option = f"--config {small}"
+    assert done.stderr == f"make them again: rm '{odd}' && noiseband run '{odd}' {option}\n"
     # No rule makes files in work/, and a folder with its own runs/ belongs to another study.
     kept = results / "work" / "judge" / "reply.json"
     inside = results / "mine" / "runs" / "a" / "model.json"

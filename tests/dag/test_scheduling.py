@@ -19,9 +19,9 @@ def test_a_job_names_its_config_in_the_command_that_makes_a_file_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(CONFIGFILES, "")
-    assert str(DamagedError(Path("a"), "cut")).endswith("rm a && snakemake a")
+    assert str(DamagedError(Path("a"), "cut")).endswith("rm a && noiseband run a")
     name_configs(["my study.yaml"])
-    assert str(DamagedError(Path("a"), "cut")).endswith("snakemake a --configfile 'my study.yaml'")
+    assert str(DamagedError(Path("a"), "cut")).endswith("noiseband run a --config 'my study.yaml'")
 
 
 def test_the_scheduler_looks_by_the_clock_only_where_a_rate_is_asked_for() -> None:

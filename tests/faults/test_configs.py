@@ -28,14 +28,14 @@ def test_mutated_configs_are_studies_or_told(tmp_path: Path) -> None:
     [
         ("study: &a [*a]", "an alias (*) refers to a value that contains it"),
         ("a: " + "[" * 5000, "nested too deeply"),
-        ("? [a]\n: b", ":1: not YAML: a list or a mapping cannot be a key"),
+        ("? [a]\n: b", ":1: a list or a mapping cannot be a key"),
         (
             "x: 2001-13-45",
-            ":1: not YAML: '2001-13-45' is not a valid timestamp; put text in quotes",
+            ":1: '2001-13-45' is not a valid timestamp; put text in quotes",
         ),
         ("x: !!int abc", "'abc' is not a valid int"),
         ("x: " + "9" * 5000, "is not a valid int"),
-        ("study: a\nstudy: b", ":2: not YAML: the key 'study' appears twice; merge"),
+        ("study: a\nstudy: b", ":2: the key 'study' appears twice; merge"),
         ("c:\n  d: 1\n e: 2", "indent keys of one level equally"),
         ('"a\\nb": 1', "a[U+000A]b: 1: unknown key"),
         ('"\\u202ea": 1', "[U+202E]a: 1: unknown key"),

@@ -49,7 +49,7 @@ def test_a_file_that_is_not_what_was_written_is_named_before_it_is_read(
     path = tmp_path / "a.json"
     write_json(path, [1])
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"a\.json is damaged .*: rm .* && snakemake "):
+    with pytest.raises(UserError, match=r"a\.json is damaged .*: rm .* && noiseband run "):
         read_json(path)
     assert files_with_checksums(tmp_path) == [path]
     write_json(path, [1])

@@ -57,7 +57,7 @@ def test_another_table_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_table_says_how_to_make_it(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"runs\.csv is not there yet; make it: snakemake"):
+    with pytest.raises(UserError, match=r"runs\.csv is not there yet; make it: noiseband run"):
         read_rows(tmp_path / "runs.csv", VerdictRow)
 
 

@@ -27,7 +27,9 @@ def main() -> int:
     parser.add_argument("out", type=Path, help="the PNG to write")
     given = parser.parse_args()
     if not given.page.is_file():
-        print(f"{given.page} is not there yet; make it: snakemake {given.page}", file=sys.stderr)
+        print(
+            f"{given.page} is not there yet; make it: noiseband run {given.page}", file=sys.stderr
+        )
         return 2
     if CHROMIUM is None:
         print("chromium is not on the PATH: apt-get install chromium", file=sys.stderr)

@@ -305,7 +305,7 @@ def test_a_missing_figure_says_how_to_make_it(bare: Made, tmp_path: Path) -> Non
     kept = drawn.read_bytes()
     drawn.unlink()
     try:
-        with pytest.raises(UserError, match=r"loss\.svg is not there yet; make it: snakemake"):
+        with pytest.raises(UserError, match=r"loss\.svg is not there yet; make it: noiseband run"):
             write_report(bare.params, bare.results, MACHINES, tmp_path / "page.html")
     finally:
         drawn.write_bytes(kept)

@@ -30,10 +30,10 @@ RUNS = {
 
 
 class Project(project.Project):
-    """A copy of the repository with this study."""
+    """A copy of the repository with this study, or another."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, Path(__file__).parent / "study.yaml")
+    def __init__(self, folder: Path, study: Path = Path(__file__).parent / "study.yaml") -> None:
+        super().__init__(folder, study)
 
     def snakemake(self, *arguments: str, **more: str | None) -> subprocess.CompletedProcess[str]:
         """Run it to its end, with `more` in the environment."""

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from noiseband.analysis.scores import judge_rounds, split_model
 from noiseband.analysis.sources import json_lines
-from noiseband.errors import UserError
+from noiseband.errors import UserError, run_command
 from noiseband.io.files import atomic
 from noiseband.study.paths import Paths
 
@@ -91,7 +91,7 @@ def _row(
     if question >= len(answers):
         raise UserError(
             f"judge/{protocol}: round {line['round']} judged question {question}, but {model} has "
-            f"{len(answers)} answers; judge again: snakemake -R judge"
+            f"{len(answers)} answers; judge again: {run_command(options='-R judge')}"
         )
     given, answer = line["scores"][model], answers[question]
     return AnswerRow(

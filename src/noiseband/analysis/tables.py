@@ -29,7 +29,7 @@ from noiseband.analysis.sources import json_file, loss_file
 from noiseband.analysis.traces import final_loss, read_trace
 from noiseband.analysis.tuning import tuning_noise_rows, twin_rows
 from noiseband.analysis.tuning_rows import EpochRow, FinetuningRow, TuningNoiseRow, TwinRow
-from noiseband.errors import UserError, snakemake
+from noiseband.errors import UserError, run_command
 from noiseband.io.tables import write_rows
 from noiseband.study.params import TablesParams
 from noiseband.study.paths import Paths
@@ -96,7 +96,7 @@ def _run_row(folder: Path, digest: str) -> RunRow:
         # Snakemake retrains such a run by itself, unless it has no record of it.
         raise UserError(
             f"{folder}: made with another recipe than the study's; make it again: "
-            f"{snakemake('--forcerun', folder / 'model.safetensors')}"
+            f"{run_command(folder / 'model.safetensors', options='-f')}"
         )
     recipe, trace = card["recipe"], read_trace(folder / "trace.parquet")
     tokens_per_step = recipe["batch"]["sequences"] * recipe["model"]["context"]

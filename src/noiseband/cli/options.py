@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 import typer
 from pydantic import ValidationError
 
-from noiseband.errors import UserError, snakemake
+from noiseband.errors import UserError, run_command
 from noiseband.study import Run, Study
 from noiseband.study.problems import nearest
 from noiseband.study.section import Section
@@ -79,5 +79,5 @@ def machine_table(given: Path, config: Path) -> Path:
 def made(path: Path, config: Path) -> Path:
     """The path, if it exists. Raises UserError with the command that makes it otherwise."""
     if not path.exists():
-        raise UserError(f"{path} is not there yet; make it: {snakemake(path, config=config)}")
+        raise UserError(f"{path} is not there yet; make it: {run_command(path, config=config)}")
     return path

@@ -21,7 +21,7 @@ from noiseband.cli.options import (
     machine_table,
     parse,
 )
-from noiseband.errors import NotMadeError, UserError
+from noiseband.errors import NotMadeError, UserError, configfiles
 from noiseband.study import Study, load_study, params
 from noiseband.study.paths import Paths
 
@@ -75,7 +75,7 @@ def report(
         write_finished(study, machines, out)
     except NotMadeError as missing:
         raise UserError(
-            f"{missing} --configfile {config}; or see the results so far: "
+            f"{missing} {configfiles([config])}; or see the results so far: "
             f"noiseband report --partial --config {config}"
         ) from missing
     print(out)

@@ -15,7 +15,7 @@ from noiseband.analysis import inference
 from noiseband.analysis.rows import NoiseRow, RunRow, VerdictRow
 from noiseband.analysis.sources import json_file, json_if_any, json_lines
 from noiseband.corpus.vocabulary import END_OF_TEXT
-from noiseband.errors import UserError
+from noiseband.errors import UserError, run_command
 from noiseband.hub import markdown
 from noiseband.io.tables import read_rows
 from noiseband.model.gpt import parameter_shapes
@@ -85,7 +85,7 @@ def standing(study: Study, run: Run, weights_sha256: str) -> list[str]:
     if row is None or row.weights_sha256 != weights_sha256:
         raise UserError(
             f"{tables / 'runs.csv'}: describes another training of {run.name}; make it again: "
-            f"snakemake {tables / 'runs.csv'}"
+            f"{run_command(tables / 'runs.csv')}"
         )
     verdicts = read_rows(tables / "verdicts.csv", VerdictRow)
     noise = _noise(read_rows(tables / "noise.csv", NoiseRow), study.config.alpha)

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
 
-from noiseband.errors import DamagedError, NotMadeError, UserError
+from noiseband.errors import DamagedError, NotMadeError, UserError, run_command
 from noiseband.io.checksums import intact
 from noiseband.io.files import write_text
 
@@ -54,7 +54,7 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
     hints = get_type_hints(kind)
     cells = read_cells(path)
     if cells[:1] != [list(hints)]:
-        remedy = f"make it again: snakemake -f {path}"
+        remedy = f"make it again: {run_command(path, options='-f')}"
         raise UserError(f"{path}: not a table of {kind.__name__}; {remedy}")
     try:
         values = [

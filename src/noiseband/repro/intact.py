@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from noiseband.errors import snakemake
+from noiseband.errors import run_command
 from noiseband.io.checksums import CHECKSUMS
 from noiseband.study.paths import Paths
 
@@ -28,9 +28,9 @@ def files_with_checksums(results: Path) -> list[Path]:
 def remedy(damaged: Sequence[Path], results: Path, config: Path | None) -> str:
     """The shell command that removes damaged files and makes them again.
 
-    If `config` is given, the command names it as Snakemake's config file.
+    If `config` is given, the command names it as the config file.
     """
     # No rule makes the files in `work`: the stage that needs one computes or requests it again.
     made = [path for path in damaged if not path.is_relative_to(Paths(results).work)]
-    again = f" && {snakemake(*made, config=config)}" if made else ""
+    again = f" && {run_command(*made, config=config)}" if made else ""
     return f"rm {shlex.join(map(str, damaged))}{again}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,13 @@ LARGEST = 100_000
 """Most values in a file, with aliases written out. It is far more than any study has."""
 
 
+_TAG = "tag:yaml.org,2002:"
+_OCTAL = re.compile(r"[-+]?0[0-7_]*[0-7][0-7_]*")
+
+
 class _Loader(yaml.SafeLoader):
-    """Safe YAML that rejects duplicate keys, and aliases that multiply or contain themselves."""
+    """Safe YAML that rejects duplicate keys, aliases that multiply or contain themselves, and what
+    YAML reads in another way than people do: `042`, `42:40`, `2026-01-02`, an item called `no`."""
 
     def get_single_node(self) -> yaml.Node | None:
         node: yaml.Node | None = super().get_single_node()
@@ -24,15 +30,50 @@ class _Loader(yaml.SafeLoader):
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
-            return super().construct_object(node, deep)
+            value = super().construct_object(node, deep)
         except (ValueError, LookupError, AttributeError) as error:
             # PyYAML's own errors about `2001-13-45`, `!!int x` and `!!bool maybe`.
-            kind = node.tag.removeprefix("tag:yaml.org,2002:")
+            kind = node.tag.removeprefix(_TAG)
             text = repr(node.value)
             text = text if len(text) <= 60 else text[:57] + "..."
             raise yaml.constructor.ConstructorError(
                 None, None, f"{text} is not a valid {kind}; put text in quotes", node.start_mark
             ) from error
+        if isinstance(node, yaml.ScalarNode) and node.style is None:
+            _refuse_numbers(node, value)
+        if isinstance(node, yaml.SequenceNode):
+            for item in node.value:
+                _refuse_words(item)
+        return value
+
+
+def _refuse_numbers(node: yaml.ScalarNode, value: Any) -> None:
+    """Raise ConstructorError for octal and base-60 numbers, and for dates."""
+    text, kind = node.value, node.tag.removeprefix(_TAG)
+    if kind == "int" and _OCTAL.fullmatch(text):
+        decimal = int(text.replace("_", ""))
+        problem = (
+            f"YAML reads {text} as an octal number, {value}; if you mean {decimal}, write that"
+        )
+    elif kind in ("int", "float") and ":" in text:
+        problem = f"YAML reads {text} as {value}, in base 60; write {value}, or put text in quotes"
+    elif kind == "timestamp":
+        problem = f"YAML reads {text} as a date; put it in quotes"
+    else:
+        return
+    raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+
+
+def _refuse_words(node: yaml.Node) -> None:
+    """Raise ConstructorError for a name, a key or an item of a list, that YAML reads as no text."""
+    kind = node.tag.removeprefix(_TAG)
+    if isinstance(node, yaml.ScalarNode) and node.style is None and kind in ("bool", "null"):
+        text = node.value
+        read = "null" if kind == "null" else str(_Loader.bool_values[text.lower()]).lower()
+        problem = f'YAML reads {text} as {read}; if it is a name, put it in quotes: "{text}"'
+        if not text:
+            problem = "there is nothing here; write a value, or remove the line"
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
 def _size(node: yaml.Node, sizes: dict[int, int]) -> int:
@@ -57,11 +98,12 @@ def _size(node: yaml.Node, sizes: dict[int, int]) -> int:
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
-        if key_node.tag == "tag:yaml.org,2002:merge":
+        if key_node.tag == f"{_TAG}merge":
             continue  # The keys of `<<: *other` may appear again.
         if not isinstance(key_node, yaml.ScalarNode):
             problem = "a list or a mapping cannot be a key; write a name"
             raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+        _refuse_words(key_node)
         key = loader.construct_object(key_node)
         if key in seen:
             raise yaml.constructor.ConstructorError(
@@ -74,7 +116,7 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     return loader.construct_mapping(node, deep=True)
 
 
-_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+_Loader.add_constructor(f"{_TAG}map", _mapping)
 
 
 def read_yaml(path: Path | str) -> Any:
@@ -102,4 +144,5 @@ def read_yaml(path: Path | str) -> Any:
                 "this line does not fit the lines above it; indent keys of one level equally, here "
                 "or just above"
             )
-        raise UserError(f"{where}: not YAML: {problem}") from error
+        kind = "" if isinstance(error, yaml.constructor.ConstructorError) else "not YAML: "
+        raise UserError(f"{where}: {kind}{problem}") from error
