@@ -106,7 +106,7 @@ class Loop(Work):
                 begin = (step * slots + slot) * size * context
                 inputs = data[begin : begin + size * context].view(size, context)
                 targets = data[begin + 1 : begin + size * context + 1]
-                with autocast(recipe.precision, device):
+                with autocast(recipe.precision, device)():
                     logits = forward(inputs, use_cache=False).logits.flatten(0, 1)
                     loss = F.cross_entropy(logits.float(), targets) / slots
                 scaler.scale(loss).backward()

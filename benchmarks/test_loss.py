@@ -104,7 +104,7 @@ class Transformers(Work):
         pace.begin()
         for begin in range(0, recipe.steps * size, size):
             block = data[begin : begin + size + 1].to(device)
-            with autocast(recipe.precision, device):
+            with autocast(recipe.precision, device)():
                 logits = model(block[:-1].view(shape), use_cache=False).logits
             losses = F.cross_entropy(logits.flatten(0, 1).float(), block[1:], reduction="none")
             pace.step(float(losses.double().mean()))

@@ -35,6 +35,6 @@ def test_autocast_changes_the_product_and_not_the_weights(
     monkeypatch.setattr("noiseband.products.has_products", lambda _: instructions)
     weight = torch.nn.Parameter(torch.randn(3, 3))
     for precision, dtype in (("float32", torch.float32), ("bfloat16-amp", torch.bfloat16)):
-        with autocast(precision, torch.device("cpu")):  # type: ignore[arg-type]
+        with autocast(precision, torch.device("cpu"))():  # type: ignore[arg-type]
             assert (weight @ weight).dtype == dtype
     assert weight.dtype == torch.float32

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -55,14 +57,19 @@ def make_deterministic(threads: int, precision: Precision) -> None:
     torch.set_num_threads(threads)
 
 
-def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
-    """The context in which the forward pass runs."""
+def autocast(
+    precision: Precision, device: torch.device
+) -> Callable[[], AbstractContextManager[object]]:
+    """Return a function that opens the context in which a forward pass runs.
+
+    What the processor can multiply is looked up in this call, which the compiler does not trace.
+    """
     dtype = ARITHMETIC[precision].autocast
     if dtype is None:
-        return nullcontext()
+        return nullcontext
     if type_of_operands(dtype, device) is not dtype:
-        return RoundedProducts(dtype)
-    return torch.autocast(device.type, dtype)
+        return partial(RoundedProducts, dtype)
+    return partial(torch.autocast, device.type, dtype)
 
 
 def pick_device() -> torch.device:

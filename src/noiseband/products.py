@@ -94,7 +94,6 @@ def has_products(dtype: torch.dtype) -> bool:
     return any(known.get(name) for name in INSTRUCTIONS[dtype]) and bool(ask[dtype]())
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def type_of_operands(dtype: torch.dtype, device: torch.device) -> torch.dtype:
     """The type in which a device multiplies matrices of `dtype`: float32 if it is a CPU without
     instructions for the 16-bit type, or else the type itself."""

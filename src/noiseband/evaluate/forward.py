@@ -30,14 +30,14 @@ def target_losses(model: GPT, window: Window, precision: Precision) -> Tensor:
     The log-softmax is computed in float32, at any precision of the matrix products.
     """
     device = model.tok_emb.weight.device
-    dtype = ARITHMETIC[precision].autocast or torch.float32
+    dtype, context = ARITHMETIC[precision].autocast or torch.float32, autocast(precision, device)
     held = type_of_operands(dtype, device)
     head = model.head.to(dtype).to(held).T
     rows = min(window.batch * window.context, BLOCK_ROWS[device.type])
     memory = head.new_empty(rows, head.shape[1])
     losses = torch.empty(len(window.targets), device=device)
     for place, (inputs, targets) in zip(losses.view(window.batches, -1), window, strict=True):
-        with autocast(precision, device):
+        with context():
             hidden = model.hidden(inputs.to(device)).flatten(0, 1)
         hidden = hidden.to(dtype).to(held)
         _cross_entropy(hidden, head, targets.to(device).flatten(), memory, dtype, place)

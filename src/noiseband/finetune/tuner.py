@@ -14,6 +14,7 @@ from noiseband.finetune.watcher import Watcher
 from noiseband.model.gpt import GPT
 from noiseband.randomness import derived_seed
 from noiseband.study.config import Protocol
+from noiseband.train.adamw import AdamW
 
 
 class Tuner:
@@ -26,12 +27,7 @@ class Tuner:
         self.trained = [p for p in model.parameters() if p.requires_grad]
         self.kept: list[Tensor] | None = None
         """The only copy of the trained parameters."""
-        self.optimizer = torch.optim.AdamW(
-            self.trained,
-            lr=protocol.learning_rate,
-            weight_decay=protocol.weight_decay,
-            fused=True,
-        )
+        self.adamw = AdamW(self.trained, weight_decay=protocol.weight_decay, fused=True)
 
     def epoch(self, number: int, examples: Sequence[Example], watcher: Watcher) -> float:
         """Train on every example once; the mean loss over the tokens that count."""
@@ -44,8 +40,8 @@ class Tuner:
             torch.manual_seed(derived_seed("finetune", self.seed, number, step))
             summed, counted = self._losses(chosen)
             (summed / counted).backward()  # type: ignore[no-untyped-call]
-            self.optimizer.step()
-            self.optimizer.zero_grad()
+            self.adamw.step(self.protocol.learning_rate)
+            self.adamw.clear()
             loss = float(summed.detach())
             total, count = total + loss, count + counted
             watcher.step(number, step + 1, len(begins), loss / counted)

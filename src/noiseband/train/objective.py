@@ -32,8 +32,7 @@ class Objective(nn.Module):
     def __init__(self, model: GPT, recipe: Recipe, device: torch.device) -> None:
         super().__init__()
         self.model = model
-        self.precision = recipe.precision
-        self.device = device
+        self.autocast = autocast(recipe.precision, device)
         self.dtype = ARITHMETIC[recipe.precision].autocast or torch.float32
         self.hidden: Callable[[Tensor], Tensor] = self._hidden
         self.whole = recipe.compile and device.type == "cpu"
@@ -58,7 +57,7 @@ class Objective(nn.Module):
     def forward(self, inputs: Tensor, targets: Tensor, scale: float) -> Tensor:
         if self.whole:
             # On a CPU, the compiler fuses PyTorch's own loss with the operations around it.
-            with autocast(self.precision, self.device):
+            with self.autocast():
                 logits = self.model(inputs).flatten(0, 1)
                 return F.cross_entropy(logits.float(), targets.flatten()) * scale
         if self.apart:
@@ -68,7 +67,7 @@ class Objective(nn.Module):
 
     def _hidden(self, inputs: Tensor) -> Tensor:
         """The input of the head, (microbatch x context, width)."""
-        with autocast(self.precision, self.device):
+        with self.autocast():
             hidden = self.model.hidden(inputs).flatten(0, 1)
         # The compiler can fuse this conversion to the dtype of the products.
         return hidden.to(self.dtype) if self.apart else hidden

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor
 
 from noiseband.study.recipe import Optimizer
+from noiseband.train.adamw import AdamW
 from noiseband.train.flat import FlatParameters
 
 
@@ -16,9 +16,8 @@ class Update:
 
     def __init__(self, flat: FlatParameters, options: Optimizer) -> None:
         self.flat = flat
-        self.adamw = torch.optim.AdamW(
+        self.adamw = AdamW(
             [flat.weights],
-            lr=options.learning_rate,
             betas=(options.betas[0], options.betas[1]),
             eps=options.eps,
             weight_decay=options.weight_decay,
@@ -26,8 +25,6 @@ class Update:
         )
         self.limit = math.inf if options.clip_norm is None else options.clip_norm
         """The largest norm that a gradient keeps; longer gradients are scaled down to it."""
-        # The fused kernel counts the updates on the device, the other kernel on the CPU.
-        self.counts_on = flat.device if options.fused else torch.device("cpu")
         self.waits = flat.device.type == "cpu" or not options.fused
         """Whether an update waits for the norm of the gradient. On a GPU the fused kernel reads the
         norm itself, so that a step waits for the GPU only once, for the trace."""
@@ -39,35 +36,28 @@ class Update:
             learning_rate: the rate of this step.
             norm: float32 scalar, the norm of `flat.grad`.
         """
-        self.adamw.param_groups[0]["lr"] = learning_rate
         if self.waits:
             length = float(norm)
             if not math.isfinite(length):
                 return
             if length > self.limit:
                 self.flat.grad.mul_(self.limit / length)
+            self.adamw.step(learning_rate)
         else:
-            # PyTorch's interface to pass values to the fused kernel that are still on the GPU.
-            self.adamw.found_inf = (~norm.isfinite()).float()  # type: ignore[attr-defined]
-            if self.limit < math.inf:
-                self.adamw.grad_scale = (norm / self.limit).clamp(min=1.0)  # type: ignore[attr-defined]
-        self.adamw.step()
+            scale = (norm / self.limit).clamp(min=1.0) if self.limit < math.inf else None
+            found_inf = (~norm.isfinite()).float()
+            self.adamw.step(learning_rate, grad_scale=scale, found_inf=found_inf)
 
     def state(self) -> dict[str, Tensor]:
         """The moments and the number of updates; empty before the first update."""
-        moments = self.adamw.state[self.flat.weights]
-        if not moments:
+        if not self.adamw.updates:
             return {}
         return {
-            "first_moment": moments["exp_avg"],
-            "second_moment": moments["exp_avg_sq"],
-            "updates": moments["step"],
+            "first_moment": self.adamw.first_moments[0],
+            "second_moment": self.adamw.second_moments[0],
+            "updates": self.adamw.updates[0],
         }
 
     def restore(self, first_moment: Tensor, second_moment: Tensor, updates: float) -> None:
         """Continue after `updates` updates, with these moments, each shaped like `flat.weights`."""
-        self.adamw.state[self.flat.weights] = {
-            "step": torch.tensor(updates, dtype=torch.float32, device=self.counts_on),
-            "exp_avg": first_moment,
-            "exp_avg_sq": second_moment,
-        }
+        self.adamw.restore([first_moment], [second_moment], updates)
