@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from noiseband.analysis.rows import Call, VerdictRow
+from noiseband.analysis.rows import Call, DocumentsRow, VerdictRow
 from noiseband.duration import duration
 
 MINUS = "\N{MINUS SIGN}"
@@ -136,6 +136,25 @@ def firmness(row: VerdictRow) -> str:
     if row.firm:
         return "firm"
     return f"holds unless it is {ratio(row.tipping_ratio)} as noisy as the other arms"
+
+
+def differ(row: DocumentsRow) -> str:
+    """Whether other texts would tell two models apart: `yes, its loss is lower`, or `not shown`."""
+    if row.difference_se == 0:
+        return "no, they are equal on every document"
+    if row.difference_low <= 0 <= row.difference_high:
+        return "not shown"
+    return f"yes, its loss is {'lower' if row.difference < 0 else 'higher'}"
+
+
+def test_tokens(row: DocumentsRow) -> str:
+    """The tokens that a test set needs, rounded up to two digits: `2,400,000`; or `enough`."""
+    if row.tokens_needed is None:
+        return NOTHING
+    if row.tokens_needed <= row.tokens:
+        return "enough"
+    unit = 10 ** max(0, len(str(row.tokens_needed)) - 2)
+    return f"{-(-row.tokens_needed // unit) * unit:,}"
 
 
 def seeds(row: VerdictRow) -> str:

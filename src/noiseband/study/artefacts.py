@@ -12,7 +12,7 @@ from noiseband.study.runs import Study
 
 SPLITS = ("train", "validation", "test")
 TABLES = (
-    "runs", "pretrained", "contamination", "verdicts", "gaps", "noise", "stacks",
+    "runs", "pretrained", "contamination", "verdicts", "documents", "gaps", "noise", "stacks",
     "factorial", "finetuning", "epochs", "finetuning-noise", "twins", "positions",
 )  # fmt: skip
 FIGURES = (
