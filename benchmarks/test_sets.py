@@ -4,8 +4,8 @@ python -m benchmarks.test_sets                  # 10,000 pairs and 4,000 studies
 python -m benchmarks.test_sets --studies 500    # faster
 
 *Do these two models differ?* The documents of a test set have log-normal lengths around a median of
-150 tokens. A document's difference per token scatters either as much for long documents as for
-short ones, or as a mean over independent tokens does.
+150 tokens. A document's difference per token scatters either as a mean over independent tokens
+does, or as much for long documents as for short ones, and it may be correlated with the length.
 
 *Does the recipe help?* Studies of several arms on the same seeds: the loss of a run on a document
 is the sum of the document's difficulty, its liking for the recipe, the seed, the run and the chance
@@ -24,12 +24,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from benchmarks.calibration import ALPHA, NOISES, generator, two_errors
 from benchmarks.many_studies import Studies, complete
 from benchmarks.side_by_side import table
-from noiseband.stats.documents import both, models_differ, recipes_differ
+from noiseband.stats.documents import Sampling, both, models_differ, recipes_differ
 from noiseband.stats.least_squares import BASELINE, Floats
+from noiseband.stats.maxt import critical_value
 
 MEDIAN = 150
 """Tokens of a document."""
@@ -44,8 +46,9 @@ class Texts:
     documents: int
     spread: float
     """SD of the logarithm of the documents' lengths."""
-    by_token: bool = False
-    """Whether the variance of a document's mean falls with its length."""
+    by_token: bool = True
+    """Whether the variance of a document's mean falls with its length, as for independent tokens.
+    """
     correlation: float = 0.0
     """Of a document's effect and the logarithm of its length."""
     noise: str = "normal"
@@ -56,19 +59,18 @@ class Texts:
         """Tokens of the documents of several test sets, (sets, documents), and `each` differences
         in nats per token for each of them, (sets, each, documents).
 
-        The standard error of a mean over all tokens is 1 on average over many test sets, and the
-        truth is `self.truth`. With `tokens`, the test sets are these.
+        The standard error of a mean over all tokens is about 1, and the truth is `self.truth`. With
+        `tokens`, the test sets are these.
         """
         if tokens is None:
             drawn = rng.normal(size=(sets, self.documents))
             tokens = np.maximum(1.0, np.round(MEDIAN * np.exp(self.spread * drawn)))
         own = NOISES[self.noise](rng, (sets, each, self.documents))
         length = np.log(tokens / MEDIAN)[:, None] / (self.spread or 1.0)
-        effect = self.correlation * length + math.sqrt(1 - self.correlation**2) * own
-        if self.by_token:
-            mean = MEDIAN * math.exp(self.spread**2 / 2)
-            return tokens, effect * np.sqrt(self.documents * mean / tokens)[:, None]
-        return tokens, effect * self._sd
+        mean = MEDIAN * math.exp(self.spread**2 / 2)
+        sd = np.sqrt(self.documents * mean / tokens)[:, None] if self.by_token else self._sd
+        left = math.sqrt(1 - self.correlation**2)
+        return tokens, self.correlation * length * self._sd + left * own * sd
 
     @property
     def _sd(self) -> float:
@@ -96,10 +98,9 @@ def models(texts: Texts, sets: int) -> dict[str, Any]:
 
 def model_cells() -> Iterator[Texts]:
     for documents, spread in product((10, 30, 100, 300), (0.0, 0.5, 1.0, 1.5)):
-        yield Texts(documents, spread, by_token=True)
-        yield Texts(documents, spread)
-        if spread:
-            yield Texts(documents, spread, correlation=0.5)
+        for by_token, correlation in product((True, False), (0.0, 0.5)):
+            if spread or not correlation:
+                yield Texts(documents, spread, by_token, correlation)
     for documents, noise in product((30, 300), list(NOISES)[1:]):
         yield Texts(documents, 1.0, noise=noise)
 
@@ -135,8 +136,7 @@ def recipes(
         _studies(design, texts, scatter, min(size, studies - begin), rng)
         for begin in range(0, studies, size)
     ]
-    names = ("both", "seeds", "pairs", "width", "width_over_seeds")
-    found = {name: np.concatenate([part[name] for part in parts]) for name in names}
+    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return {
         **asdict(texts),
         "seeds": seeds,
@@ -144,6 +144,8 @@ def recipes(
         "scatter": asdict(scatter),
         "coverage": float(found["both"].all(axis=1).mean()),
         "coverage_over_seeds_alone": float(found["seeds"].all(axis=1).mean()),
+        "coverage_with_summed_variances": float(found["summed"].all(axis=1).mean()),
+        "coverage_without_subtraction": float(found["whole"].all(axis=1).mean()),
         # Without scatter over documents, the interval has no width.
         "coverage_of_models": float(found["pairs"].all(axis=1).mean())
         if scatter.texts or scatter.chance
@@ -170,18 +172,23 @@ def _studies(
     nats = means * tokens[:, None]
     effect, over_seeds = design.intervals(nats.sum(axis=2) / tokens.sum(axis=1)[:, None])
     baseline = (design.table["intervention"] == BASELINE).to_numpy()
-    over_texts, pairs = [], []
+    family = len(arms) - 1
+    over_texts, whole, pairs, samplings = [], [], [], []
     for arm in arms[1:]:
         own = (design.table["intervention"] == arm).to_numpy()
         differences = nats[:, own] - nats[:, baseline]
-        sampling = recipes_differ([differences], tokens)
-        over_texts.append(sampling.half_width(ALPHA, len(arms) - 1))
+        samplings.append(recipes_differ([differences], tokens))
+        over_texts.append(samplings[-1].half_width(ALPHA, family))
+        mean = models_differ(differences.mean(axis=1), tokens)
+        whole.append(mean.half_width(ALPHA, family))
         first = models_differ(differences[:, 0], tokens)
         truth = (rest[:, own] - rest[:, baseline])[:, 0]
-        pairs.append(np.abs(first.value - truth) <= first.half_width(ALPHA, len(arms) - 1))
+        pairs.append(np.abs(first.value - truth) <= first.half_width(ALPHA, family))
     half_width = both(over_seeds, np.stack(over_texts, axis=1))
     return {
         "both": np.abs(effect) <= half_width,
+        "whole": np.abs(effect) <= both(over_seeds, np.stack(whole, axis=1)),
+        "summed": np.abs(effect) <= _summed(over_seeds, samplings, seeds),
         "seeds": np.abs(effect) <= over_seeds,
         "pairs": np.stack(pairs, axis=1),
         "width": half_width,
@@ -189,8 +196,27 @@ def _studies(
     }
 
 
+def _summed(over_seeds: Floats, texts: Sequence[Sampling], seeds: int) -> Floats:
+    """Half-widths from the sum of both variances with Satterthwaite's degrees of freedom, which
+    noiseband does not use; (studies, interventions)."""
+    family = len(texts)
+    level = (1.0 - (1.0 - ALPHA) ** (1.0 / family)) / 2
+    freedom = family * (seeds - 1)
+    # Sidak's quantile instead of Dunnett's, so that one formula has any degrees of freedom.
+    own = (over_seeds / critical_value(ALPHA, _equal_correlation(family), freedom)) ** 2
+    other = np.stack([one.variance for one in texts], axis=1)
+    others = np.stack([one.degrees_of_freedom for one in texts], axis=1)
+    together = (own + other) ** 2 / (own**2 / freedom + other**2 / others)
+    return np.asarray(stats.t.isf(level, together) * np.sqrt(own + other), np.float64)
+
+
+def _equal_correlation(family: int) -> Floats:
+    """Of the effects of several arms with as many runs as the baseline, (family, family)."""
+    return 0.5 * np.eye(family) + 0.5
+
+
 def recipe_cells() -> Iterator[tuple[Texts, int, int, Scatter]]:
-    kinds = (Texts(30, 0.5), Texts(100, 1.0), Texts(300, 1.0, by_token=True))
+    kinds = (Texts(30, 0.5), Texts(100, 1.0), Texts(300, 1.0, by_token=False))
     yield from product(kinds, (2, 3, 5), (1, 4), SCATTERS)
 
 

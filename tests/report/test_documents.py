@@ -45,6 +45,13 @@ def test_tokens_are_rounded_up_to_two_digits(needed: int | None, expected: str) 
     assert words.test_tokens(replace(ROW, tokens_needed=needed)) == expected
 
 
+def test_differences_have_the_digits_of_their_own_errors() -> None:
+    rows = [replace(ROW, difference_se=error) for error in (0.02, 0.0012, 0.0)]
+    assert words.difference_decimals(rows) == 4
+    assert words.difference_decimals([ROW]) == 3
+    assert words.difference_decimals(rows[2:]) == words.decimals_of(None)
+
+
 def test_both_questions_have_an_answer_for_each_change(made: Made) -> None:
     rows = page_table(made.page, "documents-caption")
     tables = made.results / "tables"
@@ -52,7 +59,7 @@ def test_both_questions_have_an_answer_for_each_change(made: Made) -> None:
     assert [row["Intervention"] for row in rows] == [row.intervention for row in found]
     row = row_of(made.page, "documents-caption", "remove-dropout")
     assert row["Do these two models differ?"] == (
-        "yes, its loss is lower remove-dropout-42 and baseline-42"
+        "yes, its loss is lower remove-dropout-42 compared with baseline-42"
     )
     assert row["Does the recipe help?"] == "helps"
     one = next(row for row in found if row.intervention == "remove-dropout")

@@ -93,6 +93,7 @@ def environment() -> Environment:
         "p_text": words.p_text,
         "firmness": words.firmness,
         "differ": words.differ,
+        "difference_decimals": words.difference_decimals,
         "test_tokens": words.test_tokens,
         "spelled": words.spelled,
         "listed": words.listed,

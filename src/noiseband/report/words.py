@@ -63,6 +63,12 @@ def effect_decimals(verdicts: Sequence[VerdictRow], digits: int = 2) -> int:
     return decimals_of(next((row.residual_sd for row in verdicts), None), digits)
 
 
+def difference_decimals(rows: Sequence[DocumentsRow]) -> int:
+    """The number of decimals worth showing of the difference of two models: those up to the first
+    digits of the smallest standard error."""
+    return decimals_of(min((row.difference_se for row in rows if row.difference_se), default=None))
+
+
 def listed(words: Sequence[str]) -> str:
     """Words joined as `a`, `a and b` or `a, b and c`."""
     if len(words) < 2:
