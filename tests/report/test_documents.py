@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ ROW = DocumentsRow(
          "no, they are equal on every document"),
     ],
 )  # fmt: skip
-def test_whether_two_models_differ(changes: dict[str, float], expected: str) -> None:
+def test_whether_two_models_differ(changes: dict[str, Any], expected: str) -> None:
     assert words.differ(replace(ROW, **changes)) == expected
 
 
