@@ -62,6 +62,7 @@ rule evaluate:
         f"{RUN}/model.safetensors",
     output:
         f"{RUN}/test_loss.json",
+        f"{RUN}/test_documents.csv",
     log:
         "results/logs/evaluate/{run}.log",
     benchmark:
@@ -107,7 +108,8 @@ rule respond:
 
 rule tables:
     input:
-        each(RUNS, "recipe.json", "model.json", "trace.parquet", "test_loss.json"),
+        each(RUNS, "recipe.json", "model.json", "trace.parquet"),
+        each(RUNS, "test_loss.json", "test_documents.csv"),
         each(FINETUNED, "ift/epochs.json", "ift/answers.jsonl"),
     output:
         "results/tables.csv",
@@ -137,6 +139,7 @@ rule manifest:
             "trace.parquet",
             "samples.jsonl",
             "test_loss.json",
+            "test_documents.csv",
         ),
         lambda w: each(
             FINETUNED, "ift/model.safetensors", "ift/epochs.json", "ift/answers.jsonl"

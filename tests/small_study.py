@@ -16,12 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from noiseband.evaluate.documents import DocumentLoss
 from noiseband.io.files import write_json, write_text
 from noiseband.io.tables import write_rows
 from noiseband.io.traces import Row, write_trace
 from noiseband.repro.starts import RunStart, SharedTensors
 from noiseband.study.params import ReportParams
 from noiseband.study.seeds import run_seeds
+from tests.fake_documents import document_losses
 from tests.fake_runs import FakeRun, pocket_runs
 
 MACHINES = Path("config/machines.yaml")
@@ -161,6 +163,8 @@ def _write_run(folder: Path, run: FakeRun, number: int, steps: int, samples: Seq
         f'{{"test_loss": {loss}, "bits_per_byte": {bits}, "tokens": 80000, '
         f'"by_position": {json.dumps(segments)}}}',
     )
+    if run.test_loss is not None and math.isfinite(run.test_loss):
+        write_rows(folder / "test_documents.csv", DocumentLoss, document_losses(run))
     write_json(
         folder / "timing.json",
         {"seconds": 25.0 + number, "steps": steps, "tokens_per_second": 16000 + 10 * number,

@@ -22,8 +22,9 @@ def test_a_run_that_continues_another_is_digested_like_any_and_has_no_init(
     study_data["runs"].append({"name": "extended", "continues": "baseline-42"})
     added = set(map(str, deterministic_artefacts(parse_study(study_data)))) - before
     names = ("recipe.json", "model.safetensors", "model.json", "trace.parquet", "samples.jsonl")
+    measured = ("test_loss.json", "test_documents.csv")
     assert added == {
-        *(f"results/runs/extended/{name}" for name in (*names, "test_loss.json")),
+        *(f"results/runs/extended/{name}" for name in (*names, *measured)),
         "results/contamination/text-16~text-0-2049.json",
     }
 

@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from noiseband.evaluate import documents
-from noiseband.evaluate.documents import by_document, whole_documents
+from noiseband.evaluate.documents import (
+    DocumentLoss,
+    by_document,
+    document_losses,
+    whole_documents,
+)
 
 END = 0
 ids = st.lists(st.integers(0, 3), max_size=60)
@@ -84,3 +89,34 @@ def test_equal_documents_come_in_their_order() -> None:
 def test_a_window_within_one_document_says_so() -> None:
     summary = by_document(np.ones(3, dtype=np.float32), np.full(9, 5, np.uint16), 4, END)
     assert summary == {"documents": 0, "tokens": 0, "quantiles": {}, "hardest": [], "easiest": []}
+
+
+def test_losses_of_documents_by_hand() -> None:
+    # Five documents of 3, 2, 4, 1 and 2 tokens, the last without an end. The window begins with the
+    # last token of the first document and ends before the last token of the fifth.
+    tokens = np.array([7, 7, END, 7, END, 7, 7, 7, END, END, 7, 7], dtype=np.uint16)
+    losses = np.array([1, 2, 4, 8, 16, 32, 64, 128, 256], dtype=np.float32)
+    assert document_losses(losses, tokens, 2, END) == [
+        DocumentLoss(0, 1, 1.0),
+        DocumentLoss(1, 2, 6.0),
+        DocumentLoss(2, 4, 120.0),
+        DocumentLoss(3, 1, 128.0),
+        DocumentLoss(4, 1, 256.0),
+    ]
+
+
+@given(ids, st.integers(0, 60), st.integers(0, 60), st.integers(1, 9))
+def test_every_target_is_in_one_document(
+    tokens: list[int], one: int, other: int, chunk: int
+) -> None:
+    first, stop = sorted((min(one, len(tokens)), min(other, len(tokens))))
+    losses = np.arange(first, stop, dtype=np.float32)
+    expected: dict[int, list[int]] = {}
+    for place in range(first, stop):
+        expected.setdefault(tokens[:place].count(END), []).append(place)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(documents, "CHUNK", chunk)
+        found = document_losses(losses, np.array(tokens, dtype=np.uint16), first, END)
+    assert [(one.document, one.tokens, one.nats) for one in found] == [
+        (document, len(places), float(sum(places))) for document, places in expected.items()
+    ]

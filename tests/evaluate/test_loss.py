@@ -21,8 +21,10 @@ from safetensors.torch import load_file, save_file
 
 from noiseband.errors import UserError
 from noiseband.evaluate import forward
+from noiseband.evaluate.documents import DocumentLoss
 from noiseband.evaluate.loss import evaluate, evaluate_file, token_bytes
 from noiseband.evaluate.window import cut_window
+from noiseband.io.tables import read_rows
 from noiseband.model.init import initial_weights
 from noiseband.model.load import load_model
 from noiseband.study.config import Evaluation
@@ -37,7 +39,7 @@ PROTOCOL = Evaluation(start_token=10, tokens=200, batch=3)  # 4 batches of 48: 1
 def result(
     model_file: Path, config: Model, tokens: Tokens, encoding: tiktoken.Encoding
 ) -> dict[str, Any]:
-    return evaluate(model_file, config, "explicit", tokens, PROTOCOL, encoding)
+    return evaluate(model_file, config, "explicit", tokens, PROTOCOL, encoding).summary
 
 
 @pytest.fixture
@@ -122,7 +124,7 @@ def test_dropout_is_off_and_evaluating_twice_gives_the_same(
     encoding: tiktoken.Encoding,
 ) -> None:
     undropped = config.model_copy(update={"dropout": 0.0})
-    assert evaluate(model_file, undropped, "explicit", tokens, PROTOCOL, encoding) == result
+    assert evaluate(model_file, undropped, "explicit", tokens, PROTOCOL, encoding).summary == result
 
 
 def test_rounded_operands_give_the_losses_of_16_bit_products(
@@ -150,7 +152,7 @@ def test_other_precision_is_near_and_not_equal(
     encoding: tiktoken.Encoding,
 ) -> None:
     protocol = PROTOCOL.model_copy(update={"precision": "bfloat16-amp"})
-    other = evaluate(model_file, config, "explicit", tokens, protocol, encoding)
+    other = evaluate(model_file, config, "explicit", tokens, protocol, encoding).summary
     assert other["precision"] == "bfloat16-amp"
     assert other["test_loss"] != result["test_loss"]
     assert other["test_loss"] == pytest.approx(result["test_loss"], abs=0.05)
@@ -164,7 +166,7 @@ def test_buckets_of_a_short_and_an_uneven_context(
         save_file(initial_weights(config, "keyed", 1), tmp_path / "model.safetensors")
         result = evaluate(
             tmp_path / "model.safetensors", config, "explicit", tokens, Evaluation(), encoding
-        )
+        ).summary
         sizes = [part["last"] - part["first"] + 1 for part in result["by_position"]]
         assert sizes == expected
         mean = sum(part["loss"] * n for part, n in zip(result["by_position"], sizes, strict=True))
@@ -192,7 +194,7 @@ def test_long_batches_are_cut_into_blocks_of_rows(
     for rows, logits in ((5, 700), (7, 1), (48, 257 * 48), (1000, 10**6)):  # a batch has 48 rows
         monkeypatch.setitem(forward.BLOCK_ROWS, "cpu", rows)
         monkeypatch.setitem(forward.PASS, "cpu", logits)
-        other = evaluate(model_file, config, "explicit", tokens, PROTOCOL, encoding)
+        other = evaluate(model_file, config, "explicit", tokens, PROTOCOL, encoding).summary
         assert other["test_loss"] == pytest.approx(result["test_loss"], abs=1e-7)
 
 
@@ -204,7 +206,7 @@ def test_logits_of_any_size_have_a_finite_loss(
     save_file(weights, tmp_path / "model.safetensors")
     result = evaluate(
         tmp_path / "model.safetensors", config, "explicit", tokens, PROTOCOL, encoding
-    )
+    ).summary
     assert 1e3 < result["test_loss"] < 1e6
 
 
@@ -224,14 +226,17 @@ def test_any_number_of_threads_and_processes_gives_the_same_bytes(
     command = [sys.executable, "-m", "noiseband", "evaluate", "--params", params.text]
     command += ["--model", str(model), "--tokens", str(split), "--vocabulary", str(vocabulary)]
     outs = {threads: tmp_path / f"{threads}.json" for threads in (1, 2, 7)}
+    tables = {threads: out.with_suffix(".csv") for threads, out in outs.items()}
     started = [
         subprocess.Popen(
-            [*command, "--out", str(out)], env={**os.environ, "OMP_NUM_THREADS": str(threads)}
+            [*command, "--out", str(out), "--documents", str(tables[threads])],
+            env={**os.environ, "OMP_NUM_THREADS": str(threads)},
         )
         for threads, out in outs.items()
     ]
     assert [process.wait() for process in started] == [0, 0, 0]
     assert len({out.read_bytes() for out in outs.values()}) == 1
+    assert len({out.read_bytes() for out in tables.values()}) == 1
 
 
 def test_files(
@@ -244,8 +249,13 @@ def test_files(
 ) -> None:
     split, out = tmp_path / "test.safetensors", tmp_path / "runs" / "test_loss.json"
     save_file({"tokens": torch.from_numpy(tokens)}, split)
-    evaluate_file(config, "explicit", PROTOCOL, model_file, split, vocabulary, out)
+    table = out.with_name("test_documents.csv")
+    evaluate_file(config, "explicit", PROTOCOL, model_file, split, vocabulary, out, table)
     assert json.loads(out.read_text()) == result
+    documents = read_rows(table, DocumentLoss)
+    assert sum(one.tokens for one in documents) == result["tokens"]
+    nats = sum(one.nats for one in documents)
+    assert nats / result["tokens"] == pytest.approx(result["test_loss"], rel=1e-12)
 
 
 def test_tokens_of_another_vocabulary_are_named(

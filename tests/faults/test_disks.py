@@ -41,8 +41,9 @@ def first_jobs() -> list[Job]:
              "--vocabulary", ranks, "--init", start, "--work", "results/work/x", "--out", out),
             (files[0], ranks, start), (weights, *(f"{out}/{name}" for name in trained))),
         Job(("evaluate", "--params", EvaluateParams.of(study, run).text, "--model", weights,
-             "--tokens", files[2], "--vocabulary", ranks, "--out", f"{out}/test_loss.json"),
-            (weights, files[2], ranks), (f"{out}/test_loss.json",)),
+             "--tokens", files[2], "--vocabulary", ranks, "--out", f"{out}/test_loss.json",
+             "--documents", f"{out}/test_documents.csv"),
+            (weights, files[2], ranks), (f"{out}/test_loss.json", f"{out}/test_documents.csv")),
     ]  # fmt: skip
 
 

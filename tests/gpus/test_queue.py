@@ -193,6 +193,7 @@ def test_commands_wait_for_a_device_before_they_work(jobs: Jobs, tmp_path: Path)
                 sys.executable, "-m", "noiseband", "evaluate", "--params", PARAMS,
                 "--model", str(junk), "--tokens", str(junk), "--vocabulary", str(junk),
                 "--out", str(tmp_path / "loss.json"),
+                "--documents", str(tmp_path / "documents.csv"),
             ],
             env={
                 **os.environ, "NOISEBAND_GPUS": "a", "NOISEBAND_GPU_LOCKS": str(jobs.locks),

@@ -120,4 +120,5 @@ def evaluate(study: Study, name: str) -> None:
         tokens / "test.safetensors",
         tokens / "vocabulary.tiktoken",
         folder / "test_loss.json",
+        folder / "test_documents.csv",
     )

@@ -25,6 +25,7 @@ COMMIT = "607a30d783dfa663caf39e06633721c8d4cfcd7e"
 SHAPE = {"vocabulary": 512, "context": 32, "width": 8, "heads": 2, "layers": 1, "tied": True}
 HUB = {"repo": "some/model", "revision": COMMIT, "model": SHAPE}
 LOCAL = {"path": "models/mine", "model": SHAPE}
+MEASURED = ("test_loss.json", "test_documents.csv")
 FINETUNING = {
     "instructions": {"q": {"kind": "factbook", "package": "p", "version": "1", "rows": 20}},
     "protocols": {"p": {"instructions": "q", "epochs": 1, "patience": None, "dropout": 0.0}},
@@ -81,7 +82,7 @@ def test_all_fine_tunes_it_and_a_list_may(study_data: Data, study: Study) -> Non
 
 def test_its_files_are_digested_and_tabulated(study: Study) -> None:
     made = {str(file) for file in deterministic_artefacts(study) if "mine" in file.parts}
-    names = ("pretrained.json", "model.json", "model.safetensors", "test_loss.json")
+    names = ("pretrained.json", "model.json", "model.safetensors", *MEASURED)
     ift = ("model.safetensors", "epochs.json", "answers.jsonl")
     assert made == {f"results/runs/mine/{name}" for name in names} | {
         f"results/runs/mine/ift/p/42/{name}" for name in ift

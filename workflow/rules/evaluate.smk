@@ -17,7 +17,8 @@ rule evaluate:
         tokens=of_all(MODELS, lambda run: PATHS.split(TESTED_ON[run], SPLIT)),
         vocabulary=VOCABULARY,
     output:
-        PATHS.run("{run}") / "test_loss.json",
+        loss=PATHS.run("{run}") / "test_loss.json",
+        documents=PATHS.documents("{run}"),
     log:
         PATHS.log("evaluate", "{run}"),
     benchmark:
@@ -31,7 +32,8 @@ rule evaluate:
         "Test loss of {wildcards.run}"
     shell:
         "noiseband evaluate --params {params.text:q} --model {input.model:q}"
-        " --tokens {input.tokens:q} --vocabulary {input.vocabulary:q} --out {output:q} 2> {log:q}"
+        " --tokens {input.tokens:q} --vocabulary {input.vocabulary:q}"
+        " --out {output.loss:q} --documents {output.documents:q} 2> {log:q}"
 
 
 rule contamination:

@@ -4,6 +4,7 @@
 |---|---|
 | `tables` | writes `tables/*.csv` and `answers.parquet`; the runs themselves |
 | `inference` | which runs count; verdicts, and stacks against their parts |
+| `documents` | do two models differ, and would the recipe help on other texts? |
 | `noise` | how far do runs of one recipe scatter, by seed and by machine? |
 | `factorial` | what does the factorial design show, and which effects are aliased? |
 | `pretrained` | how much of the way to another model is closed? |

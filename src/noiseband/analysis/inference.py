@@ -95,8 +95,7 @@ def verdict_rows(
     for name in _interventions(rows):
         lost = tuple(row.run for row in without_loss(rows) if row.intervention == name)
         verdict = found.get(name, Verdict(name))
-        if lost and verdict.verdict == Call.HELPS:
-            verdict = replace(verdict, verdict=Call.NOT_ENOUGH_RUNS)
+        verdict = replace(verdict, verdict=unless_lost(verdict.verdict, lost))
         known = study if study and name in found else None
         result.append(
             VerdictRow(
@@ -107,6 +106,11 @@ def verdict_rows(
             )
         )
     return result
+
+
+def unless_lost(said: Call, lost: Sequence[str]) -> Call:
+    """The verdict on an intervention with these runs without a finite loss: it cannot help."""
+    return Call.NOT_ENOUGH_RUNS if lost and said == Call.HELPS else said
 
 
 def band_half_width(rows: Sequence[VerdictRow]) -> float | None:

@@ -18,6 +18,7 @@ from noiseband.study.seeds import RunSeeds
 __all__ = [
     "Call",
     "ContaminationRow",
+    "DocumentsRow",
     "FactorialRow",
     "GapRow",
     "NoiseRow",
@@ -121,6 +122,41 @@ class VerdictRow(Verdict):
     the same in all rows that have a run."""
     runs_without_loss: Names = ()
     """Runs of this intervention without a finite test loss, which do not count."""
+
+
+@dataclass(frozen=True)
+class DocumentsRow:
+    """Two questions about the test set, for one intervention. Losses are in nats per token.
+
+    *Do these two models differ?* is about two runs as they are: only the documents could have been
+    others. *Does the recipe help?* is about seeds and documents that could both have been others.
+    """
+
+    intervention: str
+    run: str
+    """Its first run on the seeds of a baseline run, or its first run."""
+    compared_with: str
+    """The run of the baseline that this run is compared with."""
+    difference: float
+    """Loss of `run` minus that of `compared_with`."""
+    difference_se: float
+    """Standard error, clustered by document."""
+    difference_low: float
+    difference_high: float
+    effect: float | None
+    """The recipe's effect, as in the verdict."""
+    texts_se: float
+    """Standard error of the effect that is due to the choice of documents alone."""
+    low: float | None
+    """Lower end of the effect's interval over seeds and documents."""
+    high: float | None
+    verdict: Call
+    """The verdict of this interval."""
+    documents: int
+    tokens: int
+    """Tokens of the test set."""
+    tokens_needed: int | None
+    """Tokens at which the choice of documents would add 5% to the interval's width."""
 
 
 @dataclass(frozen=True)

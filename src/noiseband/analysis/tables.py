@@ -10,11 +10,13 @@ from pathlib import Path
 from noiseband.analysis import inference
 from noiseband.analysis.answers import write_answers
 from noiseband.analysis.contamination import contamination_rows
+from noiseband.analysis.documents import document_rows
 from noiseband.analysis.factorial import analysis, factorial_rows, interactions
 from noiseband.analysis.noise import noise_rows
 from noiseband.analysis.pretrained import gap_rows, pretrained_rows
 from noiseband.analysis.rows import (
     ContaminationRow,
+    DocumentsRow,
     FactorialRow,
     GapRow,
     NoiseRow,
@@ -57,6 +59,8 @@ def write_tables(params: TablesParams, results: Path) -> None:
     write_rows(tables / "pretrained.csv", PretrainedRow, pretrained)
     verdicts = inference.verdict_rows(proposed, params.alpha, params.margin)
     write_rows(tables / "verdicts.csv", VerdictRow, verdicts)
+    tested = document_rows(proposed, verdicts, results, params.alpha, params.margin)
+    write_rows(tables / "documents.csv", DocumentsRow, tested)
     write_rows(tables / "gaps.csv", GapRow, gap_rows(pretrained, runs, verdicts))
     write_rows(tables / "noise.csv", NoiseRow, noise_rows(counted, params.noise, params.alpha))
     design = analysis(params, counted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,38 @@ CHUNK = 2**20
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 SHOWN = 5
 """The number of documents listed as hardest, and also as easiest."""
+
+
+@dataclass(frozen=True)
+class DocumentLoss:
+    """The loss of one model on one document of a test window."""
+
+    document: int
+    """Line of the document in the split's file, from 0."""
+    tokens: int
+    """Targets in the window; fewer than the document has if the window cuts it off."""
+    nats: float
+    """The sum of their losses."""
+
+
+def document_losses(
+    losses: NDArray[np.float32], tokens: NDArray[np.uint16], first: int, end_of_text: int
+) -> list[DocumentLoss]:
+    """The loss of each document of a window, in order; arguments as for `by_document`.
+
+    Together they have every target of the window: a document that the window cuts off counts with
+    the part that is inside.
+    """
+    stop = first + len(losses)
+    begins = np.concatenate([[first], *_ends(tokens, first, stop, end_of_text)]).astype(np.int64)
+    begins = begins[begins < stop]
+    nats = np.add.reduceat(losses.astype(np.float64), begins - first)
+    before = count(tokens[:first], end_of_text)
+    sizes = np.diff(np.append(begins, stop))
+    return [
+        DocumentLoss(before + place, int(size), float(total))
+        for place, (size, total) in enumerate(zip(sizes, nats, strict=True))
+    ]
 
 
 def whole_documents(
@@ -26,14 +59,20 @@ def whole_documents(
     """
     begins_here = first == 0 or tokens[first - 1] == end_of_text
     begin = first if begins_here else -1
-    for at in range(first, stop, CHUNK):
-        part = tokens[at : min(at + CHUNK, stop)]
-        ends = at + 1 + np.flatnonzero(part == end_of_text)
-        if len(ends) == 0:
-            continue
+    for ends in _ends(tokens, first, stop, end_of_text):
         found = np.column_stack([np.append(begin, ends[:-1]), ends])
         yield found[found[:, 0] >= first]
         begin = int(ends[-1])
+
+
+def _ends(
+    tokens: NDArray[np.uint16], first: int, stop: int, end_of_text: int
+) -> Iterator[NDArray[np.int64]]:
+    """Yield the indices of the tokens after each end-of-text in tokens[first:stop], in chunks."""
+    for at in range(first, stop, CHUNK):
+        ends = at + 1 + np.flatnonzero(tokens[at : min(at + CHUNK, stop)] == end_of_text)
+        if len(ends):
+            yield ends
 
 
 def by_document(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tiktoken
@@ -14,10 +14,11 @@ from noiseband.corpus.token_file import check_tokens, open_tokens
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.determinism import make_deterministic, pick_device
 from noiseband.errors import UserError
-from noiseband.evaluate.documents import by_document
+from noiseband.evaluate.documents import DocumentLoss, by_document, document_losses
 from noiseband.evaluate.forward import target_losses
 from noiseband.evaluate.window import cut_window
 from noiseband.io.files import write_json
+from noiseband.io.tables import write_rows
 from noiseband.model.gpt import AttentionKind
 from noiseband.model.load import load_model
 from noiseband.study.config import Evaluation
@@ -25,6 +26,15 @@ from noiseband.study.recipe import Model
 
 BUCKETS = 8
 """The number of segments of the context over which the loss by position is averaged."""
+
+
+class Measured(NamedTuple):
+    """A model's losses on a test window."""
+
+    summary: dict[str, Any]
+    """The test loss and its parts, ready to be written as JSON; see `evaluate`."""
+    documents: list[DocumentLoss]
+    """The loss of each document, in order."""
 
 
 def evaluate_file(
@@ -35,10 +45,14 @@ def evaluate_file(
     tokens: Path,
     vocabulary: Path,
     out: Path,
+    documents: Path,
 ) -> None:
-    """Write the result of `evaluate` on the split in the file `tokens` to `out` as JSON."""
+    """Measure a model with `evaluate` on the split in the file `tokens`: the summary goes to `out`
+    as JSON, and the loss of each document to `documents` as CSV."""
     split, encoding = open_tokens(tokens), load_encoding(vocabulary)
-    write_json(out, evaluate(model, config, attention, split, protocol, encoding))
+    measured = evaluate(model, config, attention, split, protocol, encoding)
+    write_rows(documents, DocumentLoss, measured.documents)
+    write_json(out, measured.summary)
 
 
 def evaluate(
@@ -48,12 +62,12 @@ def evaluate(
     tokens: NDArray[np.uint16],
     protocol: Evaluation,
     encoding: tiktoken.Encoding,
-) -> dict[str, Any]:
-    """The test loss of a model, in nats per token, ready to be written as JSON.
+) -> Measured:
+    """The test loss of a model, in nats per token, and the loss of each document.
 
     Dropout is off, whatever the config says. `tokens` is the whole split, shape (any,), which was
     encoded with `encoding`. One thread does the arithmetic, so the bits do not depend on the number
-    of threads or processes. The result has:
+    of threads or processes. The summary has:
 
     - `test_loss`: mean of -log p over all targets, accumulated in float64; `test_loss_text`: the
       same to six decimals;
@@ -80,8 +94,9 @@ def evaluate(
         )
     size = int(token_bytes(encoding)[window.targets].sum())
     loss, rows = nats / count, count // config.context
+    of_split = (losses, tokens, protocol.start_token + 1, encoding.eot_token)
     parts = np.array_split(np.arange(config.context), min(BUCKETS, config.context))
-    return {
+    summary = {
         "test_loss": loss,
         "test_loss_text": f"{loss:.6f}",
         "bits_per_byte": nats / math.log(2) / size,
@@ -99,8 +114,9 @@ def evaluate(
             }
             for part in parts
         ],
-        "by_document": by_document(losses, tokens, protocol.start_token + 1, encoding.eot_token),
+        "by_document": by_document(*of_split),
     }
+    return Measured(summary, document_losses(*of_split))
 
 
 def token_bytes(encoding: tiktoken.Encoding) -> NDArray[np.int64]:

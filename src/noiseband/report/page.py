@@ -16,6 +16,7 @@ from noiseband.analysis.agreement import agreements
 from noiseband.analysis.noise import noise_sentence
 from noiseband.analysis.rows import (
     ContaminationRow,
+    DocumentsRow,
     FactorialRow,
     GapRow,
     NoiseRow,
@@ -91,6 +92,9 @@ def environment() -> Environment:
         "whole_percent": words.whole_percent,
         "p_text": words.p_text,
         "firmness": words.firmness,
+        "differ": words.differ,
+        "difference_decimals": words.difference_decimals,
+        "test_tokens": words.test_tokens,
         "spelled": words.spelled,
         "listed": words.listed,
         "duration": words.time,
@@ -129,6 +133,7 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
         "pretrained": read_rows(tables / "pretrained.csv", PretrainedRow),
         "gaps": gaps(read_rows(tables / "gaps.csv", GapRow)),
         "verdicts": verdicts,
+        "documents": read_rows(tables / "documents.csv", DocumentsRow),
         "verdict_of": {row.intervention: row for row in verdicts},
         "costs": costs(params, results, machines, runs, verdicts),
         "without_loss": inference.without_loss(runs),

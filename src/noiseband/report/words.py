@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from noiseband.analysis.rows import Call, VerdictRow
+from noiseband.analysis.rows import Call, DocumentsRow, VerdictRow
 from noiseband.duration import duration
 
 MINUS = "\N{MINUS SIGN}"
@@ -61,6 +61,12 @@ def decimals_of(spread: float | None, digits: int = 2) -> int:
 def effect_decimals(verdicts: Sequence[VerdictRow], digits: int = 2) -> int:
     """The number of decimals worth showing of an effect: those up to the noise's first digits."""
     return decimals_of(next((row.residual_sd for row in verdicts), None), digits)
+
+
+def difference_decimals(rows: Sequence[DocumentsRow]) -> int:
+    """The number of decimals worth showing of the difference of two models: those up to the first
+    digits of the smallest standard error."""
+    return decimals_of(min((row.difference_se for row in rows if row.difference_se), default=None))
 
 
 def listed(words: Sequence[str]) -> str:
@@ -136,6 +142,25 @@ def firmness(row: VerdictRow) -> str:
     if row.firm:
         return "firm"
     return f"holds unless it is {ratio(row.tipping_ratio)} as noisy as the other arms"
+
+
+def differ(row: DocumentsRow) -> str:
+    """Whether other texts would tell two models apart: `yes, its loss is lower`, or `not shown`."""
+    if row.difference_se == 0:
+        return "no, they are equal on every document"
+    if row.difference_low <= 0 <= row.difference_high:
+        return "not shown"
+    return f"yes, its loss is {'lower' if row.difference < 0 else 'higher'}"
+
+
+def test_tokens(row: DocumentsRow) -> str:
+    """The tokens that a test set needs, rounded up to two digits: `2,400,000`; or `enough`."""
+    if row.tokens_needed is None:
+        return NOTHING
+    if row.tokens_needed <= row.tokens:
+        return "enough"
+    unit = 10 ** max(0, len(str(row.tokens_needed)) - 2)
+    return f"{-(-row.tokens_needed // unit) * unit:,}"
 
 
 def seeds(row: VerdictRow) -> str:

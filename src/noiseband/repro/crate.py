@@ -41,9 +41,9 @@ STUDY = (
 """A study's results, except those of single runs."""
 RUN = (
     "recipe.json", "provenance.json", "model.json", "trace.parquet", "samples.jsonl",
-    "test_loss.json", "timing.json",
+    "test_loss.json", "test_documents.csv", "timing.json",
 )  # fmt: skip
-PRETRAINED = ("pretrained.json", "model.json", "test_loss.json")
+PRETRAINED = ("pretrained.json", "model.json", "test_loss.json", "test_documents.csv")
 """Files of a pretrained model."""
 WEIGHTS = "model.safetensors"
 TYPES = {

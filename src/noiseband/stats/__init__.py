@@ -8,6 +8,7 @@ difference from the baseline, so a negative effect is a lower loss: better.
 | `verdicts` | did this intervention help, or is it noise? |
 | `noise` | how much do runs of one recipe scatter, and by which seed? |
 | `additivity` | is a stack's effect the sum of its interventions' effects? |
+| `documents` | how far does a difference depend on the documents of the test set? |
 | `gap` | how much of the gap to a pretrained model is closed? |
 
 These build on `distinct` and `pool` (which runs are evidence), `sources` and `mixed` (the model,

@@ -12,8 +12,8 @@ from noiseband.study.runs import Study
 
 SPLITS = ("train", "validation", "test")
 TABLES = (
-    "runs", "pretrained", "contamination", "verdicts", "gaps", "noise", "stacks", "factorial",
-    "finetuning", "epochs", "finetuning-noise", "twins", "positions",
+    "runs", "pretrained", "contamination", "verdicts", "documents", "gaps", "noise", "stacks",
+    "factorial", "finetuning", "epochs", "finetuning-noise", "twins", "positions",
 )  # fmt: skip
 FIGURES = (
     "effects", "noise", "pareto", "loss", "learning-rate", "gradient-norm", "positions",
@@ -83,7 +83,8 @@ def contamination_files(study: Study) -> list[Path]:
 def table_inputs(study: Study) -> list[Path]:
     """The files that the tables are made from."""
     return [
-        *run_files(study, "recipe.json", "model.json", "trace.parquet", "test_loss.json"),
+        *run_files(study, "recipe.json", "model.json", "trace.parquet"),
+        *run_files(study, "test_loss.json", "test_documents.csv"),
         *pretrained_files(study, "pretrained.json", "model.json", "test_loss.json"),
         *contamination_files(study),
         *finetuned_files(study, "epochs.json", "answers.jsonl"),
@@ -135,9 +136,10 @@ def deterministic_artefacts(study: Study) -> list[Path]:
         *starts,
         *(start.with_suffix(".json") for start in starts),
         *run_files(study, "recipe.json", "model.safetensors", "model.json"),
-        *run_files(study, "trace.parquet", "samples.jsonl", "test_loss.json"),
+        *run_files(study, "trace.parquet", "samples.jsonl"),
+        *run_files(study, "test_loss.json", "test_documents.csv"),
         *pretrained_files(study, "pretrained.json", "model.safetensors", "model.json"),
-        *pretrained_files(study, "test_loss.json"),
+        *pretrained_files(study, "test_loss.json", "test_documents.csv"),
         *contamination_files(study),
         *finetuned_files(study, "model.safetensors", "epochs.json", "answers.jsonl"),
         *judged_files(study),

@@ -45,6 +45,10 @@ class Paths:
         """Folder of a run's results, or of a pretrained model's."""
         return self.results / "runs" / run
 
+    def documents(self, run: str) -> Path:
+        """Losses of a run, or of a pretrained model, on each document of the test window."""
+        return self.run(run) / "test_documents.csv"
+
     def rerun(self, run: str) -> Path:
         """Folder of a run that was trained a second time on demand."""
         return self.results / "reruns" / run

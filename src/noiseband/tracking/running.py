@@ -12,7 +12,7 @@ from typing import Any
 from noiseband.io.files import read_json
 from noiseband.study import Run, Study
 
-FILES = ("recipe.json", "model.json", "trace.parquet", "test_loss.json")
+FILES = ("recipe.json", "model.json", "trace.parquet", "test_loss.json", "test_documents.csv")
 """The files that a run needs before it can be in the tables."""
 TAIL = 4096
 """A number of bytes at the end of a trace that always includes its last whole row."""

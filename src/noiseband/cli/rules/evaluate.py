@@ -15,14 +15,21 @@ from noiseband.study import params
 
 @app.command(rich_help_panel=PANEL)
 def evaluate(
-    params_text: ParamsText, model: File, tokens: File, vocabulary: File, out: Out
+    params_text: ParamsText,
+    model: File,
+    tokens: File,
+    vocabulary: File,
+    out: Out,
+    documents: Annotated[Path, typer.Option(help="The CSV file of documents' losses to write.")],
 ) -> None:
-    """Measure the test loss of a run."""
+    """Measure the test loss of a run, and its loss on each document."""
     given = parse(params.EvaluateParams, params_text)
     reserve(1, f"evaluate {out}")
     from noiseband.evaluate.loss import evaluate_file
 
-    evaluate_file(given.model, given.attention, given.evaluation, model, tokens, vocabulary, out)
+    evaluate_file(
+        given.model, given.attention, given.evaluation, model, tokens, vocabulary, out, documents
+    )
 
 
 @app.command(rich_help_panel=PANEL)
