@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,6 +51,21 @@ def test_a_machine_that_the_table_lacks_is_told_before_anything_runs(
     assert stopped.value.code == 2
     said = capsys.readouterr().err
     assert said == 'machine: "lptop": no such name; did you mean laptop?\n'
+
+
+def test_a_mistake_on_the_command_line_does_not_blame_the_file_alone(
+    study_data: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text(yaml.safe_dump(study_data))
+    with pytest.raises(SystemExit):
+        study_of({**study_data, "alpha": 5}, [str(file)], "config/machines.yaml")
+    assert capsys.readouterr().err.startswith(f"{file}, changed by --config: 1 problem\n")
+    study_data["alpha"] = 5
+    file.write_text(yaml.safe_dump(study_data))
+    with pytest.raises(SystemExit):
+        study_of(study_data, [str(file)], "config/machines.yaml")
+    assert capsys.readouterr().err.startswith(f"{file}: 1 problem\n")
 
 
 def test_a_folder_of_texts_that_is_not_there_is_told_before_anything_runs(

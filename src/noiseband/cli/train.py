@@ -44,8 +44,11 @@ def train(
         ),
     ] = None,
     processes: Annotated[
-        int, typer.Option(min=1, help="Processes: a power of two that divides the slots.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=1, help="Processes: a power of two that divides the slots.", show_default="1"
+        ),
+    ] = None,
 ) -> None:
     """Train one run, resuming from its newest checkpoint.
 

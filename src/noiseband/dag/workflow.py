@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from noiseband.errors import UserError
 from noiseband.io.checksums import is_checksum
 from noiseband.study import Study, parse_study, read_yaml
 from noiseband.study.corpora import FileSource, TokenisedCorpus
-from noiseband.study.extend import EXTENDS, extended
+from noiseband.study.extend import EXTENDS, changed, extended
 from noiseband.study.machines import load_machines, machine_of
 from noiseband.terminal import on_a_terminal
 
@@ -61,8 +61,12 @@ def study_of(config: dict[str, Any], files: list[str], machines: str) -> Study:
     try:
         # A path in `extends` is relative to the file it is in; the last such file counts.
         extending = [file for file in files if EXTENDS in (read_yaml(file) or {})]
-        data = extended(config, Path([*files[-1:], *extending][-1])) if files else config
-        study = parse_study(data, source=", ".join(map(str, files)) or "config")
+        place = Path([*files[-1:], *extending][-1]) if files else None
+        data = extended(config, place) if place else config
+        source = ", ".join(map(str, files)) or "config"
+        if place and _also_on_the_command_line(config, files):
+            source += ", changed by --config"
+        study = parse_study(data, source=source)
         # Without this check, only the report, at the very end, would find a machine missing.
         table = load_machines(Path(machines))
         for machine in dict.fromkeys(map(study.machine, study.runs.values())):
@@ -71,6 +75,14 @@ def study_of(config: dict[str, Any], files: list[str], machines: str) -> Study:
     except UserError as error:
         print(on_a_terminal(str(error)), file=sys.stderr)
         sys.exit(2)
+
+
+def _also_on_the_command_line(config: dict[str, Any], files: Sequence[str]) -> bool:
+    """Whether Snakemake's `--config key=value` has changed what the files say."""
+    whole: dict[str, Any] = {}
+    for file in files:
+        whole = changed(whole, read_yaml(file) or {})
+    return any(whole.get(key) != value for key, value in config.items())
 
 
 def check_folders(study: Study) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +21,10 @@ from noiseband.study.recipe import valid_processes
 TIMEOUT = timedelta(minutes=10)
 """How long a collective waits for a process that neither answers nor ends. The first process must
 be able to write a checkpoint within this time."""
+
+
+PATIENCE = 5.0
+"""Seconds after which a process says which others it waits for."""
 
 
 class PeerLost(Exception):
@@ -104,7 +110,8 @@ def peers_alive() -> Iterator[None]:
 def joined() -> Iterator[Processes]:
     """The process group that torchrun's environment describes, or a single process.
 
-    Raises UserError if a machine has fewer GPUs than processes.
+    Raises UserError if a machine has fewer GPUs than processes, or if the other processes do not
+    come.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     device = pick_device()
@@ -120,10 +127,40 @@ def joined() -> Iterator[Processes]:
             )
         device = torch.device("cuda", local)
         torch.cuda.set_device(device)
-        dist.init_process_group("nccl", timeout=TIMEOUT, device_id=device)
-    else:
-        dist.init_process_group("gloo", timeout=TIMEOUT)
+    with _others_awaited(count):
+        if device.type == "cuda":
+            dist.init_process_group("nccl", timeout=TIMEOUT, device_id=device)
+        else:
+            dist.init_process_group("gloo", timeout=TIMEOUT)
     try:
         yield Processes(rank=dist.get_rank(), count=count, device=device)
     finally:
         dist.destroy_process_group()
+
+
+@contextmanager
+def _others_awaited(count: int) -> Iterator[None]:
+    """Say after a while which processes this one waits for, at which address.
+
+    Raises UserError if they do not come within `TIMEOUT`, or if there is no address.
+    """
+    place = {name: os.environ.get(name) for name in ("MASTER_ADDR", "MASTER_PORT", "RANK")}
+    known = ", ".join(f"{name}={value}" for name, value in place.items() if value is not None)
+    remedy = "start them all with torchrun or srun; for one process, first `unset WORLD_SIZE RANK`"
+    waiting = threading.Timer(
+        PATIENCE,
+        lambda: print(
+            f"noiseband: waiting for the other {count - 1} of {count} processes ({known})",
+            file=sys.stderr,
+            flush=True,
+        ),
+    )
+    waiting.daemon = True
+    waiting.start()
+    try:
+        yield
+    except (ValueError, dist.DistError) as error:
+        why = str(error).splitlines()[0]
+        raise UserError(f"WORLD_SIZE={count}: {why} ({known}); {remedy}") from error
+    finally:
+        waiting.cancel()

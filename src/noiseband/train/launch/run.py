@@ -5,11 +5,13 @@ Heavy imports are inside the functions, so that the command line can describe a 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from noiseband.errors import UserError
 from noiseband.gpus import announce, reserve
 from noiseband.study.params import TrainParams
 
@@ -36,7 +38,7 @@ class Launch:
 
 
 def run_processes(
-    launch: Launch, processes: int, arguments: list[str], finish: Callable[[Processes], None]
+    launch: Launch, processes: int | None, arguments: list[str], finish: Callable[[Processes], None]
 ) -> int:
     """Train the run, resuming from its newest checkpoint; return this process's exit status.
 
@@ -46,12 +48,14 @@ def run_processes(
 
     Args:
         launch: the run to train.
-        processes: number of processes to start; ignored if they are running already.
+        processes: number of processes to start, 1 if None. If they are running already, it must
+            be None or their number.
         arguments: arguments of `noiseband` for each process that is started.
         finish: called in the first process when the run's files are written.
 
     Raises:
-        UserError: the processes do not divide the slots, or a file is missing or does not fit.
+        UserError: the processes do not divide the slots or are not those that a launcher started,
+            or a file is missing or does not fit.
     """
     from noiseband.train.launch.processes import PeerLost, check_processes, joined
     from noiseband.train.launch.slurm import find_place
@@ -59,8 +63,16 @@ def run_processes(
     from noiseband.train.launch.torchrun import launch as start
 
     find_place()
-    check_processes(processes, launch.params.recipe.batch.slots)
-    if launched():
+    running = launched()
+    if running and processes not in (None, running):
+        raise UserError(
+            f"--processes {processes}: the environment says that this is one of {running} "
+            f"(WORLD_SIZE={running}, RANK={os.environ.get('RANK')}); if no launcher started it, "
+            "first `unset WORLD_SIZE RANK`"
+        )
+    processes = processes or 1
+    check_processes(running or processes, launch.params.recipe.batch.slots)
+    if running:
         announce(f"train {launch.params.run}")
         end_with_launcher()
     else:
@@ -90,6 +102,6 @@ def run_processes(
         return 128 + stop.signal
     except PeerLost:
         end(PEER_LOST)
-    if launched():
+    if running:
         end(0)
     return 0

@@ -20,9 +20,11 @@ PEER_LOST = 75
 _LAUNCHER = "NOISEBAND_LAUNCHER"
 
 
-def launched() -> bool:
-    """Whether a launcher started this process: torchrun, or one that sets WORLD_SIZE above 1."""
-    return "TORCHELASTIC_RUN_ID" in os.environ or int(os.environ.get("WORLD_SIZE", "1")) > 1
+def launched() -> int:
+    """The number of processes of which a launcher started this one: torchrun, or another that sets
+    WORLD_SIZE. 0 if none did."""
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    return count if "TORCHELASTIC_RUN_ID" in os.environ or count > 1 else 0
 
 
 def launch(processes: int, arguments: list[str], module: str = "noiseband") -> int:
