@@ -160,6 +160,16 @@ def test_a_passing_failure_is_retried(hub: Hub, fault: Fault) -> None:
     assert times > fault.times == 0
 
 
+@pytest.mark.parametrize("path", ["/revision/", "/tree/", "/resolve/"])
+def test_the_hub_is_asked_again_when_it_has_said_to(hub: Hub, path: str) -> None:
+    fault = Fault("GET", 429, {"Retry-After": "1"}, times=2, path=path)
+    hub.faults.append(fault)
+    begin = time.monotonic()
+    assert dataset_files(PINNED, PATTERNS).keys() == CONTENTS.keys()
+    assert time.monotonic() - begin >= 2
+    assert fault.times == 0
+
+
 def test_files_that_are_there_are_not_asked_for_again_after_a_failure(hub: Hub) -> None:
     hub.faults.append(Fault("GET", 404, times=1000, path="sample/c"))
     refused(lambda: dataset_files(PINNED, PATTERNS))

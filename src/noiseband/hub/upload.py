@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 from noiseband.errors import UserError
 from noiseband.io.hub_files import endpoint
+from noiseband.io.waiting import limited, seconds_asked, worth_waiting
 
 TRIES = 3
 """Attempts at a commit, on top of the client's own retries. The client skips files that the Hub
@@ -44,6 +46,7 @@ def upload(repo: str, files: Mapping[str, Path], *, public: bool, message: str) 
             reason, passing = _reason(error)
             if attempt == TRIES or not passing:
                 raise UserError(f"{repo}: {reason}") from error
+            time.sleep(_pause(error))
     raise AssertionError("unreachable")
 
 
@@ -70,10 +73,9 @@ def _reason(error: BaseException) -> tuple[str, bool]:
     """
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
-    while isinstance(error, RuntimeError) and error.__cause__ is not None:
-        error = error.__cause__  # the client wraps the error that stopped an upload
+    error = _unwrapped(error)
     if isinstance(error, HfHubHTTPError):
-        return _answered(error.response.status_code)
+        return _answered(error.response.status_code, error.response.headers)
     if isinstance(error, OfflineModeIsEnabled):
         return "HF_HUB_OFFLINE is set; unset it to publish", False
     if isinstance(error, OSError) and error.filename is not None:
@@ -84,7 +86,21 @@ def _reason(error: BaseException) -> tuple[str, bool]:
     return f"the upload broke off ({kind}); run again: only what is missing is sent", True
 
 
-def _answered(status: int) -> tuple[str, bool]:
+def _pause(error: BaseException) -> float:
+    """Seconds that the Hub asks to wait before the next attempt."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    error = _unwrapped(error)
+    return seconds_asked(error.response.headers) if isinstance(error, HfHubHTTPError) else 0.0
+
+
+def _unwrapped(error: BaseException) -> BaseException:
+    while isinstance(error, RuntimeError) and error.__cause__ is not None:
+        error = error.__cause__  # the client wraps the error that stopped an upload
+    return error
+
+
+def _answered(status: int, headers: Mapping[str, str]) -> tuple[str, bool]:
     if status == 401:
         return "the Hub does not know this token (401); set HF_TOKEN to a valid one", False
     if status == 403:
@@ -94,7 +110,7 @@ def _answered(status: int) -> tuple[str, bool]:
     if status == 409:
         return "someone else is committing there at the moment (409); run again", True
     if status == 429:
-        return "the Hub limits the rate of requests (429); run again later", False
+        return f"the Hub {limited(headers)}", worth_waiting(status, headers)
     if status < 500:
         return f"the Hub answered {status}; check the repository's name and HF_ENDPOINT", False
     again = "run again: only what is missing is sent"

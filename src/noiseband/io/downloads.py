@@ -6,10 +6,17 @@ import hashlib
 from pathlib import Path
 
 import httpx2
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_exponential,
+)
 
 from noiseband.errors import UserError
 from noiseband.io.files import atomic
+from noiseband.io.waiting import seconds_asked, worth_waiting
 
 TRIES = 3
 TIMEOUT = 60.0
@@ -24,7 +31,7 @@ def download(url: str, sha256: str, out: Path, pause: float = 1.0) -> None:
     """
     tries = Retrying(
         stop=stop_after_attempt(TRIES),
-        wait=wait_exponential(pause),
+        wait=lambda state: max(wait_exponential(pause)(state), _asked(state)),
         retry=retry_if_exception(_passing),
         reraise=True,
     )
@@ -50,8 +57,16 @@ def _get(url: str) -> bytes:
     return answer.raise_for_status().content
 
 
+def _asked(state: RetryCallState) -> float:
+    """Seconds that the server asks to wait before the next attempt."""
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, httpx2.HTTPStatusError):
+        return seconds_asked(error.response.headers)
+    return 0.0
+
+
 def _passing(error: BaseException) -> bool:
     """Whether a retry may help."""
     if isinstance(error, httpx2.HTTPStatusError):
-        return error.response.status_code >= 500
+        return worth_waiting(error.response.status_code, error.response.headers)
     return isinstance(error, httpx2.TransportError)

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,8 +17,10 @@ from noiseband.errors import UserError
 from noiseband.io.checksums import file_sha256
 from noiseband.io.files import atomic
 from noiseband.io.hub_names import guard
+from noiseband.io.waiting import limited, seconds_asked, worth_waiting
 
 if TYPE_CHECKING:
+    from httpx2 import Response
     from huggingface_hub.errors import HfHubHTTPError
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -138,6 +141,7 @@ def tried(call: Callable[[], Got]) -> Got:
             problem = error
         if attempt == TRIES or not _passing(problem):
             break
+        time.sleep(_pause(problem))
     raise problem
 
 
@@ -185,12 +189,26 @@ def endpoint() -> str | None:
 
 def _passing(error: OSError) -> bool:
     """Whether a retry may help."""
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    answer = _answer(error)
+    if answer is not None:
+        return worth_waiting(answer.status_code, answer.headers)
+    return error.errno is None and not isinstance(error, LocalEntryNotFoundError)
+
+
+def _pause(error: OSError) -> float:
+    """Seconds that the Hub asks to wait before the next attempt."""
+    answer = _answer(error)
+    return 0.0 if answer is None else seconds_asked(answer.headers)
+
+
+def _answer(error: OSError) -> Response | None:
+    """The answer of the Hub that is behind an error, if there was one."""
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    answer = error.__cause__ if isinstance(error, LocalEntryNotFoundError) else error
-    if isinstance(answer, HfHubHTTPError):
-        return answer.response.status_code >= 500
-    return error.errno is None and not isinstance(error, LocalEntryNotFoundError)
+    cause = error.__cause__ if isinstance(error, LocalEntryNotFoundError) else error
+    return cause.response if isinstance(cause, HfHubHTTPError) else None
 
 
 def reason(error: OSError) -> str:
@@ -238,7 +256,7 @@ def _answered(error: HfHubHTTPError) -> str:
     if status in (401, 403):
         return f"the Hub refuses access ({status}); set HF_TOKEN to a token that may read it"
     if status == 429:
-        return "the Hub limits the rate of requests (429), still after retries; run again later"
+        return f"the Hub {limited(error.response.headers)}"
     if status < 500:
         return f"the Hub answered {status}; check repository, revision, file name and HF_ENDPOINT"
     return f"the Hub answered {status}, still after retries; run again later"
