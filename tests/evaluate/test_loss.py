@@ -173,14 +173,23 @@ def test_buckets_of_a_short_and_an_uneven_context(
         assert mean / context == pytest.approx(result["test_loss"])
 
 
-def test_a_diverged_model_is_a_users_error(
-    tmp_path: Path, model_file: Path, config: Model, tokens: Tokens, encoding: tiktoken.Encoding
+def test_a_model_that_diverged_has_no_loss(
+    tmp_path: Path,
+    model_file: Path,
+    config: Model,
+    tokens: Tokens,
+    encoding: tiktoken.Encoding,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     weights = load_file(model_file)
     weights["final_norm.shift"][0] = math.nan
     save_file(weights, tmp_path / "model.safetensors")
-    with pytest.raises(UserError, match="test loss is nan; the run diverged"):
-        evaluate(tmp_path / "model.safetensors", config, "explicit", tokens, PROTOCOL, encoding)
+    diverged = tmp_path / "model.safetensors"
+    found = evaluate(diverged, config, "explicit", tokens, PROTOCOL, encoding)
+    assert found.documents == []
+    assert (found.summary["test_loss"], found.summary["bits_per_byte"]) == (None, None)
+    assert {part["loss"] for part in found.summary["by_position"]} == {None}
+    assert "test loss is nan; the run diverged" in capsys.readouterr().err
 
 
 def test_long_batches_are_cut_into_blocks_of_rows(

@@ -21,7 +21,6 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
-from noiseband.errors import UserError
 from noiseband.finetune.data import encode_example
 from noiseband.finetune.loop import finetune, finetune_file
 from noiseband.finetune.rows import Row
@@ -202,9 +201,15 @@ def test_every_parameter_decays(tune: Tune, model_file: Path, tmp_path: Path) ->
         assert torch.allclose(after[name], weights / 2, rtol=0, atol=1.01e-4), name
 
 
-def test_divergence_is_a_users_error(tune: Tune) -> None:
-    with pytest.raises(UserError, match=r"diverged in epoch 1 .*lower learning_rate=1e\+30"):
-        tune(learning_rate=1e30)
+def test_fine_tuning_that_diverges_ends_there(
+    tune: Tune, model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card, _ = tune(learning_rate=1e30, patience=2)
+    assert "diverged in epoch 1 " in capsys.readouterr().err
+    assert (card["stopped"], card["best_epoch"], len(card["epochs"])) == ("diverged", 0, 2)
+    assert card["epochs"][1]["validation_loss"] is None
+    before, kept = load_file(model_file), load_file(tmp_path / "model.safetensors")
+    assert all(torch.equal(before[name], kept[name]) for name in before)
 
 
 def test_files(

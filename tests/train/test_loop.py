@@ -25,7 +25,7 @@ from noiseband.model.gpt import empty_model
 from noiseband.train import objective
 from noiseband.train.account import Account
 from noiseband.train.flat import FlatParameters
-from noiseband.train.loop import take_step, train
+from noiseband.train.loop import Interrupted, take_step, train
 from noiseband.train.loss import head_loss
 from noiseband.train.trainer import Job, Trainer
 
@@ -282,12 +282,40 @@ def test_initial_weights_that_are_none_are_named(make_job: MakeJob) -> None:
         train(job)
 
 
-def test_weights_that_are_not_finite_skip_every_step_and_stay(make_job: MakeJob) -> None:
-    job = make_job()
+def with_weights_that_are_not_finite(job: Job) -> Job:
     start = load_file(job.init)
     start["out_head.weight"][0, 0] = math.nan
     with atomic(job.init) as temporary:
         save_file(start, temporary)
+    return job
+
+
+def test_a_run_that_diverged_ends_early_wherever_it_was_interrupted(make_job: MakeJob) -> None:
+    class Interrupting(Account):
+        def step(self, row: Row) -> None:
+            super().step(row)
+            if row.step == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    ends = []
+    for name, watch in (("whole", Account), ("twice", Interrupting)):
+        job = with_weights_that_are_not_finite(make_job(name, every=1, diverged_after=5))
+        if watch is Interrupting:
+            with pytest.raises(Interrupted):
+                train(job, watch=watch)
+        train(job, watch=Account)
+        said = "diverged: ended after step 5 of 8, because the last 5 had no finite gradient"
+        assert said in (job.work / "train.log").read_text()
+        ends.append(
+            [(job.out / name).read_bytes() for name in ("trace.parquet", "model.safetensors")]
+        )
+        assert len(read_rows(job.out / "trace.parquet")) == 5
+    assert ends[0] == ends[1]
+
+
+def test_weights_that_are_not_finite_skip_every_step_and_stay(make_job: MakeJob) -> None:
+    job = with_weights_that_are_not_finite(make_job())
+    start = load_file(job.init)
     train(job, watch=Account)
     assert (
         "diverged: its final weights are not finite (out_head"

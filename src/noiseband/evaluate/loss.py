@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,6 @@ from numpy.typing import NDArray
 from noiseband.corpus.token_file import check_tokens, open_tokens
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.determinism import make_deterministic, pick_device
-from noiseband.errors import UserError
 from noiseband.evaluate.documents import DocumentLoss, by_document, document_losses
 from noiseband.evaluate.forward import target_losses
 from noiseband.evaluate.window import cut_window
@@ -77,8 +77,11 @@ def evaluate(
     - `by_position`: mean loss in segments of the context, including positions `first` and `last`;
     - `by_document`: how the loss spreads over documents (see `documents.by_document`).
 
-    Raises UserError if the window does not fit the split, a token is not in the vocabulary, the
-    model file does not fit the config, or the loss is not finite.
+    A loss that is not finite, as that of a run that diverged, is a result too: it is None, and
+    there are no losses of documents.
+
+    Raises UserError if the window does not fit the split, a token is not in the vocabulary, or the
+    model file does not fit the config.
     """
     make_deterministic(threads=1, precision=protocol.precision)
     window = cut_window(tokens, protocol, config.context)
@@ -87,19 +90,21 @@ def evaluate(
     losses = target_losses(model, window, protocol.precision).numpy()
     by_position = losses.reshape(-1, config.context).sum(axis=0, dtype=np.float64)
     nats, count = float(by_position.sum()), len(window.targets)
-    if not math.isfinite(nats):
-        raise UserError(
+    finite = math.isfinite(nats)
+    if not finite:
+        print(
             f"{model_file}: its test loss is {nats}; the run diverged (see its trace), or "
-            f"evaluation.precision={protocol.precision} overflows: try float32"
+            f"evaluation.precision={protocol.precision} overflows: try float32",
+            file=sys.stderr,
         )
     size = int(token_bytes(encoding)[window.targets].sum())
     loss, rows = nats / count, count // config.context
     of_split = (losses, tokens, protocol.start_token + 1, encoding.eot_token)
     parts = np.array_split(np.arange(config.context), min(BUCKETS, config.context))
     summary = {
-        "test_loss": loss,
-        "test_loss_text": f"{loss:.6f}",
-        "bits_per_byte": nats / math.log(2) / size,
+        "test_loss": loss if finite else None,
+        "test_loss_text": f"{loss:.6f}" if finite else "not finite",
+        "bits_per_byte": nats / math.log(2) / size if finite else None,
         "tokens": count,
         "bytes": size,
         "batches": window.batches,
@@ -110,13 +115,13 @@ def evaluate(
             {
                 "first": int(part[0]),
                 "last": int(part[-1]),
-                "loss": float(by_position[part].sum()) / (rows * len(part)),
+                "loss": float(by_position[part].sum()) / (rows * len(part)) if finite else None,
             }
             for part in parts
         ],
-        "by_document": by_document(*of_split),
+        "by_document": by_document(*of_split) if finite else {"documents": 0, "tokens": 0},
     }
-    return Measured(summary, document_losses(*of_split))
+    return Measured(summary, document_losses(*of_split) if finite else [])
 
 
 def token_bytes(encoding: tiktoken.Encoding) -> NDArray[np.int64]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import tiktoken
@@ -12,7 +13,6 @@ from safetensors.torch import save_file
 
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.determinism import make_deterministic, pick_device
-from noiseband.errors import UserError
 from noiseband.finetune.data import encode_example
 from noiseband.finetune.rows import Row, read_rows
 from noiseband.finetune.tuner import Tuner
@@ -34,6 +34,26 @@ class Epoch:
     """The mean during training, with dropout on; None for epoch 0."""
     validation_loss: float
     """The loss after the epoch, with dropout off."""
+
+    @property
+    def finite(self) -> bool:
+        """Whether both losses are numbers."""
+        return all(
+            _number(loss) is not None for loss in (self.train_loss or 0.0, self.validation_loss)
+        )
+
+    @property
+    def row(self) -> dict[str, int | float | None]:
+        """The epoch as JSON, in which a loss that is not finite is null."""
+        return {
+            "epoch": self.epoch,
+            "train_loss": _number(self.train_loss),
+            "validation_loss": _number(self.validation_loss),
+        }
+
+
+def _number(loss: float | None) -> float | None:
+    return loss if loss is not None and math.isfinite(loss) else None
 
 
 def finetune_file(
@@ -73,8 +93,11 @@ def finetune(
     helped). Without it, all epochs run and the last weights are kept. Adapters are merged, so the
     file has the model's own parameters with either method.
 
+    If a loss is not finite, fine-tuning has diverged and ends there: `stopped` in `epochs.json` is
+    `diverged`, and the loss is null.
+
     Raises UserError if the model file does not fit the config, a row's prompt leaves no room for
-    its answer, a loss is not finite, or `lora` is used without `peft`.
+    its answer, or `lora` is used without `peft`.
     """
     make_deterministic(threads=1, precision="float32")
     train, validation = (
@@ -91,21 +114,24 @@ def finetune(
     watcher = watcher or Watcher()
 
     epochs = [Epoch(0, None, tuner.loss(validation))]
-    _check_finite(epochs[0], model_file, protocol)
     best, stopped = 0, "epochs"
     for number in range(1, protocol.epochs + 1):
+        if not epochs[-1].finite:
+            break
         if protocol.patience is not None and best == number - 1:
             tuner.keep()
         train_loss = tuner.epoch(number, train, watcher)
         epoch = Epoch(number, train_loss, tuner.loss(validation))
         epochs.append(epoch)
-        _check_finite(epoch, model_file, protocol)
         watcher.epoch(number, train_loss, epoch.validation_loss)
         if epoch.validation_loss < epochs[best].validation_loss:
             best = number
         elif protocol.patience is not None and number - best >= protocol.patience:
             stopped = "patience"
             break
+    if not epochs[-1].finite:
+        stopped = "diverged"
+        _explain(epochs[-1], model_file, protocol)
     kept = epochs[-1].epoch if protocol.patience is None else best
     if kept != epochs[-1].epoch:
         tuner.go_back()
@@ -120,16 +146,16 @@ def finetune(
             "stopped": stopped,
             "best_epoch": best,
             "kept_epoch": kept,
-            "epochs": [asdict(epoch) for epoch in epochs],
+            "epochs": [epoch.row for epoch in epochs],
         },
     )
 
 
-def _check_finite(epoch: Epoch, model_file: Path, protocol: Protocol) -> None:
-    losses = (epoch.train_loss, epoch.validation_loss)
-    if not all(loss is None or math.isfinite(loss) for loss in losses):
-        raise UserError(
-            f"{model_file}: fine-tuning diverged in epoch {epoch.epoch} (training loss "
-            f"{epoch.train_loss}, validation loss {epoch.validation_loss}); lower "
-            f"learning_rate={protocol.learning_rate}"
-        )
+def _explain(epoch: Epoch, model_file: Path, protocol: Protocol) -> None:
+    """Say on standard error where fine-tuning diverged, and what may help."""
+    print(
+        f"{model_file}: fine-tuning diverged in epoch {epoch.epoch} (training loss "
+        f"{epoch.train_loss}, validation loss {epoch.validation_loss}); if the model itself did "
+        f"not, lower learning_rate={protocol.learning_rate}",
+        file=sys.stderr,
+    )

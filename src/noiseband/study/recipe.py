@@ -182,6 +182,9 @@ class BaselineRecipe(Section):
     not promise that."""
     threads: Positive = 1
     """CPU threads of one training process; part of the recipe because sums depend on it."""
+    diverged_after: Annotated[Positive, ADDED] = 50
+    """Number of steps in a row without a finite gradient, which are skipped, after which the run
+    has diverged and ends. Half of that is normal at the start of a run in float16."""
 
 
 class Recipe(BaselineRecipe):

@@ -54,6 +54,8 @@ class State:
     """Loss scale."""
     good_steps: int
     """Number of finite steps since the scale last changed."""
+    skipped: int = 0
+    """Number of the last steps that were skipped, in a row."""
     journals: dict[str, str] = field(default_factory=dict)
     """SHA-256 of each journal's rows for the steps done, by the journal's file name."""
 
@@ -99,6 +101,7 @@ def save(
         "step": str(state.step),
         "scale": repr(state.scale),
         "good_steps": str(state.good_steps),
+        "skipped": str(state.skipped),
         "sha256": digest(state.tensors),
         "journals": json.dumps(state.journals),
     }
@@ -150,6 +153,7 @@ def read(path: Path) -> State:
             tensors=tensors,
             scale=float(metadata["scale"]),
             good_steps=int(metadata["good_steps"]),
+            skipped=int(metadata.get("skipped", "0")),  # older checkpoints have none
             journals=json.loads(metadata.get("journals", "{}")),
         )
     except (SafetensorError, OSError, KeyError) as error:

@@ -38,6 +38,9 @@ class Interrupted(Exception):
 def train(job: Job, processes: Processes | None = None, watch: Watch = Watcher) -> None:
     """Train one run, resuming from the newest intact checkpoint in its work folder.
 
+    A run that has diverged, because `recipe.diverged_after` steps in a row were skipped, ends there
+    and has results like any other.
+
     All processes of a run call this function with the same arguments. They all read the tokens and
     the initial weights; only the first process uses other files and makes a watcher.
 
@@ -52,9 +55,9 @@ def train(job: Job, processes: Processes | None = None, watch: Watch = Watcher) 
     with _stop_requests() as stop, recording(job, processes, watch) as record:
         trainer = Trainer(job, processes)
         trainer.restore(record.checkpoint() if record else None)
-        while trainer.done < recipe.steps:
+        while trainer.done < recipe.steps and not trainer.diverged:
             row = take_step(trainer, stop[0] if stop else 0)
-            last = trainer.done == recipe.steps
+            last = trainer.done == recipe.steps or trainer.diverged
             if record:
                 record.step(trainer, row)
                 if checkpoints.due(row.step) or last or trainer.stop:
@@ -97,6 +100,7 @@ def take_step(trainer: Trainer, stop: int = 0) -> Row:
     finite = math.isfinite(agreed.norm)
     trainer.scale.update(finite)
     trainer.done, trainer.stop = step + 1, agreed.stop
+    trainer.skipped = 0 if finite else trainer.skipped + 1
     return Row(
         step=step,
         loss=float(agreed.losses.mean()),

@@ -113,7 +113,12 @@ class Record:
         # Cloned, because safetensors refuses tensors that share storage.
         views = trainer.flat.views(trainer.flat.weights)
         weights = {name: view.detach().cpu().clone() for name, view in views.items()}
-        if odd := [name for name, weight in weights.items() if not weight.isfinite().all()]:
+        if trainer.diverged:
+            self.say(
+                f"diverged: ended after step {trainer.done} of {self.recipe.steps}, because the "
+                f"last {trainer.skipped} had no finite gradient"
+            )
+        elif odd := [name for name, weight in weights.items() if not weight.isfinite().all()]:
             self.say(f"diverged: its final weights are not finite ({odd[0]})")
         write_json(out / "model.json", digests(weights))
         with atomic(out / "model.safetensors") as temporary:

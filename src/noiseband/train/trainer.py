@@ -104,13 +104,20 @@ class Trainer:
         self.scale = LossScale(recipe.precision)
         self.done = 0
         """Number of steps done."""
+        self.skipped = 0
+        """Number of the last steps that were skipped, in a row."""
         self.stop = 0
         """Signal that asked any process to stop, as agreed after the last step; 0 for none."""
+
+    @property
+    def diverged(self) -> bool:
+        """Whether so many steps in a row were skipped that the run ends here."""
+        return self.skipped >= self.recipe.diverged_after
 
     def state(self) -> State:
         """The content of a checkpoint; the tensors are not copies."""
         tensors = {"weights": self.flat.weights.detach(), **self.update.state()}
-        return State(self.done, tensors, self.scale.scale, self.scale.good_steps)
+        return State(self.done, tensors, self.scale.scale, self.scale.good_steps, self.skipped)
 
     def restore(self, state: State | None) -> None:
         """Resume from the first process's checkpoint; None starts from the initial weights.
@@ -118,10 +125,10 @@ class Trainer:
         The `state` of the other processes is ignored, because their machine may not have the file.
         """
         updates = state.tensors.get("updates", -1) if state else -1  # -1: no moments yet
-        numbers = [state.step, state.scale, state.good_steps, updates] if state else [0, 0, 0, -1]
-        agreed = torch.tensor(numbers, dtype=torch.float64, device=self.flat.device)
+        numbers = [state.step, state.scale, state.good_steps, state.skipped] if state else [0] * 4
+        agreed = torch.tensor([*numbers, updates], dtype=torch.float64, device=self.flat.device)
         self.processes.from_first(agreed)
-        step, scale, good_steps, updates = agreed.tolist()
+        step, scale, good_steps, skipped, updates = agreed.tolist()
         if not step:
             return
         tensors: dict[str, Tensor] = {}
@@ -135,7 +142,7 @@ class Trainer:
         if updates >= 0:
             self.update.restore(tensors["first_moment"], tensors["second_moment"], updates)
         self.scale.scale, self.scale.good_steps = scale, int(good_steps)
-        self.done = int(step)
+        self.done, self.skipped = int(step), int(skipped)
 
     def sample(self) -> dict[str, object]:
         """A text from the model after the steps done."""
