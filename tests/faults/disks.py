@@ -22,7 +22,7 @@ SIZE_KIB = 512
 DISK = Path("disk")
 IN_PLACE = {"tables": Path("results/tables"), "figures": Path("results/figures")}
 """Stages that write to the folder that they read: the disk is mounted over this folder."""
-OUTPUTS = ("--out", "--work", "--weights", "--digests", "--pairs", "--store")
+OUTPUTS = ("--out", "--work", "--weights", "--digests", "--documents", "--pairs", "--store")
 """Options that name an output."""
 
 

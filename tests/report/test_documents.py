@@ -26,9 +26,9 @@ ROW = DocumentsRow(
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({}, "yes, its loss is lower"),
+        ({}, "yes, the first has a lower loss"),
         ({"difference": 0.1, "difference_low": 0.08, "difference_high": 0.12},
-         "yes, its loss is higher"),
+         "yes, the first has a higher loss"),
         ({"difference_high": 0.001}, "not shown"),
         ({"difference": 0.0, "difference_se": 0.0, "difference_low": 0.0, "difference_high": 0.0},
          "no, they are equal on every document"),
@@ -60,12 +60,12 @@ def test_both_questions_have_an_answer_for_each_change(made: Made) -> None:
     assert [row["Intervention"] for row in rows] == [row.intervention for row in found]
     row = row_of(made.page, "documents-caption", "remove-dropout")
     assert row["Do these two models differ?"] == (
-        "yes, its loss is lower remove-dropout-42 compared with baseline-42"
+        "yes, the first has a lower loss remove-dropout-42 and baseline-42"
     )
     assert row["Does the recipe help?"] == "helps"
     one = next(row for row in found if row.intervention == "remove-dropout")
     shown = [words.signed(x, 4) for x in (one.effect, one.low, one.high)]
-    assert row["Its effect"] == f"{shown[0]} {shown[1]} to {shown[2]}"
+    assert row["Effect"] == f"{shown[0]} {shown[1]} to {shown[2]}"
     assert "80 documents and 8,000 tokens" in made.page
     verdict = row_of(made.page, "verdicts-caption", "gradient-clipping")["Verdict"]
     help_ = row_of(made.page, "documents-caption", "gradient-clipping")["Does the recipe help?"]

@@ -145,12 +145,13 @@ def firmness(row: VerdictRow) -> str:
 
 
 def differ(row: DocumentsRow) -> str:
-    """Whether other texts would tell two models apart: `yes, its loss is lower`, or `not shown`."""
+    """Whether other texts would tell two models apart: `yes, the first has a lower loss`, or `not
+    shown`."""
     if row.difference_se == 0:
         return "no, they are equal on every document"
     if row.difference_low <= 0 <= row.difference_high:
         return "not shown"
-    return f"yes, its loss is {'lower' if row.difference < 0 else 'higher'}"
+    return f"yes, the first has a {'lower' if row.difference < 0 else 'higher'} loss"
 
 
 def test_tokens(row: DocumentsRow) -> str:
