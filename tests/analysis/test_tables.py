@@ -7,7 +7,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -17,6 +19,7 @@ from noiseband.analysis.tables import write_tables
 from noiseband.errors import CONFIGFILES, UserError
 from noiseband.io.files import write_json, write_text
 from noiseband.io.tables import Row, read_rows
+from noiseband.stats.verdicts import Assessment, assess
 from tests.fake_runs import FakeRun, continued
 from tests.small_study import WINDOW, sha, write_study
 
@@ -297,3 +300,17 @@ def test_a_run_made_by_another_recipe_is_named(
     monkeypatch.setenv(CONFIGFILES, "--config mine.yaml")
     with pytest.raises(UserError, match=r"a-3/model\.safetensors --config mine\.yaml -- -f$"):
         write_tables(other, tmp_path)
+
+
+def test_a_study_is_judged_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Verdicts and residuals come from one computation, which takes most of the time."""
+    judged: list[int] = []
+
+    def counting(runs: pd.DataFrame, *options: Any) -> Assessment:
+        judged.append(len(runs))
+        return assess(runs, *options)
+
+    monkeypatch.setattr("noiseband.analysis.inference.assess", counting)
+    rows = table(tmp_path, RunRow, "runs", BOTH)
+    assert judged == [len(BOTH)]
+    assert any(row.residual for row in rows)

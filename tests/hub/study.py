@@ -66,8 +66,9 @@ def write_tables(study: Study) -> None:
     """Write the tables from which a card is made."""
     params, tables = TablesParams.of(study), study.results / "tables"
     runs = run_rows(params, study.results)
-    write_rows(tables / "runs.csv", RunRow, runs)
-    write_rows(tables / "verdicts.csv", VerdictRow, inference.verdict_rows(runs, params.alpha))
+    judged = inference.judged(runs, params.alpha)
+    write_rows(tables / "runs.csv", RunRow, inference.with_residuals(runs, judged))
+    write_rows(tables / "verdicts.csv", VerdictRow, inference.verdict_rows(runs, judged))
     write_rows(tables / "noise.csv", NoiseRow, noise_rows(runs, params.noise, params.alpha))
 
 

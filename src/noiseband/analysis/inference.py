@@ -61,17 +61,11 @@ def without_loss(rows: Sequence[RunRow]) -> list[RunRow]:
     return [row for row in rows if row.repeat_of is None and not has_loss(row)]
 
 
-def with_residuals(
-    rows: Sequence[RunRow],
-    alpha: float,
-    factors: Sequence[str] = (),
-    approximate: Sequence[str] = (),
-) -> list[RunRow]:
+def with_residuals(rows: Sequence[RunRow], study: Assessment | None) -> list[RunRow]:
     """The rows, with the residual in nats of each run that verdicts use."""
-    found = judged([row for row in exact(rows, approximate) if not of_design(row, factors)], alpha)
-    if found is None:
+    if study is None:
         return list(rows)
-    residual = found.residuals.to_dict()
+    residual = study.residuals.to_dict()
     return [replace(row, residual=residual.get(row.run)) for row in rows]
 
 
@@ -81,15 +75,13 @@ def judged(rows: Sequence[RunRow], alpha: float, margin: float | None = None) ->
     return assess(table, alpha, margin) if len(table) else None
 
 
-def verdict_rows(
-    rows: Sequence[RunRow], alpha: float, margin: float | None = None
-) -> list[VerdictRow]:
-    """A row for each intervention of the study, including those without a usable run.
+def verdict_rows(rows: Sequence[RunRow], study: Assessment | None) -> list[VerdictRow]:
+    """A row for each intervention in `rows`, which `judged` has judged, including those without a
+    usable run.
 
     An intervention with a run that ended without a finite loss cannot help: the verdict is then
     "not enough runs".
     """
-    study = judged(rows, alpha, margin)
     found = {one.intervention: one for one in study.verdicts} if study else {}
     result = []
     for name in _interventions(rows):

@@ -46,8 +46,11 @@ def write_tables(params: TablesParams, results: Path) -> None:
     Raises UserError for a missing file.
     """
     tables = Paths(results).tables
-    runs = run_rows(params, results)
-    counted = inference.exact(runs, params.approximate)
+    rows = run_rows(params, results)
+    counted = inference.exact(rows, params.approximate)
+    proposed = [row for row in counted if not inference.of_design(row, params.factors)]
+    study = inference.judged(proposed, params.alpha, params.margin)
+    runs = inference.with_residuals(rows, study)
     losses = {row.run: row.test_loss for row in runs if inference.has_loss(row)}
     pretrained = pretrained_rows(results, params.pretrained, losses.get(params.baseline))
     losses |= {row.model: row.test_loss for row in pretrained}
@@ -55,9 +58,8 @@ def write_tables(params: TablesParams, results: Path) -> None:
     write_rows(tables / "positions.csv", PositionRow, position_rows(params.runs, results))
     seen = contamination_rows(results, params.contamination)
     write_rows(tables / "contamination.csv", ContaminationRow, seen)
-    proposed = [row for row in counted if not inference.of_design(row, params.factors)]
     write_rows(tables / "pretrained.csv", PretrainedRow, pretrained)
-    verdicts = inference.verdict_rows(proposed, params.alpha, params.margin)
+    verdicts = inference.verdict_rows(proposed, study)
     write_rows(tables / "verdicts.csv", VerdictRow, verdicts)
     tested = document_rows(proposed, verdicts, results, params.alpha, params.margin)
     write_rows(tables / "documents.csv", DocumentsRow, tested)
@@ -77,7 +79,7 @@ def write_tables(params: TablesParams, results: Path) -> None:
 
 
 def run_rows(params: TablesParams, results: Path) -> list[RunRow]:
-    """All runs in the order of the study, with improvements and residuals."""
+    """All runs in the order of the study, with improvements and without residuals."""
     recipes = params.recipes or [""] * len(params.runs)
     rows = [
         _run_row(Paths(results).run(run), recipe)
@@ -85,13 +87,12 @@ def run_rows(params: TablesParams, results: Path) -> list[RunRow]:
     ]
     finite = {row.run: row.test_loss for row in rows if inference.has_loss(row)}
     baseline = finite.get(params.baseline)
-    improved = [
+    return [
         row
         if baseline is None or row.test_loss is None or not inference.has_loss(row)
         else replace(row, improvement=baseline - row.test_loss)
         for row in rows
     ]
-    return inference.with_residuals(improved, params.alpha, params.factors, params.approximate)
 
 
 def _run_row(folder: Path, digest: str) -> RunRow:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from noiseband.published import data
@@ -28,10 +30,11 @@ FIRST_MODEL = "local-fineweb-train"
 GPT2_SMALL = "openai-gpt2-small"
 
 
-def single_verdicts() -> list[Verdict]:
+@cache
+def single_verdicts() -> tuple[Verdict, ...]:
     """Verdicts on the single interventions as one family, compared with all seven baseline runs."""
     chosen = tuple(one for one in data.cloud() if len(one.interventions) < 2)
-    return verdicts(data.table(chosen))
+    return tuple(verdicts(data.table(chosen)))
 
 
 def components() -> list[NoiseComponent]:

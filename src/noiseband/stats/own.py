@@ -6,15 +6,18 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from noiseband.stats.least_squares import BASELINE, Floats, seed_columns
+from noiseband.stats.least_squares import BASELINE, Floats, Seeds, seed_columns, seeds_of
 from noiseband.stats.simultaneous import Estimate
 
 FEWEST = 3
 """Distinct runs of an intervention that such an interval needs."""
 
+Run = tuple[Seeds, float]
+"""The seeds and the loss of a run."""
 
-def own_interval(runs: pd.DataFrame, name: str, family: int, alpha: float = 0.05) -> Estimate:
-    """The interval for the effect of one intervention that pools nothing with other interventions.
+
+def own_intervals(runs: pd.DataFrame, family: int, alpha: float = 0.05) -> dict[str, Estimate]:
+    """Return, for each intervention, the interval that pools nothing with other interventions.
 
     If the baseline has a run on each set of seeds that the intervention has, it is that of a paired
     t-test; otherwise Welch's, with the degrees of freedom of Satterthwaite (1946) and Welch (1947).
@@ -23,21 +26,33 @@ def own_interval(runs: pd.DataFrame, name: str, family: int, alpha: float = 0.05
     `runs` is as for `mixed.fit`. There is a value but no interval if the intervention has fewer
     than three runs, if the baseline has a single run on other seeds, or if nothing scatters.
     """
-    seeds = seed_columns(runs)
-    arm = runs[runs["intervention"] == name].sort_values(seeds)
-    baseline = runs[runs["intervention"] == BASELINE].sort_values(seeds)
-    pairs = arm.merge(baseline.drop_duplicates(seeds), on=seeds, suffixes=("", "_baseline"))
-    own, others = arm["test_loss"].to_numpy(), baseline["test_loss"].to_numpy()
-    if len(pairs) == len(arm):
-        differences = (pairs["test_loss"] - pairs["test_loss_baseline"]).to_numpy(np.float64)
-        value, error, freedom = _paired(differences)
+    ordered = runs.sort_values(seed_columns(runs))
+    arms: dict[str, list[Run]] = {}
+    for name, seeds, loss in zip(
+        ordered["intervention"], seeds_of(ordered), ordered["test_loss"], strict=True
+    ):
+        arms.setdefault(str(name), []).append((seeds, loss))
+    rounding = 1e-12 * float(runs["test_loss"].abs().max())
+    baseline = arms.pop(BASELINE)
+    return {
+        name: _own_interval(arm, baseline, rounding, 1.0 - (1.0 - alpha) ** (1.0 / family), family)
+        for name, arm in arms.items()
+    }
+
+
+def _own_interval(
+    arm: list[Run], baseline: list[Run], rounding: float, level: float, family: int
+) -> Estimate:
+    """The interval of an arm at a level that is already adjusted for the family."""
+    own, others = (np.array([loss for _, loss in runs], np.float64) for runs in (arm, baseline))
+    on_seeds = dict(reversed(baseline))  # the first of several runs on the same seeds
+    if all(seeds in on_seeds for seeds, _ in arm):
+        value, error, freedom = _paired(own - np.array([on_seeds[seeds] for seeds, _ in arm]))
     else:
         value, error, freedom = _welch(own, others)
-    still = not error > 1e-12 * float(runs["test_loss"].abs().max())
-    if len(arm) < FEWEST or still:
+    if len(arm) < FEWEST or not error > rounding:
         return Estimate(value)
-    adjusted = 1.0 - (1.0 - alpha) ** (1.0 / family)
-    half_width = float(stats.t.isf(adjusted / 2, freedom)) * error
+    half_width = float(stats.t.isf(level / 2, freedom)) * error
     p_value = 2.0 * float(stats.t.sf(abs(value) / error, freedom))
     return Estimate(
         value=value,

@@ -9,7 +9,7 @@ import pandas as pd
 
 from noiseband.stats.family import Family, family, new_run
 from noiseband.stats.least_squares import BASELINE
-from noiseband.stats.own import own_interval
+from noiseband.stats.own import own_intervals
 from noiseband.stats.pool import pooled
 from noiseband.stats.power import seeds_per_arm
 from noiseband.stats.simultaneous import Estimate
@@ -131,7 +131,7 @@ def assess(runs: pd.DataFrame, alpha: float = 0.05, margin: float | None = None)
     together = family(found.model, [{name: 1.0} for name in inside], alpha)
     estimate = dict(zip(inside, together.estimates, strict=True))
     counts = found.runs["intervention"].value_counts()
-    own = {name: own_interval(found.runs, name, len(names), alpha) for name in names}
+    own = own_intervals(found.runs, len(names), alpha)
     judged = {
         name: _verdict(name, int(counts[name]), one, own[name], together, (alpha, margin))
         for name, one in estimate.items()
