@@ -43,9 +43,7 @@ def test_params_survive_the_command_line_in_order(params: Section) -> None:
 
 
 def test_params_carry_what_the_stage_depends_on_and_no_more() -> None:
-    dry, wet = (
-        EvaluateParams.of(STUDY, STUDY.runs[r]) for r in ("remove-dropout-1", "baseline-1")
-    )
+    dry, wet = (EvaluateParams.of(STUDY, STUDY.runs[r]) for r in ("remove-dropout-1", "baseline-1"))
     assert dry == wet  # Both have the same model and evaluation.
     biased = EvaluateParams.of(STUDY, STUDY.runs["qkv-bias-42"])
     assert biased != wet
