@@ -1,10 +1,14 @@
-"""Safe display on a terminal of text from models, judges and files.
+"""Safe display on a terminal of text from models, judges and files; lines that must be seen there.
 
 `report/sanitize.py` does the same for the page, but keeps the marks and joiners that other
 languages need.
 """
 
 from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
 
 
 def on_a_terminal(text: str) -> str:
@@ -24,3 +28,17 @@ def one_line(text: str) -> str:
 def numbered(character: str) -> str:
     """Return a character's number in visible form, such as `[U+202E]`."""
     return f"[U+{ord(character):04X}]"
+
+
+def tell(sentence: str) -> None:
+    """Print a line that the user must see to standard error and, if that is another file, to
+    standard output.
+
+    The standard error of a study's job is its log, which few people read; its standard output is
+    the terminal in which Snakemake runs.
+    """
+    line = f"noiseband: {one_line(sentence)}"
+    print(line, file=sys.stderr, flush=True)
+    with suppress(OSError, ValueError):  # A stream may be closed, or have no file.
+        if not os.path.samestat(os.fstat(1), os.fstat(2)):
+            print(line, file=sys.stdout, flush=True)

@@ -53,7 +53,13 @@ Judged = Callable[..., list[dict[str, Any]]]
 
 
 @pytest.fixture
-def judged(tmp_path: Path, endpoint: Endpoint) -> Judged:
+def told() -> list[str]:
+    """The sentences that the user was told, in order."""
+    return []
+
+
+@pytest.fixture
+def judged(tmp_path: Path, endpoint: Endpoint, told: list[str]) -> Judged:
     """Judge answers with the endpoint; return the rows of the round."""
 
     def judge(
@@ -63,7 +69,7 @@ def judged(tmp_path: Path, endpoint: Endpoint) -> Judged:
         files = write_answers(tmp_path, answers)
         out = tmp_path / "judge" / "one" / f"round-{round}.jsonl"
         out.unlink(missing_ok=True)
-        judge_files(OpenAIJudge(**given), round, files, tmp_path / "store", out)
+        judge_files(OpenAIJudge(**given), round, files, tmp_path / "store", out, tell=told.append)
         return read_jsonl(out)
 
     return judge

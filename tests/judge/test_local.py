@@ -94,7 +94,9 @@ def test_the_server_is_on_the_loopback_and_ends_with_the_block(config: LocalJudg
 
 def test_a_prompt_beyond_the_context_is_told(config: LocalJudge, tmp_path: Path) -> None:
     small = config.model_copy(update={"context": 256})
-    with pytest.raises(UserError, match=r"exceeds the available context size.*keys of `judge`"):
+    with pytest.raises(
+        UserError, match=r"exceeds the available context size.*or raise judge.context"
+    ):
         judge(small, tmp_path, tmp_path / "store")
 
 

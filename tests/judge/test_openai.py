@@ -254,7 +254,6 @@ def test_waits_grow_and_are_drawn(endpoint: Endpoint, judged: Judged) -> None:
 @pytest.mark.parametrize(
     ("code", "remedy"),
     [
-        (400, "change or leave out what the model does not support"),
         (401, r"give a valid key in \$OPENAI_API_KEY"),
         (403, r"give a key in \$OPENAI_API_KEY that has access to the model"),
         (404, "check judge.base_url and judge.model"),
@@ -322,10 +321,12 @@ def test_a_reply_cannot_write_to_a_terminal(
     endpoint: Endpoint, judged: Judged, capfd: pytest.CaptureFixture[str]
 ) -> None:
     endpoint.faults = [text('{"model_1": 1, "\x1b[2J\u202e\\n": 1}'.replace("\x1b", "\\u001b"))]
-    judged({"a-42/1": ["I say 5."]}, attempts=1)
+    with pytest.raises(UserError, match="was not asked about"):
+        judged({"a-42/1": ["I say 5."]}, attempts=1)
     message = {"choices": [{"message": {"content": None, "refusal": "\x1b[2Jno"}}]}
     endpoint.faults = [raw(json.dumps(message))]
-    judged({"a-42/1": ["I say 6."]}, attempts=1)
+    with pytest.raises(UserError, match="refused"):
+        judged({"a-42/1": ["I say 6."]}, attempts=1)
     said = capfd.readouterr().err
     assert "was not asked about" in said
     assert "refused" in said

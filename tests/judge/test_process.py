@@ -16,7 +16,7 @@ from noiseband.judge.store import Store
 from noiseband.study.judges import Budget, OpenAIJudge
 from noiseband.study.params import JudgeParams
 from tests.judge.conftest import KEY, scores, write_answers
-from tests.judge.server import Endpoint, echo_key, status
+from tests.judge.server import Endpoint, echo_key, status, text
 
 ANSWERS = {"a-42/1": [f"I say {n}." for n in range(12)], "b-42/1": ["I say 50."] * 12}
 
@@ -29,6 +29,7 @@ class Command:
         self.endpoint = endpoint
         self.files = write_answers(folder, ANSWERS)
         self.out = folder / "round-1.jsonl"
+        self.shown = ""
 
     def start(self, **config: object) -> subprocess.Popen[str]:
         given = {"kind": "openai", "base_url": self.endpoint.base_url, "model": "judge", **config}
@@ -49,8 +50,7 @@ class Command:
 
     def run(self, **config: object) -> tuple[int | None, str]:
         process = self.start(**config)
-        said, complaint = process.communicate(timeout=60)
-        assert said == ""
+        self.shown, complaint = process.communicate(timeout=60)
         return process.returncode, complaint
 
 
@@ -77,6 +77,7 @@ def test_a_killed_process_asks_only_for_what_is_missing(
     assert asked - 2 <= len(kept) <= asked < 12  # only those in flight are lost
     endpoint.pause = 0.0
     assert command.run() == (0, "")
+    assert command.shown == ""
     assert len(endpoint.bodies) - asked == 12 - len(kept)
     assert scores(read_jsonl(command.out))["a-42/1"] == [float(n) for n in range(12)]
 
@@ -111,6 +112,28 @@ def test_a_refusal_is_one_line_and_exit_2(command: Command, endpoint: Endpoint) 
     assert complaint.count("\n") == 1
     assert "noiseband: judge: the endpoint refuses with status 401" in complaint
     assert KEY not in complaint
+    assert not command.out.exists()
+
+
+def test_missing_scores_are_told_on_the_terminal_and_in_the_log(
+    command: Command, endpoint: Endpoint
+) -> None:
+    endpoint.faults = [status(413)]
+    code, log = command.run()
+    said = "noiseband: judge: 2 of 24 scores of round 1 are missing; "
+    assert code == 0
+    assert command.shown.startswith(said)  # standard output, which Snakemake does not redirect
+    assert command.shown.count("\n") == 1
+    assert log.endswith(command.shown)
+
+
+def test_a_round_without_scores_is_one_line_and_exit_2(
+    command: Command, endpoint: Endpoint
+) -> None:
+    endpoint.always = text("They are all fine.")
+    code, complaint = command.run(attempts=1)
+    assert (code, command.shown) == (2, "")
+    assert complaint.splitlines()[-1].startswith("noiseband: judge: round 1 has no score for any")
     assert not command.out.exists()
 
 

@@ -41,7 +41,9 @@ def test_an_endpoint_that_quotes_the_key_in_a_reply(
     (row,) = judged({"a-42/1": ["I say 5."]})
     assert row["scores"]["a-42/1"]["reason"] == "I know [key]"
     endpoint.always = text(f"no {KEY}")
-    judged({"a-42/1": ["I say 6."]}, attempts=1)
+    with pytest.raises(UserError, match="no JSON object") as caught:
+        judged({"a-42/1": ["I say 6."]}, attempts=1)
+    assert KEY not in str(caught.value)
     assert files_with(KEY, tmp_path) == []
     assert files_with("[key]", tmp_path)
     assert KEY not in "".join(capfd.readouterr())

@@ -1,13 +1,12 @@
-"""Read instruction rows in Alpaca's format, and check each row."""
+"""Check that instruction rows are in Alpaca's format."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+from noiseband.corpus.row_files import read_values
 from noiseband.errors import UserError
 
 FIELDS = ("instruction", "input", "output")
@@ -19,17 +18,18 @@ NO_ANSWER = "output is empty"
 def read_alpaca(
     file: Path, key: str, sha256: str | None, without_answer: Literal["error", "drop"]
 ) -> list[dict[str, str]]:
-    """Return the rows of a JSON list or of JSON lines, in order, with only the keys in FIELDS.
+    """Return the rows of a JSON list, of JSON lines or of Parquet, with only the keys in FIELDS.
 
     Rows without an answer are left out if `without_answer` is `drop`, and are bad rows otherwise.
 
-    Raises UserError if the file cannot be read, has another SHA-256 or is not JSON in UTF-8, or if
-    it has bad rows. The message begins with the config's `key`, and gives the number and the fault
-    of the first five bad rows. Rows are counted from 1; in JSON lines, the number is the line's.
+    Raises UserError if the file cannot be read, has another SHA-256 or is in none of these
+    formats, or if it has bad rows. The message begins with the config's `key`, and gives the number
+    and the fault of the first five bad rows. Rows are counted from 1; in JSON lines, the number is
+    the line's.
     """
     rows: list[dict[str, str]] = []
     bad: list[str] = []
-    for number, value, reason in _values(file, _text(file, key, sha256), key):
+    for number, value, reason in read_values(file, key, sha256):
         reason = reason or fault(value)
         if reason is None:
             rows.append({field: value.get(field, "") for field in FIELDS})
@@ -75,44 +75,3 @@ def _short(value: Any) -> str:
     except RecursionError:
         return "a value that is nested too deeply"
     return text if len(text) <= 40 else text[:37] + "..."
-
-
-def _text(file: Path, key: str, sha256: str | None) -> str:
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise UserError(f"{key}: cannot read {file} ({error.strerror}); correct it") from error
-    found = hashlib.sha256(content).hexdigest()
-    if sha256 not in (None, found):
-        raise UserError(
-            f"{key}: {file} has SHA-256 {found}, but sha256 is {sha256}; get the right file, or "
-            "correct sha256"
-        )
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{key}: {file}: byte {error.start} is not UTF-8; save the file as UTF-8"
-        ) from error
-
-
-def _values(file: Path, text: str, key: str) -> Iterator[tuple[int, Any, str | None]]:
-    """Yield each row's number, its value, and the reason if the row is not JSON (else None)."""
-    if text.lstrip().startswith("["):
-        try:
-            values = json.loads(text)
-        except ValueError as error:
-            raise UserError(f"{key}: {file}: not JSON ({error}); correct it") from error
-        except RecursionError:
-            raise UserError(f"{key}: {file}: JSON nested too deeply; correct it") from None
-        yield from ((number, value, None) for number, value in enumerate(values, start=1))
-        return
-    # splitlines() would also split at characters such as U+2028, which text may contain.
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            try:
-                yield number, json.loads(line), None
-            except ValueError as error:
-                yield number, None, f"not JSON ({error})"
-            except RecursionError:
-                yield number, None, "JSON nested too deeply"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -19,17 +19,20 @@ from noiseband.io.files import write_json, write_jsonl
 from noiseband.study.corpora import Documents
 
 
-def build_corpus(config: Documents, out: Path) -> None:
+def build_corpus(
+    config: Documents, out: Path, tell: Callable[[str], object] = lambda sentence: None
+) -> None:
     """Write `train.jsonl`, `validation.jsonl`, `test.jsonl` and `card.json` into the folder `out`.
 
     A row is `{"id", "text"}`. The files depend only on the config and on files that it does not
-    pin. Only a few documents are in memory at a time, except those of packages.
+    pin. Only a few documents are in memory at a time, except those of packages. `tell` takes
+    sentences for the user about documents that were repaired.
     Raises UserError if a source cannot be read, if content does not match its pin, if a split would
     be empty, or if the disk is full.
     """
     scratch = out / ".order"
     try:
-        _build(config, out, scratch)
+        _build(config, out, scratch, tell)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -38,7 +41,7 @@ def build_corpus(config: Documents, out: Path) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _build(config: Documents, out: Path, scratch: Path) -> None:
+def _build(config: Documents, out: Path, scratch: Path, tell: Callable[[str], object]) -> None:
     sources = open_sources(config.sources)
     documents = chain.from_iterable(sources)
     bar = partial(tqdm, unit=" documents", unit_scale=True, delay=2, disable=None)
@@ -59,6 +62,9 @@ def _build(config: Documents, out: Path, scratch: Path) -> None:
         "duplicates_left_out": duplicates,
         "splits": {split: vars(tallies[split]) for split in SPLITS},
     }
+    for source in sources:
+        for note in source.notes():
+            tell(f"corpus {out.name}: {note}")
     write_json(out / "card.json", card)
 
 

@@ -53,7 +53,7 @@ def parse_document(line: bytes) -> Document:
     """
     text, broken = valid_text(line)
     try:
-        row = json.loads(text)
+        row = json.loads(text.removeprefix("\ufeff"))
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON ({error.msg}, character {error.pos + 1})") from None
     except RecursionError:

@@ -6,13 +6,20 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from noiseband.corpus.dataset_files import checked, dataset_files
+from noiseband.corpus.dataset_files import checked, dataset_files, where
 from noiseband.corpus.documents import Document, digest
+from noiseband.corpus.encodings import is_garbled
 from noiseband.corpus.packages import package_files
 from noiseband.corpus.readers import find_reader
 from noiseband.corpus.texts import count_texts, read_texts
 from noiseband.errors import UserError
 from noiseband.study.corpora import AnySource, FileSource, Source
+
+GARBLED_SHARE = 0.1
+"""If more of a source's documents than this share are not text, the corpus is not built."""
+
+
+NOT_TEXT = "mostly control characters, or bytes that are not UTF-8"
 
 
 class Tally:
@@ -39,6 +46,10 @@ class Read(Protocol):
 
     def card(self) -> dict[str, Any]:
         """Return the source's entry in the corpus's card, after all documents have been read."""
+        ...
+
+    def notes(self) -> list[str]:
+        """Return sentences for the user, after all documents have been read."""
         ...
 
 
@@ -79,6 +90,9 @@ class PackageDocuments:
             "sha256": self.source.sha256,
         }
 
+    def notes(self) -> list[str]:
+        return []
+
 
 class FileDocuments:
     """Documents of a data set's files, read from the disk each time.
@@ -93,24 +107,54 @@ class FileDocuments:
         self.files = dataset_files(source, source.files)
         self.sha256 = checked(source, self.files)
         self.tally, self.repaired, self.digest = Tally(), 0, ""
+        self.garbled: list[str] = []
+        """Ids of documents that are mostly control characters."""
 
     def __len__(self) -> int:
         return sum(count_texts(path) for path in self.files.values())
 
     def __iter__(self) -> Iterator[Document]:
-        self.tally, self.repaired = Tally(), 0
+        """Yield the documents.
+
+        Raises UserError after the last one if a large share of them is not text.
+        """
+        self.tally, self.repaired, self.garbled = Tally(), 0, []
         sha = hashlib.sha256()
         for document in self.tally.count(self._documents()):
             sha.update(f"{document.id}\0{document.text}\0".encode())
             yield document
         self.digest = sha.hexdigest()
+        if len(self.garbled) > GARBLED_SHARE * self.tally.documents:
+            raise UserError(
+                f"{len(self.garbled):,} {self._documents_read()} are {NOT_TEXT}, such as "
+                f"{self.garbled[0]}; save the files as UTF-8, or correct `column`"
+            )
+
+    def notes(self) -> list[str]:
+        """Sentences for the user about documents whose text was repaired or is no text."""
+        documents, found = self._documents_read(), []
+        if self.repaired:
+            found.append(
+                f"{self.repaired:,} {documents} have bytes that are not UTF-8, which became U+FFFD"
+            )
+        if self.garbled:
+            found.append(
+                f"{len(self.garbled):,} {documents} are {NOT_TEXT}, such as {self.garbled[0]}"
+            )
+        return found
+
+    def _documents_read(self) -> str:
+        return f"of {self.tally.documents:,} documents of {where(self.source)}"
 
     def _documents(self) -> Iterator[Document]:
         for name, path in self.files.items():
             for row, (text, repaired) in enumerate(read_texts(path, self.source.column)):
                 # Repaired and counted, since one such document in millions must not stop a study.
                 self.repaired += repaired
-                yield Document(f"{self.prefix}{name}/{row}", text)
+                document = Document(f"{self.prefix}{name}/{row}", text)
+                if is_garbled(text):
+                    self.garbled.append(document.id)
+                yield document
 
     def card(self) -> dict[str, Any]:
         # The folder is left out, since its place on a disk says nothing about its content.

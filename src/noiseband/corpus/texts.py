@@ -7,7 +7,6 @@ or stream them through pyarrow too.
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from noiseband.corpus.documents import valid_text
+from noiseband.corpus.encodings import is_garbled, lines, one_line, whole
 from noiseband.errors import UserError
 
 ROWS = 1000
@@ -26,30 +26,44 @@ def count_texts(path: Path) -> int:
     """Return the number of texts in a file. For Parquet, no text is read."""
     if path.suffix == ".parquet":
         return int(_parquet(path).metadata.num_rows)
-    return 1 if path.suffix == ".txt" else sum(1 for _ in _lines(path))
+    return 1 if _is_text(path) else sum(1 for _ in lines(path))
 
 
 def read_texts(path: Path, column: str) -> Iterator[tuple[str, bool]]:
     """Return the texts of a file in order, each with whether it was repaired (see `valid_text`).
 
     Args:
-        path: a file ending in .parquet or .txt, or else a file of JSON lines (.gz if compressed).
+        path: a file ending in .parquet or .txt, or else a file of JSON lines. Except for Parquet,
+            the name may end in .gz or .zst as well. `encodings` decompresses and decodes it.
         column: the column, or key of each line's object, that contains the text.
 
     Raises UserError with file and row, counted from 1, if the file or a text cannot be read.
     """
     if path.suffix == ".parquet":
         return _rows(path, column)
-    if path.suffix == ".txt":
-        return iter([valid_text(path.read_bytes())])
-    return _objects(path, column)
+    return iter([_text(path)]) if _is_text(path) else _objects(path, column)
+
+
+def _is_text(path: Path) -> bool:
+    name = path.name.removesuffix(".gz").removesuffix(".zst")
+    return name.endswith(".txt")
+
+
+def _text(path: Path) -> tuple[str, bool]:
+    text, repaired = valid_text(whole(path))
+    if is_garbled(text):
+        raise UserError(
+            f"{path}: mostly control characters, or bytes that are not UTF-8; save it as UTF-8, or "
+            "leave it out of `files`"
+        )
+    return text, repaired
 
 
 def _parquet(path: Path) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{path}: not a Parquet file ({_line(error)}); get it again") from None
+        raise UserError(f"{path}: not a Parquet file ({one_line(error)}); get it again") from None
 
 
 def _rows(path: Path, column: str) -> Iterator[tuple[str, bool]]:
@@ -67,13 +81,12 @@ def _rows(path: Path, column: str) -> Iterator[tuple[str, bool]]:
                     raise UserError(f"{path}: row {number}: {column} is null, not text")
                 yield valid_text(value)
     except (pa.ArrowException, OSError) as error:
-        raise UserError(
-            f"{path}: after row {number}: column {column} cannot be read as text ({_line(error)})"
-        ) from None
+        place = f"{path}: after row {number}: column {column}"
+        raise UserError(f"{place} cannot be read as text ({one_line(error)})") from None
 
 
 def _objects(path: Path, column: str) -> Iterator[tuple[str, bool]]:
-    for number, line in _lines(path):
+    for number, line in lines(path):
         written, broken = valid_text(line)
         try:
             row = json.loads(written)
@@ -83,19 +96,3 @@ def _objects(path: Path, column: str) -> Iterator[tuple[str, bool]]:
             raise UserError(f"{path}: row {number}: no object with a text {column}; correct it")
         text, torn = valid_text(row[column])
         yield text, broken or torn
-
-
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines that are not blank, with their numbers."""
-    read = gzip.open if path.suffix == ".gz" else open
-    try:
-        with read(path, "rb") as file:
-            for number, line in enumerate(file, start=1):
-                if not line.isspace():
-                    yield number, line
-    except (gzip.BadGzipFile, EOFError) as error:
-        raise UserError(f"{path}: not a complete gzip file ({error}); get it again") from None
-
-
-def _line(error: Exception) -> str:
-    return str(error).splitlines()[0]

@@ -9,13 +9,18 @@ from typing import Any, Protocol
 import tenacity
 
 from noiseband.errors import UserError
-from noiseband.judge.endpoint import NoReply
 from noiseband.judge.ledger import Ledger
 from noiseband.judge.reading import Unusable
+from noiseband.judge.refusals import NoReply, Refused
 from noiseband.judge.store import Entry, Store
 
 LONGEST_BACKOFF = 60.0
 """The longest wait between two attempts in seconds, unless the endpoint asks for more."""
+
+
+MOST_REFUSED = 5
+"""The number of questions that an endpoint may refuse for an unknown reason before it has replied
+to any. After that, the judge's settings are taken to be the cause, and judging stops."""
 
 
 class Halted(Exception):
@@ -38,21 +43,29 @@ class Asker:
         ledger: Ledger,
         attempts: int,
         longest_wait: float,
+        keep_refusals: bool = True,
     ) -> None:
         """
         Args:
             connect: creates the endpoint; called once, when a question must be asked.
-            attempts: the largest number of replies to ask for; the last may be unusable.
+            attempts: the largest number of replies to ask for; the last may be unusable. If it is
+                larger than it was when a question was given up, the question is asked again.
             longest_wait: the longest wait, in seconds, that an endpoint may ask for.
+            keep_refusals: whether a refused question is not asked again when judging is repeated.
+                False if settings that are not a part of the request decide what is refused.
         """
         self.connect = connect
         self.store = store
         self.ledger = ledger
         self.attempts = attempts
         self.longest_wait = longest_wait
+        self.keep_refusals = keep_refusals
         self.halt = threading.Event()
         """Set this to end all waits and to send nothing more."""
         self._cause: UserError | None = None
+        self._replied = False
+        self._unsure: dict[str, Entry] = {}
+        self._settling = threading.Lock()
         self._endpoint: Completes | None = None
         self._connecting = threading.Lock()
 
@@ -60,28 +73,72 @@ class Asker:
         """The finished entry of a request.
 
         Every reply is stored as soon as it arrives, so the process may be killed at any moment.
+        If the endpoint refused the request, `refusal` of the entry is the reason.
 
         Args:
             request: the request; the key of its entry is computed from it.
             read: raises Unusable if a reply cannot be used.
 
         Raises:
-            UserError: no reply arrived in `attempts` attempts, the endpoint refuses, or the budget
-                is spent. All threads then raise the same error.
+            UserError: no reply arrived in `attempts` attempts, the endpoint refuses every question,
+                or the budget is spent. All threads then raise the same error.
             Halted: `halt` was set from outside.
         """
         try:
             with self.store.entry(request) as entry:
-                if not entry.finished:
-                    self._until_finished(entry, read)
-                return entry
+                unsure = not self._is_done(entry, read) and self._until_finished(entry, read)
+            self._settle(entry, unsure)
+            return entry
         except UserError as error:
             # Set before another thread sends a request in vain.
             self._cause = self._cause or error
             self.halt.set()
             raise
 
-    def _until_finished(self, entry: Entry, read: Callable[[dict[str, Any]], object]) -> None:
+    def _is_done(self, entry: Entry, read: Callable[[dict[str, Any]], object]) -> bool:
+        """Whether an entry has a usable reply, or was given up after as many attempts as now."""
+        if not entry.finished:
+            return False
+        if entry.refusal is None:
+            try:
+                read(entry.replies[-1])
+                return True
+            except Unusable:
+                pass
+        return self.attempts <= max(entry.attempts, len(entry.replies))
+
+    def _settle(self, entry: Entry, unsure: bool) -> None:
+        """Keep refusals for an unknown reason only once the endpoint has replied to something.
+
+        A request of the same form then succeeds, so the question is the cause.
+
+        Raises UserError if the endpoint has refused `MOST_REFUSED` questions and replied to none.
+        """
+        with self._settling:
+            self._replied |= bool(entry.replies)
+            if unsure:
+                self._unsure[entry.key] = entry
+            if not self._replied:
+                if len(self._unsure) >= MOST_REFUSED:
+                    raise UserError(f"judge: {entry.refusal}")
+                return
+            settled, self._unsure = list(self._unsure.values()), {}
+        for one in settled:
+            with self.store.entry(one.request) as stored:
+                if not stored.finished:
+                    stored.refusal = one.refusal
+                    self._give_up(stored)
+
+    def _give_up(self, entry: Entry) -> None:
+        if entry.refusal is None or self.keep_refusals:
+            entry.finished, entry.attempts = True, self.attempts
+            self.store.put(entry)
+
+    def _until_finished(self, entry: Entry, read: Callable[[dict[str, Any]], object]) -> bool:
+        """Ask until there is a usable reply, a refusal, or as many replies as allowed.
+
+        Returns whether the endpoint refused for an unknown reason; see `_settle`.
+        """
         again = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(max(1, self.attempts - len(entry.replies))),
             wait=self._wait,
@@ -92,13 +149,18 @@ class Asker:
         try:
             again(self._once, entry, read)
         except Unusable:
-            entry.finished = True
-            self.store.put(entry)
+            self._give_up(entry)
+        except Refused as error:
+            entry.refusal = str(error)
+            if not error.certain:
+                return True
+            self._give_up(entry)
         except NoReply as error:
             raise UserError(
                 f"judge: no reply within judge.attempts={self.attempts} (last: {error}); run "
                 "again to continue, stored replies are not asked for again"
             ) from None
+        return False
 
     def _once(self, entry: Entry, read: Callable[[dict[str, Any]], object]) -> None:
         if self.halt.is_set():
@@ -106,6 +168,7 @@ class Asker:
         endpoint = self._connected()
         self.ledger.reserve(again=entry.requests > 0)
         entry.requests += 1
+        entry.finished, entry.refusal, entry.attempts = False, None, 0
         self.store.put(entry)
         reply = endpoint.complete(_varied(entry.request["body"], len(entry.replies)))
         entry.replies.append(reply)

@@ -12,20 +12,7 @@ from typing import Any
 import openai
 
 from noiseband.errors import UserError
-
-AGAIN = (408, 409, 425, 429)
-"""The statuses below 500 after which the same request may succeed later."""
-
-UNSUITED = "change or leave out what the model does not support: see the keys of `judge`"
-REMEDIES = {
-    400: UNSUITED,
-    401: "give a valid key in {key}",
-    403: "give a key in {key} that has access to the model",
-    404: "check judge.base_url and judge.model",
-    413: "judge fewer models at a time, or take a model with a longer context",
-    422: UNSUITED,
-}
-OTHER = "correct the problem, then run again: stored replies are not asked for again"
+from noiseband.judge.refusals import NoReply, Refused, error_inside, meaning
 
 DEEPEST = 100
 """The deepest nesting of lists and objects that a reply may have."""
@@ -33,15 +20,6 @@ DEEPEST = 100
 _KEY = re.compile(r"[!#-\[\]-~]+")
 SHORTEST = 8
 """The smallest length of a secret key in characters; a shorter key is a word like `none`."""
-
-
-class NoReply(Exception):
-    """A request got no reply, but may get one next time."""
-
-    def __init__(self, problem: str, wait: float | None = None) -> None:
-        super().__init__(problem)
-        self.wait = wait
-        """The shortest wait, in seconds, that the endpoint asks for; None if it asks for none."""
 
 
 class Endpoint:
@@ -61,6 +39,7 @@ class Endpoint:
             UserError: the variable is not set, or its value cannot be a key.
         """
         self.key_name = key_name
+        self.here = loopback
         self.key = _key(key_name)
         self.client = openai.OpenAI(
             api_key=self.key or "none",
@@ -76,7 +55,10 @@ class Endpoint:
         Raises:
             NoReply: status 408, 409, 425, 429 or 5xx, a timeout, a broken connection, or a reply
                 that is not a chat completion.
+            Refused: the prompt is too long, a content filter stops it, or the status is 400 or 422.
             UserError: any other status, or a used-up quota.
+
+        An error in a reply of status 200 is one with the status that it names.
         """
         rest = {key: value for key, value in body.items() if key not in ("model", "messages")}
         try:
@@ -84,7 +66,8 @@ class Endpoint:
                 model=body["model"], messages=body["messages"], extra_body=rest
             )
         except openai.APIStatusError as error:
-            raise self._refused(error) from None
+            said, wait = error.response.text, _wait(error.response.headers)
+            raise self._meaning(error.status_code, said, wait) from None
         except openai.APITimeoutError:
             raise NoReply("no reply in time") from None
         except openai.APIConnectionError as error:
@@ -94,24 +77,21 @@ class Endpoint:
             found = json.loads(response.text)
         except (ValueError, RecursionError):
             raise NoReply("the reply is not JSON; is judge.base_url right?") from None
-        if not isinstance(found, dict) or not isinstance(found.get("choices"), list):
-            raise NoReply("the reply is not a chat completion; is judge.base_url right?")
         if _deeper(found, DEEPEST):
             raise NoReply("the reply is nested too deeply")
+        inside = error_inside(found)
+        if inside is not None:
+            raise self._meaning(*inside, wait=None)
+        if not isinstance(found, dict) or not isinstance(found.get("choices"), list):
+            raise NoReply("the reply is not a chat completion; is judge.base_url right?")
         hidden: dict[str, Any] = json.loads(self._hidden(json.dumps(found)))
         return hidden
 
-    def _refused(self, error: openai.APIStatusError) -> NoReply | UserError:
-        status = error.status_code
-        message = self._hidden(error.message).removeprefix(f"Error code: {status} - ")
-        said = re.sub(r"[^!-~]+", " ", message)[:200].strip()
-        if error.code == "insufficient_quota":
-            return UserError(f"judge: the quota is used up ({said}); top it up and run again")
-        if status in AGAIN or status >= 500:
-            return NoReply(f"status {status}", _wait(error.response.headers))
+    def _meaning(
+        self, status: int | None, said: str, wait: float | None
+    ) -> NoReply | Refused | UserError:
         name = f"${self.key_name}" if self.key_name else "the variable that judge.api_key_env names"
-        remedy = REMEDIES.get(status, OTHER).format(key=name)
-        return UserError(f"judge: the endpoint refuses with status {status} ({said}); {remedy}")
+        return meaning(status, self._hidden(_plain(said)), wait, name, self.here)
 
     def _hidden(self, text: str) -> str:
         """The text without the key, which an endpoint may send back."""
@@ -133,6 +113,14 @@ def _key(name: str | None) -> str:
             "non-ASCII); set it again"
         )
     return key
+
+
+def _plain(text: str) -> str:
+    """JSON without needless escapes, behind which a key could hide; other text as it is."""
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _deeper(value: Any, levels: int) -> bool:

@@ -12,6 +12,7 @@ from noiseband.errors import UserError
 from noiseband.io.files import read_jsonl, write_jsonl
 from noiseband.judge.interface import Judge, Question
 from noiseband.judge.kinds import judge_of
+from noiseband.judge.outcome import check_scores
 from noiseband.judge.prompt import sound
 from noiseband.randomness import derived_seed
 from noiseband.study.judges import Judge as JudgeConfig
@@ -30,16 +31,19 @@ def judge_files(
     store: Path | None,
     out: Path,
     report: Report = lambda done, questions, status: None,
+    tell: Callable[[str], object] = lambda sentence: None,
 ) -> None:
     """Judge files of answers, each at `<run>/ift/<protocol>/<seed>/answers.jsonl`, once.
 
     Args:
         store: folder of requests and replies, needed by a language model. Several rounds and
             protocols may share it; a stored reply is not asked for again.
+        tell: takes sentences for the user about missing scores and a scale that was not used.
 
     Raises:
-        UserError: a file is not at such a path, a model has two files, the questions differ, or
-            the judge cannot continue. `out` is then not written, and the store keeps all replies.
+        UserError: a file is not at such a path, a model has two files, the questions differ, the
+            judge cannot continue, or no answer got a score. `out` is then not written, and the
+            store keeps all replies.
     """
     by_model: dict[str, Path] = {}
     for file in files:
@@ -49,7 +53,10 @@ def judge_files(
         by_model[model] = file
     answers = read_answers(by_model)
     with judge_of(config, round, store) as judge:
-        write_jsonl(out, judge_round(answers, judge, round, report))
+        rows = judge_round(answers, judge, round, report)
+    for sentence in check_scores(rows, round):
+        tell(sentence)
+    write_jsonl(out, rows)
 
 
 def model_of(file: Path) -> str:

@@ -47,5 +47,13 @@ def judge_of(config: Config, round: int, store: Path | None) -> Iterator[Judge]:
         if isinstance(config, OpenAIJudge):
             budget, longest_wait = config.budget, config.longest_wait
         ledger = Ledger(budget, kept.entries())
-        asker = Asker(connect, kept, ledger, config.attempts, longest_wait)
+        # A local model's context is not a part of the request, and raising it must help.
+        asker = Asker(
+            connect,
+            kept,
+            ledger,
+            config.attempts,
+            longest_wait,
+            keep_refusals=isinstance(config, OpenAIJudge),
+        )
         yield LanguageModelJudge(config, round, asker)

@@ -9,6 +9,7 @@ from typing import Any
 from noiseband.judge.asking import Asker
 from noiseband.judge.interface import Question, Reply, Score
 from noiseband.judge.ledger import usage
+from noiseband.judge.outcome import NO_USABLE
 from noiseband.judge.prompt import messages, reply_schema, sound
 from noiseband.judge.reading import Unusable, read_scores, text_of
 from noiseband.judge.store import Entry
@@ -40,20 +41,22 @@ class LanguageModelJudge:
 
         The raw reply has `content`, `model` and `usage` (tokens, over all replies) as the endpoint
         reports them, `replies` (their number) and `request` (the store's key). It does not depend
-        on when or how often the endpoint failed to reply.
+        on when or how often the endpoint failed to reply. If the endpoint refused the question, or
+        no reply is usable, all scores are missing, for that reason.
 
         Raises UserError as `Asker.ask` does.
         """
         count = len(answers)
         request = request_of(self.config, self.round, question, answers)
-        entry = self.asker.ask(request, lambda reply: read_scores(reply, count))
-        try:
-            scores = read_scores(entry.replies[-1], count)
-        except Unusable as error:
-            problem = f"no usable reply in {len(entry.replies)}: {error}"
-            print(f"{question.instruction[:60]!r}: {problem}; scores missing", file=sys.stderr)
-            scores = [Score(None, problem)] * count
-        return Reply(scores, _raw(entry))
+        entry = self.asker.ask(request, lambda reply: read_scores(reply, count, answers))
+        problem = entry.refusal
+        if problem is None:
+            try:
+                return Reply(read_scores(entry.replies[-1], count, answers), _raw(entry))
+            except Unusable as error:
+                problem = f"{NO_USABLE} in {len(entry.replies)}: {error}"
+        print(f"{question.instruction[:60]!r}: {problem}; scores missing", file=sys.stderr)
+        return Reply([Score(None, problem)] * count, _raw(entry))
 
 
 def request_of(
@@ -92,7 +95,7 @@ def _json_schema(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _raw(entry: Entry) -> dict[str, Any]:
-    last = entry.replies[-1]
+    last = {} if entry.refusal is not None else entry.replies[-1]
     try:
         content = text_of(last)
     except Unusable:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from noiseband.judge.interface import Score
 from noiseband.judge.prompt import keys, sound
+from noiseband.judge.reasoning import Endless, without_reasoning
 
 LONGEST = 100_000
-"""Replies with more characters than this are unusable."""
+"""Replies with more characters than this, reasoning left out, are unusable."""
+
+LONGEST_REASONING = 1_000_000
+"""Reasoning is looked for in replies of at most this many characters."""
 
 MOST = 1000
 """The largest number of braces in a reply at which the reading of a JSON object starts."""
@@ -25,6 +29,8 @@ def text_of(completion: dict[str, Any]) -> str:
     match completion.get("choices"):
         case [{"message": {"content": str() as text}}, *_] if text.strip():
             return sound(text)
+        case [{"message": {"content": list() as parts}}, *_] if text := _joined(parts):
+            return sound(text)
         case [{"message": {"refusal": str() as refusal}}, *_]:
             raise Unusable(f"refused: {sound(refusal)[:80]!r}")
         case [{"finish_reason": reason}, *_]:
@@ -32,14 +38,30 @@ def text_of(completion: dict[str, Any]) -> str:
     raise Unusable("no text")
 
 
-def read_scores(completion: dict[str, Any], count: int) -> list[Score]:
+def _joined(parts: list[Any]) -> str:
+    """The text of a content in parts, without those parts that are reasoning."""
+    texts = [
+        one["text"]
+        for one in parts
+        if isinstance(one, dict) and one.get("type") == "text" and isinstance(one.get("text"), str)
+    ]
+    return "".join(texts).strip()
+
+
+def read_scores(completion: dict[str, Any], count: int, answers: Sequence[str] = ()) -> list[Score]:
     """The scores of the answers, in the order of the request.
 
-    Prose around the JSON is ignored. A reply with two different sets of scores is unusable, because
-    the judge may have quoted one of them from an answer. Raises Unusable if a model, score or
-    reason is missing or does not fit the schema.
+    Reasoning before the reply and prose around the JSON are ignored. A reply with two different
+    sets of scores is unusable, because the judge may have quoted one of them from an answer.
+    Raises Unusable if a model, score or reason is missing or does not fit the schema. `answers`
+    are the texts that the judge saw.
     """
     text = text_of(completion)
+    if len(text) <= LONGEST_REASONING:
+        try:
+            text = without_reasoning(text, answers)
+        except Endless:
+            raise Unusable("the reasoning does not end") from None
     if len(text) > LONGEST:
         raise Unusable(f"{len(text):,} characters long")
     found: list[list[Score]] = []
@@ -74,9 +96,11 @@ def _score(key: str, value: Any) -> Score:
         case {"score": bool()}:
             pass
         case {"score": int() | float() as score, "reason": str() as reason}:
-            if 0 <= score <= 100:
-                return Score(float(score), sound(reason))
-            raise Unusable(f"{key}: score {str(score)[:20]} is not from 0 to 100")
+            if not 0 <= score <= 100:
+                raise Unusable(f"{key}: score {str(score)[:20]} is not from 0 to 100")
+            if score != int(score):
+                raise Unusable(f"{key}: score {str(score)[:20]} is not a whole number")
+            return Score(float(score), sound(reason))
     raise Unusable(f"{key}: no score with a reason")
 
 

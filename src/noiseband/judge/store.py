@@ -33,9 +33,14 @@ class Entry:
     requests: int = 0
     """The number of times it was sent."""
     replies: list[dict[str, Any]] = field(default_factory=list)
-    """The chat completions as they came; the last is usable, unless all attempts are used up."""
+    """The chat completions as they came; the last is usable, unless all attempts are used up
+    or the endpoint refused."""
     finished: bool = False
-    """Whether the request must not be sent again."""
+    """Whether the request must not be sent again, except when `judge.attempts` is raised."""
+    attempts: int = 0
+    """The value of `judge.attempts` at which asking ended without a usable reply; else 0."""
+    refusal: str | None = None
+    """The reason if the endpoint refused the request the last time it was sent."""
 
     @property
     def key(self) -> str:

@@ -81,7 +81,10 @@ class Files(Section):
         return self
 
 
-FORMATS = (".parquet", ".jsonl", ".jsonl.gz", ".json.gz", ".txt")
+FORMATS = (
+    ".parquet", ".jsonl", ".jsonl.gz", ".json.gz", ".jsonl.zst", ".json.zst",
+    ".txt", ".txt.gz", ".txt.zst",
+)  # fmt: skip
 """Formats of document files: a document is a row, a line of JSON, or a whole text file."""
 
 

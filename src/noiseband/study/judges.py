@@ -74,8 +74,9 @@ class LanguageModelJudge(Section):
     seed: Seed | None = None
     """Seed for sampling, from which each round derives its own; null sends none."""
     attempts: Positive = 5
-    """Largest number of attempts to get a usable reply to a question. If no reply is usable, the
-    score is missing; if there is no reply at all, judging stops and can be resumed later."""
+    """Largest number of attempts to get a usable reply to a question. If no reply is usable, or the
+    endpoint refuses the question, the score is missing until this number is raised; if there is no
+    reply at all, judging stops and can be resumed later."""
     timeout: Seconds = 120.0
     """Seconds to wait for a reply."""
 

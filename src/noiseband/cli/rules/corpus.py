@@ -16,8 +16,9 @@ from noiseband.study import corpora, data_params
 def corpus(params_text: ParamsText, out: Out) -> None:
     """Read documents from packages, the Hub or a folder into disjoint splits."""
     from noiseband.corpus.build import build_corpus
+    from noiseband.terminal import tell
 
-    build_corpus(parse(data_params.CorpusParams, params_text), out)
+    build_corpus(parse(data_params.CorpusParams, params_text), out, tell)
 
 
 @app.command(rich_help_panel=PANEL)

@@ -33,6 +33,7 @@ def judge(
     """
     from noiseband.judge.console import Console
     from noiseband.judge.judge import judge_files
+    from noiseband.terminal import tell
 
     given = parse(params.JudgeParams, params_text)
-    judge_files(given.judge, round, answers, store, out, Console(f"round {round}"))
+    judge_files(given.judge, round, answers, store, out, Console(f"round {round}"), tell)
