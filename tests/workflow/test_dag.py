@@ -23,10 +23,17 @@ from tests.judge.server import running
 from tests.workflow.crates import complaints
 from tests.workflow.project import Project
 
-RUNS = {"baseline-42", "baseline-22", "clip-42", "both-42", "baseline-again", "extended"}
+RUNS = {"baseline-42", "baseline-22", "clip-42", "both-42", "boom-42", "baseline-again", "extended"}
 """The runs of the part of the study that is executed; test_reruns.py plans all."""
 EXECUTED = {
-    "seeds: {default: [42], clip: [42, 22]}": "seeds: {default: [], clip: [42], both: [42]}",
+    "seeds: {default: [42], clip: [42, 22]}": (
+        "seeds: {default: [], clip: [42], both: [42], boom: [42]}"
+    ),
+    "  both: [clip, no-dropout]\n": (
+        "  both: [clip, no-dropout]\n"
+        "  boom: {optimizer.learning_rate: 1.0e+30, optimizer.weight_decay: 1.0, diverged_after: 3}\n"
+    ),
+    "  runs: [baseline-42, clip-42]": "  runs: [baseline-42, clip-42, boom-42]",
     """
   train_only: [42, [42, 23]]
   init_only: [[42, 23], 23]
@@ -53,6 +60,17 @@ def test_one_command_makes_everything(project: Project) -> None:
     assert all(run in page for run in RUNS)
     recipe = json.loads((results / "runs" / "both-42" / "recipe.json").read_text())
     assert recipe["difference"] == {"optimizer.clip_norm": [None, 0.1], "model.dropout": [0.1, 0.0]}
+
+
+def test_a_run_that_diverged_withholds_nothing(project: Project) -> None:
+    results = project.folder / "results"
+    assert len(read_trace(results / "runs/boom-42/trace.parquet").loss) < 12
+    assert json.loads((results / "runs/boom-42/test_loss.json").read_text())["test_loss"] is None
+    tuned = json.loads((results / "runs/boom-42/ift/one-epoch/42/epochs.json").read_text())
+    assert tuned["stopped"] == "diverged"
+    verdicts = (results / "tables" / "verdicts.csv").read_text()
+    assert "\nboom,0," in verdicts and "\nclip,1," in verdicts
+    assert "boom-42" in (results / "report.html").read_text()
 
 
 def test_jobs_are_forks_and_end_with_their_snakemake(project: Project) -> None:
@@ -121,7 +139,7 @@ def test_a_second_execution_gives_the_same_files(project: Project) -> None:
     stages = {name.partition("/")[0] for name in compared}
     assert stages == {"corpus", "tokens", "init", "runs", "judge", "verify"}
     assert {name.split("/")[1] for name in compared if name.startswith("runs/")} == {
-        "baseline-42", "baseline-again", "clip-42",
+        "baseline-42", "baseline-again", "boom-42", "clip-42",
     }  # fmt: skip
     assert sum("/ift/" in name for name in compared) >= 2 * 3
 
