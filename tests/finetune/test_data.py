@@ -10,8 +10,15 @@ import tiktoken
 from pydantic import ValidationError
 
 from noiseband.errors import UserError
-from noiseband.finetune.data import IGNORED, Example, collate, encode_example, prompt
-from noiseband.finetune.rows import Row
+from noiseband.finetune.data import (
+    IGNORED,
+    Example,
+    collate,
+    encode_example,
+    encode_prompt,
+    prompt,
+)
+from noiseband.finetune.rows import Row, Turn
 from noiseband.study.instructions import Template
 
 ROW = Row(7, "Double {it}", "", "abab", "train")
@@ -88,3 +95,79 @@ def test_loss_on_the_answer_leaves_out_the_prompt() -> None:
         [IGNORED, IGNORED, 4, 9],
         [IGNORED, 9, IGNORED, IGNORED],
     ]
+
+
+CHAT = Row(
+    9,
+    "Again?",
+    "",
+    "no",
+    "train",
+    (Turn("system", "Be."), Turn("user", "One?"), Turn("assistant", "yes"),
+     Turn("user", "Two?"), Turn("assistant", "si")),
+)  # fmt: skip
+TOLD = (
+    "System: Be.\nUser: One?\nAssistant: yes<|endoftext|>User: Two?\nAssistant: si<|endoftext|>"
+    "User: Again?\nAssistant: "
+)
+
+
+def test_a_conversation_is_a_prompt_with_roles(encoding: tiktoken.Encoding) -> None:
+    assert encoding.decode(encode_prompt(CHAT, encoding, "chat", context=400)) == TOLD
+    example = encode_example(CHAT, encoding, "chat", context=400)
+    assert encoding.decode(example.tokens) == TOLD + "no<|endoftext|>"
+    assert example.tokens[: example.prompt] == encode_prompt(CHAT, encoding, "chat", context=400)
+    # Any template can be used: each question has it.
+    assert encoding.decode(encode_prompt(CHAT, encoding, "short", context=400)) == (
+        "Be.\n\nQ: One?\nA:\nyes<|endoftext|>Q: Two?\nA:\nsi<|endoftext|>Q: Again?\nA:\n"
+    )
+
+
+def test_the_loss_on_answers_is_on_all_turns_of_the_assistant(encoding: tiktoken.Encoding) -> None:
+    example = encode_example(CHAT, encoding, "chat", context=400)
+    _, targets = collate([example], "answer", pad=encoding.eot_token)
+    counted = [token for token in targets[0].tolist() if token != IGNORED]
+    assert encoding.decode(counted) == "yes<|endoftext|>si<|endoftext|>no<|endoftext|>"
+    inputs, targets = collate([example], "text", pad=encoding.eot_token)
+    assert targets[0].tolist() == example.tokens[1:]
+    assert inputs[0].tolist() == example.tokens[:-1]
+
+
+@pytest.mark.parametrize("context", range(30, 110))
+def test_a_long_conversation_is_cut_from_the_right_in_training(
+    encoding: tiktoken.Encoding, context: int
+) -> None:
+    whole = encode_example(CHAT, encoding, "chat", context=400)
+    first = len("System: Be.\nUser: One?\nAssistant: ")
+    if context < first:
+        with pytest.raises(UserError, match=rf"row 9: its prompt has {first} tokens"):
+            encode_example(CHAT, encoding, "chat", context)
+        return
+    cut = encode_example(CHAT, encoding, "chat", context)
+    assert cut.tokens == whole.tokens[: context + 1]
+    _, targets = collate([cut], "answer", pad=0)
+    _, all_targets = collate([whole], "answer", pad=0)
+    assert targets[0].tolist() == all_targets[0, : len(cut.tokens) - 1].tolist()
+    assert any(target != IGNORED for target in targets[0].tolist())
+
+
+def test_the_oldest_turns_leave_a_prompt_that_is_too_long(encoding: tiktoken.Encoding) -> None:
+    end = "User: Again?\nAssistant: "
+    middle = "User: Two?\nAssistant: si<|endoftext|>"
+    tokens = len(encode_prompt(CHAT, encoding, "chat", context=400))
+    for context, expected in (
+        (tokens, TOLD),
+        (tokens - 1, f"System: Be.\n{middle}{end}"),
+        (len("System: Be.\n" + end), f"System: Be.\n{end}"),
+    ):
+        assert encoding.decode(encode_prompt(CHAT, encoding, "chat", context)) == expected
+    with pytest.raises(UserError, match="leaves no room for the answer"):
+        encode_prompt(CHAT, encoding, "chat", context=len("System: Be.\n" + end) - 1)
+
+
+def test_a_template_without_a_system_piece_keeps_its_text() -> None:
+    own = {"instruction": "{}", "input": "{}", "answer": ":"}
+    assert Template.model_validate(own).text == Template(**own, system="{}\n\n").text
+    assert "system" not in Template.model_validate(own).text
+    with pytest.raises(ValidationError, match=r"system='S' contains \{\} 0 times; write it once"):
+        Template.model_validate({**own, "system": "S"})

@@ -16,11 +16,12 @@ from noiseband.finetune.console import AnswerConsole
 from noiseband.finetune.data import encode_prompt
 from noiseband.finetune.loop import finetune
 from noiseband.finetune.respond import respond, respond_file
-from noiseband.finetune.rows import Row
+from noiseband.finetune.rows import Row, Turn
 from noiseband.io.files import read_jsonl
 from noiseband.model.gpt import AttentionKind
 from noiseband.model.load import load_model
 from noiseband.study.config import Answers, Protocol
+from noiseband.study.instructions import Template
 from noiseband.study.recipe import Model
 
 
@@ -182,3 +183,29 @@ def test_files(
     out = tmp_path / "answers.jsonl"
     respond_file(config, "explicit", protocol, tuned, vocabulary, rows_file, out)
     assert read_jsonl(out) == answers
+
+
+def test_a_conversation_is_learned_and_answered(
+    model_file: Path, encoding: tiktoken.Encoding, protocol: Protocol, config: Model, tmp_path: Path
+) -> None:
+    # The answer to the last question is the first turn's text, which the question does not have.
+    rows = [
+        Row(n, "?", "", word, split, (Turn("user", word), Turn("assistant", "k")))
+        for n, (split, word) in enumerate(
+            [(s, w) for s in ("train", "test", "validation") for w in ("aa", "bb", "cc", "dd")], 1
+        )
+    ]
+    own = protocol.model_copy(
+        update={
+            "template": Template(instruction="{}", input="{}", answer=":"),
+            "epochs": 120,
+            "dropout": 0.0,
+            "loss_on": "answer",
+        }
+    )
+    finetune(model_file, config, "explicit", rows, encoding, own, 1, tmp_path)
+    found = respond(tmp_path / "model.safetensors", config, "explicit", rows, encoding, own)
+    assert [answer["input"] for answer in found] == [
+        f"User: {word}\n\nAssistant: k" for word in ("aa", "bb", "cc", "dd")
+    ]
+    assert [answer["answer"] for answer in found] == ["aa", "bb", "cc", "dd"]

@@ -155,6 +155,19 @@ def test_settings_that_no_question_passes_with_stop_judging(
     assert scores(judged(EIGHT, temperature=0.5))["a-42/1"] == list(range(10, 18))
 
 
+def test_an_endpoint_that_begins_to_refuse_everything_stops_judging(
+    endpoint: Endpoint, judged: Judged, tmp_path: Path
+) -> None:
+    endpoint.faults = [good] * 2
+    endpoint.always = status(400, error(None, "not now"))
+    with pytest.raises(UserError, match=r"status 400 \(not now\)"):
+        judged(EIGHT, at_once=1)
+    assert len(endpoint.bodies) == 2 + MOST_REFUSED
+    endpoint.always = None
+    assert scores(judged(EIGHT))["a-42/1"] == list(range(10, 18))
+    assert len(endpoint.bodies) == 2 + MOST_REFUSED + 6
+
+
 def test_a_round_in_which_every_question_is_refused_is_an_error(
     endpoint: Endpoint, judged: Judged, tmp_path: Path
 ) -> None:
@@ -176,6 +189,10 @@ def test_a_round_in_which_every_question_is_refused_is_an_error(
         ((403, error(403, "no access to model")), UserError),
         ((404, error(404, "no such model")), UserError),
         ((429, error("insufficient_quota", "You exceeded it")), UserError),
+        ((400, error("invalid_request_error", "Your credit balance is too low")), UserError),
+        ((400, error("INVALID_ARGUMENT", "API key not valid. Please pass one")), UserError),
+        ((400, error("INVALID_ARGUMENT", "API key expired.")), UserError),
+        ((429, error(429, "exceeded your quota, check your plan and billing")), NoReply),
         ((400, error(None, "max_tokens is too large: 90000")), Refused),
     ],
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -134,3 +136,23 @@ def test_the_whole_study_has_a_rule_for_each_file(project: Project) -> None:
     assert planned["train"] == {"baseline-22", "text-42"}
     assert {"contamination", "manifest", "report"} <= planned.keys()
     assert not {"corpus", "vocabulary", "tokenize", "fetch_tokens"} & planned.keys()
+
+
+def test_what_the_user_must_see_is_on_the_terminal_of_snakemake(tmp_path: Path) -> None:
+    made = Project(tmp_path / "mine")
+    raw = re.sub(r"      - repo: .*\n.*\n.*\n", "      - {path: texts, files: ['*.txt']}\n", STUDY)
+    (made.folder / "config/config.yaml").write_text(raw)
+    (made.folder / "texts").mkdir()
+    for number in range(20):
+        text = f"text {number}, caf\N{LATIN SMALL LETTER E WITH ACUTE}"
+        content = text.encode("latin-1" if number < 3 else "utf-8")
+        (made.folder / f"texts/{number:02}.txt").write_bytes(content)
+    said = (
+        "noiseband: corpus raw: 3 of 20 documents of texts have bytes that are not UTF-8, which "
+        "became U+FFFD\n"
+    )
+    for forks in ("on", "off"):
+        done = made.snakemake("-f", "results/corpus/raw/card.json", NOISEBAND_FORKS=forks)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert said in done.stdout
+        assert (made.folder / "results/logs/corpus/raw.log").read_text().endswith(said)

@@ -1,4 +1,4 @@
-"""Check that instruction rows are in Alpaca's format."""
+"""Read instruction rows in Alpaca's format or as conversations, and check each row."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
+from noiseband.corpus.chats import NoRow, as_row, turns_fault
 from noiseband.corpus.row_files import read_values
 from noiseband.errors import UserError
 
@@ -13,13 +14,16 @@ FIELDS = ("instruction", "input", "output")
 SHOWN = 5
 """The number of bad rows that a message describes; the others are only counted."""
 NO_ANSWER = "output is empty"
+FORMATS = "has neither instruction and output nor messages nor conversations"
+"""The reason of a row in another format."""
 
 
 def read_alpaca(
     file: Path, key: str, sha256: str | None, without_answer: Literal["error", "drop"]
-) -> list[dict[str, str]]:
+) -> list[dict[str, Any]]:
     """Return the rows of a JSON list, of JSON lines or of Parquet, with only the keys in FIELDS.
 
+    A row with several turns also has `turns`, those before the last question (see `chats.as_row`).
     Rows without an answer are left out if `without_answer` is `drop`, and are bad rows otherwise.
 
     Raises UserError if the file cannot be read, has another SHA-256 or is in none of these
@@ -27,12 +31,14 @@ def read_alpaca(
     and the fault of the first five bad rows. Rows are counted from 1; in JSON lines, the number is
     the line's.
     """
-    rows: list[dict[str, str]] = []
+    rows: list[dict[str, Any]] = []
     bad: list[str] = []
     for number, value, reason in read_values(file, key, sha256):
-        reason = reason or fault(value)
         if reason is None:
-            rows.append({field: value.get(field, "") for field in FIELDS})
+            value, reason = _row(value)
+        if reason is None:
+            turns = {"turns": value["turns"]} if "turns" in value else {}
+            rows.append({field: value.get(field, "") for field in FIELDS} | turns)
         elif reason != NO_ANSWER or without_answer == "error":
             bad.append(f"row {number}: {reason}")
     if bad:
@@ -42,6 +48,20 @@ def read_alpaca(
             remedy += ", or drop rows without an answer with `without_answer: drop`"
         raise UserError(f"{key}: {file}: {'; '.join(bad[:SHOWN])}{more}; {remedy}")
     return rows
+
+
+def _row(value: Any) -> tuple[Any, str | None]:
+    """Return a value as a row in Alpaca's format, and why it is none (None if it is one)."""
+    try:
+        row = as_row(value, NO_ANSWER)
+    except NoRow as error:
+        return value, str(error)
+    if row is value and isinstance(value, dict):
+        # `turns` of other people's rows mean something else.
+        row = {field: value[field] for field in FIELDS if field in value}
+        if not row and value:
+            return value, f"{FORMATS}, but {_short(list(value))}"
+    return row, fault(row)
 
 
 def fault(value: Any) -> str | None:
@@ -58,6 +78,8 @@ def fault(value: Any) -> str | None:
             return "instruction is empty"
         if not _is_unicode(text):
             return f"{field} has half a surrogate pair, which is not a character"
+    if "turns" in value and (reason := turns_fault(value["turns"])) is not None:
+        return reason
     return None if value["output"].strip() else NO_ANSWER
 
 

@@ -52,8 +52,9 @@ def respond(
 ) -> list[dict[str, Any]]:
     """The answers to the `test` rows, in the order of the rows.
 
-    Each has `instruction`, `input`, `reference`, `answer` (without white space at its ends),
-    `tokens` (generated, without end-of-text) and `stop`. `stop` is `end of text`, or `length` after
+    Each has `instruction`, `input` (after the turns before the question, if any), `reference`,
+    `answer` (without white space at its ends), `tokens` (generated, without end-of-text) and
+    `stop`. `stop` is `end of text`, or `length` after
     `max_new_tokens` or when the context is full, because beyond it the model would no longer see
     the question. The bits of an answer do not depend on the other questions.
 
@@ -82,7 +83,7 @@ def respond(
         answers.append(
             {
                 "instruction": row.instruction,
-                "input": row.input,
+                "input": row.material,
                 "reference": row.output,
                 "answer": encoding.decode(tokens).strip(),
                 "tokens": len(tokens),

@@ -19,8 +19,8 @@ LONGEST_BACKOFF = 60.0
 
 
 MOST_REFUSED = 5
-"""The number of questions that an endpoint may refuse for an unknown reason before it has replied
-to any. After that, the judge's settings are taken to be the cause, and judging stops."""
+"""The number of questions that an endpoint may refuse for an unknown reason without replying to one
+in between. Then the settings or the account are taken to be the cause, and judging stops."""
 
 
 class Halted(Exception):
@@ -63,7 +63,6 @@ class Asker:
         self.halt = threading.Event()
         """Set this to end all waits and to send nothing more."""
         self._cause: UserError | None = None
-        self._replied = False
         self._unsure: dict[str, Entry] = {}
         self._settling = threading.Lock()
         self._endpoint: Completes | None = None
@@ -86,8 +85,9 @@ class Asker:
         """
         try:
             with self.store.entry(request) as entry:
+                stored = len(entry.replies)
                 unsure = not self._is_done(entry, read) and self._until_finished(entry, read)
-            self._settle(entry, unsure)
+            self._settle(entry, unsure, replied=len(entry.replies) > stored)
             return entry
         except UserError as error:
             # Set before another thread sends a request in vain.
@@ -107,18 +107,18 @@ class Asker:
                 pass
         return self.attempts <= max(entry.attempts, len(entry.replies))
 
-    def _settle(self, entry: Entry, unsure: bool) -> None:
-        """Keep refusals for an unknown reason only once the endpoint has replied to something.
+    def _settle(self, entry: Entry, unsure: bool, replied: bool) -> None:
+        """Keep refusals for an unknown reason only once the endpoint has replied to something else.
 
         A request of the same form then succeeds, so the question is the cause.
 
-        Raises UserError if the endpoint has refused `MOST_REFUSED` questions and replied to none.
+        Raises UserError if the endpoint has refused `MOST_REFUSED` questions and replied to none in
+        between.
         """
         with self._settling:
-            self._replied |= bool(entry.replies)
             if unsure:
                 self._unsure[entry.key] = entry
-            if not self._replied:
+            if not replied:
                 if len(self._unsure) >= MOST_REFUSED:
                     raise UserError(f"judge: {entry.refusal}")
                 return

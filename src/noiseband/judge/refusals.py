@@ -52,6 +52,14 @@ _FILTERED = re.compile(
 )
 
 
+_ACCOUNT = re.compile(
+    r"credit balance|insufficient[ _](credits?|funds|balance)|billing|payment"
+    r"|api[ _-]?key[\w ]{0,12} (not valid|invalid|expired)|invalid[ _]api[ _]?key",
+    re.IGNORECASE,
+)
+"""Some endpoints report what is wrong with an account with status 400."""
+
+
 class NoReply(Exception):
     """A request got no reply, but may get one next time."""
 
@@ -94,6 +102,8 @@ def meaning(
         return Refused(f"{refusal}; {TOO_LONG_HERE if here else TOO_LONG}", certain=True)
     if status in (None, 403, *OF_THE_QUESTION) and _FILTERED.search(said):
         return Refused(f"{refusal}; {FILTERED}", certain=True)
+    if status in (None, *OF_THE_QUESTION) and _ACCOUNT.search(said):
+        return UserError(f"judge: {refusal}; {OTHER}")
     if status is None:
         return NoReply(f"an error in place of a reply{shown}", wait)
     if status in AGAIN or status >= 500:

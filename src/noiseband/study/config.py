@@ -124,10 +124,12 @@ class Protocol(Section):
     lora: Lora | None = None
     """The adapters, only with `method: lora`."""
     template: TemplateChoice = "alpaca"
-    """Prompt around the instruction: Alpaca's, a `short` one (`Q: ... A:`) for short contexts, or
-    your own `{instruction: ..., input: ..., answer: ...}`."""
+    """Prompt around the instruction: Alpaca's, a `short` one (`Q: ... A:`) for short contexts, one
+    with roles (`chat`: `User: ... Assistant: `), or your own
+    `{instruction: ..., input: ..., answer: ...}`. Each question of a conversation has it."""
     loss_on: Literal["text", "answer"] = "text"
-    """Tokens that count in the loss: the whole text with the prompt, or the answer alone."""
+    """Tokens that count in the loss: the whole text with the prompt, or the answer alone; of a
+    conversation, all answers of the assistant."""
     seeds: Annotated[list[Seed], Field(min_length=1)] = [42]
     """Seeds of shuffling, dropout and adapters; each gives one fine-tuned model."""
     max_new_tokens: Positive = 256

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from noiseband.study.problems import SECRET, address, secret
-from noiseband.study.section import Fraction, Positive, Section, Sha256
+from noiseband.study.section import ADDED, Fraction, Positive, Section, Sha256
 
 Part = Annotated[float, Field(gt=0, lt=1)] | Positive
 """A share of the rows (below 1), or a number of rows."""
@@ -56,8 +56,10 @@ class FactbookRows(Rows):
 
 
 class AlpacaRows(Rows):
-    """Existing rows: a JSON list or JSON lines of objects with the texts `instruction`, `output`
-    and, optionally, `input`. Other keys are ignored."""
+    """Existing rows: a JSON list, JSON lines or Parquet, also compressed by gzip or zstd. A row has
+    the texts `instruction`, `output` and, optionally, `input`; or a conversation of one or more
+    turns, as `messages` (`role`, `content`) or `conversations` (`from`, `value`). Other keys are
+    ignored."""
 
     without_answer: Literal["error", "drop"] = "error"
     """What to do with rows whose output is empty: stop with an error, or drop them before the split
@@ -160,10 +162,13 @@ class Template(Section):
     """Second piece, with one `{}` for the row's input; left out of rows without an input."""
     answer: str
     """End of the prompt, used literally."""
+    system: Annotated[str, ADDED] = "{}\n\n"
+    """Before the first question of a conversation that begins with the system's turn, with one `{}`
+    for its text."""
 
     @model_validator(mode="after")
     def _places_for_the_texts(self) -> Template:
-        for name, wanted in {"instruction": 1, "input": 1, "answer": 0}.items():
+        for name, wanted in {"instruction": 1, "input": 1, "answer": 0, "system": 1}.items():
             text: str = getattr(self, name)
             if text.count("{}") != wanted:
                 raise ValueError(
@@ -178,7 +183,7 @@ def _template(value: Any) -> str:
 
 
 TemplateChoice = Annotated[
-    Annotated[Literal["alpaca", "short"], Tag("a name")]
+    Annotated[Literal["alpaca", "short", "chat"], Tag("a name")]
     | Annotated[Template, Tag("three strings")],
     Discriminator(_template),
 ]
