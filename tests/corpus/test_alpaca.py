@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noiseband.corpus.alpaca import fault, read_alpaca
+from noiseband.corpus.alpaca import read_alpaca
+from noiseband.corpus.row_faults import fault
 from noiseband.errors import UserError
 
 ROWS: list[dict[str, Any]] = [

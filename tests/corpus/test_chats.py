@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noiseband.corpus.alpaca import fault, read_alpaca
+from noiseband.corpus.alpaca import read_alpaca
 from noiseband.corpus.chats import KEYS, ROLES
 from noiseband.corpus.instructions import build_instructions
+from noiseband.corpus.row_faults import fault
 from noiseband.errors import UserError
 from noiseband.finetune.rows import Turn, read_rows
 from noiseband.study.instructions import FileRows

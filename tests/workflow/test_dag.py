@@ -31,7 +31,7 @@ EXECUTED = {
     ),
     "  both: [clip, no-dropout]\n": (
         "  both: [clip, no-dropout]\n"
-        "  boom: {optimizer.learning_rate: 1.0e+30, optimizer.weight_decay: 1.0, diverged_after: 3}\n"
+        "  boom: {optimizer.learning_rate: 1.0e+30, optimizer.weight_decay: 1, diverged_after: 3}\n"
     ),
     "  runs: [baseline-42, clip-42]": "  runs: [baseline-42, clip-42, boom-42]",
     """

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
-from noiseband.corpus.chats import NoRow, as_row, turns_fault
+from noiseband.corpus.chats import NoRow, as_row
+from noiseband.corpus.row_faults import FIELDS, NO_ANSWER, fault, short
 from noiseband.corpus.row_files import read_values
 from noiseband.errors import UserError
 
-FIELDS = ("instruction", "input", "output")
 SHOWN = 5
 """The number of bad rows that a message describes; the others are only counted."""
-NO_ANSWER = "output is empty"
 FORMATS = "has neither instruction and output nor messages nor conversations"
 """The reason of a row in another format."""
 
@@ -60,40 +58,5 @@ def _row(value: Any) -> tuple[Any, str | None]:
         # `turns` of other people's rows mean something else.
         row = {field: value[field] for field in FIELDS if field in value}
         if not row and value:
-            return value, f"{FORMATS}, but {_short(list(value))}"
+            return value, f"{FORMATS}, but {short(list(value))}"
     return row, fault(row)
-
-
-def fault(value: Any) -> str | None:
-    """Return why a value is not a question with an answer, or None if it is one."""
-    if not isinstance(value, dict):
-        return f"not a JSON object but {_short(value)}"
-    for field in FIELDS:
-        text = value.get(field, "" if field == "input" else None)
-        if text is None and field not in value:
-            return f"{field} is missing"
-        if not isinstance(text, str):
-            return f"{field} is {_short(text)}, not text"
-        if field == "instruction" and not text.strip():
-            return "instruction is empty"
-        if not _is_unicode(text):
-            return f"{field} has half a surrogate pair, which is not a character"
-    if "turns" in value and (reason := turns_fault(value["turns"])) is not None:
-        return reason
-    return None if value["output"].strip() else NO_ANSWER
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _short(value: Any) -> str:
-    try:
-        text = json.dumps(value)
-    except RecursionError:
-        return "a value that is nested too deeply"
-    return text if len(text) <= 40 else text[:37] + "..."

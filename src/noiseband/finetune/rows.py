@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from noiseband.corpus.alpaca import fault
+from noiseband.corpus.row_faults import fault
 from noiseband.errors import UserError
 from noiseband.io.files import read_jsonl
 
