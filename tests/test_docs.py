@@ -7,6 +7,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,7 @@ def test_commands_and_options_exist(page: Path) -> None:
     known: Any = typer.main.get_command(app)
     targets = set(re.findall(r"^([a-z]+):", text(Path("Makefile")), re.MULTILINE))
     for program, *words in commands(page):
+        words = list(takewhile(lambda word: word != "--", words))  # Snakemake's options follow
         names = [word for word in words if re.fullmatch("[a-z][a-z-]*", word)]
         if program == "make":
             assert set(names) <= targets, words
