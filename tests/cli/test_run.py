@@ -25,8 +25,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 def started(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    command = [sys.executable, "-m", "noiseband", "run", *words]
+    return called(folder, [sys.executable, "-m", "noiseband", "run", *words])
+
+
+def called(folder: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PATH": path}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
@@ -41,3 +45,26 @@ def test_the_exit_status_is_snakemakes(folder: Path) -> None:
     done = started(folder, "--config", "my study.yaml", "results/replication/no-such-file")
     assert done.returncode == 1
     assert "MissingRuleException" in done.stderr
+
+
+def test_the_printed_command_repairs_a_file_where_it_is_printed(folder: Path) -> None:
+    """With blanks and quotes in the names of folder, config and results, in a real shell."""
+    study = folder / "my study.yaml"
+    small = ROOT / "tests/workflow/study.yaml"
+    study.write_text(small.read_text().replace("results: results", "results: Bob's results"))
+    start = "Bob's results/init/v2048-c96-w16-h2-l1-keyed-42.safetensors"
+    made = started(folder, start, "--config", "my study.yaml")
+    assert made.returncode == 0, made.stderr
+    file = folder / start
+    before = file.read_bytes()
+    file.write_bytes(b"damaged")
+    command = [sys.executable, "-m", "noiseband", "intact", "--config", "my study.yaml"]
+    found = called(folder, command)
+    assert found.returncode == 1
+    remedy = found.stderr.removeprefix("make them again: ")
+    assert remedy.startswith("rm ") and "&& noiseband run" in remedy
+    done = called(folder, ["bash", "-c", remedy])
+    assert done.returncode == 0, done.stderr
+    assert file.read_bytes() == before
+    unlocked = started(folder, "--config", "my study.yaml", "--", "--unlock")
+    assert unlocked.returncode == 0, unlocked.stderr
