@@ -115,7 +115,7 @@ def test_a_template_is_a_name_or_three_strings(study_data: dict[str, Any]) -> No
         "protocols.way.template.input: missing; this section needs it"
     ]
     assert problems(study(study_data, template="alpacca")) == [
-        "protocols.way.template: \"alpacca\": should be 'alpaca' or 'short'"
+        "protocols.way.template: \"alpacca\": should be 'alpaca', 'short' or 'chat'"
     ]
 
 
