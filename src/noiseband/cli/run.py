@@ -49,7 +49,7 @@ def run(
         words += ["--configfile", *map(str, config)]
     # Targets come after `--`, because several options take all words that follow.
     words = ["-m", "snakemake", "--snakefile", repository("Snakefile"), *words, "--", *files]
-    os.execv(sys.executable, [sys.executable, *words])
+    os.execv(sys.executable, [sys.executable, *words])  # nosec B606
 
 
 def repository(name: str) -> str:
