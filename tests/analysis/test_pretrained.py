@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from scipy import stats
 
-from noiseband.analysis.rows import GapRow, PretrainedRow, RunRow, VerdictRow
+from noiseband.analysis.rows import GapRow, PretrainedRow, RunRow
 from noiseband.analysis.tables import write_tables
 from noiseband.analysis.tuning_rows import FinetuningRow
 from noiseband.io.tables import read_rows
 from noiseband.report.figures.write import write_figures
+from noiseband.stats.gap import NoInterval
 from tests.fake_runs import FakeRun
 from tests.page_tables import page_table, row_of
 from tests.pages import Made, make
@@ -61,28 +63,35 @@ def test_the_share_of_the_gap_is_the_published_one(beside: Made) -> None:
     ]  # fmt: skip
     assert rows[0].share == pytest.approx(0.593, abs=5e-4)  # printed as 60%
     assert rows[1].share == pytest.approx((3.691526 - 3.577761) / (3.691526 - MEDIUM))
-    assert (rows[0].low, rows[0].high) == (None, None)  # one run of each
+    assert (rows[0].low, rows[0].high) == (None, None)
+    assert rows[0].no_interval == NoInterval.NOT_ENOUGH_RUNS  # one run of each
 
 
-def test_the_interval_of_a_share_is_the_effects(tmp_path: Path) -> None:
+def test_an_interval_of_a_share_contains_the_uncertainty_of_the_gap(tmp_path: Path) -> None:
     runs = [
         FakeRun("baseline-1", 4.00, seeds=(1, 1)),
         FakeRun("baseline-2", 4.02, seeds=(2, 2)),
         FakeRun("baseline-3", 4.04, seeds=(3, 3)),
         FakeRun("a-4", 3.9, "a", ["a"], (4, 4), {"model.dropout": [0.1, 0.0]}),
     ]
-    write_tables(
-        write_study(tmp_path, runs, steps=20, models=[], noise={}, pretrained={"far": 3.02}),
-        tmp_path,
+    near = {"far": 3.02, "near": 4.0}
+    made = make(
+        tmp_path, write_study(tmp_path, runs, steps=20, models=[], noise={}, pretrained=near)
     )
-    (verdict,) = read_rows(tmp_path / "tables/verdicts.csv", VerdictRow)
-    (gap,) = read_rows(tmp_path / "tables/gaps.csv", GapRow)
-    assert gap.baseline_loss == pytest.approx(4.02)
-    assert verdict.low is not None
-    assert verdict.high is not None
-    # The gap is one nat, so that shares are effects with the sign changed.
-    assert gap.share == pytest.approx(0.12)
-    assert (gap.low, gap.high) == pytest.approx((-verdict.high, -verdict.low))
+    far, close = read_rows(tmp_path / "tables/gaps.csv", GapRow)
+    assert far.baseline_loss == pytest.approx(4.02)
+    assert far.share == pytest.approx(0.12)
+    # Fieller's formula: means of three runs and of one, an SD of 0.02, two degrees of freedom.
+    t2 = stats.t.isf(0.025, 2) ** 2
+    a, b, c = 1 - t2 * 0.0004 / 3, 0.12 - t2 * 0.0004 / 3, 0.12**2 - t2 * 0.0004 * 4 / 3
+    root = (b**2 - a * c) ** 0.5
+    assert (far.low, far.high) == pytest.approx(((b - root) / a, (b + root) / a))
+    # A gap of 0.02 nats could be zero.
+    assert close.share == pytest.approx(6.0)
+    assert (close.low, close.high) == (None, None)
+    assert close.no_interval == NoInterval.UNCLEAR_GAP
+    ((_, *shown),) = [row.values() for row in page_table(made.page, "gaps-caption")]
+    assert shown == ["12% 2% to 21%", "600% the gap is not clearly different from zero"]
 
 
 def test_a_study_whose_baseline_has_no_loss_has_no_gaps(tmp_path: Path) -> None:
@@ -117,7 +126,7 @@ def test_the_page_shows_them_apart(beside: Made) -> None:
     assert "poor: 124,439,808 parameters" in text
     assert text.count("It is no better than the baseline") == 1
     ((_, *shares),) = [row.values() for row in page_table(beside.page, "gaps-caption")]
-    assert shares == ["59%", "25%"]
+    assert shares == ["59% not enough runs", "25% not enough runs"]
     assert row_of(beside.page, "finetuning-caption", "small")["Run"] == "small pretrained"
 
 

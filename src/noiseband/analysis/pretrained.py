@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean
 
-from noiseband.analysis.inference import usable
-from noiseband.analysis.rows import GapRow, PretrainedRow, RunRow, VerdictRow
+from noiseband.analysis.rows import GapRow, PretrainedRow
 from noiseband.analysis.sources import json_file
-from noiseband.stats.gap import gap_closed
-from noiseband.stats.least_squares import BASELINE
+from noiseband.stats.gap import shares
+from noiseband.stats.verdicts import Assessment
 from noiseband.study.paths import Paths
 
 
@@ -44,34 +42,26 @@ def pretrained_rows(
 
 
 def gap_rows(
-    pretrained: Sequence[PretrainedRow], runs: Sequence[RunRow], verdicts: Sequence[VerdictRow]
+    pretrained: Sequence[PretrainedRow], study: Assessment | None, alpha: float
 ) -> list[GapRow]:
     """How much of the gap to each pretrained model each intervention with an effect closes.
 
-    The gap starts at the mean of the baseline's runs, and the effect is that of the verdict. The
-    interval is that of the effect; the gap itself is taken as known. A model that is no better than
+    The intervals of one model hold for all interventions at once. A model that is no better than
     the baseline has no rows.
     """
-    losses = [row.test_loss for row in usable(runs) if row.intervention == BASELINE]
-    if not losses:
+    if study is None:
         return []
-    mean = fmean(loss for loss in losses if loss is not None)
     return [
         GapRow(
             reference=reference.model,
-            intervention=row.intervention,
-            baseline_loss=mean,
+            intervention=one.intervention,
+            baseline_loss=one.baseline,
             reference_loss=reference.test_loss,
-            share=gap_closed(mean, mean + row.effect, reference.test_loss),
-            low=_share(mean, row.high, reference.test_loss),
-            high=_share(mean, row.low, reference.test_loss),
+            share=one.share,
+            low=one.low,
+            high=one.high,
+            no_interval=one.no_interval,
         )
         for reference in pretrained
-        if reference.test_loss < mean
-        for row in verdicts
-        if row.effect is not None
+        for one in shares(study, reference.test_loss, alpha)
     ]
-
-
-def _share(baseline: float, effect: float | None, reference: float) -> float | None:
-    return None if effect is None else gap_closed(baseline, baseline + effect, reference)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from noiseband.stats.additivity import Additivity
 from noiseband.stats.factorial import Effect, ErrorFrom
+from noiseband.stats.gap import NoInterval
 from noiseband.stats.noise import NoiseComponent as NoiseRow
 from noiseband.stats.noise import seeds_text
 from noiseband.stats.verdicts import Call, Verdict
@@ -209,13 +210,15 @@ class GapRow:
     """The pretrained model."""
     intervention: str
     baseline_loss: float
-    """Mean test loss of the baseline's runs."""
+    """Estimated mean test loss of the baseline, from which the gap is measured."""
     reference_loss: float
     share: float
     """Share of the gap: 0 is the baseline, 1 the reference."""
     low: float | None
-    """Share at the upper end of the effect's interval; `high` is at its lower end."""
+    """Lower end of Fieller's interval, which holds for all interventions at once."""
     high: float | None
+    no_interval: NoInterval | None
+    """Why there is no interval; None if there is one."""
 
 
 @dataclass(frozen=True)

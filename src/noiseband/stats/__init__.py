@@ -12,7 +12,8 @@ difference from the baseline, so a negative effect is a lower loss: better.
 | `gap` | how much of the gap to a pretrained model is closed? |
 
 These build on `distinct` and `pool` (which runs are evidence), `sources` and `mixed` (the model,
-with seeds as random effects), `family` (intervals that hold together), `own` (one intervention
+with seeds as random effects), `family` (intervals that hold together), `levels` (the noise of the
+arms' means themselves), `own` (one intervention
 without the others), `maxt` (the multivariate t distribution) and `power` (seeds needed). Factorial
 designs and fine-tuning scores use ordinary `least_squares` with `simultaneous` intervals.
 """

@@ -53,7 +53,7 @@ def _largest(sobol: stats.qmc.Sobol, rows: int, root: Floats) -> Floats:
     return largest
 
 
-def tail_probability(t: float, correlation: Floats, degrees_of_freedom: int) -> float:
+def tail_probability(t: float, correlation: Floats, degrees_of_freedom: float) -> float:
     """P(max |T_i| > t) for k statistics with this correlation, shape (k, k), positive definite.
 
     `t` is at least 0. Returns a probability between 0 and 1 with an error of about 1e-4; for
@@ -66,7 +66,7 @@ def tail_probability(t: float, correlation: Floats, degrees_of_freedom: int) -> 
     return float(np.clip(tails.mean(), 0.0, 1.0))
 
 
-def critical_value(alpha: float, correlation: Floats, degrees_of_freedom: int) -> float:
+def critical_value(alpha: float, correlation: Floats, degrees_of_freedom: float) -> float:
     """The t that max |T_i| exceeds with probability `alpha`; arguments as in `tail_probability`.
 
     It is between the critical value of a single statistic and Bonferroni's.

@@ -10,7 +10,7 @@ import pandas as pd
 from noiseband.stats.family import Family, family, new_run
 from noiseband.stats.least_squares import BASELINE
 from noiseband.stats.own import own_intervals
-from noiseband.stats.pool import pooled
+from noiseband.stats.pool import Pooled, pooled
 from noiseband.stats.power import seeds_per_arm
 from noiseband.stats.simultaneous import Estimate
 
@@ -92,6 +92,8 @@ class Assessment:
     residuals: pd.Series
     """Nats, by run: what neither the arm nor the seeds explain. Only of runs that share the
     variance."""
+    evidence: Pooled
+    """The runs that count, and their model."""
 
 
 def verdicts(runs: pd.DataFrame, alpha: float = 0.05, margin: float | None = None) -> list[Verdict]:
@@ -147,6 +149,7 @@ def assess(runs: pd.DataFrame, alpha: float = 0.05, margin: float | None = None)
         residual_sd=together.sd,
         band=new_run(found.model, alpha),
         residuals=found.model.residuals(),
+        evidence=found,
     )
 
 

@@ -8,7 +8,7 @@ from noiseband.report.views.gaps import gaps
 
 def test_the_largest_share_comes_first() -> None:
     rows = [
-        GapRow(reference, name, 4.0, 3.0, share, None, None)
+        GapRow(reference, name, 4.0, 3.0, share, None, None, None)
         for reference, shares in (("one", (0.1, 0.3, -0.2)), ("two", (0.4, 0.2, 0.0)))
         for name, share in zip("abc", shares, strict=True)
     ]
