@@ -61,13 +61,9 @@ def write_tables(params: TablesParams, results: Path) -> None:
     write_rows(tables / "pretrained.csv", PretrainedRow, pretrained)
     verdicts = inference.verdict_rows(proposed, study)
     write_rows(tables / "verdicts.csv", VerdictRow, verdicts)
-<<<<<<< HEAD
     tested = document_rows(proposed, verdicts, results, params.alpha, params.margin)
     write_rows(tables / "documents.csv", DocumentsRow, tested)
-    write_rows(tables / "gaps.csv", GapRow, gap_rows(pretrained, runs, verdicts))
-=======
     write_rows(tables / "gaps.csv", GapRow, gap_rows(pretrained, study, params.alpha))
->>>>>>> gap
     write_rows(tables / "noise.csv", NoiseRow, noise_rows(counted, params.noise, params.alpha))
     design = analysis(params, counted)
     stacks = inference.stack_rows(counted, params.alpha, interactions(design))
