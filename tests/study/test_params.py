@@ -47,7 +47,7 @@ def test_params_carry_what_the_stage_depends_on_and_no_more() -> None:
     assert dry == wet  # Both have the same model and evaluation.
     biased = EvaluateParams.of(STUDY, STUDY.runs["qkv-bias-1"])
     assert biased != wet
-    starts = {InitParams.of(STUDY.runs[r].recipe).text for r in ("baseline-42", "baseline-42-23")}
+    starts = {InitParams.of(STUDY.runs[r].recipe).text for r in ("baseline-1", "baseline-1-1-2")}
     assert len(starts) == 1
 
 
