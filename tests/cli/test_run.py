@@ -47,6 +47,22 @@ def test_the_exit_status_is_snakemakes(folder: Path) -> None:
     assert "MissingRuleException" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--config", "missing.yaml"], "missing.yaml: cannot read the config"),
+        (["--config", "broken.yaml"], "broken.yaml:2: not YAML"),
+        (["--cores", "many"], "--cores many: use `all` or a whole number from 1"),
+        (["--cores", "0"], "--cores 0: use `all` or a whole number from 1"),
+    ],
+)
+def test_a_bad_value_is_one_line(folder: Path, words: list[str], message: str) -> None:
+    (folder / "broken.yaml").write_text("model: [gpt2\n")
+    done = started(folder, *words)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1 and message in done.stderr
+
+
 def test_the_printed_command_repairs_a_file_where_it_is_printed(folder: Path) -> None:
     """With blanks and quotes in the names of folder, config and results, in a real shell."""
     study = folder / "my study.yaml"

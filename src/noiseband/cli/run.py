@@ -12,6 +12,7 @@ import typer
 from noiseband.cli import app
 from noiseband.dag.code import PACKAGE
 from noiseband.errors import UserError
+from noiseband.study.yaml_file import read_yaml
 
 
 @app.command()
@@ -40,6 +41,11 @@ def run(
 
     Example: `noiseband run results/mine/tables/verdicts.csv --config my-study.yaml`
     """
+    # Snakemake would answer a bad value with a traceback.
+    if cores != "all" and not (cores.isdecimal() and int(cores) >= 1):
+        raise UserError(f"--cores {cores}: use `all` or a whole number from 1")
+    for file in config or []:
+        read_yaml(file)
     options = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []
     files = (targets or [])[: len(targets or []) - len(options)]
     words = ["--cores", cores, *(["--dry-run"] if dry_run else []), *options]
