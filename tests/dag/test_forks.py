@@ -4,6 +4,7 @@ a small program instead of `noiseband`'s commands."""
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,6 +18,8 @@ import pytest
 
 from noiseband.cli.fork_server import PRELOADED
 from noiseband.dag.fork_client import FORKS, ONE_THREAD, fork_name, surroundings
+from noiseband.dag.forks import WITH_TORCH
+from tests.project import ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="jobs are forked on Linux only")
 
@@ -193,6 +196,22 @@ def test_a_command_runs_itself_if_the_server_ends_before_it_accepts() -> None:
     _, error = client.communicate(timeout=60)
     assert client.returncode == 2 and "No such command 'say'" in error
     found.server.wait()
+
+
+def test_a_command_in_a_folder_that_is_gone_runs_itself(forks: Forks, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    words = ["bash", "-c", 'rmdir "$PWD" && exec "$@"', "", *CLIENT, "say"]
+    done = subprocess.run(
+        words, cwd=gone, env=forks.environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2 and "No such command 'say'" in done.stderr
+
+
+def test_rules_that_import_torch_are_rules() -> None:
+    texts = [path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk")]
+    names = re.findall(r"^(?:rule (\w+)|use rule \w+ as (\w+))", "\n".join(texts), re.MULTILINE)
+    assert {one or other for one, other in names} >= WITH_TORCH
 
 
 def test_a_server_with_all_its_imports_has_one_thread() -> None:

@@ -55,7 +55,22 @@ def accepted() -> socket.socket | None:
     address, _, expected = os.environ.get(FORKS, "").partition(" ")
     if not expected or expected != surroundings(os.environ):
         return None
-    request = json.dumps(
+    server = socket.socket(socket.AF_UNIX)
+    # The folder may be gone, and the server may have ended.
+    with suppress(OSError):
+        request = _request()
+        server.connect(f"\0{address}")
+        socket.send_fds(server, [LENGTH.pack(len(request))], [0, 1, 2])
+        server.sendall(request)
+        if server.recv(len(ACCEPTED)):
+            return server
+    server.close()
+    return None
+
+
+def _request() -> bytes:
+    """What the server needs to know of this command. Raises OSError if its folder is gone."""
+    return json.dumps(
         {
             "words": sys.argv,
             "folder": str(Path.cwd()),
@@ -64,15 +79,6 @@ def accepted() -> socket.socket | None:
             "name": fork_name(os.getpid()),
         }
     ).encode("utf-8", "surrogateescape")
-    server = socket.socket(socket.AF_UNIX)
-    with suppress(OSError):
-        server.connect(f"\0{address}")
-        socket.send_fds(server, [LENGTH.pack(len(request))], [0, 1, 2])
-        server.sendall(request)
-        if server.recv(len(ACCEPTED)):
-            return server
-    server.close()
-    return None
 
 
 def follow(server: socket.socket) -> NoReturn:

@@ -13,7 +13,7 @@ from noiseband.dag.fork_client import FORKS, ONE_THREAD, fork_name, surroundings
 from noiseband.gpus import visible
 
 SERVER = "from noiseband.cli.fork_server import main; main()"
-WITH_TORCH = {"init", "train", "evaluate", "finetune", "respond", "verify_rerun"}
+WITH_TORCH = {"init", "train", "rerun", "evaluate", "finetune", "respond", "verify_rerun"}
 """Rules whose jobs import PyTorch."""
 
 
@@ -46,10 +46,11 @@ def fork_jobs(workflow: Any) -> None:
 def start(listener: socket.socket) -> int:
     """Start the server in a session of its own, so that only its commands pass signals on.
 
-    Returns its process id.
-
     Its standard input is a pipe whose other end stays open until this process ends, however it
     ends. That is how the server knows.
+
+    Returns:
+        The server's process id.
     """
     reads, _ = os.pipe()
     server = subprocess.Popen(

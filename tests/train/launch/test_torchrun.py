@@ -1,10 +1,12 @@
-"""Test how torchrun parses the arguments that it gets."""
+"""Test how torchrun parses the arguments that it gets, and what a launcher's environment says."""
 
 from __future__ import annotations
 
+import pytest
 from torch.distributed.run import parse_args
 
-from noiseband.train.launch.torchrun import torchrun_arguments
+from noiseband.errors import UserError
+from noiseband.train.launch.torchrun import launched, torchrun_arguments
 
 
 def test_torchrun_leaves_the_commands_own_options_alone() -> None:
@@ -13,3 +15,12 @@ def test_torchrun_leaves_the_commands_own_options_alone() -> None:
     assert (found.module, found.training_script) == (True, "noiseband")
     assert found.training_script_args == own
     assert found.nproc_per_node == "2"
+
+
+@pytest.mark.parametrize("size", ["", "two", "-1", "2.0"])
+def test_a_number_of_processes_that_is_none_is_named(
+    monkeypatch: pytest.MonkeyPatch, size: str
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", size)
+    with pytest.raises(UserError, match=r"WORLD_SIZE is '.*unset WORLD_SIZE"):
+        launched()

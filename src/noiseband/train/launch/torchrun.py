@@ -13,6 +13,7 @@ import sys
 from typing import NoReturn
 
 from noiseband.dag.orphans import SECONDS_TO_SAVE, end_when
+from noiseband.errors import UserError
 
 PEER_LOST = 75
 """Exit status of a process that ends because another process ended."""
@@ -22,8 +23,17 @@ _LAUNCHER = "NOISEBAND_LAUNCHER"
 
 def launched() -> int:
     """The number of processes of which a launcher started this one: torchrun, or another that sets
-    WORLD_SIZE. 0 if none did."""
-    count = int(os.environ.get("WORLD_SIZE", "1"))
+    WORLD_SIZE. 0 if none did.
+
+    Raises UserError if WORLD_SIZE is not a number.
+    """
+    size = os.environ.get("WORLD_SIZE", "1")
+    if not size.isdecimal():
+        raise UserError(
+            f"the environment variable WORLD_SIZE is {size!r}, which is not a number of processes; "
+            "`unset WORLD_SIZE` to train without a launcher"
+        )
+    count = int(size)
     return count if "TORCHELASTIC_RUN_ID" in os.environ or count > 1 else 0
 
 
