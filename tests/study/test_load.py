@@ -85,6 +85,7 @@ def test_steps_round_training_tokens_up(study_data: Data) -> None:
         ("recipe/model/dropout", 1.0, "recipe.model.dropout", "less than 1"),
         ("recipe/optimiser", {}, "recipe.optimiser", "did you mean optimizer?"),
         ("recipe/precision", "fp16", "recipe.precision", "'float16-amp'"),
+        ("recipe/diverged_after", 0, "recipe.diverged_after", "greater than 0"),
         ("recipe/data/corpus", "txt", "recipe.data.corpus", "did you mean text?"),
         ("recipe/model/vocabulary", 500, "recipe.model.vocabulary", "has 512 ids"),
         ("bseline", 1, "bseline", "did you mean baseline?"),

@@ -17,9 +17,8 @@ from noiseband.study.corpora import AnySource, FileSource, Source
 
 GARBLED_SHARE = 0.1
 """If more of a source's documents than this share are not text, the corpus is not built."""
-
-
 NOT_TEXT = "mostly control characters, or bytes that are not UTF-8"
+"""What is wrong with such a document, in words for the user."""
 
 
 class Tally:

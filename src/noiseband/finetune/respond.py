@@ -54,9 +54,9 @@ def respond(
 
     Each has `instruction`, `input` (after the turns before the question, if any), `reference`,
     `answer` (without white space at its ends), `tokens` (generated, without end-of-text) and
-    `stop`. `stop` is `end of text`, or `length` after
-    `max_new_tokens` or when the context is full, because beyond it the model would no longer see
-    the question. The bits of an answer do not depend on the other questions.
+    `stop`. `stop` is `end of text`, or `length` after `max_new_tokens` or when the context is full,
+    because beyond it the model would no longer see the question. The bits of an answer do not
+    depend on the other questions.
 
     Raises UserError if the model file does not fit the config, or a row's prompt leaves no room for
     an answer.

@@ -184,7 +184,8 @@ class BaselineRecipe(Section):
     """CPU threads of one training process; part of the recipe because sums depend on it."""
     diverged_after: Annotated[Positive, ADDED] = 50
     """Number of steps in a row without a finite gradient, which are skipped, after which the run
-    has diverged and ends. Half of that is normal at the start of a run in float16."""
+    has diverged and ends. In float16, up to about 16 are normal at the start, while the loss scale
+    is halved to one that fits."""
 
 
 class Recipe(BaselineRecipe):
