@@ -14,6 +14,7 @@ from snakemake.io import sourcecache_entry
 from noiseband.dag.code import code_digest as code
 from noiseband.plan.jobs import gpu_resource, training_resources
 from noiseband.study.contamination import contaminations
+from noiseband.study.data_needs import DataNeeds
 from noiseband.study.data_params import (
     CorpusParams,
     FetchTokensParams,
@@ -34,11 +35,13 @@ from noiseband.study.params import (
     TrainParams,
     finetuned_models,
 )
+from noiseband.dag.early import warn_of_judge
 from noiseband.dag.forks import fork_jobs
 from noiseband.dag.orphans import sign_jobs
 from noiseband.dag.planning import (
     collect_garbage_less_often,
     format_commands_once,
+    look_behind_ancient_inputs,
     look_up_flags_faster,
     of_all,
     of_each,
@@ -95,6 +98,7 @@ collect_garbage_less_often()
 remember_signatures()
 look_up_flags_faster()
 format_commands_once()
+look_behind_ancient_inputs()
 limit_gpus(workflow)
 share_outputs(workflow)
 no_checksums_in_storage(workflow)
@@ -129,6 +133,7 @@ onstart:
     handle_sigterm()
     look_when_jobs_end(workflow)
     forget_shared_checksums(workflow, study.results)
+    warn_of_judge(workflow, study.config.judge)
     fork_jobs(workflow)
 
 

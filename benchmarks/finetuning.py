@@ -20,7 +20,8 @@ from safetensors.torch import save_file
 from benchmarks.contenders import Work, hugging_face, set_tf32
 from benchmarks.side_by_side import Pace
 from noiseband.determinism import make_deterministic
-from noiseband.finetune.data import IGNORED, Example, collate
+from noiseband.finetune.data import IGNORED, collate
+from noiseband.finetune.prompts import Example
 from noiseband.finetune.tuner import Tuner, shuffled
 from noiseband.finetune.watcher import Watcher
 from noiseband.model.load import load_model

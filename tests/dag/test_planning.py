@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import re
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -132,3 +135,39 @@ def test_only_a_dry_run_remembers_the_last_command() -> None:
         for job in (a, b, a):
             assert job.shellcmd == job.shellcmd == f"{job.rule.shellcmd} formatted"
         assert asked == expected
+
+
+SNAKEFILE = """
+from noiseband.dag.planning import look_behind_ancient_inputs
+
+look_behind_ancient_inputs()
+
+rule all:
+    input: "b"
+
+rule a:
+    output: "a"
+    params: config["one"]
+    shell: "echo > {output}"
+
+rule b:
+    input: ancient("a")
+    output: "b"
+    params: config["two"]
+    shell: "echo > {output}"
+"""
+
+
+def test_a_job_behind_an_ancient_input_that_is_made_again_is_asked_too(tmp_path: Path) -> None:
+    (tmp_path / "Snakefile").write_text(SNAKEFILE)
+
+    def made(one: int, two: int, *more: str) -> set[str]:
+        words = [sys.executable, "-m", "snakemake", "--cores", "1", *more]
+        values = ["--config", f"one={one}", f"two={two}"]
+        done = subprocess.run([*words, *values], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return set(re.findall("^rule (a|b):", done.stdout + done.stderr, re.MULTILINE))
+
+    assert made(1, 1) == {"a", "b"}
+    assert made(2, 1, "-n") == {"a"}
+    assert made(2, 2, "-n") == {"a", "b"}

@@ -21,8 +21,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
-from noiseband.finetune.data import encode_example
 from noiseband.finetune.loop import finetune, finetune_file
+from noiseband.finetune.prompts import encode_example
 from noiseband.finetune.rows import Row
 from noiseband.finetune.tuner import shuffled
 from noiseband.model.load import load_model

@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.func import functional_call
 
 from noiseband.errors import UserError
-from noiseband.finetune.data import encode_example
 from noiseband.finetune.loop import finetune
+from noiseband.finetune.prompts import encode_example
 from noiseband.finetune.rows import Row
 from noiseband.finetune.tuner import Tuner, shuffled
 from noiseband.finetune.watcher import Watcher

@@ -13,8 +13,8 @@ import torch
 
 from noiseband.errors import UserError
 from noiseband.finetune.console import AnswerConsole
-from noiseband.finetune.data import encode_prompt
 from noiseband.finetune.loop import finetune
+from noiseband.finetune.prompts import encode_prompt
 from noiseband.finetune.respond import respond, respond_file
 from noiseband.finetune.rows import Row, Turn
 from noiseband.io.files import read_jsonl

@@ -9,7 +9,7 @@ import pytest
 import tiktoken
 import torch
 
-from noiseband.finetune.data import encode_example
+from noiseband.finetune.prompts import encode_example
 from noiseband.finetune.rows import Row
 from noiseband.finetune.tuner import Tuner
 from noiseband.finetune.watcher import Watcher

@@ -73,6 +73,19 @@ def test_a_run_that_diverged_withholds_nothing(project: Project) -> None:
     assert "boom-42" in (results / "report.html").read_text()
 
 
+def test_prompts_without_room_are_told_before_anything_trains(project: Project) -> None:
+    with (
+        project.edited("config/config.yaml", "template: short", "template: alpaca"),
+        project.edited("config/config.yaml", "context: 96", "context: 40"),
+    ):
+        found = project.snakemake("--config", "results=early")
+    shutil.rmtree(project.folder / "early/runs", ignore_errors=True)
+    said = found.stdout + found.stderr
+    assert found.returncode == 1
+    assert "leave no room for an answer in the context of 40 tokens of baseline-42" in said
+    assert "Training baseline" not in said
+
+
 def test_jobs_are_forks_and_end_with_their_snakemake(project: Project) -> None:
     starts = [f"forked/init/v2048-c96-w16-h2-l1-keyed-{seed}.safetensors" for seed in (22, 42)]
     words = "--cores", "2", "--config", "results=forked", "--", *starts

@@ -150,7 +150,16 @@ def test_editing_a_readers_code_reads_the_corpus_again(project: Project) -> None
 def test_a_single_target_runs_what_it_needs(project: Project) -> None:
     planned = project.planned("fresh/runs/clip-42/model.safetensors", "--config", "results=fresh")
     assert planned["train"] == {"clip-42"}
-    assert planned.keys() == {"corpus", "vocabulary", "tokenize", "init", "train"}
+    assert planned.keys() == {
+        "corpus", "vocabulary", "tokenize", "instructions", "check_data", "init", "train",
+    }  # fmt: skip
+
+
+def test_other_needs_check_the_data_again_and_retrain_nothing(project: Project) -> None:
+    with project.edited("config/config.yaml", "template: short", "template: alpaca"):
+        planned = project.planned()
+    assert "train" not in planned
+    assert {"check_data", "finetune"} <= planned.keys()
 
 
 def test_a_mistake_in_the_config_is_told_without_a_traceback(project: Project) -> None:

@@ -128,3 +128,43 @@ rule instructions:
         "Collecting instructions {wildcards.instructions}"
     shell:
         "noiseband instructions --params {params.text:q} --out {params.out:q} 2> {log:q}"
+
+
+rule check_data:
+    input:
+        card=PATHS.tokens("{corpus}") / "card.json",
+        vocabulary=PATHS.vocabulary("{corpus}"),
+        rows=lambda w: [
+            PATHS.instructions(name) / "rows.jsonl"
+            for name in DataNeeds.of(study, w.corpus).rows
+        ],
+    output:
+        PATHS.checked("{corpus}"),
+    log:
+        PATHS.log("check_data", "{corpus}"),
+    # Before any long job.
+    priority: 20
+    params:
+        code=code("repro.data_check"),
+        text=lambda w: DataNeeds.of(study, w.corpus).text,
+    message:
+        "Checking the data of {wildcards.corpus}"
+    shell:
+        "noiseband check-data --params {params.text:q} --card {input.card:q}"
+        " --vocabulary {input.vocabulary:q} --out {output:q} {input.rows:q} 2> {log:q}"
+
+
+def checked_corpora(name):
+    """Checks of the corpora that a model reads and is tested on."""
+    model = study.models[name]
+    return [
+        PATHS.checked(corpus)
+        for corpus in sorted({model.corpus, study.measured_on(model)})
+    ]
+
+
+# What the data alone can tell is told before anything trains. `ancient`, because the needs of other
+# runs must not retrain this one.
+CHECKED = of_all(
+    study.models, lambda run: [ancient(file) for file in checked_corpora(run)]
+)

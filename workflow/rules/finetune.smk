@@ -16,6 +16,7 @@ rule finetune:
         model=MODEL,
         vocabulary=VOCABULARY,
         rows=ROWS,
+        checked=CHECKED,
     output:
         model=IFT / "model.safetensors",
         epochs=IFT / "epochs.json",

@@ -32,6 +32,7 @@ rule train:
         vocabulary=TRAINING_VOCABULARY,
         init=start_of,
         verified=verified_start,
+        checked=CHECKED,
     output:
         model=PATHS.run("{run}") / "model.safetensors",
         digests=PATHS.run("{run}") / "model.json",

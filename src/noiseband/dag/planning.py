@@ -102,3 +102,40 @@ def format_commands_once() -> None:
     formatted = command.fget
     once = functools.lru_cache(maxsize=1)(formatted)
     Job.shellcmd = property(lambda job: (once if job.dag.workflow.dryrun else formatted)(job))
+
+
+def look_behind_ancient_inputs() -> None:
+    """Have Snakemake ask whether a job must run although its `ancient` input is made again.
+
+    It asks no job that depends, in any way, on one that must run, because such a job runs anyway.
+    With an `ancient` input in between, it does not: then nobody asks whether its params or other
+    inputs have changed, and a first call leaves old results (seen in 9.27; snakemake issue 4166).
+    """
+    from snakemake.dag import DAG
+
+    search, update = DAG.bfs, DAG.update_needrun
+
+    async def update_needrun(dag: Any, *arguments: Any, **more: Any) -> None:
+        dag.depending_now = _WithoutAncient(dag.depending)
+        try:
+            await update(dag, *arguments, **more)
+        finally:
+            del dag.depending_now
+
+    def bfs(dag: Any, direction: Any, *jobs: Any, **more: Any) -> Any:
+        if direction is dag.depending:
+            direction = getattr(dag, "depending_now", direction)
+        return search(dag, direction, *jobs, **more)
+
+    DAG.bfs, DAG.update_needrun = bfs, update_needrun
+
+
+class _WithoutAncient:
+    """The jobs that depend on a job by an input that is not `ancient`, with their files."""
+
+    def __init__(self, depending: Any) -> None:
+        self.depending = depending
+
+    def __getitem__(self, job: Any) -> dict[Any, Any]:
+        found = self.depending[job].items()
+        return {other: files for other, files in found if not all(f.is_ancient for f in files)}

@@ -49,15 +49,21 @@ def cut_window(tokens: NDArray[np.uint16], protocol: Evaluation, context: int) -
 
     Raises UserError if the window has no whole batch or extends beyond the split.
     """
+    start, count = protocol.start_token, window_targets(len(tokens), protocol, context)
+    return Window(tokens[start : start + count + 1], protocol.batch, context)
+
+
+def window_targets(there: int, protocol: Evaluation, context: int) -> int:
+    """The number of tokens that are predicted in the window of a split of `there` tokens.
+
+    Raises UserError if the window has no whole batch or extends beyond the split.
+    """
     start, size = protocol.start_token, protocol.batch * context
     # The last target is the token after the last input.
-    available = max(len(tokens) - start - 1, 0)
+    available = max(there - start - 1, 0)
     wanted = available if protocol.tokens is None else protocol.tokens
     count = wanted // size * size
-    have = (
-        f"the {protocol.split} split has {len(tokens):,} tokens, "
-        f"{available:,} to predict from there"
-    )
+    have = f"the {protocol.split} split has {there:,} tokens, {available:,} to predict from there"
     if count == 0:
         raise UserError(
             f"evaluation.tokens={protocol.tokens} from evaluation.start_token={start} is less than "
@@ -69,4 +75,4 @@ def cut_window(tokens: NDArray[np.uint16], protocol: Evaluation, context: int) -
             f"evaluation.tokens={protocol.tokens} from evaluation.start_token={start} extends "
             f"beyond the end ({have}); lower one of them"
         )
-    return Window(tokens[start : start + count + 1], protocol.batch, context)
+    return count

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.determinism import make_deterministic, pick_device
-from noiseband.finetune.data import encode_example
+from noiseband.finetune.prompts import encode_example
 from noiseband.finetune.rows import Row, read_rows
 from noiseband.finetune.tuner import Tuner
 from noiseband.finetune.watcher import Watcher

@@ -10,7 +10,7 @@ import tiktoken
 
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.determinism import make_deterministic, pick_device
-from noiseband.finetune.data import encode_prompt
+from noiseband.finetune.prompts import encode_prompt
 from noiseband.finetune.rows import Row, read_rows
 from noiseband.io.files import write_jsonl
 from noiseband.model.generate import for_few_rows, generate

@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from noiseband.finetune.data import IGNORED, Example, collate
+from noiseband.finetune.data import IGNORED, collate
 from noiseband.finetune.lora import Adapters
+from noiseband.finetune.prompts import Example
 from noiseband.finetune.watcher import Watcher
 from noiseband.model.gpt import GPT
 from noiseband.randomness import derived_seed

@@ -33,6 +33,10 @@ class Paths:
         """Rank file of the vocabulary with which a corpus is tokenised."""
         return self.tokens(corpus) / "vocabulary.tiktoken"
 
+    def checked(self, corpus: str) -> Path:
+        """Written when a corpus has what the study needs of it (`repro/data_check.py`)."""
+        return self.tokens(corpus) / "checked.json"
+
     def start(self, start: str) -> Path:
         """Initial weights. Their digests are in the file of the same name with suffix `.json`."""
         return self.results / "init" / f"{start}.safetensors"

@@ -9,7 +9,7 @@ import typer
 
 from noiseband.cli import app
 from noiseband.cli.options import PANEL, File, Folder, Out, ParamsText, parse
-from noiseband.study import corpora, data_params
+from noiseband.study import corpora, data_needs, data_params
 
 
 @app.command(rich_help_panel=PANEL)
@@ -86,3 +86,18 @@ def instructions(params_text: ParamsText, out: Out) -> None:
     from noiseband.corpus.instructions import build_instructions
 
     build_instructions(parse(data_params.InstructionsParams, params_text).instructions, out)
+
+
+@app.command(rich_help_panel=PANEL)
+def check_data(
+    params_text: ParamsText,
+    card: File,
+    vocabulary: File,
+    out: Out,
+    rows: Annotated[list[Path] | None, typer.Argument(exists=True, dir_okay=False)] = None,
+) -> None:
+    """Check that a corpus and instruction rows have what the study needs, before it trains."""
+    from noiseband.repro.data_check import check_data_files
+
+    needs = parse(data_needs.DataNeeds, params_text)
+    check_data_files(needs, card, vocabulary, rows or [], out)

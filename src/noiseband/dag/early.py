@@ -1,0 +1,41 @@
+"""Say at the start of a study what its last stage will miss, hours later."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from noiseband.study.judges import Judge, LocalJudge, OpenAIJudge
+from noiseband.terminal import tell
+
+
+def warn_of_judge(workflow: Any, judge: Judge) -> None:
+    """Print what the judge will miss, if this Snakemake is going to run jobs of it on this machine.
+
+    These are warnings, because training does not need the judge, and what is missing may be there
+    before its turn comes.
+    """
+    if workflow.nodes is None and any(
+        job.rule.name == "judge" for job in workflow.dag.needrun_jobs()
+    ):
+        for sentence in missing(judge):
+            tell(f"{sentence} (without it judging will stop, and everything else goes on)")
+
+
+def missing(judge: Judge) -> Iterator[str]:
+    """Yield what the environment lacks for a judge, with the remedy."""
+    if isinstance(judge, OpenAIJudge):
+        name = judge.api_key_env
+        if name is not None and not os.environ.get(name, "").strip():
+            yield f"judge.api_key_env: {name} is not set; export it before judging begins"
+    if isinstance(judge, LocalJudge):
+        if not Path(judge.file).is_file():
+            yield f"judge.file: {judge.file} is not there; put the GGUF file there"
+        if find_spec("xllamacpp") is None:
+            yield (
+                "judge.kind: local needs the package xllamacpp; run "
+                "`pip install 'noiseband[local-judge]'`"
+            )

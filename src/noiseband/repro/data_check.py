@@ -1,0 +1,104 @@
+"""Find what would stop training, evaluation or fine-tuning, before anything trains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import tiktoken
+
+from noiseband.corpus.vocabulary import load_encoding
+from noiseband.errors import UserError
+from noiseband.evaluate.window import window_targets
+from noiseband.finetune.prompts import tokens_before_answer
+from noiseband.finetune.rows import read_rows
+from noiseband.io.files import read_json, write_json
+from noiseband.study.data_needs import DataNeeds, Prompts
+
+SHOWN = 5
+"""The number of rows or runs that a message names; the others are only counted."""
+
+
+def check_data_files(
+    needs: DataNeeds, card: Path, vocabulary: Path, rows: Sequence[Path], out: Path
+) -> None:
+    """Call `problems` for a corpus, and write the numbers of tokens of its splits as JSON.
+
+    Args:
+        card: the card of the corpus's tokens.
+        vocabulary: its rank file.
+        rows: a file for each of `needs.rows`.
+
+    Raises UserError with all problems in one line.
+    """
+    tokens = {name: split["tokens"] for name, split in read_json(card)["splits"].items()}
+    files = dict(zip(needs.rows, rows, strict=True))
+    found = list(problems(needs, tokens, load_encoding(vocabulary), files))
+    if found:
+        raise UserError("; and ".join(found))
+    write_json(out, {"tokens": tokens})
+
+
+def problems(
+    needs: DataNeeds,
+    tokens: Mapping[str, int],
+    encoding: tiktoken.Encoding,
+    rows: Mapping[str, Path],
+) -> Iterator[str]:
+    """Yield a message for each thing that the study needs and the data do not have.
+
+    Args:
+        tokens: number of tokens of each split.
+        rows: file of each set of instruction rows.
+    """
+    yield from _short_training(needs, tokens["train"])
+    yield from _short_windows(needs, tokens[needs.evaluation.split])
+    for prompts in needs.prompts:
+        yield from _prompts_without_room(prompts, rows[prompts.rows], encoding)
+        if prompts.method == "lora" and find_spec("peft") is None:
+            yield (
+                f"finetuning.protocols.{prompts.protocol}.method: lora needs the package peft; run "
+                "`pip install noiseband[lora]`"
+            )
+
+
+def _short_training(needs: DataNeeds, there: int) -> Iterator[str]:
+    beyond = [one for one in needs.reading if one.last_token > there]
+    if beyond:
+        named = [f"{one.run} reads to token {one.last_token:,}" for one in beyond]
+        yield (
+            f"data.train_tokens: the training split of corpus {needs.corpus} has {there:,} tokens, "
+            f"but {_some(named)}; lower it, or give the corpus more text"
+        )
+
+
+def _short_windows(needs: DataNeeds, there: int) -> Iterator[str]:
+    for window in needs.windows:
+        try:
+            window_targets(there, needs.evaluation, window.context)
+        except UserError as error:
+            yield f"{error} (corpus {needs.corpus}, model {window.model})"
+            return
+
+
+def _prompts_without_room(
+    prompts: Prompts, file: Path, encoding: tiktoken.Encoding
+) -> Iterator[str]:
+    rows = read_rows(file)
+    needed = [(row, tokens_before_answer(row, encoding, prompts.template)) for row in rows]
+    long = [(row, tokens) for row, tokens in needed if tokens > prompts.context]
+    if long:
+        named = [f"row {row.number} has {tokens:,}" for row, tokens in long]
+        template = prompts.template if isinstance(prompts.template, str) else "of the config"
+        yield (
+            f"finetuning.instructions.{prompts.rows}: {len(long):,} of {len(rows):,} prompts "
+            f"leave no room for an answer in the context of {prompts.context:,} tokens of "
+            f"{prompts.model} (template {template}): {_some(named)}; look them up in {file}, and "
+            "shorten or remove them, or choose a shorter template"
+        )
+
+
+def _some(named: Sequence[str]) -> str:
+    more = f" and {len(named) - SHOWN:,} more" if len(named) > SHOWN else ""
+    return ", ".join(named[:SHOWN]) + more

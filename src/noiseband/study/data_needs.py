@@ -1,0 +1,94 @@
+"""What a study needs of a corpus and of instruction rows: the params of `check_data`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from noiseband.study.config import Evaluation
+from noiseband.study.instructions import TemplateChoice
+from noiseband.study.runs import Study
+from noiseband.study.section import Section
+
+
+class Reading(Section):
+    """How far a run reads in the training split."""
+
+    run: str
+    last_token: int
+    """One past the last token."""
+
+
+class TestWindow(Section):
+    """A test window, which depends on the context."""
+
+    model: str
+    """The first model that is tested on it."""
+    context: int
+
+
+class Prompts(Section):
+    """A protocol's prompts, which must fit into the smallest context of the models it tunes."""
+
+    protocol: str
+    rows: str
+    """Name of the set of instruction rows."""
+    template: TemplateChoice
+    method: Literal["full", "lora"]
+    model: str
+    """The first fine-tuned model with that context."""
+    context: int
+
+
+class DataNeeds(Section):
+    """Params of `check_data`."""
+
+    corpus: str
+    reading: list[Reading]
+    """Runs that read the corpus, the first of those that read equally far."""
+    evaluation: Evaluation
+    """The evaluation without its precision and corpus, which do not move the window."""
+    windows: list[TestWindow]
+    prompts: list[Prompts]
+
+    @property
+    def rows(self) -> list[str]:
+        """Names of the sets of instruction rows, sorted."""
+        return sorted({one.rows for one in self.prompts})
+
+    @classmethod
+    def of(cls, study: Study, corpus: str) -> DataNeeds:
+        farthest: dict[int, str] = {}
+        for run in study.runs.values():
+            if run.recipe.data.corpus == corpus:
+                farthest.setdefault(run.recipe.last_token, run.name)
+        contexts: dict[int, str] = {}
+        for name, model in study.models.items():
+            if study.measured_on(model) == corpus:
+                contexts.setdefault(model.model.context, name)
+        return cls(
+            corpus=corpus,
+            reading=[Reading(run=run, last_token=last) for last, run in sorted(farthest.items())],
+            evaluation=study.config.evaluation.model_copy(
+                update={"precision": "float32", "corpus": None}
+            ),
+            windows=[TestWindow(model=name, context=c) for c, name in sorted(contexts.items())],
+            prompts=_prompts(study, corpus),
+        )
+
+
+def _prompts(study: Study, corpus: str) -> list[Prompts]:
+    tuned = [model for model in study.finetuned if study.measured_on(model) == corpus]
+    if study.config.finetuning is None or not tuned:
+        return []
+    smallest = min(tuned, key=lambda model: model.model.context)
+    return [
+        Prompts(
+            protocol=name,
+            rows=protocol.instructions,
+            template=protocol.template,
+            method=protocol.method,
+            model=smallest.name,
+            context=smallest.model.context,
+        )
+        for name, protocol in study.config.finetuning.protocols.items()
+    ]

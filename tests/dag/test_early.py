@@ -1,0 +1,60 @@
+"""What a judge will miss is said when a study starts; the workflow that does so is in
+tests/workflow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from noiseband.dag import early
+from noiseband.dag.early import missing, warn_of_judge
+from noiseband.study.judges import ChrfJudge, LocalJudge, OpenAIJudge
+
+ENDPOINT = OpenAIJudge(
+    kind="openai", base_url="http://localhost:1/v1", model="m", api_key_env="KEY_OF_A_JUDGE"
+)
+
+
+def test_a_key_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEY_OF_A_JUDGE", " ")
+    assert [*missing(ENDPOINT)] == [
+        "judge.api_key_env: KEY_OF_A_JUDGE is not set; export it before judging begins"
+    ]
+    monkeypatch.setenv("KEY_OF_A_JUDGE", "secret")
+    assert not [*missing(ENDPOINT)]
+    assert not [*missing(ENDPOINT.model_copy(update={"api_key_env": None}))]
+
+
+def test_a_local_judge_needs_its_file_and_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "judge.gguf"
+    judge = LocalJudge(kind="local", file=str(file), sha256="0" * 64)
+    monkeypatch.setattr(early, "find_spec", lambda name: None)
+    said = " ".join(missing(judge))
+    assert f"judge.file: {file} is not there" in said and "xllamacpp" in said
+    file.touch()
+    monkeypatch.setattr(early, "find_spec", lambda name: name)
+    assert not [*missing(judge)]
+    assert not [*missing(ChrfJudge(kind="chrf"))]
+
+
+@pytest.mark.parametrize(
+    ("rules", "nodes", "told"),
+    [(["train", "judge"], None, True), (["train"], None, False), (["judge"], 3, False)],
+)
+def test_only_who_will_judge_here_is_told(
+    rules: list[str],
+    nodes: int | None,
+    told: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delenv("KEY_OF_A_JUDGE", raising=False)
+    jobs = [SimpleNamespace(rule=SimpleNamespace(name=name)) for name in rules]
+    workflow: Any = SimpleNamespace(nodes=nodes, dag=SimpleNamespace(needrun_jobs=lambda: jobs))
+    warn_of_judge(workflow, ENDPOINT)
+    assert ("KEY_OF_A_JUDGE is not set" in capsys.readouterr().err) == told

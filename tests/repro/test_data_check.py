@@ -1,0 +1,117 @@
+"""Data that are too few, and prompts that are too long, are found before anything trains."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from noiseband.errors import UserError
+from noiseband.io.files import write_jsonl
+from noiseband.repro import data_check
+from noiseband.repro.data_check import check_data_files
+from noiseband.study.data_needs import DataNeeds
+
+NEEDS: dict[str, Any] = {
+    "corpus": "text",
+    "reading": [{"run": f"run-{n}", "last_token": 100 * n} for n in range(1, 9)],
+    "evaluation": {"batch": 2},
+    "windows": [{"model": "short", "context": 8}, {"model": "long", "context": 64}],
+    "prompts": [
+        {"protocol": "all", "rows": "mine", "template": "short", "method": "full",
+         "model": "short", "context": 24},
+    ],
+}  # fmt: skip
+ENOUGH = {"train": 900, "validation": 0, "test": 200}
+LONG = "Which of these words is the longest?"
+
+
+def row(split: str, instruction: str = "Say it.", **more: Any) -> dict[str, Any]:
+    return {"instruction": instruction, "input": "", "output": "It.", "split": split, **more}
+
+
+ROWS = [row("train"), row("test"), row("validation")]
+
+
+def check(
+    folder: Path, vocabulary: Path, tokens: dict[str, int], rows: list[dict[str, Any]], **more: Any
+) -> None:
+    (folder / "checked.json").unlink(missing_ok=True)
+    card = folder / "card.json"
+    card.write_text(json.dumps({"splits": {name: {"tokens": n} for name, n in tokens.items()}}))
+    write_jsonl(folder / "rows.jsonl", rows)
+    needs = DataNeeds.model_validate({**NEEDS, **more})
+    check_data_files(needs, card, vocabulary, [folder / "rows.jsonl"], folder / "checked.json")
+
+
+def complaint(folder: Path, *given: Any, **more: Any) -> str:
+    with pytest.raises(UserError) as caught:
+        check(folder, *given, **more)
+    assert not (folder / "checked.json").exists()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_data_that_suffice_are_recorded(tmp_path: Path, vocabulary: Path) -> None:
+    check(tmp_path, vocabulary, ENOUGH, ROWS)
+    assert json.loads((tmp_path / "checked.json").read_text()) == {"tokens": ENOUGH}
+
+
+def test_runs_that_read_too_far_are_named_and_counted(tmp_path: Path, vocabulary: Path) -> None:
+    said = complaint(tmp_path, vocabulary, ENOUGH | {"train": 150}, ROWS)
+    assert said == (
+        "data.train_tokens: the training split of corpus text has 150 tokens, but run-2 reads to "
+        "token 200, run-3 reads to token 300, run-4 reads to token 400, run-5 reads to token 500, "
+        "run-6 reads to token 600 and 2 more; lower it, or give the corpus more text"
+    )
+
+
+def test_a_split_without_a_whole_window_is_told(tmp_path: Path, vocabulary: Path) -> None:
+    said = complaint(tmp_path, vocabulary, ENOUGH | {"test": 128}, ROWS)
+    assert "evaluation.batch=2 x context 64 = 128 tokens" in said
+    assert said.endswith("(corpus text, model long)")
+    check(tmp_path, vocabulary, ENOUGH | {"test": 129}, ROWS)
+
+
+def test_prompts_without_room_are_named_and_counted(tmp_path: Path, vocabulary: Path) -> None:
+    rows = [*ROWS, *(row("train", LONG) for _ in range(7))]
+    said = complaint(tmp_path, vocabulary, ENOUGH, rows)
+    tokens = len(f"Q: {LONG}\nA:\n")
+    assert said == (
+        "finetuning.instructions.mine: 7 of 10 prompts leave no room for an answer in the context "
+        f"of 24 tokens of short (template short): row 4 has {tokens}, row 5 has {tokens}, row 6 "
+        f"has {tokens}, row 7 has {tokens}, row 8 has {tokens} and 2 more; look them up in "
+        f"{tmp_path}/rows.jsonl, and shorten or remove them, or choose a shorter template"
+    )
+
+
+def test_of_a_conversation_the_first_question_counts_in_training_and_the_last_in_the_test(
+    tmp_path: Path, vocabulary: Path
+) -> None:
+    short = [{"role": "user", "text": "Well?"}, {"role": "assistant", "text": "No."}]
+    check(tmp_path, vocabulary, ENOUGH, [*ROWS, row("train", LONG, turns=short)])
+    said = complaint(tmp_path, vocabulary, ENOUGH, [*ROWS, row("test", LONG, turns=short)])
+    assert "1 of 4 prompts" in said
+    first = [{"role": "user", "text": LONG}, {"role": "assistant", "text": "No."}]
+    check(tmp_path, vocabulary, ENOUGH, [*ROWS, row("test", turns=first)])
+    assert "1 of 4" in complaint(tmp_path, vocabulary, ENOUGH, [*ROWS, row("train", turns=first)])
+
+
+def test_adapters_need_their_package(
+    tmp_path: Path, vocabulary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_check, "find_spec", lambda name: None)
+    lora = [{**NEEDS["prompts"][0], "method": "lora"}]
+    said = complaint(tmp_path, vocabulary, ENOUGH, ROWS, prompts=lora)
+    assert said == (
+        "finetuning.protocols.all.method: lora needs the package peft; run "
+        "`pip install noiseband[lora]`"
+    )
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path, vocabulary: Path) -> None:
+    few = {"train": 100, "validation": 0, "test": 10}
+    said = complaint(tmp_path, vocabulary, few, [*ROWS, row("test", LONG)])
+    assert said.count("; and ") == 2
