@@ -21,7 +21,8 @@ help: ## Show this list
 
 report: $(VENV)/installed ## Run the pocket study and build results/report.html
 	snakemake --cores all results/report.html
-	@echo "Open results/report.html in a browser."
+	@noiseband verdicts
+	@echo "All of it, with charts: results/report.html"
 
 test: $(VENV)/installed-dev ## Run the tests
 	@$(MAKE) --no-print-directory $(GGUF) || echo "The model for tests of local judges could not be fetched: those tests are skipped."

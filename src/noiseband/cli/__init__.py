@@ -46,6 +46,7 @@ noiseband and keeps its traceback."""
 # isort: off
 from noiseband.cli import (  # noqa: E402
     rules,  # noqa: F401
+    verdicts,  # noqa: F401
     run,  # noqa: F401
     init,  # noqa: F401
     train,  # noqa: F401

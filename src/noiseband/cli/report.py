@@ -62,6 +62,10 @@ def report(
             raise UserError("--results is missing: --params needs it")
         given = parse(params.ReportParams, params_text)
         write_report(given, results, machines, out or Paths(results).report)
+        from noiseband.referee.show.text import as_text
+        from noiseband.referee.study import of_tables
+
+        print(as_text(of_tables(results, given)), file=sys.stderr)
         return
     study = load_study(config)
     results, machines = study.results, machine_table(machines, config)

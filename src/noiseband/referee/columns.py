@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from noiseband.errors import UserError
+from noiseband.referee.direction import direction
 from noiseband.referee.measurements import SEEDS, Measurements
 from noiseband.referee.raw import Raw
 from noiseband.study.problems import nearest
@@ -39,7 +40,9 @@ class Choice:
     arm: str | None = None
     """Column of the arm."""
     take: str = "last"
-    """Of several steps of a run: `last`, `lowest`, `highest`, or `mean:K` of the last K."""
+    """Of several steps of a run: `last`, `best`, or `mean:K` of the last K."""
+    better: str | None = None
+    """`lower` or `higher`, for the best; None if the metric's name says it."""
     needs_arm: bool = True
     """Whether a table without an arm is an error."""
 
@@ -60,6 +63,8 @@ def measurements(files: Sequence[Raw], choice: Choice) -> Measurements:
     Raises UserError, with file and row, for an arm, metric or seed that is missing, and for text
     where a number belongs.
     """
+    if choice.take not in ("last", "best"):
+        _steps(choice.take)
     notes = _Notes()
     for file in files:
         for note in file.notes:
@@ -190,7 +195,7 @@ def _runs(file: Raw, metrics: Sequence[str], choice: Choice, notes: _Notes) -> p
     others = made["place"] if step is None else [file.file] * len(table)
     made["run"] = [name or other for name, other in zip(named, others, strict=True)]
     if step is not None:
-        runs = _by_run(made, _numbers(file, step), metrics, choice.take)
+        runs = _by_run(made, _numbers(file, step), metrics, choice)
         if len(runs) < len(made):
             notes.say(f"of several steps of a run, {_said(choice.take)} counts (--take)")
         made = runs
@@ -199,7 +204,7 @@ def _runs(file: Raw, metrics: Sequence[str], choice: Choice, notes: _Notes) -> p
 
 
 def _by_run(
-    made: pd.DataFrame, steps: Sequence[float | None], metrics: Sequence[str], take: str
+    made: pd.DataFrame, steps: Sequence[float | None], metrics: Sequence[str], choice: Choice
 ) -> pd.DataFrame:
     """One row for each run, with one value of each metric out of those of its steps."""
     rows: dict[tuple[Any, ...], dict[Any, Any]] = {}
@@ -213,26 +218,36 @@ def _by_run(
         rows[key] = dict(found[-1][1])
         for metric in metrics:
             there = [row[metric] for _, row in found if row[metric] is not None]
-            rows[key][metric] = _taken(there, take)
+            rows[key][metric] = _taken(there, metric, choice)
     return pd.DataFrame(list(rows.values()), columns=made.columns, dtype=object)
 
 
-def _taken(values: Sequence[float], take: str) -> float | None:
+def _taken(values: Sequence[float], metric: str, choice: Choice) -> float | None:
     """One value out of those of a run's steps, in order; None if there are none."""
     if not values:
         return None
-    if take == "last":
+    if choice.take == "last":
         return values[-1]
-    if take in ("lowest", "highest"):
-        return min(values) if take == "lowest" else max(values)
-    last = values[-int(take.removeprefix("mean:")) :]
+    if choice.take == "best":
+        # A step that is not finite is no best one.
+        finite = [value for value in values if math.isfinite(value)] or values
+        return min(finite) if direction(metric, choice.better) == "lower" else max(finite)
+    last = values[-_steps(choice.take) :]
     return math.fsum(last) / len(last)
 
 
+def _steps(take: str) -> int:
+    """The K of `mean:K`. Raises UserError for any other text."""
+    found = re.fullmatch(r"mean:([1-9]\d*)", take)
+    if found is None:
+        raise UserError(
+            f"--take {take}: use last, best, or mean:K for the mean of the last K steps"
+        )
+    return int(found[1])
+
+
 def _said(take: str) -> str:
-    if take.startswith("mean:"):
-        return f"the mean of the last {take.removeprefix('mean:')}"
-    return f"the {take}"
+    return f"the {take}" if take in ("last", "best") else f"the mean of the last {_steps(take)}"
 
 
 def _column(file: Raw, names: Sequence[str | None]) -> str | None:

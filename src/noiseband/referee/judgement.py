@@ -100,7 +100,7 @@ def judge(
     arms = [arm for arm in measured.arms if arm != baseline]
     shared = _comparisons(comparisons, len(arms))
     tested = alpha * max(1, len(arms)) / shared
-    limit = _margin(margin, float(own.mean()))
+    limit = margin_of(margin, float(own.mean()))
     study = assess(table, tested, limit)
     found = {one.intervention: one for one in study.verdicts}
     verdicts = [
@@ -181,7 +181,11 @@ def _comparisons(asked: int | None, arms: int) -> int:
     return max(1, arms) if asked is None else asked
 
 
-def _margin(margin: str | float | None, mean: float) -> float | None:
+def margin_of(margin: str | float | None, mean: float) -> float | None:
+    """The margin in the metric's unit; `1%` is a share of the mean, whatever its sign.
+
+    Raises UserError if it is not a number above 0.
+    """
     if margin is None:
         return None
     text = str(margin).strip()

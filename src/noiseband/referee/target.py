@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from noiseband.errors import UserError
-from noiseband.referee.judgement import Better, some
+from noiseband.referee.judgement import Better, margin_of, some
 from noiseband.referee.measurements import SEEDS, Measurements
 
 
@@ -63,7 +63,7 @@ def compare(
     better: Better,
     target: float,
     alpha: float = 0.05,
-    margin: float | None = None,
+    margin: str | float | None = None,
     comparisons: int | None = None,
 ) -> TargetVerdicts:
     """Compare the mean of each arm with a target, by a t-test from the arm's own runs.
@@ -75,7 +75,7 @@ def compare(
     Raises UserError if an arm shares a seed between runs whose other seeds differ: they are not
     independent, so their scatter says too little about the mean.
     """
-    arms = measured.arms
+    arms, limit = measured.arms, margin_of(margin, target)
     shared = max(len(arms), comparisons or 0)
     level = 1.0 - (1.0 - alpha) ** (1.0 / shared)
     found = []
@@ -108,11 +108,11 @@ def compare(
                 kept[metric].to_numpy(np.float64),
                 better,
                 target,
-                (level, shared, margin),
+                (level, shared, limit),
                 lost,
             )
         )
-    return TargetVerdicts(metric, better, target, alpha, shared, margin, tuple(found), tuple(notes))
+    return TargetVerdicts(metric, better, target, alpha, shared, limit, tuple(found), tuple(notes))
 
 
 def _verdict(

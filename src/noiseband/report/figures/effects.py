@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -27,15 +28,34 @@ _EDGE: dict[str, Any] = {
 }
 
 
-def draw_effects(verdicts: Sequence[VerdictRow], runs: Sequence[RunRow], alpha: float) -> Figure:
+@dataclass(frozen=True)
+class Scale:
+    """The words around the axis of effects."""
+
+    label: str = "Change of the test loss, nats"
+    left: str = "← lower loss: better"
+    right: str = "higher loss: worse →"
+
+
+TEST_LOSS = Scale()
+
+
+def draw_effects(
+    verdicts: Sequence[VerdictRow],
+    runs: Sequence[RunRow],
+    scale: Scale = TEST_LOSS,
+    best_is_lowest: bool = True,
+) -> Figure:
     """Draw a row for each intervention, the best first, and one for the baseline's own runs.
 
-    The marker is the estimated change of the test loss, the line is its simultaneous interval, and
+    The marker is the estimated change of the metric, the line is its simultaneous interval, and
     small dots are single runs (estimate plus residual). The band is where new runs of the
     baseline would fall, with a probability of 1 - alpha.
     """
-    rows = sorted(verdicts, key=lambda row: (row.effect is None, row.effect or 0.0))
-    names = [short(row.intervention) for row in rows] + [BASELINE]
+    sign = 1.0 if best_is_lowest else -1.0
+    rows = sorted(verdicts, key=lambda row: (row.effect is None, sign * (row.effect or 0.0)))
+    own = [run for run in runs if run.intervention == BASELINE]
+    names = [short(row.intervention) for row in rows] + ([BASELINE] if own else [])
     left = 16 + 6.9 * max(map(len, names))
     height = TOP + ROW * len(names) + BOTTOM
     figure = blank(WIDTH, height)
@@ -52,8 +72,8 @@ def draw_effects(verdicts: Sequence[VerdictRow], runs: Sequence[RunRow], alpha: 
     decimals = effect_decimals(rows, digits=1)
     for place, row in enumerate(rows):
         _row(axes, place, row, runs, decimals)
-    for run in runs:
-        if run.intervention == BASELINE and run.residual is not None:
+    for run in own:
+        if run.residual is not None:
             _dot(axes, run.residual, len(rows), run, colour(BASELINE))
 
     axes.set_yticks(range(len(names)), names, color=LIGHT["ink"], fontsize=12.5)
@@ -61,9 +81,9 @@ def draw_effects(verdicts: Sequence[VerdictRow], runs: Sequence[RunRow], alpha: 
     axes.grid(axis="y", visible=False)
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_formatter(lambda value, _: _tick(value, axes))
-    axes.set_xlabel("Change of the test loss, nats", labelpad=8)
-    axes.annotate("← lower loss: better", (0, -0.85), ha="left", **_EDGE)
-    axes.annotate("higher loss: worse →", (1, -0.85), ha="right", **_EDGE)
+    axes.set_xlabel(scale.label, labelpad=8)
+    axes.annotate(scale.left, (0, -0.85), ha="left", **_EDGE)
+    axes.annotate(scale.right, (1, -0.85), ha="right", **_EDGE)
     return figure
 
 

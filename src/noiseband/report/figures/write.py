@@ -53,7 +53,7 @@ def write_figures(params: TablesParams, results: Path) -> None:
     save(
         "effects",
         f"Effect of each intervention on the test loss with its interval. {summary(verdicts)}",
-        lambda: draw_effects(verdicts, runs, params.alpha),
+        lambda: draw_effects(verdicts, runs),
     )
     save(
         "noise",
