@@ -182,9 +182,11 @@ def _runs(file: Raw, metrics: Sequence[str], choice: Choice, notes: _Notes) -> p
     made["arm"] = [ONE_ARM] * len(table) if arm is None else _texts(file, arm)
     for column in SEEDS:
         source = _column(file, (column, "seed"))
-        made[column] = [None] * len(table) if source is None else _seeds(file, source)
+        seeds = [None] * len(table) if source is None else _seeds(file, source)
+        made[column] = pd.Series(seeds, table.index, dtype=object)
     identity = _column(file, IDENTITY)
-    made["identity"] = None if identity is None else [_text(cell) for cell in table[identity]]
+    digests = [None] * len(table) if identity is None else map(_text, table[identity])
+    made["identity"] = pd.Series(list(digests), table.index, dtype=object)
     for metric in metrics:
         made[metric] = pd.Series(_numbers(file, metric), index=table.index, dtype=object)
     run = _column(file, RUN)

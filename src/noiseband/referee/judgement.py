@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Literal
@@ -137,8 +138,8 @@ def _by_arm(runs: pd.DataFrame) -> dict[str, tuple[str, ...]]:
 
 
 def _key(arm: str) -> str:
-    """The name of an arm in the table for `assess`, in which only the baseline has a fixed one."""
-    return f"arm {arm}"
+    """The name of an arm in the table for `assess`, in which the baseline is called `baseline`."""
+    return f"{arm}, an arm" if arm == BASELINE else arm
 
 
 def _table(runs: pd.DataFrame, metric: str, better: Better, baseline: str) -> pd.DataFrame:
@@ -155,14 +156,17 @@ def _table(runs: pd.DataFrame, metric: str, better: Better, baseline: str) -> pd
         }
     )
     for column in SEEDS:
-        table[column] = [None if seed is None else str(seed) for seed in runs[column]]
+        table[column] = pd.Series(list(runs[column]), dtype=object)
     if runs["identity"].notna().any():
         table["identity"] = runs["identity"].to_numpy()
+    if table["data_seed"].isna().all():
+        table = table.drop(columns="data_seed")  # then the other two are a run's seeds
+    seeds = [column for column in SEEDS if column in table]
     table = table.sort_values(
-        ["intervention", "test_loss", *SEEDS], na_position="last", kind="stable"
+        ["intervention", "test_loss", *seeds], na_position="last", kind="stable"
     ).reset_index(drop=True)
-    for column in SEEDS:
-        known = {seed: number for number, seed in enumerate(sorted(set(table[column].dropna())))}
+    for column in seeds:
+        known = {seed: n for n, seed in enumerate(sorted(set(table[column].dropna()), key=_order))}
         own = iter(range(len(known), len(known) + len(table)))
         table[column] = [known[s] if isinstance(s, str) else next(own) for s in table[column]]
     table["run"] = [f"run {number}" for number in range(len(table))]
@@ -170,6 +174,11 @@ def _table(runs: pd.DataFrame, metric: str, better: Better, baseline: str) -> pd
         pairs = enumerate(table["identity"])
         table["identity"] = [one if isinstance(one, str) else f"only {n}" for n, one in pairs]
     return table
+
+
+def _order(seed: str) -> tuple[int, str]:
+    """Numbers in their order, as a study sorts its seeds, and then other texts."""
+    return (len(seed), seed) if seed.isdecimal() else (sys.maxsize, seed)
 
 
 def _comparisons(asked: int | None, arms: int) -> int:
@@ -210,10 +219,9 @@ def _verdict(
     """An arm's verdict in the metric's own direction."""
     if found is None:
         return ArmVerdict(arm, metric=metric, runs_without_value=tuple(lost))
-    same = None if found.same_as is None else found.same_as.removeprefix("arm ")
     known = {one.name: getattr(found, one.name) for one in fields(Verdict)}
     one = ArmVerdict(
-        **{**known, "intervention": arm, "same_as": same},
+        **{**known, "intervention": arm},
         metric=metric,
         runs_without_value=tuple(lost),
         next_half_width=_with_one_more(found, study.residual_sd),

@@ -98,8 +98,8 @@ def compare(
         for column in SEEDS:
             if kept[column].notna().any() and kept[column].dropna().duplicated().any():
                 raise UserError(
-                    f"--target: runs of {arm} share a {column}, so they are not independent; give "
-                    "one run for each seed"
+                    f"--target: runs of {arm} have the same {column}, so they are not independent; "
+                    "give one run for each seed"
                 )
         found.append(
             _verdict(

@@ -20,13 +20,14 @@ def own_intervals(runs: pd.DataFrame, family: int, alpha: float = 0.05) -> dict[
     """Return, for each intervention, the interval that pools nothing with other interventions.
 
     If the baseline has a run on each set of seeds that the intervention has, it is that of a paired
-    t-test; otherwise Welch's, with the degrees of freedom of Satterthwaite (1946) and Welch (1947).
-    Sidak's correction makes all intervals of a family of `family` interventions hold together.
+    t-test on the means of equal seeds; otherwise Welch's, with the degrees of freedom of
+    Satterthwaite (1946) and Welch (1947). Sidak's correction makes all intervals of a family of
+    `family` interventions hold together.
 
     `runs` is as for `mixed.fit`. There is a value but no interval if the intervention has fewer
     than three runs, if the baseline has a single run on other seeds, or if nothing scatters.
     """
-    ordered = runs.sort_values(seed_columns(runs))
+    ordered = runs.sort_values([*seed_columns(runs), "test_loss"])
     arms: dict[str, list[Run]] = {}
     for name, seeds, loss in zip(
         ordered["intervention"], seeds_of(ordered), ordered["test_loss"], strict=True
@@ -44,13 +45,14 @@ def _own_interval(
     arm: list[Run], baseline: list[Run], rounding: float, level: float, family: int
 ) -> Estimate:
     """The interval of an arm at a level that is already adjusted for the family."""
-    own, others = (np.array([loss for _, loss in runs], np.float64) for runs in (arm, baseline))
-    on_seeds = dict(reversed(baseline))  # the first of several runs on the same seeds
-    if all(seeds in on_seeds for seeds, _ in arm):
-        value, error, freedom = _paired(own - np.array([on_seeds[seeds] for seeds, _ in arm]))
+    own, others = _means(arm), _means(baseline)
+    if own.keys() <= others.keys():
+        counted = len(own)
+        value, error, freedom = _paired(np.array([own[seeds] - others[seeds] for seeds in own]))
     else:
-        value, error, freedom = _welch(own, others)
-    if len(arm) < FEWEST or not error > rounding:
+        counted = len(arm)
+        value, error, freedom = _welch(_losses(arm), _losses(baseline))
+    if counted < FEWEST or not error > rounding:
         return Estimate(value)
     half_width = float(stats.t.isf(level / 2, freedom)) * error
     p_value = 2.0 * float(stats.t.sf(abs(value) / error, freedom))
@@ -62,6 +64,18 @@ def _own_interval(
         half_width=half_width,
         p_value=1.0 - (1.0 - p_value) ** family,
     )
+
+
+def _losses(runs: list[Run]) -> Floats:
+    return np.array([loss for _, loss in runs], np.float64)
+
+
+def _means(runs: list[Run]) -> dict[Seeds, float]:
+    """The mean loss on each set of seeds: a trainer that is not deterministic has several runs."""
+    found: dict[Seeds, list[float]] = {}
+    for seeds, loss in runs:
+        found.setdefault(seeds, []).append(loss)
+    return {seeds: float(np.mean(losses)) for seeds, losses in found.items()}
 
 
 def _paired(differences: Floats) -> tuple[float, float, float]:
