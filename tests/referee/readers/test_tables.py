@@ -14,25 +14,11 @@ from hypothesis import strategies as st
 
 from noiseband.errors import UserError
 from noiseband.referee.columns import Choice, measurements
-from noiseband.referee.raw import Raw
 from noiseband.referee.readers import read
+from tests.referee.readers.files import cells, only, written
 
+NAME = "losses.csv"
 TABLE = "arm,seed,loss\nbase,1,3.2810\nwide,1,3.25\n"
-
-
-def written(folder: Path, content: str | bytes, name: str = "losses.csv") -> str:
-    data = content.encode() if isinstance(content, str) else content
-    (folder / name).write_bytes(data)
-    return str(folder / name)
-
-
-def only(source: str) -> Raw:
-    (raw,) = read(source)
-    return raw
-
-
-def cells(raw: Raw) -> list[list[object]]:
-    return [list(raw.table.columns), *raw.table.to_numpy().tolist()]
 
 
 PLAIN = [["arm", "seed", "loss"], ["base", "1", "3.2810"], ["wide", "1", "3.25"]]
@@ -53,11 +39,11 @@ PLAIN = [["arm", "seed", "loss"], ["base", "1", "3.2810"], ["wide", "1", "3.25"]
     ],
 )
 def test_a_table_is_the_same_however_it_is_written(tmp_path: Path, content: str | bytes) -> None:
-    assert cells(only(written(tmp_path, content))) == PLAIN
+    assert cells(only(written(tmp_path, content, NAME))) == PLAIN
 
 
 def test_cells_stay_text_and_an_empty_one_is_none(tmp_path: Path) -> None:
-    raw = only(written(tmp_path, 'arm,seed,loss\n"a, b\nc",042,\nNA,1e3,nan\n'))
+    raw = only(written(tmp_path, 'arm,seed,loss\n"a, b\nc",042,\nNA,1e3,nan\n', NAME))
     assert cells(raw)[1:] == [["a, b\nc", "042", None], ["NA", "1e3", "nan"]]
     assert list(raw.table.index) == [2, 4]
     assert raw.place(4).endswith("losses.csv, line 4")
@@ -91,7 +77,7 @@ def test_each_mistake_is_told_with_its_line(
     tmp_path: Path, content: str | bytes, message: str
 ) -> None:
     with pytest.raises(UserError, match=rf"losses\.csv.*{message}") as told:
-        read(written(tmp_path, content))
+        read(written(tmp_path, content, NAME))
     assert "\n" not in str(told.value)
 
 
@@ -104,7 +90,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_ten_thousand_rows_take_less_than_half_a_second(tmp_path: Path) -> None:
     rows = "".join(f"arm{n % 7},{n},{n / 7!r},text {n}\n" for n in range(10_000))
-    file = written(tmp_path, f"arm,seed,loss,note\n{rows}")
+    file = written(tmp_path, f"arm,seed,loss,note\n{rows}", NAME)
     start = time.process_time()
     raw = only(file)
     assert time.process_time() - start < 0.5
@@ -132,7 +118,7 @@ def test_neither_format_nor_other_columns_change_a_value(
     writer.writerow(["note", "arm", "loss", "other"])
     for number, value in enumerate(values):
         writer.writerow([extra, "base", form.format(value), number])
-    raw = only(written(tmp_path_factory.getbasetemp(), text.getvalue()))
+    raw = only(written(tmp_path_factory.getbasetemp(), text.getvalue(), NAME))
     found = measurements([raw], Choice()).runs
     assert found["loss"].tolist() == values
     assert raw.table["note"].tolist() == [extra or None] * len(values)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from noiseband.errors import UserError
 from noiseband.referee.raw import Raw
+from noiseband.referee.readers.records import of_records, read_json, read_json_lines
 from noiseband.referee.readers.tables import read_csv
-from noiseband.referee.readers.text import KINDS, decoded
+from noiseband.referee.readers.text import decoded
 
 STANDARD_INPUT = "standard input"
 """What `-` is called in messages."""
@@ -38,7 +39,25 @@ def read(source: str, pattern: str | None = None) -> list[Raw]:
 
 def _of_content(content: bytes, file: str, pattern: str | None) -> Raw:
     """The rows of a file with this content."""
-    return read_csv(decoded(content, file), file)
+    text = decoded(content, file)
+    start = text.lstrip()[:1]
+    return _of_json(text, file) if start in ("{", "[") else read_csv(text, file)
+
+
+def _of_json(text: str, file: str) -> Raw:
+    """The rows of a text in JSON: one document, or one on each line."""
+    if _is_json_lines(text):
+        return read_json_lines(text, file)
+    value = read_json(text, file)
+    if isinstance(value, list):
+        return of_records(value, file)
+    return of_records([value], file)
+
+
+def _is_json_lines(text: str) -> bool:
+    """Whether the first line of several is a whole object."""
+    first, _, rest = text.strip().partition("\n")
+    return first.startswith("{") and first.rstrip().endswith("}") and rest.strip() != ""
 
 
 def _unreadable(source: str, error: Exception) -> UserError:
