@@ -7,9 +7,12 @@ from pathlib import Path
 
 from noiseband.errors import UserError
 from noiseband.referee.raw import Raw
+from noiseband.referee.readers import parquet
+from noiseband.referee.readers.harness import is_harness, read_harness
 from noiseband.referee.readers.records import of_records, read_json, read_json_lines
 from noiseband.referee.readers.tables import read_csv
 from noiseband.referee.readers.text import decoded
+from noiseband.referee.readers.trainer_state import is_trainer_state, read_trainer_state
 
 STANDARD_INPUT = "standard input"
 """What `-` is called in messages."""
@@ -39,6 +42,8 @@ def read(source: str, pattern: str | None = None) -> list[Raw]:
 
 def _of_content(content: bytes, file: str, pattern: str | None) -> Raw:
     """The rows of a file with this content."""
+    if content.startswith(parquet.MAGIC):
+        return parquet.read_parquet(content, file)
     text = decoded(content, file)
     start = text.lstrip()[:1]
     return _of_json(text, file) if start in ("{", "[") else read_csv(text, file)
@@ -46,15 +51,17 @@ def _of_content(content: bytes, file: str, pattern: str | None) -> Raw:
 
 def _of_json(text: str, file: str) -> Raw:
     """The rows of a text in JSON: one document, or one on each line."""
-    if _is_json_lines(text):
+    if _on_lines(text):
         return read_json_lines(text, file)
     value = read_json(text, file)
-    if isinstance(value, list):
-        return of_records(value, file)
-    return of_records([value], file)
+    if is_trainer_state(value):
+        return read_trainer_state(value, file)
+    if is_harness(value):
+        return read_harness(value, file)
+    return of_records(value if isinstance(value, list) else [value], file)
 
 
-def _is_json_lines(text: str) -> bool:
+def _on_lines(text: str) -> bool:
     """Whether the first line of several is a whole object."""
     first, _, rest = text.strip().partition("\n")
     return first.startswith("{") and first.rstrip().endswith("}") and rest.strip() != ""
