@@ -7,13 +7,15 @@ from pathlib import Path
 
 from noiseband.errors import UserError
 from noiseband.referee.raw import Raw
-from noiseband.referee.readers import parquet
+from noiseband.referee.readers import events, parquet
 from noiseband.referee.readers.harness import is_harness, read_harness
 from noiseband.referee.readers.records import of_records, read_json, read_json_lines
 from noiseband.referee.readers.tables import read_csv
 from noiseband.referee.readers.text import decoded
 from noiseband.referee.readers.trainer_state import is_trainer_state, read_trainer_state
 
+HEAD = 64
+"""The number of bytes that tell the kinds of binary files."""
 STANDARD_INPUT = "standard input"
 """What `-` is called in messages."""
 
@@ -33,11 +35,32 @@ def read(source: str, pattern: str | None = None) -> list[Raw]:
     if source == "-":
         return [_of_content(sys.stdin.buffer.read(), STANDARD_INPUT, pattern)]
     try:
-        return [_of_content(Path(source).read_bytes(), source, pattern)]
+        if Path(source).is_dir():
+            return _of_folder(source, pattern)
+        with open(source, "rb") as file:
+            head = file.read(HEAD)
+        return [_of_file(head, source, pattern)]
     except (OSError, ValueError) as error:
         if isinstance(error, UserError):
             raise
         raise _unreadable(source, error) from None
+
+
+def _of_folder(folder: str, pattern: str | None) -> list[Raw]:
+    """The runs in a folder."""
+    if pattern is not None:
+        raise UserError(f"{folder}: a folder, but --pattern is for files; give its log files")
+    found = events.event_folders(folder)
+    if found:
+        return events.read_folders(folder, found)
+    raise UserError(f"{folder}: no event file and no study in it; give the files in it")
+
+
+def _of_file(head: bytes, file: str, pattern: str | None) -> Raw:
+    """The rows of a file that begins with these bytes."""
+    if pattern is None and events.is_events(head, file):
+        return events.read_event_file(file)
+    return _of_content(Path(file).read_bytes(), file, pattern)
 
 
 def _of_content(content: bytes, file: str, pattern: str | None) -> Raw:
