@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,3 +39,28 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     trainer.train()
     trainer.save_state()
     return folder
+
+
+PROJECT = """
+import trackio
+quiet = dict(embed=False, auto_log_cpu=False, auto_log_gpu=False)
+for arm, seed, losses in [("base", 1, [4, 3.5]), ("base", 2, [4, 3.25]), ("wide", 1, [4, 3, None])]:
+    config = {"arm": arm, "seed": seed, "loss": "cross-entropy", "model": {"width": 64}}
+    trackio.init(project="small", name=f"{arm}-s{seed}", config=config, **quiet)
+    for step, loss in enumerate(losses):
+        values = {"loss": float("nan") if loss is None else loss, "test": {"accuracy": step / 2}}
+        trackio.log(values, step=step)
+    trackio.finish()
+"""
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of a project of trackio with three runs, written by trackio in a process."""
+    folder = tmp_path_factory.mktemp("trackio")
+    environment = {name: value for name, value in os.environ.items() if name[:8] != "TRACKIO_"}
+    environment["TRACKIO_DIR"] = str(folder)
+    subprocess.run(
+        [sys.executable, "-c", PROJECT], env=environment, check=True, capture_output=True
+    )
+    return folder / "small.db"
