@@ -7,8 +7,10 @@ from pathlib import Path
 
 from noiseband.errors import UserError
 from noiseband.referee.raw import Raw
-from noiseband.referee.readers import events, parquet
+from noiseband.referee.readers import events, parquet, trackio_database
 from noiseband.referee.readers.harness import is_harness, read_harness
+from noiseband.referee.readers.logs import compiled, read_log
+from noiseband.referee.readers.panels import is_panel, read_panel
 from noiseband.referee.readers.records import of_records, read_json, read_json_lines
 from noiseband.referee.readers.tables import read_csv
 from noiseband.referee.readers.text import decoded
@@ -32,6 +34,8 @@ def read(source: str, pattern: str | None = None) -> list[Raw]:
     Raises UserError, with file and line or row, if the file cannot be read, is damaged, or is of no
     known kind.
     """
+    if pattern is not None:
+        compiled(pattern)
     if source == "-":
         return [_of_content(sys.stdin.buffer.read(), STANDARD_INPUT, pattern)]
     try:
@@ -60,16 +64,22 @@ def _of_file(head: bytes, file: str, pattern: str | None) -> Raw:
     """The rows of a file that begins with these bytes."""
     if pattern is None and events.is_events(head, file):
         return events.read_event_file(file)
+    if pattern is None and head.startswith(trackio_database.MAGIC):
+        return trackio_database.read_trackio(file)
     return _of_content(Path(file).read_bytes(), file, pattern)
 
 
 def _of_content(content: bytes, file: str, pattern: str | None) -> Raw:
     """The rows of a file with this content."""
+    if pattern is not None:
+        return read_log(decoded(content, file, exact=False), file, pattern)
     if content.startswith(parquet.MAGIC):
         return parquet.read_parquet(content, file)
     text = decoded(content, file)
-    start = text.lstrip()[:1]
-    return _of_json(text, file) if start in ("{", "[") else read_csv(text, file)
+    if text.lstrip()[:1] in ("{", "["):
+        return _of_json(text, file)
+    table = read_csv(text, file)
+    return read_panel(table) if is_panel(table) else table
 
 
 def _of_json(text: str, file: str) -> Raw:
