@@ -7,7 +7,7 @@ from pathlib import Path
 
 from noiseband.errors import UserError
 from noiseband.referee.raw import Raw
-from noiseband.referee.readers import events, parquet, trackio_database
+from noiseband.referee.readers import events, parquet, study_results, trackio_database
 from noiseband.referee.readers.harness import is_harness, read_harness
 from noiseband.referee.readers.logs import compiled, read_log
 from noiseband.referee.readers.panels import is_panel, read_panel
@@ -54,8 +54,9 @@ def _of_folder(folder: str, pattern: str | None) -> list[Raw]:
     """The runs in a folder."""
     if pattern is not None:
         raise UserError(f"{folder}: a folder, but --pattern is for files; give its log files")
-    found = events.event_folders(folder)
-    if found:
+    if runs := study_results.run_folders(folder):
+        return [study_results.read_study(folder, runs)]
+    if found := events.event_folders(folder):
         return events.read_folders(folder, found)
     raise UserError(f"{folder}: no event file and no study in it; give the files in it")
 
