@@ -82,7 +82,7 @@ def run_rows(params: TablesParams, results: Path) -> list[RunRow]:
     """All runs in the order of the study, with improvements and without residuals."""
     recipes = params.recipes or [""] * len(params.runs)
     rows = [
-        _run_row(Paths(results).run(run), recipe)
+        run_row(Paths(results).run(run), recipe)
         for run, recipe in zip(params.runs, recipes, strict=True)
     ]
     finite = {row.run: row.test_loss for row in rows if inference.has_loss(row)}
@@ -95,7 +95,11 @@ def run_rows(params: TablesParams, results: Path) -> list[RunRow]:
     ]
 
 
-def _run_row(folder: Path, digest: str) -> RunRow:
+def run_row(folder: Path, digest: str = "") -> RunRow:
+    """The run whose results are in a folder, without improvement and residual.
+
+    Raises UserError if a file is missing or damaged, or the recipe's digest begins otherwise.
+    """
     card, evaluation = json_file(folder / "recipe.json"), loss_file(folder / "test_loss.json")
     if not card["digest"].startswith(digest):
         # Snakemake retrains such a run by itself, unless it has no record of it.
