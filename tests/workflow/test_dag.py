@@ -73,6 +73,15 @@ def test_a_run_that_diverged_withholds_nothing(project: Project) -> None:
     assert "boom-42" in (results / "report.html").read_text()
 
 
+def test_the_terminal_shows_the_verdicts_of_the_page(project: Project) -> None:
+    shown = project.noiseband("verdicts")
+    assert shown.returncode == 0, shown.stderr
+    assert re.search(r"^clip +1 .* (within noise|helps|hurts)", shown.stdout, re.MULTILINE)
+    assert re.search(r"^boom +0 .* not enough runs", shown.stdout, re.MULTILINE)
+    log = (project.folder / "results/logs/report.log").read_text()
+    assert shown.stdout.splitlines()[0] in log and "boom" in log
+
+
 def test_prompts_without_room_are_told_before_anything_trains(project: Project) -> None:
     with (
         project.edited("config/config.yaml", "template: short", "template: alpaca"),

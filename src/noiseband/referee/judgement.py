@@ -294,14 +294,17 @@ def _alike(runs: pd.DataFrame, metric: str) -> list[str]:
     """Point out runs of one arm that are equal to the last digit although their seeds differ."""
     if runs["identity"].notna().any():
         return []
+    alike: dict[tuple[str, float], list[tuple[str, tuple[str | None, ...]]]] = {}
+    seeds = zip(*(runs[column] for column in SEEDS), strict=True)
+    for arm, value, run, own in zip(runs["arm"], runs[metric], runs["run"], seeds, strict=True):
+        alike.setdefault((arm, value), []).append((run, own))
     found = []
-    for (arm, value), same in runs.groupby(["arm", metric], sort=False):
-        if len(same[[*SEEDS]].astype(str).drop_duplicates()) > 1 or (
-            len(same) > 1 and same[[*SEEDS]].isna().to_numpy().any()
-        ):
+    for (arm, value), same in alike.items():
+        # Without a seed, two runs may have been on different ones.
+        if len(same) > 1 and (None in same[0][1] or len({own for _, own in same}) > 1):
             found.append(
-                f"{some(same['run'])} of {arm} have the same {metric} to the last digit ({value}): "
-                "if they are one run, list it once, or give a column `digest`"
+                f"{some(run for run, _ in same)} of {arm} have the same {metric} to the last digit "
+                f"({value}): if they are one run, list it once, or give a column `digest`"
             )
     return found
 
