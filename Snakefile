@@ -34,6 +34,7 @@ from noiseband.study.params import (
     TrainParams,
     finetuned_models,
 )
+from noiseband.study.seen_questions import seen_questions
 from noiseband.dag.forks import fork_jobs
 from noiseband.dag.orphans import sign_jobs
 from noiseband.dag.planning import (
