@@ -45,10 +45,10 @@ def test_the_table_says_what_was_counted(tmp_path: Path) -> None:
     assert table[2] == {
         "Rows": "alpaca", "Split": "test", "Trained on, tokens": "pocket:0-409601",
         "Models": "baseline-42 baseline-22", "Questions": "4", "In training rows": "3",
-        "Exactly": "1", "In training text": "1", "Too short for that": "1",
+        "Of these exactly": "1", "In training text": "1", "Too short to look for": "1",
     }  # fmt: skip
     assert table[0]["Trained on, tokens"] == "not known: others trained it"
-    assert (table[0]["In training text"], table[0]["Too short for that"]) == ("–", "–")
+    assert (table[0]["In training text"], table[0]["Too short to look for"]) == ("–", "–")
 
 
 def test_a_sentence_at_the_scores_says_that_test_questions_were_seen(tmp_path: Path) -> None:
