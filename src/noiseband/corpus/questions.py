@@ -15,7 +15,7 @@ HELD_OUT = ("test", "validation")
 
 _SIGN = re.compile(r"([-+*/^%=<>\u2212\u00d7\u00f7])(?= ?[0-9])")
 _PLAIN = bytes(
-    ord(chr(byte).lower()) if byte > 127 or chr(byte).isalnum() or byte == ord("_") else ord(" ")
+    ord(chr(byte).lower() if chr(byte).isalnum() or chr(byte) == "_" else " ")
     for byte in range(128)
 ) + bytes(range(128, 256))
 """What becomes of each byte of UTF-8: ASCII letters are lowered, and what is between them is blank.
