@@ -87,7 +87,9 @@ def test_corpora_in_other_vocabularies_are_read_too(tuned: Data) -> None:
 
 
 def test_a_study_that_fine_tunes_nothing_has_no_job(study_data: Data) -> None:
-    assert seen_questions(parse_study(study_data)) == {}
+    study = parse_study(study_data)
+    assert seen_questions(study) == {}
+    assert "seen_questions" not in TablesParams.of(study).text
 
 
 def test_no_job_has_the_name_of_a_test_windows(tuned: Data) -> None:

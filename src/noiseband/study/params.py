@@ -6,7 +6,7 @@ even if the config file has changed by the time it starts, and no other change r
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from noiseband.study.config import Answers, Checkpoints, Evaluation, Protocol, Samples
 from noiseband.study.contamination import contaminated_runs
@@ -15,7 +15,7 @@ from noiseband.study.judges import Judge
 from noiseband.study.pretrained import PretrainedModel
 from noiseband.study.recipe import Model, Recipe
 from noiseband.study.runs import BASELINE, Run, Study
-from noiseband.study.section import Section
+from noiseband.study.section import ADDED, Section
 from noiseband.study.seen_questions import questioned_models
 
 
@@ -219,7 +219,7 @@ class TablesParams(Section):
     corpora: list[str]
     contamination: dict[str, list[str]]
     """File name of each contamination count to the runs that it is about."""
-    seen_questions: dict[str, list[str]] = {}
+    seen_questions: Annotated[dict[str, list[str]], ADDED] = {}
     """File name of each count of seen questions to the fine-tuned models that it is about, each by
     the name of its run or pretrained model."""
     approximate: list[str] = []
