@@ -35,6 +35,7 @@ from noiseband.study.params import (
     TrainParams,
     finetuned_models,
 )
+from noiseband.study.seen_questions import seen_questions
 from noiseband.dag.early import warn_of_judge
 from noiseband.dag.forks import fork_jobs
 from noiseband.dag.orphans import sign_jobs

@@ -4,8 +4,8 @@ python -m benchmarks.referee               # 5 rounds
 python -m benchmarks.referee --rounds 3
 
 The rows are 20 arms on 5 seeds with 100 steps each, and 10 arms with 1,000 runs each without seeds.
-The script reads the same file, takes each run's last step, and calls `scipy.stats.dunnett`. Both are
-processes of their own, so that starting them and importing libraries counts.
+The script reads the same file, takes each run's last step, and calls `scipy.stats.dunnett`. Both
+are processes of their own, so that starting them and importing libraries counts.
 """
 
 from __future__ import annotations

@@ -39,6 +39,8 @@ QUESTIONS = [
     ("How many people live there?", "", "About 5.5 million people live there."),
 ]
 WINDOW = "pocket-64~pocket-0-409601"
+SEEN = "questions~alpaca~pocket-0-409601"
+SEEN_BY_OTHERS = "questions~alpaca"
 ANSWERS = [
     "The capital of Andorra is Andorra la Vella.",
     "The capital of the country is the sea and the sons of the land.",
@@ -76,6 +78,12 @@ def write_study(
     _write_finetuning(results, models, answers, questions, rounds)
     _write_corpus(results)
     _write_contamination(results)
+    _write_seen_questions(results)
+    tuned = dict.fromkeys(model.rsplit("/", 2)[0] for model in models)
+    counts = {
+        SEEN: [name for name in tuned if name not in pretrained],
+        SEEN_BY_OTHERS: [name for name in tuned if name in pretrained],
+    }
     _write_checks(results, runs)
     return ReportParams(
         study="pocket",
@@ -89,6 +97,7 @@ def write_study(
         models=list(models),
         corpora=["pocket"],
         contamination={WINDOW: [run.name for run in runs]},
+        seen_questions={name: models for name, models in counts.items() if models},
         factors=list(factors),
         fraction=0,
         machine="laptop",
@@ -317,6 +326,22 @@ def _write_contamination(results: Path) -> None:
             "span": 32, "spans": 79969, "spans_found": 3, "expected_false_spans": 1.8e-9,
         },
     )  # fmt: skip
+
+
+def _write_seen_questions(results: Path) -> None:
+    """Counts in which no question was seen, for models of the study and of others."""
+    segment = {"corpus": "pocket", "first": 0, "stop": 409601}
+    for name, segments in {SEEN: [segment], SEEN_BY_OTHERS: []}.items():
+        known: dict[str, Any] = {"too_short": 1 if segments else None}
+        known["rows_in_text"] = [] if segments else None
+        splits = {
+            split: {"questions": questions, "in_train_exactly": 0, "rows_in_train": [], **known}
+            for split, questions in {"test": len(QUESTIONS), "validation": 2}.items()
+        }
+        write_json(
+            results / "contamination" / f"{name}.json",
+            {"instructions": "alpaca", "trained_on": segments, "shortest": 4, "splits": splits},
+        )
 
 
 def _write_checks(results: Path, runs: Sequence[FakeRun]) -> None:

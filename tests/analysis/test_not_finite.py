@@ -33,7 +33,8 @@ FILES = (
     "runs/gpt2/test_loss.json",
     "runs/clip-2/ift/alpaca/1/epochs.json",
     "judge/alpaca/round-1.jsonl",
-    "contamination/*.json",
+    "contamination/pocket*.json",
+    "contamination/questions~alpaca~*.json",
 )
 """The input files of the tables, except the test loss of a run."""
 LOSS = "runs/clip-2/test_loss.json"

@@ -169,3 +169,69 @@ def test_rows_of_the_hub_are_those_of_the_revision(
         assert outputs(rows) == [str(k) for k in range(20)]
         with pytest.raises(UserError, match="SHA-256"):
             instruction_rows(config(**hub_rows, sha256="0" * 64))
+
+
+TWICE = [*TWENTY, *({**row, "instruction": f" {row['instruction'].upper()}!"} for row in TWENTY)]
+"""Every question twice; the second time, it is written in another way."""
+
+
+def rows_of(tmp_path: Path, rows: list[dict[str, Any]], **parts: Any) -> list[str]:
+    """Write the rows of a file as `out/rows.jsonl`; return what the user is told."""
+    (tmp_path / "mine.json").write_text(json.dumps(rows))
+    told: list[str] = []
+    chosen = config(kind="file", path=str(tmp_path / "mine.json"), **parts)
+    build_instructions(chosen, tmp_path / "out", told.append)
+    return told
+
+
+def splits_of(tmp_path: Path) -> Counter[str]:
+    return Counter(row["split"] for row in read_jsonl(tmp_path / "out" / "rows.jsonl"))
+
+
+def test_questions_that_are_also_in_train_are_told(tmp_path: Path) -> None:
+    parts = {"train": 28, "test": 8}
+    assert rows_of(tmp_path, [*TWENTY, *TWENTY], **parts) == [
+        "instructions out: 8 of 8 test and 4 of 4 validation questions are also in train "
+        "(12 exactly, 0 up to case, punctuation and blanks); seen_questions: drop leaves such "
+        "rows out of train"
+    ]
+    assert splits_of(tmp_path) == {"train": 28, "test": 8, "validation": 4}
+    (told,) = rows_of(tmp_path, [*TWICE[:36], *TWENTY[:4]], **parts)
+    assert "8 of 8 test and 4 of 4 validation" in told
+    assert "(4 exactly, 8 up to case, punctuation and blanks)" in told
+    assert rows_of(tmp_path, TWENTY, train=14, test=4) == []
+
+
+def test_rows_whose_questions_are_asked_later_can_be_dropped(tmp_path: Path) -> None:
+    parts = {"train": 28, "test": 8, "seen_questions": "drop"}
+    assert rows_of(tmp_path, TWICE, **parts) == [
+        "instructions out: seen_questions: drop left out 12 of 28 rows of train, because their "
+        "questions are also in test or validation"
+    ]
+    assert splits_of(tmp_path) == {"train": 16, "test": 8, "validation": 4}
+    written = read_jsonl(tmp_path / "out" / "rows.jsonl")
+    # Rows 8 to 19 of train are rows 28 to 39 in other words.
+    assert outputs(written) == [str(k % 20) for k in (*range(8), *range(20, 40))]
+    # The test rows are those of the set from which no row is dropped.
+    rows_of(tmp_path, TWICE, **parts | {"seen_questions": "keep"})
+    kept = read_jsonl(tmp_path / "out" / "rows.jsonl")
+    assert [row for row in written if row["split"] == "test"] == [
+        row for row in kept if row["split"] == "test"
+    ]
+    assert rows_of(tmp_path, TWENTY, **parts | {"train": 14, "test": 4}) == []
+    between = [*TWENTY, TWENTY[16]]  # 14 train, 4 test, 3 validation, the last of which is in test
+    (told,) = rows_of(tmp_path, between, **parts | {"train": 14, "test": 4})
+    assert "left out 1 of 3 rows of validation, because their questions are also in test" in told
+
+
+def test_a_split_of_which_all_rows_would_be_dropped_is_named(tmp_path: Path) -> None:
+    parts = {"train": 20, "test": 16, "seen_questions": "drop"}
+    with pytest.raises(UserError) as raised:
+        rows_of(tmp_path, TWICE, **parts)
+    assert str(raised.value) == (
+        "instructions: seen_questions=drop leaves no rows for train, because all of its 20 "
+        "questions are also in a split that scores or chooses models; get other rows, or write keep"
+    )
+    assert not (tmp_path / "out" / "rows.jsonl").exists()
+    with pytest.raises(UserError, match="leaves no rows for validation, because all of its 2 q"):
+        rows_of(tmp_path, [*TWENTY, *TWENTY[14:16]], **parts | {"train": 14, "test": 6})

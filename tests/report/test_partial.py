@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ import yaml
 from noiseband.io.files import write_json
 from noiseband.report.partial import write_partial
 from noiseband.study import Study, parse_study
+from noiseband.study.seen_questions import seen_questions
 from noiseband.tracking.running import State, last_row, progress
 from noiseband.train.checkpoint import locked
 from tests.fake_runs import CLIPPING, FakeRun
-from tests.small_study import MACHINES, write_study
+from tests.page_tables import page_table
+from tests.report.test_page import words_of
+from tests.small_study import MACHINES, SEEN, write_study
 
 
 @pytest.fixture
@@ -25,9 +29,9 @@ def study(study_data: dict[str, Any], tmp_path: Path) -> Study:
     return parse_study({**study_data, "results": str(tmp_path / "results")})
 
 
-def finish(study: Study, *runs: FakeRun) -> None:
+def finish(study: Study, *runs: FakeRun, models: Sequence[str] = ()) -> None:
     """Write the files of these runs as the workflow does, each with its recipe's digest."""
-    write_study(study.results, runs, steps=32, models=[])
+    write_study(study.results, runs, steps=32, models=models)
     for run in runs:
         card = study.results / "runs" / run.name / "recipe.json"
         digest = study.runs[run.name].recipe.digest
@@ -111,6 +115,26 @@ def test_finished_runs_are_shown_in_full(study: Study, tmp_path: Path) -> None:
     again = tmp_path / "again.html"
     write_partial(study, MACHINES, again)
     assert again.read_bytes() == out.read_bytes()
+
+
+def test_seen_questions_of_the_models_that_have_answered(
+    study_data: dict[str, Any], tmp_path: Path
+) -> None:
+    rows = {"kind": "factbook", "package": "p", "version": "1.0", "rows": 40}
+    protocol = {"instructions": "facts", "epochs": 1, "patience": None, "dropout": 0.0}
+    study_data["finetuning"] = {"instructions": {"facts": rows}, "protocols": {"alpaca": protocol}}
+    study = parse_study({**study_data, "results": str(tmp_path / "results")})
+    runs = [FakeRun(f"baseline-{seed}", 5.0, seeds=(seed, seed)) for seed in (42, 22)]
+    finish(study, *runs, models=["baseline-42/alpaca/42"])
+    out = tmp_path / "page.html"
+    write_partial(study, MACHINES, out)
+    assert "The rule seen_questions has not written" in words_of(out.read_text())
+    (name,) = seen_questions(study)
+    made = study.paths.seen_questions(SEEN)
+    write_json(study.paths.seen_questions(name), json.loads(made.read_text()))
+    write_partial(study, MACHINES, out)
+    rows_shown = page_table(out.read_text(), "seen-questions-caption")
+    assert [row["Models"] for row in rows_shown] == ["baseline-42"] * 2
 
 
 def test_watching_ends_with_the_last_run(study_data: dict[str, Any], tmp_path: Path) -> None:

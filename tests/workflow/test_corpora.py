@@ -156,3 +156,46 @@ def test_what_the_user_must_see_is_on_the_terminal_of_snakemake(tmp_path: Path) 
         assert done.returncode == 0, done.stdout + done.stderr
         assert said in done.stdout
         assert (made.folder / "results/logs/corpus/raw.log").read_text().endswith(said)
+
+
+TUNED = """
+finetuning:
+  instructions: {mine: {kind: file, path: rows.json, train: 28, test: 8}}
+  protocols:
+    one: {instructions: mine, epochs: 1, patience: null, dropout: 0.0, max_new_tokens: 4}
+  runs: [text-42]
+"""
+
+
+def test_questions_that_a_model_saw_are_told_counted_and_dropped(tmp_path: Path) -> None:
+    """Twenty rows written twice, so that train has every test question; one is in a text too."""
+    made = Project(tmp_path / "mine")
+    config = made.folder / "config/config.yaml"
+    raw = re.sub(r"      - repo: .*\n.*\n.*\n", "      - {path: texts, files: ['*.txt']}\n", STUDY)
+    config.write_text(raw + TUNED)
+    (made.folder / "texts").mkdir()
+    for number in range(20):
+        text = f"Text {number}: {'stone ' * 40}"
+        if number == 9:
+            text += "He said: what is the COLOUR of stone 11? Nobody knew."
+        (made.folder / f"texts/{number:02}.txt").write_text(text)
+    asked = [f"What is the colour of stone {number}?" for number in range(20)]
+    rows = [{"instruction": text, "output": "grey"} for text in asked] * 2
+    (made.folder / "rows.json").write_text(json.dumps(rows))
+    target = "results/contamination/questions~mine~raw-0-513.json"
+    done = made.snakemake(target)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (
+        "noiseband: instructions mine: 8 of 8 test and 4 of 4 validation questions are also in "
+        "train (12 exactly, 0 up to case, punctuation and blanks); seen_questions: drop"
+    ) in done.stdout
+    test = loaded(made, "contamination/questions~mine~raw-0-513.json")["splits"]["test"]
+    assert (test["in_train_exactly"], test["rows_in_train"]) == (8, [*range(29, 37)])
+    assert [rows[row - 1]["instruction"] for row in test["rows_in_text"]] == [asked[11]]
+    config.write_text(raw + TUNED.replace("test: 8}", "test: 8, seen_questions: drop}"))
+    done = made.snakemake(target)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "seen_questions: drop left out 12 of 28 rows of train" in done.stdout
+    test = loaded(made, "contamination/questions~mine~raw-0-513.json")["splits"]["test"]
+    assert (test["questions"], test["in_train_exactly"], test["rows_in_train"]) == (8, 0, [])
+    assert len(test["rows_in_text"]) == 1

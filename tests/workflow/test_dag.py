@@ -62,6 +62,20 @@ def test_one_command_makes_everything(project: Project) -> None:
     assert recipe["difference"] == {"optimizer.clip_norm": [None, 0.1], "model.dropout": [0.1, 0.0]}
 
 
+def test_questions_are_looked_for_in_the_rows_and_the_text(project: Project) -> None:
+    results = project.folder / "results"
+    found = json.loads(
+        (results / "contamination/questions~factbook~pocket-0-9217.json").read_text()
+    )
+    assert [(split["questions"], split["rows_in_text"]) for split in found["splits"].values()] == [
+        (4, []), (2, []),
+    ]  # fmt: skip
+    table = (results / "tables/seen-questions.csv").read_text()
+    assert "factbook,test,baseline-42;clip-42;boom-42,pocket:0-9217,4,0,0,0,0,4" in table
+    manifest = json.loads((results / "manifest.json").read_text())["artefacts"]
+    assert "contamination/questions~factbook~pocket-0-9217.json" in manifest
+
+
 def test_a_run_that_diverged_withholds_nothing(project: Project) -> None:
     results = project.folder / "results"
     assert len(read_trace(results / "runs/boom-42/trace.parquet").loss) < 12

@@ -96,6 +96,10 @@ FROM_TRAINING = {
             {"contamination", "tables", "figures", "manifest", "report"},
         ),
         (
+            "evaluate/seen_questions.py", "SHORTEST = 4", "SHORTEST = 5",
+            {"seen_questions", "tables", "figures", "manifest", "report"},
+        ),
+        (
             "finetune/tuner.py", "total / count", "total / (count + 1)",
             {"finetune", "respond", "judge", "tables", "figures", "manifest", "report"},
         ),

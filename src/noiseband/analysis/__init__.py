@@ -10,6 +10,7 @@
 | `pretrained` | how much of the way to another model is closed? |
 | `repeats` | how many more runs does a study need before it can say anything? |
 | `contamination` | how much of the test window was trained on? |
+| `seen_questions` | how many questions did fine-tuned models see before? |
 | `scores`, `agreement`, `tuning` | what do fine-tuned models' scores show, and how reliably? |
 | `answers` | every judged answer |
 | `traces` | training curves, reduced to few enough points to draw |

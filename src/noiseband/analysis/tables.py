@@ -27,10 +27,17 @@ from noiseband.analysis.rows import (
     VerdictRow,
 )
 from noiseband.analysis.scores import epoch_rows, finetuning_rows
+from noiseband.analysis.seen_questions import seen_questions_rows
 from noiseband.analysis.sources import json_file, loss_file
 from noiseband.analysis.traces import final_loss, read_trace
 from noiseband.analysis.tuning import tuning_noise_rows, twin_rows
-from noiseband.analysis.tuning_rows import EpochRow, FinetuningRow, TuningNoiseRow, TwinRow
+from noiseband.analysis.tuning_rows import (
+    EpochRow,
+    FinetuningRow,
+    SeenQuestionsRow,
+    TuningNoiseRow,
+    TwinRow,
+)
 from noiseband.errors import UserError, run_command
 from noiseband.io.tables import write_rows
 from noiseband.study.params import TablesParams
@@ -72,6 +79,8 @@ def write_tables(params: TablesParams, results: Path) -> None:
     models = finetuning_rows(results, params.models, losses)
     write_rows(tables / "finetuning.csv", FinetuningRow, models)
     write_rows(tables / "epochs.csv", EpochRow, epoch_rows(results, params.models))
+    asked = seen_questions_rows(results, params.seen_questions)
+    write_rows(tables / "seen-questions.csv", SeenQuestionsRow, asked)
     tuning_noise = tuning_noise_rows(models, runs, params.alpha)
     write_rows(tables / "finetuning-noise.csv", TuningNoiseRow, tuning_noise)
     write_rows(tables / "twins.csv", TwinRow, twin_rows(models, runs, params.alpha))

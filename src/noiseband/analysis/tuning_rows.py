@@ -1,4 +1,4 @@
-"""Rows of the tables on fine-tuning: models, epochs, noise and twins."""
+"""Rows of the tables on fine-tuning: models, epochs, noise, twins and seen questions."""
 
 from __future__ import annotations
 
@@ -81,3 +81,31 @@ class TwinRow(Measured):
     p_value: float | None
     """p-value, adjusted for these pairs as the interval is."""
     finding: str
+
+
+@dataclass(frozen=True)
+class SeenQuestionsRow:
+    """The questions of one split that some fine-tuned models saw before they were asked them."""
+
+    instructions: str
+    """The set of rows."""
+    split: str
+    """`test` or `validation`."""
+    runs: tuple[str, ...]
+    """The fine-tuned runs and pretrained models."""
+    trained_on: tuple[str, ...]
+    """`corpus:first-stop` of each segment of training tokens; empty for models that others trained,
+    whose training text is not known."""
+    questions: int
+    """Rows of the split."""
+    in_train_exactly: int
+    """Questions that are also in the training rows, character by character."""
+    in_train: int
+    """Questions that are there up to case, punctuation and blanks."""
+    in_text: int | None
+    """Questions whose words are in the training text, one after the other; None if it is not
+    known."""
+    too_short: int | None
+    """Questions with too few words to look for them in the training text."""
+    shortest: int
+    """Words of the shortest question that is looked for."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from noiseband.corpus.alpaca import read_alpaca
 from noiseband.corpus.embedded.questions import generate_questions
 from noiseband.corpus.packages import package_files
+from noiseband.corpus.questions import HELD_OUT, in_train, without_seen
 from noiseband.errors import UserError
 from noiseband.io.files import write_jsonl
 from noiseband.study.instructions import (
@@ -23,20 +25,75 @@ from noiseband.study.instructions import (
 )
 
 
-def build_instructions(config: Instructions, out: Path) -> None:
-    """Write the `instruction_rows` as `rows.jsonl` into the folder `out`, one on each line."""
-    write_jsonl(out / "rows.jsonl", instruction_rows(config))
+def build_instructions(
+    config: Instructions, out: Path, tell: Callable[[str], object] = lambda sentence: None
+) -> None:
+    """Write the `instruction_rows` as `rows.jsonl` into the folder `out`, one on each line.
+
+    `tell` takes sentences for the user about questions that are in two splits.
+    """
+    rows = instruction_rows(config, lambda note: tell(f"instructions {out.name}: {note}"))
+    write_jsonl(out / "rows.jsonl", rows)
 
 
-def instruction_rows(config: Instructions) -> list[dict[str, Any]]:
+def instruction_rows(
+    config: Instructions, tell: Callable[[str], object] = lambda sentence: None
+) -> list[dict[str, Any]]:
     """Return rows with `instruction`, `input` (may be empty), `output` and `split`, in order.
 
     `split` depends on the position: `train`, then `test`, then `validation`. A share is rounded to
-    whole rows. Raises UserError if rows cannot be read or are bad, or if a split has no rows.
+    whole rows. With `seen_questions: drop`, rows are then left out as `without_seen` does. Raises
+    UserError if rows cannot be read or are bad, or if a split has no rows.
     """
     rows = _rows(config)
     splits = split_names(config, len(rows))
-    return [{**row, "split": split} for row, split in zip(rows, splits, strict=False)]
+    whole = [{**row, "split": split} for row, split in zip(rows, splits, strict=False)]
+    if config.seen_questions == "keep":
+        if note := _seen(whole):
+            tell(note)
+        return whole
+    kept = without_seen(whole)
+    if note := _dropped(whole, kept):
+        tell(note)
+    return kept
+
+
+def _seen(rows: Sequence[dict[str, Any]]) -> str | None:
+    """A sentence about the questions that are also in train; None if there are none."""
+    found = {split: in_train(rows, split) for split in HELD_OUT}
+    seen = sum(len(one.rows) for one in found.values())
+    if not seen:
+        return None
+    parts = [f"{len(one.rows):,} of {one.questions:,} {split}" for split, one in found.items()]
+    exactly = sum(one.exactly for one in found.values())
+    return (
+        f"{' and '.join(parts)} questions are also in train ({exactly:,} exactly, "
+        f"{seen - exactly:,} up to case, punctuation and blanks); seen_questions: drop leaves such "
+        "rows out of train"
+    )
+
+
+def _dropped(whole: Sequence[dict[str, Any]], kept: Sequence[dict[str, Any]]) -> str | None:
+    """A sentence about the rows that were dropped; None if there are none.
+
+    Raises UserError if a split has no rows left.
+    """
+    before, after = (Counter(row["split"] for row in rows) for rows in (whole, kept))
+    for split, count in before.items():
+        if not after[split]:
+            raise UserError(
+                f"instructions: seen_questions=drop leaves no rows for {split}, because all of its "
+                f"{count:,} questions are also in a split that scores or chooses models; get other "
+                "rows, or write keep"
+            )
+    dropped = before - after
+    if not dropped:
+        return None
+    parts = [f"{count:,} of {before[split]:,} rows of {split}" for split, count in dropped.items()]
+    return (
+        f"seen_questions: drop left out {' and '.join(parts)}, because their questions are also in "
+        f"{'test or validation' if dropped['train'] else 'test'}"
+    )
 
 
 def _rows(config: Instructions) -> Sequence[dict[str, Any]]:

@@ -1,1 +1,1 @@
-"""Evaluation of a trained model: test loss and contamination."""
+"""Evaluation of a trained model: test loss, contamination and seen questions."""

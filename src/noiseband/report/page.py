@@ -26,7 +26,12 @@ from noiseband.analysis.rows import (
     VerdictRow,
 )
 from noiseband.analysis.sources import json_if_any
-from noiseband.analysis.tuning_rows import FinetuningRow, TuningNoiseRow, TwinRow
+from noiseband.analysis.tuning_rows import (
+    FinetuningRow,
+    SeenQuestionsRow,
+    TuningNoiseRow,
+    TwinRow,
+)
 from noiseband.errors import NotMadeError
 from noiseband.io.checksums import intact
 from noiseband.io.files import write_text
@@ -47,6 +52,7 @@ from noiseband.report.views.published import published_view
 from noiseband.report.views.questions import questions
 from noiseband.report.views.recipes import baseline_recipe, differences
 from noiseband.report.views.samples import checkpoints, last_samples, samples
+from noiseband.report.views.seen_questions import seen_sentences
 from noiseband.report.views.starts import starts
 from noiseband.study.artefacts import FIGURES
 from noiseband.study.params import ReportParams
@@ -115,6 +121,7 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
     growth = samples(results, params.baseline)
     others = [run for run in distinct if run != params.baseline]
     moments = checkpoints(results, [params.baseline, *others])
+    asked = read_rows(tables / "seen-questions.csv", SeenQuestionsRow)
     answered = explorer(results, models, runs)
     return {
         "params": params,
@@ -151,6 +158,8 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
         "models": models,
         "tuning_noise": read_rows(tables / "finetuning-noise.csv", TuningNoiseRow),
         "twins": read_rows(tables / "twins.csv", TwinRow),
+        "seen_questions": asked,
+        "seen_sentences": seen_sentences(asked),
         "agreement": agreement_sentences(agreements(results, models, params.alpha), params.alpha),
         "questions": {
             protocol: questions(results, protocol, models)

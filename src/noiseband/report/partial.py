@@ -62,6 +62,12 @@ def _finished_part(study: Study, found: Sequence[RunProgress]) -> ReportParams |
         for name, runs in whole.contamination.items()
         if study.paths.contamination(name).exists()
     }
+    tuned = {model.partition("/")[0] for model in answered}
+    asked = {
+        name: [run for run in runs if run in tuned]
+        for name, runs in whole.seen_questions.items()
+        if tuned.intersection(runs) and study.paths.seen_questions(name).exists()
+    }
     loss = {name: study.paths.run(name) / "test_loss.json" for name in whole.pretrained}
     return whole.model_copy(
         update={
@@ -69,6 +75,7 @@ def _finished_part(study: Study, found: Sequence[RunProgress]) -> ReportParams |
             "recipes": [],  # `progress` has compared them
             "pretrained": [name for name, file in loss.items() if file.exists()],
             "contamination": counted,
+            "seen_questions": asked,
             "models": answered,
             "baseline": whole.baseline if whole.baseline in baselines else baselines[0],
         }

@@ -9,11 +9,13 @@ from noiseband.study.contamination import contaminations
 from noiseband.study.corpora import Corpus, TokenisedCorpus
 from noiseband.study.params import finetuned_models
 from noiseband.study.runs import Study
+from noiseband.study.seen_questions import seen_questions
 
 SPLITS = ("train", "validation", "test")
 TABLES = (
     "runs", "pretrained", "contamination", "verdicts", "documents", "gaps", "noise", "stacks",
     "factorial", "finetuning", "epochs", "finetuning-noise", "twins", "positions",
+    "seen-questions",
 )  # fmt: skip
 FIGURES = (
     "effects", "noise", "pareto", "loss", "learning-rate", "gradient-norm", "positions",
@@ -80,6 +82,11 @@ def contamination_files(study: Study) -> list[Path]:
     return [study.paths.contamination(name) for name in contaminations(study)]
 
 
+def seen_questions_files(study: Study) -> list[Path]:
+    """The counts of seen questions for every pair of a set of rows and training tokens."""
+    return [study.paths.seen_questions(name) for name in seen_questions(study)]
+
+
 def table_inputs(study: Study) -> list[Path]:
     """The files that the tables are made from."""
     return [
@@ -87,6 +94,7 @@ def table_inputs(study: Study) -> list[Path]:
         *run_files(study, "test_loss.json", "test_documents.csv"),
         *pretrained_files(study, "pretrained.json", "model.json", "test_loss.json"),
         *contamination_files(study),
+        *seen_questions_files(study),
         *finetuned_files(study, "epochs.json", "answers.jsonl"),
         *judged_files(study),
     ]
@@ -141,6 +149,7 @@ def deterministic_artefacts(study: Study) -> list[Path]:
         *pretrained_files(study, "pretrained.json", "model.safetensors", "model.json"),
         *pretrained_files(study, "test_loss.json", "test_documents.csv"),
         *contamination_files(study),
+        *seen_questions_files(study),
         *finetuned_files(study, "model.safetensors", "epochs.json", "answers.jsonl"),
         *judged_files(study),
         *(paths.verified(run.name) for run in study.repeats),

@@ -45,17 +45,8 @@ class ContaminationParams(Section):
 
     @property
     def name(self) -> str:
-        """File name of the result, joined with `~`.
-
-        No corpus name contains `~`, so names are unique, and the URLs in a crate do not have to
-        encode it. A name that is too long for a file system ends in its SHA-256 instead.
-        """
-        window = f"{self.corpus}-{self.context}"
-        name = "~".join([window, *(segment.name for segment in self.training)])
-        if len(name) <= LONGEST_NAME:
-            return name
-        digest = hashlib.sha256(name.encode()).hexdigest()[:16]
-        return f"{name[: LONGEST_NAME - 17]}~{digest}"
+        """File name of the result."""
+        return joined(f"{self.corpus}-{self.context}", *(one.name for one in self.training))
 
     @classmethod
     def of(cls, study: Study, run: Run) -> ContaminationParams:
@@ -81,6 +72,19 @@ class ContaminationParams(Section):
             training=merged(read),
             not_compared=sorted(others),
         )
+
+
+def joined(*parts: str) -> str:
+    """File name of a result about these parts, joined with `~`.
+
+    No name in a config contains `~`, so names are unique, and the URLs in a crate do not have to
+    encode it. A name that is too long for a file system ends in its SHA-256 instead.
+    """
+    name = "~".join(parts)
+    if len(name) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return f"{name[: LONGEST_NAME - 17]}~{digest}"
 
 
 def merged(segments: list[Segment]) -> list[Segment]:

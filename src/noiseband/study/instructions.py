@@ -24,6 +24,10 @@ class Rows(Section):
     validation: Part | None = None
     """The next rows, for validation: a share of all rows, or a number; null means all that are
     left. Rows after these are not used."""
+    seen_questions: Annotated[Literal["keep", "drop"], ADDED] = "keep"
+    """What to do with training rows whose question is also in validation or test, and validation
+    rows whose question is also in test, up to case, punctuation and blanks: keep them, or drop them
+    after the split. The test rows stay the same, so scores stay comparable."""
 
     @model_validator(mode="after")
     def _shares_leave_validation(self) -> Rows:

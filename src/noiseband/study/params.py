@@ -6,7 +6,7 @@ even if the config file has changed by the time it starts, and no other change r
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from noiseband.study.config import Answers, Checkpoints, Evaluation, Protocol, Samples
 from noiseband.study.contamination import contaminated_runs
@@ -15,7 +15,8 @@ from noiseband.study.judges import Judge
 from noiseband.study.pretrained import PretrainedModel
 from noiseband.study.recipe import Model, Recipe
 from noiseband.study.runs import BASELINE, Run, Study
-from noiseband.study.section import Section
+from noiseband.study.section import ADDED, Section
+from noiseband.study.seen_questions import questioned_models
 
 
 class InitParams(Section):
@@ -218,6 +219,9 @@ class TablesParams(Section):
     corpora: list[str]
     contamination: dict[str, list[str]]
     """File name of each contamination count to the runs that it is about."""
+    seen_questions: Annotated[dict[str, list[str]], ADDED] = {}
+    """File name of each count of seen questions to the fine-tuned models that it is about, each by
+    the name of its run or pretrained model."""
     approximate: list[str] = []
     """Names of the runs whose recipes stand in for recipes that are not fully known."""
     factors: list[str]
@@ -245,6 +249,7 @@ class TablesParams(Section):
             models=["/".join(map(str, model)) for model in finetuned_models(study)],
             corpora=sorted(study.corpora),
             contamination=contaminated_runs(study),
+            seen_questions=questioned_models(study),
             approximate=[run.name for run in study.distinct if run.approximate],
             factors=[] if config.design is None else config.design.factors,
             fraction=0 if config.design is None else config.design.fraction,

@@ -78,6 +78,10 @@ class Paths:
         """Counts of the parts of a test window that also occur in training tokens."""
         return self.results / "contamination" / f"{window}.json"
 
+    def seen_questions(self, name: str) -> Path:
+        """Counts of the test and validation questions that a model saw before it was asked them."""
+        return self.results / "contamination" / f"{name}.json"
+
     def verified(self, run: str) -> Path:
         """Comparison of a repeat with the run that it repeats."""
         return self.results / "verify" / f"{run}.json"
