@@ -210,13 +210,14 @@ def test_a_seed_moves_on_after_a_useless_reply_alone(endpoint: Endpoint, judged:
 def test_silence_stops_the_round_and_a_rerun_goes_on(
     endpoint: Endpoint, judged: Judged, tmp_path: Path
 ) -> None:
-    endpoint.faults = [status(500)] * 3
+    endpoint.always = status(500)
     with pytest.raises(UserError, match=r"within judge.attempts=3 \(last: status 500\); run again"):
         judged(attempts=3, at_once=1)
     assert not (tmp_path / "judge/one/round-1.jsonl").exists()
-    assert len(endpoint.bodies) == 3
+    assert len(endpoint.bodies) == 3 + 1  # the last one is a short request
+    endpoint.always = None
     assert scores(judged(attempts=3)) == TRUE
-    assert len(endpoint.bodies) == 3 + 4
+    assert len(endpoint.bodies) == 4 + 4
 
 
 @pytest.mark.parametrize("header", ["seconds", "date", "milliseconds"])
