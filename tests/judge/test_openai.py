@@ -220,6 +220,15 @@ def test_silence_stops_the_round_and_a_rerun_goes_on(
     assert len(endpoint.bodies) == 4 + 4
 
 
+def test_a_proxy_is_not_asked_for_an_endpoint_on_this_machine(
+    endpoint: Endpoint, judged: Judged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nothing listens there
+    endpoint.base_url = endpoint.base_url.replace("127.0.0.1", "localhost")
+    assert scores(judged()) == TRUE
+
+
 @pytest.mark.parametrize("header", ["seconds", "date", "milliseconds"])
 def test_retry_after_is_honoured(
     endpoint: Endpoint, judged: Judged, header: str, monkeypatch: pytest.MonkeyPatch

@@ -125,7 +125,7 @@ def test_an_endpoint_that_fails_for_every_question_stops_judging(
     endpoint: Endpoint, judged: Judged
 ) -> None:
     endpoint.always = if_not_probed(FAILS)
-    with pytest.raises(UserError, match="no reply within judge.attempts=1"):
+    with pytest.raises(UserError, match=r"no reply within judge.attempts=1"):
         judged(EIGHT, attempts=1, at_once=1)
     assert len(endpoint.bodies) == 2 * MOST_REFUSED - 1
 
@@ -146,12 +146,12 @@ def test_an_endpoint_with_too_much_to_do_says_nothing_about_the_question(
     endpoint: Endpoint, judged: Judged, fault: Fault
 ) -> None:
     endpoint.always = refusing(fault)
-    with pytest.raises(UserError, match="no reply within judge.attempts=2"):
+    with pytest.raises(UserError, match=r"no reply within judge.attempts=2"):
         judged(EIGHT, attempts=2)
 
 
 def test_the_short_request_counts_for_the_budget(endpoint: Endpoint, judged: Judged) -> None:
     endpoint.always = if_not_probed(refusing(FAILS))
-    with pytest.raises(UserError, match="judge.budget.requests: 12 is spent"):
+    with pytest.raises(UserError, match=r"judge.budget.requests: 12 is spent"):
         judged(EIGHT, attempts=2, budget={"requests": 12})
     assert scores(judged(EIGHT, attempts=2, budget={"requests": 20})) == MISSING
