@@ -84,6 +84,18 @@ def test_what_a_disk_refuses_is_one_line_and_exit_2(
     assert out.err.startswith(said) and out.err.count("\n") == 1
 
 
+def test_the_backend_of_a_notebook_does_not_stop_charts() -> None:
+    """Matplotlib cannot be imported with a backend that only the notebook's Python has."""
+    code = "import noiseband.cli as cli; cli.app = lambda: __import__('matplotlib'); cli.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "MPLBACKEND": "module://of_a_notebook.backend_inline"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_socks_proxy_needs_a_package(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

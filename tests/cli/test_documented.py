@@ -47,6 +47,9 @@ ELSEWHERE = {
     "noiseband plan --config config/replication.yaml": (
         "tests/cli/test_plan.py::test_each_run_is_planned_on_its_own_machine"
     ),
+    "noiseband publish baseline-1 me/pocket": (
+        "tests/cli/test_hub.py::test_publish_says_first_and_sends_on_demand"
+    ),
     "noiseband published": "tests/cli/test_published.py::test_all_tables_in_plain_text_when_piped",
     "noiseband published --table mistakes": ("tests/cli/test_published.py::test_one_table_and_csv"),
     "noiseband report --watch": (
