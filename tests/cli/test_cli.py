@@ -89,7 +89,7 @@ def test_the_backend_of_a_notebook_does_not_stop_charts() -> None:
     code = "import noiseband.cli as cli; cli.app = lambda: __import__('matplotlib'); cli.main()"
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, "MPLBACKEND": "module://of_a_notebook.backend_inline"},
+        env={**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline"},
         capture_output=True,
         text=True,
     )
