@@ -7,15 +7,20 @@ from pathlib import Path
 
 CONFIGFILES = "NOISEBAND_CONFIGFILES"
 """Environment variable with the option `--config ...`, set in the jobs of a study that is not
-the default one. The command that makes a file again needs this option."""
+the default one, and in commands that were given `--config`. The commands that messages name need
+this option."""
 
 
-def run_command(*files: Path | str, config: Path | None = None, options: str = "") -> str:
-    """Return the command that makes files of the study of `config`, or of this job's study, from
-    the folder of this process. `options` are Snakemake's."""
-    command = shlex.join(["noiseband", "run", *map(str, files)])
-    study = os.environ.get(CONFIGFILES, "") if config is None else configfiles([config])
-    return " ".join(filter(None, [command, study, options and f"-- {options}"]))
+def run_command(*files: Path | str, options: str = "") -> str:
+    """Return the command that makes files of this process's study, from this process's folder.
+    `options` are Snakemake's."""
+    return " ".join(filter(None, [study_command("run", *files), options and f"-- {options}"]))
+
+
+def study_command(*words: Path | str) -> str:
+    """Return a command of noiseband for this process's study, as one types it in a shell."""
+    command = shlex.join(["noiseband", *map(str, words)])
+    return " ".join(filter(None, [command, os.environ.get(CONFIGFILES, "")]))
 
 
 def configfiles(files: Iterable[Path | str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -23,6 +24,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     status = 0
     with (
         patch.object(sys, "argv", ["noiseband", *words]),
+        patch.dict(os.environ),
         redirect_stdout(out),
         redirect_stderr(error),
     ):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import suppress
 
+import httpx2
 import pytest
 
 from noiseband.cli import app, end, main
@@ -81,6 +82,42 @@ def test_what_a_disk_refuses_is_one_line_and_exit_2(
     assert ended.value.code == 2
     out = capsys.readouterr()
     assert out.err.startswith(said) and out.err.count("\n") == 1
+
+
+def test_the_backend_of_a_notebook_does_not_stop_charts() -> None:
+    """Matplotlib cannot be imported with a backend that only the notebook's Python has."""
+    code = "import noiseband.cli as cli; cli.app = lambda: __import__('matplotlib'); cli.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_socks_proxy_needs_a_package(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The real client of the Hub and of judges says so when it is made."""
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    monkeypatch.setattr("noiseband.cli.app", httpx2.Client)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("noiseband: the environment names a SOCKS proxy") and "unset" in said
+    assert said.count("\n") == 1
+
+
+def test_a_package_that_is_missing_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def needs() -> None:
+        raise ImportError("no torch")
+
+    monkeypatch.setattr("noiseband.cli.app", needs)
+    with pytest.raises(ImportError, match="no torch"):
+        main()
 
 
 def test_another_refusal_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import yaml
@@ -28,7 +30,8 @@ def study_file(finished: Study, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, list(map(str, arguments)))
+    with patch.dict(os.environ):
+        return CliRunner().invoke(app, list(map(str, arguments)))
 
 
 def test_export_of_a_run_and_of_its_folder(

@@ -63,6 +63,13 @@ def test_a_bad_value_is_one_line(folder: Path, words: list[str], message: str) -
     assert done.stderr.count("\n") == 1 and message in done.stderr
 
 
+def test_a_file_of_ones_own_may_be_called_like_a_module(folder: Path) -> None:
+    for name in ("token", "random", "noiseband", "torch"):
+        (folder / f"{name}.py").write_text("raise SystemExit('imported by mistake')\n")
+    done = called(folder, ["bash", "-c", "noiseband run -n --config 'my study.yaml' -- --quiet"])
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_printed_command_repairs_a_file_where_it_is_printed(folder: Path) -> None:
     """With blanks and quotes in the names of folder, config and results, in a real shell."""
     study = folder / "my study.yaml"

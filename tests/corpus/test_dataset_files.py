@@ -91,6 +91,19 @@ def test_a_folder_gives_the_same(tmp_path: Path) -> None:
     assert "no such folder" in refused(lambda: dataset_files(Files(path="nowhere"), PATTERNS))
 
 
+def test_what_notebooks_and_file_managers_leave_behind_is_no_data(tmp_path: Path) -> None:
+    for name in ("a.txt", "._a.txt", ".DS_Store", ".ipynb_checkpoints/a-checkpoint.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/linked").symlink_to(tmp_path / ".ipynb_checkpoints")
+    source = Files(path=str(tmp_path))
+    linked = "mine/linked/a-checkpoint.txt"  # a link with a name of its own is not hidden
+    assert [*dataset_files(source, ["*.txt"])] == ["a.txt", linked]
+    assert [*dataset_files(source, [".DS*"])] == [".DS_Store"]
+    assert "no file matches *_Store" in refused(lambda: dataset_files(source, ["*_Store"]))
+
+
 def test_a_pattern_that_matches_nothing(tmp_path: Path) -> None:
     message = refused(lambda: dataset_files(PINNED, [*PATTERNS, "data/*.parquet"]))
     assert "no file matches data/*.parquet; it has README.md, other/d.parquet" in message

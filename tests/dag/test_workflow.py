@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +83,61 @@ def test_a_folder_of_texts_that_is_not_there_is_told_before_anything_runs(
     assert f"corpora.text: path: '{texts}': no such folder" in capsys.readouterr().err
     texts.mkdir()
     check_folders(study)
+
+
+@pytest.fixture
+def texts(study_data: dict[str, Any], tmp_path: Path) -> Path:
+    """A folder of texts, which the study reads."""
+    folder = tmp_path / "my texts"
+    folder.mkdir()
+    (folder / "a.txt").write_text("text")
+    study_data["corpora"]["text"]["sources"] = [{"path": str(folder), "files": ["*.txt"]}]
+    return folder
+
+
+def stopped(study_data: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> str:
+    """The line with which the study ends before anything runs."""
+    with pytest.raises(SystemExit) as ended:
+        check_folders(study_of(study_data, [], "config/machines.yaml"))
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    return said
+
+
+def test_a_file_from_the_future_is_told_with_a_command_that_helps(
+    study_data: dict[str, Any], texts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Snakemake would remove what is made from it, which looks older than its input."""
+    file, later = texts / "a.txt", time.time() + 3600
+    os.utime(file, (later, later))
+    said = stopped(study_data, capsys)
+    assert said.startswith(f"{file}: was changed in the future")
+    subprocess.run(["bash", "-c", said.split("`")[1]], check=True)
+    check_folders(study_of(study_data, [], "config/machines.yaml"))
+
+
+def test_a_file_from_the_future_is_found_wherever_the_study_names_it(
+    study_data: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    later = time.time() + 3600
+    rows, model = tmp_path / "rows.json", tmp_path / "model.safetensors"
+    for file in (rows, model):
+        file.touch()
+        os.utime(file, (later, later))
+    shape = {"vocabulary": 512, "context": 16, "width": 16, "heads": 2, "layers": 1}
+    others = {"pretrained": {"theirs": {"path": str(tmp_path), "model": shape}}}
+    assert str(model) in stopped({**study_data, **others}, capsys)
+    protocol = {"instructions": "mine", "epochs": 1, "patience": None, "dropout": 0.0}
+    mine = {"kind": "file", "path": str(rows), "train": 8, "test": 4}
+    tuning = {"instructions": {"mine": mine}, "protocols": {"once": protocol}}
+    assert str(rows) in stopped({**study_data, "finetuning": tuning}, capsys)
+
+
+def test_a_name_that_is_not_utf8_is_told(
+    study_data: dict[str, Any], texts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(os.fsdecode(os.fsencode(texts) + b"/caf\xe9.txt")).write_text("text")
+    assert "my texts/caf\N{REPLACEMENT CHARACTER}.txt: its name is not UTF-8; rename" in stopped(
+        study_data, capsys
+    )

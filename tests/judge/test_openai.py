@@ -210,13 +210,23 @@ def test_a_seed_moves_on_after_a_useless_reply_alone(endpoint: Endpoint, judged:
 def test_silence_stops_the_round_and_a_rerun_goes_on(
     endpoint: Endpoint, judged: Judged, tmp_path: Path
 ) -> None:
-    endpoint.faults = [status(500)] * 3
+    endpoint.always = status(500)
     with pytest.raises(UserError, match=r"within judge.attempts=3 \(last: status 500\); run again"):
         judged(attempts=3, at_once=1)
     assert not (tmp_path / "judge/one/round-1.jsonl").exists()
-    assert len(endpoint.bodies) == 3
+    assert len(endpoint.bodies) == 3 + 1  # the last one is a short request
+    endpoint.always = None
     assert scores(judged(attempts=3)) == TRUE
-    assert len(endpoint.bodies) == 3 + 4
+    assert len(endpoint.bodies) == 4 + 4
+
+
+def test_a_proxy_is_not_asked_for_an_endpoint_on_this_machine(
+    endpoint: Endpoint, judged: Judged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nothing listens there
+    endpoint.base_url = endpoint.base_url.replace("127.0.0.1", "localhost")
+    assert scores(judged()) == TRUE
 
 
 @pytest.mark.parametrize("header", ["seconds", "date", "milliseconds"])

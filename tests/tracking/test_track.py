@@ -146,7 +146,7 @@ def test_a_tracker_that_is_not_installed(study: Study, tmp_path: Path) -> None:
             [sys.executable, "-c", blocked, *command], capture_output=True, text=True
         )
         assert done.returncode == 2, done.stderr
-        assert f"pip install -c constraints.txt -e '.[{to}]'" in done.stderr
+        assert f"run `pip install 'noiseband[{to}]'`" in done.stderr
         assert len(done.stderr.splitlines()) == 1
 
 

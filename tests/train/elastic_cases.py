@@ -6,6 +6,7 @@ python -m tests.train.elastic_cases PROCESSES JOBS.JSON
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from noiseband.train.trainer import Job
 def main() -> None:
     processes, jobs = int(sys.argv[1]), Path(sys.argv[2])
     if not launched():
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
         sys.exit(launch(processes, sys.argv[1:], module="tests.train.elastic_cases"))
     with joined() as group:
         assert group.count == processes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import errno
 import gc
+import os
 import sys
 from contextlib import suppress
 from io import TextIOWrapper
@@ -42,6 +43,11 @@ REMEDIES = {
 """What the user can do about each error of the operating system. Any other error is a bug in
 noiseband and keeps its traceback."""
 
+SOCKS = (
+    "the environment names a SOCKS proxy (such as ALL_PROXY=socks5://…), for which the package "
+    "socksio is missing; run `pip install socksio`, or unset the variable"
+)
+
 # Commands register themselves on `app`; the help lists them in this order.
 # isort: off
 from noiseband.cli import (  # noqa: E402
@@ -66,6 +72,9 @@ from noiseband.cli import (  # noqa: E402
 def main() -> None:
     """Entry point. Exit codes: 0 success, 1 a negative answer, 2 bad input, 128 + n signal n."""
     end_with_workflow()
+    # A terminal in a notebook names a backend here that only the notebook's Python has, and with
+    # which matplotlib cannot be imported. Charts are files, which need none.
+    os.environ.pop("MPLBACKEND", None)
     # A process with PyTorch would spend up to a second on a last search for garbage.
     atexit.register(gc.freeze)
     if isinstance(sys.stdout, TextIOWrapper):
@@ -80,6 +89,10 @@ def main() -> None:
         if remedy is None:
             raise
         end(f"{error.filename or 'a file'}: {error.strerror}; {remedy}")
+    except ImportError as error:
+        if "socksio" not in str(error):
+            raise
+        end(SOCKS)
 
 
 def end(message: str) -> NoReturn:

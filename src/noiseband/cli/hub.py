@@ -10,7 +10,7 @@ import typer
 
 from noiseband.cli import app
 from noiseband.cli.options import DEFAULT_CONFIG, Config, find_run
-from noiseband.errors import UserError
+from noiseband.errors import UserError, study_command
 from noiseband.study import Study, load_study
 from noiseband.study.problems import nearest
 from noiseband.terminal import one_line
@@ -99,7 +99,7 @@ def publish(
         )
         return
     commit = one_line(upload(repo, files, public=public, message=f"{run} of {study.config.study}"))
-    print(f"\n{repo} at {commit}\nnoiseband import {repo} --revision {commit}")
+    print(f"\n{repo} at {commit}\n{study_command('import', repo, '--revision', commit)}")
 
 
 @app.command("import")

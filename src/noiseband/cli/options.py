@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 from pydantic import ValidationError
 
-from noiseband.errors import UserError, run_command
+from noiseband.errors import CONFIGFILES, NotMadeError, UserError, configfiles
 from noiseband.study import Run, Study
 from noiseband.study.problems import nearest
 from noiseband.study.section import Section
 
+
+def named(
+    context: typer.Context, parameter: typer.CallbackParam, config: Path | None
+) -> Path | None:
+    """Have messages name the config file in their commands, if it was given."""
+    source = context.get_parameter_source(str(parameter.name))
+    if config is not None and source is not None and source.name == "COMMANDLINE":
+        os.environ[CONFIGFILES] = configfiles([config])
+    return config
+
+
 # Options of commands that people type.
 Config = Annotated[
-    Path, typer.Option("--config", help="The study's config file.", show_default=True)
+    Path,
+    typer.Option("--config", help="The study's config file.", show_default=True, callback=named),
 ]
 DEFAULT_CONFIG = Path("config/config.yaml")
 RunName = Annotated[str | None, typer.Option("--run", help="Name of a run of the study.")]
@@ -76,8 +89,8 @@ def machine_table(given: Path, config: Path) -> Path:
     )
 
 
-def made(path: Path, config: Path) -> Path:
-    """The path, if it exists. Raises UserError with the command that makes it otherwise."""
+def made(path: Path) -> Path:
+    """The path, if it exists. Raises NotMadeError otherwise."""
     if not path.exists():
-        raise UserError(f"{path} is not there yet; make it: {run_command(path, config=config)}")
+        raise NotMadeError(path)
     return path

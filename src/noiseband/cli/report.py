@@ -21,7 +21,7 @@ from noiseband.cli.options import (
     machine_table,
     parse,
 )
-from noiseband.errors import NotMadeError, UserError, configfiles
+from noiseband.errors import NotMadeError, UserError, study_command
 from noiseband.study import Study, load_study, params
 from noiseband.study.paths import Paths
 
@@ -78,10 +78,8 @@ def report(
     try:
         write_finished(study, machines, out)
     except NotMadeError as missing:
-        raise UserError(
-            f"{missing} {configfiles([config])}; or see the results so far: "
-            f"noiseband report --partial --config {config}"
-        ) from missing
+        partly = study_command("report", "--partial")
+        raise UserError(f"{missing}; or see the results so far: {partly}") from missing
     print(out)
 
 

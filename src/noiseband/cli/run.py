@@ -54,7 +54,8 @@ def run(
     if config:
         words += ["--configfile", *map(str, config)]
     # Targets come after `--`, because several options take all words that follow.
-    words = ["-m", "snakemake", "--snakefile", repository("Snakefile"), *words, "--", *files]
+    # -P: a file in this folder that is called like a module, such as random.py, is not imported.
+    words = ["-P", "-m", "snakemake", "--snakefile", repository("Snakefile"), *words, "--", *files]
     os.execv(sys.executable, [sys.executable, *words])  # nosec B606
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from enum import StrEnum
@@ -61,5 +62,5 @@ def track(
 def _look(to: TrackerName, folder: Path) -> str:
     """The command that shows the tracked runs."""
     if to == TrackerName.TENSORBOARD:
-        return f"tensorboard --logdir {folder}"
-    return f"TRACKIO_DIR={folder.resolve()} trackio show"
+        return shlex.join(["tensorboard", "--logdir", str(folder)])
+    return f"TRACKIO_DIR={shlex.quote(str(folder.resolve()))} trackio show"

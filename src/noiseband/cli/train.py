@@ -65,9 +65,9 @@ def train(
         study = load_study(config)
         given = params.TrainParams.of(study, find_run(study, run))
         corpus = given.recipe.data.corpus
-        tokens = tokens or made(study.paths.split(corpus, "train"), config)
-        vocabulary = vocabulary or made(study.paths.vocabulary(corpus), config)
-        init = init or made(study.start_file(study.runs[given.run]), config)
+        tokens = tokens or made(study.paths.split(corpus, "train"))
+        vocabulary = vocabulary or made(study.paths.vocabulary(corpus))
+        init = init or made(study.start_file(study.runs[given.run]))
         work = work or out / "work"
     if tokens is None or vocabulary is None or init is None or work is None:
         raise UserError("--params also needs --tokens, --vocabulary, --init and --work")

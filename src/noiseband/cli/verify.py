@@ -10,7 +10,7 @@ import typer
 from tqdm import tqdm
 
 from noiseband.cli import app
-from noiseband.cli.options import DEFAULT_CONFIG, Config
+from noiseband.cli.options import DEFAULT_CONFIG, Config, named
 from noiseband.gpus import reserve
 from noiseband.study import load_study
 from noiseband.terminal import on_a_terminal
@@ -55,8 +55,7 @@ def intact(config: Config = DEFAULT_CONFIG) -> None:
         print(f"{results}: all {len(files)} files with a checksum are intact")
         return
     print("\n".join(map(str, damaged)))
-    given = None if config == DEFAULT_CONFIG else config
-    print(f"make them again: {remedy(damaged, results, given)}", file=sys.stderr)
+    print(f"make them again: {remedy(damaged, results)}", file=sys.stderr)
     sys.exit(1)
 
 
@@ -64,7 +63,14 @@ def intact(config: Config = DEFAULT_CONFIG) -> None:
 def diverge(
     a: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     b: Annotated[Path, typer.Argument(help="Folder of the other run.")],
-    config: Config = DEFAULT_CONFIG,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="The config file of the study with their tokens; default: the study whose results "
+            "the first run is in, or config/config.yaml.",
+            callback=named,
+        ),
+    ] = None,
 ) -> None:
     """Find where two runs first differ: the step and, by training both again, the tensor.
 
@@ -74,7 +80,7 @@ def diverge(
 
     Example: `noiseband diverge results/runs/baseline-1 /tmp/baseline-1`
     """
-    results = load_study(config).results
+    results = _results(a, config)
     reserve(1, f"diverge {a} {b}")
     from noiseband.repro import diverge as stage
     from noiseband.train.replay import finished_job
@@ -83,3 +89,11 @@ def diverge(
     found = stage.diverge(first, second, say=lambda text: print(text, file=sys.stderr))
     print(on_a_terminal(str(found)))  # tensor names come from a file and may contain anything
     sys.exit(0 if found.identical else 1)
+
+
+def _results(run: Path, config: Path | None) -> Path:
+    """The results folder of the config's study or, if none is given, the one that the run is in."""
+    runs = run.absolute().parent
+    if config is None and runs.name == "runs" and (runs.parent / "tokens").is_dir():
+        return runs.parent
+    return load_study(config or DEFAULT_CONFIG).results

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -13,6 +12,7 @@ from tqdm import tqdm
 
 from noiseband.errors import UserError
 from noiseband.io.checksums import file_sha256, is_checksum
+from noiseband.io.folders import chooses, files_in
 from noiseband.io.hub_files import access, check_file, check_revision, reason, tried
 from noiseband.io.hub_names import check_name
 from noiseband.io.hub_resume import resume
@@ -26,7 +26,8 @@ def dataset_files(source: Files, patterns: Sequence[str]) -> dict[str, Path]:
     """Return the files that match a pattern: names in the data set, sorted, to paths on the disk.
 
     Files on the Hub are downloaded into the client's cache, several at a time, and read there. A
-    pattern's `*` also matches `/`, as in the client. If the Hub cannot be reached or HF_HUB_OFFLINE
+    pattern's `*` also matches `/`, as in the client; hidden files need a pattern with a dot
+    (`io.folders.chooses`). If the Hub cannot be reached or HF_HUB_OFFLINE
     is set, the cache is enough if it contains all of the files.
     Raises UserError if files cannot be fetched, if a name points outside its folder, or if a
     pattern matches no file.
@@ -67,12 +68,12 @@ def matching(names: Iterable[str], patterns: Sequence[str], place: str) -> list[
     """
     names = sorted(name for name in names if not is_checksum(PurePosixPath(name)))
     for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in names):
+        if not any(chooses(pattern, name) for name in names):
             some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
             raise UserError(
                 f"{place}: no file matches {pattern}; it has {some or 'none'}; correct `files`"
             )
-    return [name for name in names if any(fnmatchcase(name, p) for p in patterns)]
+    return [name for name in names if any(chooses(pattern, name) for pattern in patterns)]
 
 
 def _checked(source: Files, name: str, path: Path) -> str:
@@ -88,8 +89,7 @@ def _checked(source: Files, name: str, path: Path) -> str:
 def _names(folder: Path) -> list[str]:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; write the folder of the files in `path`")
-    found = (path for path in folder.rglob("*") if path.is_file())
-    return [path.relative_to(folder).as_posix() for path in found]
+    return files_in(folder)
 
 
 def _snapshot(source: Files, patterns: Sequence[str]) -> tuple[Path, list[str]]:

@@ -12,7 +12,6 @@ interpreter. Each process would need its own.
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -36,6 +35,7 @@ from noiseband.dag.code import code_digest
 from noiseband.errors import UserError
 from noiseband.io.checksums import is_intact
 from noiseband.io.files import atomic
+from noiseband.io.locks import lock
 
 SHARD = 2**22
 """Bytes of a split file in a shard. The shard's last line may end after them."""
@@ -232,13 +232,9 @@ def work_folder(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with open(folder / "lock", "w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(
-                    f"{folder}: another process is tokenising; wait for it or end it"
-                ) from None
+        with open(folder / "lock", "w") as file:
+            if not lock(file, wait=False):
+                raise UserError(f"{folder}: another process is tokenising; wait for it or end it")
             for leftover in folder.glob(".*.tmp"):
                 leftover.unlink()  # An incomplete file of a process that was killed.
             yield

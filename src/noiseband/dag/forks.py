@@ -54,7 +54,7 @@ def start(listener: socket.socket) -> int:
     """
     reads, _ = os.pipe()
     server = subprocess.Popen(
-        [sys.executable, "-c", SERVER, str(listener.fileno())],
+        [sys.executable, "-P", "-c", SERVER, str(listener.fileno())],
         stdin=reads,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

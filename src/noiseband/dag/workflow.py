@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
-from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
-from pathlib import Path
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from noiseband.dag.code import PACKAGE
 from noiseband.errors import UserError
 from noiseband.io.checksums import is_checksum
+from noiseband.io.folders import chooses, files_in
 from noiseband.study import Study, parse_study, read_yaml
 from noiseband.study.corpora import FileSource, TokenisedCorpus
 from noiseband.study.extend import EXTENDS, changed, extended
 from noiseband.study.machines import load_machines, machine_of
 from noiseband.terminal import on_a_terminal
+
+AHEAD = 1.0
+"""Seconds by which the time of a file may be ahead, because clocks of computers differ a little."""
 
 
 def one_of(names: Iterable[str]) -> str:
@@ -86,9 +91,10 @@ def _also_on_the_command_line(config: dict[str, Any], files: Sequence[str]) -> b
 
 
 def check_folders(study: Study) -> None:
-    """End the process with a message if a folder of texts or tokens does not exist.
+    """End the process with a message if a folder of texts or tokens does not exist, or if Snakemake
+    cannot work with one of the user's files.
 
-    Otherwise only a job would notice that its patterns match no file.
+    Otherwise only a job would notice that its patterns match no file, or fail at its end.
     """
     for name in study.corpora:
         chosen = study.config.corpora[name]
@@ -102,6 +108,43 @@ def check_folders(study: Study) -> None:
                     file=sys.stderr,
                 )
                 sys.exit(2)
+    for path in map(Path, _own_files(study)):
+        problem = _unusable(path)
+        if problem is not None:
+            print(on_a_terminal(problem), file=sys.stderr)
+            sys.exit(2)
+
+
+def _own_files(study: Study) -> Iterator[str]:
+    """The files of the user that jobs read, apart from the config."""
+    for name in study.corpora:
+        yield from local_files(study, name)
+    for model in study.pretrained.values():
+        if model.source.path is not None:
+            yield f"{model.source.path}/{model.source.file}"
+    if study.config.finetuning is not None:
+        for rows in study.config.finetuning.instructions.values():
+            if rows.kind == "file":
+                yield rows.path
+
+
+def _unusable(path: Path) -> str | None:
+    """Why Snakemake cannot work with a file, and what to do; None if it can.
+
+    It writes names as UTF-8, and it takes a result that is older than its input for a failure.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode(errors="replace")
+        return f"{shown}: its name is not UTF-8; rename the file"
+    if path.exists() and path.stat().st_mtime > time.time() + AHEAD:
+        touch = shlex.join(["touch", str(path)])
+        return (
+            f"{path}: was changed in the future, so everything that is made from it would look out "
+            f"of date; set the clock of the computer that wrote it, then `{touch}`"
+        )
+    return None
 
 
 def local_files(study: Study, corpus: str) -> list[str]:
@@ -124,10 +167,8 @@ def matching_files(source: FileSource) -> list[Path]:
     Empty if the folder does not exist; the rule's command then reports it.
     """
     folder = Path(str(source.path))
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file()
-        and not is_checksum(path)
-        and any(fnmatchcase(path.relative_to(folder).as_posix(), one) for one in source.files)
-    )
+    return [
+        folder / name
+        for name in (files_in(folder) if folder.is_dir() else [])
+        if not is_checksum(PurePosixPath(name)) and any(chooses(one, name) for one in source.files)
+    ]

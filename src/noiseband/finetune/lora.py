@@ -26,7 +26,8 @@ class Adapters:
             from peft import LoraConfig, LoraModel
         except ImportError as error:
             raise UserError(
-                f"method: lora needs the package peft ({error}); run `pip install noiseband[lora]`"
+                f"method: lora needs the package peft ({error}); "
+                "run `pip install 'noiseband[lora]'`"
             ) from error
         model.requires_grad_(False)
         for name, module in list(model.trf_blocks.named_modules()):

@@ -25,6 +25,7 @@ from urllib.parse import quote
 
 from noiseband.errors import UserError
 from noiseband.gpus.devices import CUDAS, OURS, show, visible
+from noiseband.io.locks import NO_LOCKS
 
 FOLDER = "NOISEBAND_GPU_LOCKS"
 POLL = 0.5
@@ -206,7 +207,15 @@ def _open_folder() -> Path:
         raise UserError(f"{folder} is not yours; remove it, or set {FOLDER} to another folder")
     # systemd removes old files from /tmp, but not folders that are locked.
     descriptor = os.open(folder, os.O_RDONLY)
-    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        raise UserError(
+            f"{folder}: its file system has no locks; set {FOLDER} to a folder on a disk of this "
+            "machine"
+        ) from None
     return folder
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,8 @@ def adopt(study: Study, run: Run, found: Import) -> Path:
     if run.repeat_of is not None:
         raise UserError(f"--run {run.name}: a repeat must be trained afresh; leave --run out")
     if (folder / WEIGHTS).exists():
-        raise UserError(f"{folder} has a trained run already; remove it first: rm -r {folder}")
+        removal = shlex.join(["rm", "-r", str(folder)])
+        raise UserError(f"{folder} has a trained run already; remove it first: {removal}")
     for name in ("recipe.json", "model.json", "provenance.json"):
         if name not in records:
             raise UserError(f"{source}/{name}: missing; choose a run that noiseband published")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shlex
 import shutil
 import time
 from collections.abc import Callable
@@ -79,15 +80,16 @@ def check_file(cached: Path, place: str, sha256: str | None) -> str:
     # The cache names a large file's content by its SHA-256, and a small file's by git's SHA-1.
     name = cached.readlink().name if cached.is_symlink() else ""
     stored = name if re.fullmatch("[0-9a-f]{64}", name) else None
+    removal = shlex.join(["rm", str(cached.resolve())])
     if sha256 not in (None, found):
         raise UserError(
             f"{place} has SHA-256 {found}, not {sha256}; correct the pin, or, if it is "
-            f"right, delete the damaged copy: rm {cached.resolve()}"
+            f"right, delete the damaged copy: {removal}"
         )
     if stored not in (None, found):
         raise UserError(
             f"{place} has SHA-256 {found}, but the Hub has {stored}; delete the damaged copy and "
-            f"run again: rm {cached.resolve()}"
+            f"run again: {removal}"
         )
     return found
 

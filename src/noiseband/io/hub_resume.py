@@ -6,7 +6,6 @@ Twenty gigabytes are too much to download again.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import IO
 from tqdm import tqdm
 
 from noiseband.io.hub_files import RepoType, access, tried
+from noiseband.io.locks import lock
 
 LARGE = 2**26
 """Size in bytes from which a download is worth resuming."""
@@ -73,7 +73,7 @@ def _size(part: Path) -> int:
 def _download(url: str, blob: Path, part: Path, size: int, token: str | bool, name: str) -> None:
     """Download the rest of `part`, and rename it to `blob` once it is complete."""
     with open(part, "ab") as target:
-        fcntl.flock(target, fcntl.LOCK_EX)  # Another study may be downloading the same file.
+        lock(target)  # Another study may be downloading the same file.
         if blob.exists():
             part.unlink(missing_ok=True)
             return

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import tenacity
 
 from noiseband.errors import UserError
+from noiseband.judge.interface import Postponed
 from noiseband.judge.ledger import Ledger
 from noiseband.judge.reading import Unusable
 from noiseband.judge.refusals import NoReply, Refused
@@ -19,8 +20,12 @@ LONGEST_BACKOFF = 60.0
 
 
 MOST_REFUSED = 5
-"""The number of questions that an endpoint may refuse for an unknown reason without replying to one
-in between. Then the settings or the account are taken to be the cause, and judging stops."""
+"""The number of questions that an endpoint may refuse for an unknown reason, or leave without a
+reply, without replying to one in between. Then the settings, the account or the endpoint are taken
+to be the cause, and judging stops."""
+
+PROBE = [{"role": "user", "content": "Reply with OK."}]
+"""The messages of the request that shows whether an endpoint replies at all."""
 
 
 class Halted(Exception):
@@ -64,6 +69,9 @@ class Asker:
         """Set this to end all waits and to send nothing more."""
         self._cause: UserError | None = None
         self._unsure: dict[str, Entry] = {}
+        self._postponed: set[str] = set()
+        self._silences = 0
+        """The number of questions without a reply since the endpoint last replied to one."""
         self._settling = threading.Lock()
         self._endpoint: Completes | None = None
         self._connecting = threading.Lock()
@@ -79,8 +87,10 @@ class Asker:
             read: raises Unusable if a reply cannot be used.
 
         Raises:
-            UserError: no reply arrived in `attempts` attempts, the endpoint refuses every question,
-                or the budget is spent. All threads then raise the same error.
+            UserError: the endpoint gives no replies or refuses every question, or the budget is
+                spent. All threads then raise the same error.
+            Postponed: no reply arrived in `attempts` attempts, but the endpoint replies to others.
+                If the request is asked a second time, it is given up like a refused one.
             Halted: `halt` was set from outside.
         """
         try:
@@ -116,6 +126,8 @@ class Asker:
         between.
         """
         with self._settling:
+            if replied:
+                self._silences = 0
             if unsure:
                 self._unsure[entry.key] = entry
             if not replied:
@@ -156,11 +168,45 @@ class Asker:
                 return True
             self._give_up(entry)
         except NoReply as error:
+            self._without_reply(entry, error)
+        return False
+
+    def _without_reply(self, entry: Entry, error: NoReply) -> None:
+        """Give up a question that gets no reply, if it was postponed before.
+
+        Raises:
+            Postponed: this is the first time.
+            UserError: the endpoint asks to wait, or does not reply to a request of one sentence
+                either, or has replied to none of `MOST_REFUSED` questions.
+        """
+        first = entry.key not in self._postponed
+        with self._settling:
+            self._silences += first
+            all_of_them = self._silences >= MOST_REFUSED
+        if error.busy or all_of_them or not self._replies(entry.request):
             raise UserError(
                 f"judge: no reply within judge.attempts={self.attempts} (last: {error}); run "
                 "again to continue, stored replies are not asked for again"
-            ) from None
-        return False
+            )
+        if first:
+            self._postponed.add(entry.key)
+            raise Postponed
+        entry.refusal = (
+            f"no reply within judge.attempts={self.attempts}, twice, although the endpoint replies "
+            f"to other requests (last: {error}); take another judge, or raise judge.attempts to "
+            "ask again"
+        )
+        self._give_up(entry)
+
+    def _replies(self, request: dict[str, Any]) -> bool:
+        """Whether the endpoint now replies to a short request with the settings of this one."""
+        short = {**request, "body": {**request["body"], "messages": PROBE}}
+        with self.store.entry(short) as entry:
+            try:
+                self._once(entry, lambda reply: None)
+            except (NoReply, Refused):
+                return False
+        return True
 
     def _once(self, entry: Entry, read: Callable[[dict[str, Any]], object]) -> None:
         if self.halt.is_set():

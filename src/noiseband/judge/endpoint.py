@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import re
 import time
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import openai
 
@@ -33,7 +35,7 @@ class Endpoint:
             base_url: the URL up to and including `/v1`.
             timeout: the longest wait for bytes, in seconds.
             key_name: environment variable with the key; None sends a placeholder.
-            loopback: whether to ignore the environment's proxies.
+            loopback: whether this program serves the endpoint.
 
         Raises:
             UserError: the variable is not set, or its value cannot be a key.
@@ -41,12 +43,14 @@ class Endpoint:
         self.key_name = key_name
         self.here = loopback
         self.key = _key(key_name)
+        # The environment's proxies are for other machines, and mostly cannot reach this one.
+        direct = openai.DefaultHttpxClient(trust_env=False)
         self.client = openai.OpenAI(
             api_key=self.key or "none",
             base_url=base_url,
             timeout=timeout,
             max_retries=0,
-            http_client=openai.DefaultHttpxClient(trust_env=False) if loopback else None,
+            http_client=direct if _on_this_machine(base_url) else None,
         )
 
     def complete(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -96,6 +100,15 @@ class Endpoint:
     def _hidden(self, text: str) -> str:
         """The text without the key, which an endpoint may send back."""
         return text.replace(self.key, "[key]") if len(self.key) >= SHORTEST else text
+
+
+def _on_this_machine(base_url: str) -> bool:
+    """Whether the address is one of this machine's own."""
+    host = urlsplit(base_url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _key(name: str | None) -> str:

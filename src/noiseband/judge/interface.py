@@ -35,6 +35,10 @@ class Reply:
     """The judge's own reply as JSON, from which the scores were read."""
 
 
+class Postponed(Exception):
+    """The judge cannot score these answers now. Ask again after all other questions."""
+
+
 class Judge(Protocol):
     """Scores answers without knowing which model gave them."""
 
@@ -51,7 +55,9 @@ class Judge(Protocol):
     def judge(self, question: Question, answers: Sequence[str]) -> Reply:
         """A score for each answer; a missing score is None.
 
-        Raises UserError if the judge cannot continue at all, which ends the round.
+        Raises:
+            UserError: the judge cannot continue at all, which ends the round.
+            Postponed: the question should be asked again after the others; at most once for each.
         """
         ...
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from noiseband.errors import UserError
 from noiseband.io.files import read_jsonl, write_jsonl
-from noiseband.judge.interface import Judge, Question
+from noiseband.judge.interface import Judge, Postponed, Question
 from noiseband.judge.kinds import judge_of
 from noiseband.judge.outcome import check_scores
 from noiseband.judge.prompt import sound
@@ -100,7 +100,7 @@ def judge_round(
     round: int,
     report: Report = lambda done, questions, status: None,
 ) -> list[dict[str, Any]]:
-    """One row for each question, ready to be written as JSONL.
+    """One row for each question, ready to be written as JSONL. Postponed questions are asked last.
 
     A row has `round`, `question` (index from 0), `instruction`, `input`, `reference`, `order` (the
     models in the order in which the judge saw their answers), `scores` (for each model, in the
@@ -108,17 +108,26 @@ def judge_round(
     own reply).
     """
     questions = range(len(next(iter(answers.values()))))
+    rows: dict[int, dict[str, Any]] = {}
     with ThreadPoolExecutor(judge.at_once) as pool:
         try:
-            rows = [pool.submit(_row, answers, judge, round, question) for question in questions]
-            for done, row in enumerate(as_completed(rows), start=1):
-                row.result()
-                report(done, len(questions), judge.status)
+            for last in (False, True):
+                remaining = [question for question in questions if question not in rows]
+                asked = [pool.submit(_row, answers, judge, round, one) for one in remaining]
+                for future in as_completed(asked):
+                    try:
+                        row = future.result()
+                    except Postponed:
+                        if last:
+                            raise
+                        continue
+                    rows[row["question"]] = row
+                    report(len(rows), len(questions), judge.status)
         except BaseException:
             judge.halt()
             pool.shutdown(cancel_futures=True)
             raise
-    return [row.result() for row in rows]
+    return [rows[question] for question in questions]
 
 
 def _row(answers: Answers, judge: Judge, round: int, index: int) -> dict[str, Any]:

@@ -63,10 +63,12 @@ _ACCOUNT = re.compile(
 class NoReply(Exception):
     """A request got no reply, but may get one next time."""
 
-    def __init__(self, problem: str, wait: float | None = None) -> None:
+    def __init__(self, problem: str, wait: float | None = None, busy: bool = False) -> None:
         super().__init__(problem)
         self.wait = wait
         """The shortest wait, in seconds, that the endpoint asks for; None if it asks for none."""
+        self.busy = busy or wait is not None
+        """Whether the endpoint says that it has too much to do, which is not about the question."""
 
 
 class Refused(Exception):
@@ -107,7 +109,7 @@ def meaning(
     if status is None:
         return NoReply(f"an error in place of a reply{shown}", wait)
     if status in AGAIN or status >= 500:
-        return NoReply(f"status {status}{shown}", wait)
+        return NoReply(f"status {status}{shown}", wait, busy=status == 429)
     remedy = REMEDIES.get(status, OTHER).format(key=key)
     if status in OF_THE_QUESTION:
         return Refused(f"{refusal}; {remedy}", certain=False)

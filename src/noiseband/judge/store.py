@@ -6,7 +6,6 @@ declared output, so Snakemake does not touch it; delete it to ask everything aga
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import sys
@@ -21,6 +20,7 @@ from typing import Any
 from noiseband.errors import DamagedError, UserError
 from noiseband.io.checksums import intact
 from noiseband.io.files import write_text
+from noiseband.io.locks import lock
 from noiseband.study.section import canonical_json
 
 
@@ -63,12 +63,10 @@ class Store:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.folder / "lock", "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not lock(file, wait=False):
                 if sys.stderr.isatty():
                     print("waiting for another judging round to end", file=sys.stderr)
-                fcntl.flock(file, fcntl.LOCK_EX)
+                lock(file)
             for leftover in self.folder.glob(".*.tmp"):
                 leftover.unlink()  # a partial file of a process that was killed while writing
             yield

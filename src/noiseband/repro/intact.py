@@ -25,12 +25,9 @@ def files_with_checksums(results: Path) -> list[Path]:
     )
 
 
-def remedy(damaged: Sequence[Path], results: Path, config: Path | None) -> str:
-    """The shell command that removes damaged files and makes them again.
-
-    If `config` is given, the command names it as the config file.
-    """
+def remedy(damaged: Sequence[Path], results: Path) -> str:
+    """The shell command that removes damaged files and makes them again."""
     # No rule makes the files in `work`: the stage that needs one computes or requests it again.
     made = [path for path in damaged if not path.is_relative_to(Paths(results).work)]
-    again = f" && {run_command(*made, config=config)}" if made else ""
+    again = f" && {run_command(*made)}" if made else ""
     return f"rm {shlex.join(map(str, damaged))}{again}"

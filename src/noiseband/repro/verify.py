@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -142,7 +143,7 @@ def _of_runs(a: Path, b: Path) -> list[str]:
         if found is not None:
             lines.append(
                 f"traces differ from step {found.step} on, first in {', '.join(found.columns)}: "
-                f"`noiseband diverge {a} {b}` finds the tensor"
+                f"`{shlex.join(['noiseband', 'diverge', str(a), str(b)])}` finds the tensor"
             )
     return lines
 

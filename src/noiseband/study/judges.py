@@ -75,8 +75,8 @@ class LanguageModelJudge(Section):
     """Seed for sampling, from which each round derives its own; null sends none."""
     attempts: Positive = 5
     """Largest number of attempts to get a usable reply to a question. If no reply is usable, or the
-    endpoint refuses the question, the score is missing until this number is raised; if there is no
-    reply at all, judging stops and can be resumed later."""
+    endpoint refuses the question or never replies to it, the score is missing until this number is
+    raised; if the endpoint replies to nothing, judging stops and can be resumed later."""
     timeout: Seconds = 120.0
     """Seconds to wait for a reply."""
 

@@ -56,6 +56,4 @@ TRACKERS: dict[str, Tracker] = {"tensorboard": tensorboard, "trackio": trackio}
 
 
 def _missing(name: str) -> UserError:
-    return UserError(
-        f"--to {name}: it is not installed; run: pip install -c constraints.txt -e '.[{name}]'"
-    )
+    return UserError(f"--to {name}: it is not installed; run `pip install 'noiseband[{name}]'`")

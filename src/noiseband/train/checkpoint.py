@@ -12,7 +12,6 @@ No file contains generator state: randomness is a function of (train_seed, step,
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -22,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -32,6 +31,7 @@ from noiseband.dag.orphans import SECONDS_TO_SAVE
 from noiseband.errors import UserError
 from noiseband.io.digests import digest
 from noiseband.io.files import atomic
+from noiseband.io.locks import lock
 
 LOCK_SECONDS = SECONDS_TO_SAVE + 2.0
 """Seconds that a start waits for the folder: a job outlives a killed Snakemake while it saves."""
@@ -69,7 +69,7 @@ def locked(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w") as file:
         end = time.monotonic() + LOCK_SECONDS
-        while not _lock(file):
+        while not lock(file, wait=False):
             if time.monotonic() > end:
                 raise UserError(
                     f"{folder}: another process is training this run; wait for it or end it"
@@ -78,14 +78,6 @@ def locked(folder: Path) -> Iterator[None]:
         for leftover in folder.glob(".*.tmp"):
             leftover.unlink()  # left by a process that was killed while it wrote
         yield
-
-
-def _lock(file: TextIO) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def save(

@@ -55,7 +55,7 @@ def trial(request: Request) -> Outcome | None:
     Raises RuntimeError with the process's standard error if it failed for another reason.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "noiseband.train.trial"],
+        [sys.executable, "-P", "-m", "noiseband.train.trial"],
         input=request.model_dump_json(),
         capture_output=True,
         text=True,

@@ -62,14 +62,18 @@ def launch(processes: int, arguments: list[str], module: str = "noiseband") -> i
 
 
 def torchrun_arguments(processes: int, arguments: list[str], module: str) -> list[str]:
-    """The arguments for torchrun."""
+    """The arguments for torchrun.
+
+    By default it starts `python -u -m <module>`, which imports a file of the current folder that is
+    called like a module, such as random.py; -P leaves the folder out.
+    """
     return [
         "--standalone",
         f"--nproc-per-node={processes}",
         f"--shutdown-timeout={SECONDS_TO_SAVE}",
-        "--module",
+        "--no-python",
         "--",  # otherwise torchrun takes --run for an abbreviated option of its own
-        module,
+        *(sys.executable, "-u", "-P", "-m", module),
         *arguments,
     ]
 
