@@ -96,6 +96,9 @@ def _of_pages() -> Iterator[Documented]:
             lines = list(_lines(block))
             if language in ("console", "text"):  # with outputs
                 lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+            elif language == "yaml":  # the steps of continuous integration
+                steps = re.findall(r"^ *- run: (.*)$", block, re.MULTILINE)
+                lines = [line for line in steps if line.startswith("noiseband ")]
             elif language != "sh":
                 continue
             yield from (Documented(line, str(page), True) for line in map(_plain, lines) if line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -55,6 +56,25 @@ finetuning:
 """The study in config/config.yaml."""
 
 
+def measured_elsewhere(folder: Path) -> None:
+    """Write the files that docs/referee.md names: its losses as CSV, logs and states of a Trainer,
+    and times."""
+    page = (ROOT / "docs/referee.md").read_text(encoding="utf-8")
+    losses = page.partition("```csv\n")[2].partition("```")[0]
+    (folder / "losses.csv").write_text(losses)
+    (folder / "log").mkdir()
+    times = ["arm,seed,ms"]
+    for number, row in enumerate(losses.split()[1:]):
+        arm, seed, loss = row.split(",")
+        times.append(f"{arm},{seed},{100 + number / 100}")
+        (folder / f"log/{arm}_{seed}.txt").write_text(f"step:10 val_loss:{loss}\n")
+        run = folder / f"runs/{arm}-s{seed}"
+        run.mkdir(parents=True)
+        history = [{"step": 10, "eval_loss": float(loss)}]
+        (run / "trainer_state.json").write_text(json.dumps({"log_history": history}))
+    (folder / "times.csv").write_text("\n".join(times) + "\n")
+
+
 class Finished(Project):
     """The repository with the finished study, and a shell in its folder.
 
@@ -69,6 +89,7 @@ class Finished(Project):
         for file in (ROOT / "config").glob("*.yaml"):
             if file.name != "config.yaml":
                 shutil.copy(file, folder / "config")
+        measured_elsewhere(folder)
         self.said: dict[str, str] = {}
         """What commands have printed, as long as somebody keeps it here."""
         self.variables = self.environment(PYTHONPATH=str(ROOT / "src"), **variables, **ONE_THREAD)
