@@ -23,7 +23,7 @@ from tests.referee.readers.test_harness import DOCUMENT
 from tests.referee.readers.test_panels import PANEL
 from tests.small_study import write_study
 
-ROUNDS = 60
+ROUNDS = 50
 """Number of damaged copies of each file."""
 
 
@@ -101,6 +101,12 @@ def test_a_damaged_file_is_read_or_told(tmp_path: Path, name: str) -> None:
         path.write_bytes(damaged(good, chance))
         told += judged_or_told(path, name)
     assert told > ROUNDS / 12
+
+
+def test_a_damaged_name_in_a_database_is_told(project: Path, tmp_path: Path) -> None:
+    content = project.read_bytes().replace(b"run_name TEXT NOT NULL", b"run_nam\x98 TEXT NOT NULL")
+    (tmp_path / "small.db").write_bytes(content)
+    assert judged_or_told(tmp_path / "small.db", "small.db")
 
 
 def test_a_damaged_project_of_trackio_is_read_or_told(project: Path, tmp_path: Path) -> None:

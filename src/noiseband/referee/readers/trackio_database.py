@@ -30,7 +30,7 @@ def read_trackio(file: str) -> Raw:
     """
     try:
         logged, configured = _rows(file)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise UserError(
             f"{file}: not a readable database of trackio ({one_line(str(error))}); if it is being "
             "written, read it again later"
