@@ -58,15 +58,15 @@ def _rows(file: str) -> tuple[Rows, Rows]:
     # SQLite leaves files next to a database that another process could write, unless it is told
     # that there is none. While there is one, these files are there.
     beside = [Path(f"{file}{end}") for end in ("-wal", "-journal")]
-    quiet = not any(map(Path.exists, beside))
     try:
-        found = _select(file, "immutable=1" if quiet else "mode=ro")
-    except sqlite3.Error:
-        if not quiet or not any(map(Path.exists, beside)):
+        found = _select(file, "immutable=1")
+    except (sqlite3.Error, UnicodeDecodeError):
+        if not any(map(Path.exists, beside)):
             raise
-        return _select(file, "mode=ro")
-    # A process has begun to write in the meantime.
-    return _select(file, "mode=ro") if quiet and any(map(Path.exists, beside)) else found
+    else:
+        if not any(map(Path.exists, beside)):
+            return found
+    return _select(file, "mode=ro")
 
 
 def _select(file: str, mode: str) -> tuple[Rows, Rows]:
