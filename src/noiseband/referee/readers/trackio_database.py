@@ -77,10 +77,10 @@ def _select(file: str, mode: str) -> tuple[Rows, Rows]:
         columns = [row[1] for row in database.execute("PRAGMA table_info(metrics)")]
         key = "run_id" if "run_id" in columns else "run_name"
         metrics = database.execute(
-            f"SELECT id, {key}, run_name, step, metrics FROM metrics ORDER BY id"  # nosec B608
+            f"SELECT id, {key}, run_name, step, metrics FROM metrics ORDER BY id"
         ).fetchall()
         configs = database.execute(
-            f"SELECT {key}, run_name, config FROM configs ORDER BY id"  # nosec B608
+            f"SELECT {key}, run_name, config FROM configs ORDER BY id"
         ).fetchall()
     return metrics, configs
 
