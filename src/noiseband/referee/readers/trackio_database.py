@@ -17,6 +17,16 @@ MAGIC = b"SQLite format 3\0"
 PATIENCE = 10.0
 """Seconds to wait for a process that is writing."""
 
+QUERIES = (
+    "SELECT id, run_id, run_name, step, metrics FROM metrics ORDER BY id",
+    "SELECT run_id, run_name, config FROM configs ORDER BY id",
+)
+OLD_QUERIES = (
+    "SELECT id, run_name, run_name, step, metrics FROM metrics ORDER BY id",
+    "SELECT run_name, run_name, config FROM configs ORDER BY id",
+)
+"""The same before trackio 0.24, when a run was known by its name alone."""
+
 Rows = list[tuple[Any, ...]]
 
 
@@ -73,16 +83,9 @@ def _select(file: str, mode: str) -> tuple[Rows, Rows]:
     address = f"{Path(file).absolute().as_uri()}?{mode}"
     with closing(sqlite3.connect(address, uri=True, timeout=PATIENCE)) as database:
         database.execute("BEGIN")  # both tables as they are at one moment
-        # Before trackio 0.24, a run was known by its name alone.
         columns = [row[1] for row in database.execute("PRAGMA table_info(metrics)")]
-        key = "run_id" if "run_id" in columns else "run_name"
-        metrics = database.execute(
-            f"SELECT id, {key}, run_name, step, metrics FROM metrics ORDER BY id"
-        ).fetchall()
-        configs = database.execute(
-            f"SELECT {key}, run_name, config FROM configs ORDER BY id"
-        ).fetchall()
-    return metrics, configs
+        metrics, configs = QUERIES if "run_id" in columns else OLD_QUERIES
+        return database.execute(metrics).fetchall(), database.execute(configs).fetchall()
 
 
 def _names(runs: list[tuple[Any, str]]) -> dict[Any, str]:
