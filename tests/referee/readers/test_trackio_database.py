@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -44,15 +46,27 @@ def test_reading_leaves_nothing_behind(copied: Path) -> None:
     assert copied.read_bytes() == before
 
 
+WRITER = """
+import sqlite3, sys
+writer = sqlite3.connect(sys.argv[1])
+writer.execute(
+    "INSERT INTO metrics (run_id, timestamp, run_name, step, metrics) "
+    "SELECT run_id, timestamp, run_name, 7, '{\\"loss\\": 2.5}' FROM metrics WHERE id = 1"
+)
+writer.commit()  # to the log of changes: the database's own file is as before
+writer.execute("DELETE FROM metrics")
+print("writing", flush=True)
+input()
+"""
+
+
 def test_rows_are_read_while_another_process_is_writing(copied: Path) -> None:
-    with closing(sqlite3.connect(copied)) as writer:
-        writer.execute(
-            "INSERT INTO metrics (run_id, timestamp, run_name, step, metrics) "
-            "SELECT run_id, timestamp, run_name, 7, '{\"loss\": 2.5}' FROM metrics WHERE id = 1"
-        )
-        writer.commit()  # to the log of changes: the database's own file is as before
-        writer.execute("DELETE FROM metrics")
+    command = [sys.executable, "-c", WRITER, str(copied)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"writing\n"
         found = measurements([only(str(copied))], Choice(["loss"])).runs
+        writer.communicate(b"\n")
     assert found["loss"].tolist()[0] == 2.5
     assert len(found) == 3
 

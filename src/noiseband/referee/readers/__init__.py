@@ -41,13 +41,11 @@ def read(source: str, pattern: str | None = None) -> list[Raw]:
     try:
         if Path(source).is_dir():
             return _of_folder(source, pattern)
-        with open(source, "rb") as file:
-            head = file.read(HEAD)
-        return [_of_file(head, source, pattern)]
-    except (OSError, ValueError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise _unreadable(source, error) from None
+        return [_of_file(source, pattern)]
+    except FileNotFoundError:
+        raise UserError(f"{source}: no such file or folder") from None
+    except OSError as error:
+        raise UserError(f"{source}: cannot be read ({error.strerror or error})") from None
 
 
 def _of_folder(folder: str, pattern: str | None) -> list[Raw]:
@@ -61,13 +59,19 @@ def _of_folder(folder: str, pattern: str | None) -> list[Raw]:
     raise UserError(f"{folder}: no event file and no study in it; give the files in it")
 
 
-def _of_file(head: bytes, file: str, pattern: str | None) -> Raw:
-    """The rows of a file that begins with these bytes."""
-    if pattern is None and events.is_events(head, file):
-        return events.read_event_file(file)
-    if pattern is None and head.startswith(trackio_database.MAGIC):
-        return trackio_database.read_trackio(file)
-    return _of_content(Path(file).read_bytes(), file, pattern)
+def _of_file(source: str, pattern: str | None) -> Raw:
+    """The rows of a file, which may be a pipe and so is opened once."""
+    try:
+        file = open(source, "rb")  # noqa: SIM115
+    except ValueError:
+        raise UserError(f"{source!r}: no name of a file") from None
+    with file:
+        head = file.read(HEAD)
+        if pattern is None and events.is_events(head, source):
+            return events.read_event_file(source)
+        if pattern is None and head.startswith(trackio_database.MAGIC):
+            return trackio_database.read_trackio(source)
+        return _of_content(head + file.read(), source, pattern)
 
 
 def _of_content(content: bytes, file: str, pattern: str | None) -> Raw:
@@ -99,10 +103,3 @@ def _on_lines(text: str) -> bool:
     """Whether the first line of several is a whole object."""
     first, _, rest = text.strip().partition("\n")
     return first.startswith("{") and first.rstrip().endswith("}") and rest.strip() != ""
-
-
-def _unreadable(source: str, error: Exception) -> UserError:
-    if isinstance(error, FileNotFoundError):
-        return UserError(f"{source}: no such file or folder")
-    why = getattr(error, "strerror", None) or error
-    return UserError(f"{source}: cannot be read ({why})")

@@ -90,14 +90,13 @@ def _events(file: str, notes: list[str]) -> Iterator[Any]:
         raise UserError(
             f"{file}: reading it needs tensorboard; run: pip install 'noiseband[tensorboard]'"
         ) from None
-    from google.protobuf.message import DecodeError
 
     size = Path(file).stat().st_size  # before reading, because the file may grow
     whole = 0
     for record in RawEventFileLoader(file).Load():
         try:
             event = Event.FromString(record)
-        except DecodeError:
+        except Exception:  # protobuf's DecodeError: the record is whole, but no event
             break
         whole += len(record) + _FRAME
         yield event

@@ -17,6 +17,16 @@ MAGIC = b"SQLite format 3\0"
 PATIENCE = 10.0
 """Seconds to wait for a process that is writing."""
 
+QUERIES = (
+    "SELECT id, run_id, run_name, step, metrics FROM metrics ORDER BY id",
+    "SELECT run_id, run_name, config FROM configs ORDER BY id",
+)
+OLD_QUERIES = (
+    "SELECT id, run_name, run_name, step, metrics FROM metrics ORDER BY id",
+    "SELECT run_name, run_name, config FROM configs ORDER BY id",
+)
+"""The same before trackio 0.24, when a run was known by its name alone."""
+
 Rows = list[tuple[Any, ...]]
 
 
@@ -30,7 +40,7 @@ def read_trackio(file: str) -> Raw:
     """
     try:
         logged, configured = _rows(file)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise UserError(
             f"{file}: not a readable database of trackio ({one_line(str(error))}); if it is being "
             "written, read it again later"
@@ -58,31 +68,24 @@ def _rows(file: str) -> tuple[Rows, Rows]:
     # SQLite leaves files next to a database that another process could write, unless it is told
     # that there is none. While there is one, these files are there.
     beside = [Path(f"{file}{end}") for end in ("-wal", "-journal")]
-    quiet = not any(map(Path.exists, beside))
     try:
-        found = _select(file, "immutable=1" if quiet else "mode=ro")
-    except sqlite3.Error:
-        if not quiet or not any(map(Path.exists, beside)):
+        found = _select(file, "immutable=1")
+    except (sqlite3.Error, UnicodeDecodeError):
+        if not any(map(Path.exists, beside)):
             raise
-        return _select(file, "mode=ro")
-    # A process has begun to write in the meantime.
-    return _select(file, "mode=ro") if quiet and any(map(Path.exists, beside)) else found
+    else:
+        if not any(map(Path.exists, beside)):
+            return found
+    return _select(file, "mode=ro")
 
 
 def _select(file: str, mode: str) -> tuple[Rows, Rows]:
     address = f"{Path(file).absolute().as_uri()}?{mode}"
     with closing(sqlite3.connect(address, uri=True, timeout=PATIENCE)) as database:
         database.execute("BEGIN")  # both tables as they are at one moment
-        # Before trackio 0.24, a run was known by its name alone.
         columns = [row[1] for row in database.execute("PRAGMA table_info(metrics)")]
-        key = "run_id" if "run_id" in columns else "run_name"
-        metrics = database.execute(
-            f"SELECT id, {key}, run_name, step, metrics FROM metrics ORDER BY id"  # nosec B608
-        ).fetchall()
-        configs = database.execute(
-            f"SELECT {key}, run_name, config FROM configs ORDER BY id"  # nosec B608
-        ).fetchall()
-    return metrics, configs
+        metrics, configs = QUERIES if "run_id" in columns else OLD_QUERIES
+        return database.execute(metrics).fetchall(), database.execute(configs).fetchall()
 
 
 def _names(runs: list[tuple[Any, str]]) -> dict[Any, str]:
