@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="default: benchmarks/results/referee-*.json")
     options = parser.parse_args()
     found: dict[str, Any] = {"machine": machine(), "rounds": options.rounds}
-    rows = [("10,000 rows", "noiseband", "script", "times as long")]
+    rows: list[tuple[str, ...]] = [("10,000 rows", "noiseband", "script", "times as long")]
     with tempfile.TemporaryDirectory() as folder:
         for name, file in files(Path(folder)).items():
             words = [str(file), "--baseline", "arm-0", "--metric", "loss"]

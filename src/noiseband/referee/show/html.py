@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from noiseband.referee.answer import Answer
 from noiseband.referee.judgement import MetricVerdicts
@@ -27,9 +26,9 @@ def as_page(answer: Answer) -> str:
         _environment()
         .get_template("page.html")
         .render(
-            colours=Markup(variables(":root")),
-            style=Markup(_style()),
-            table=Markup(_tables(answer, charts=True)),
+            colours=variables(":root"),
+            style=_style(),
+            table=_tables(answer, charts=True),
         )
     )
 
@@ -42,7 +41,7 @@ def _tables(answer: Answer, charts: bool) -> str:
             # Imported here because matplotlib takes longer than everything else.
             from noiseband.referee.show.figure import svg
 
-            chart = Markup(svg(metric))
+            chart = svg(metric)
         metrics.append(
             {
                 "heading": heading(metric),
