@@ -15,6 +15,7 @@ OURS = {"noiseband", "tests", "benchmarks"}
 
 DISTRIBUTIONS = {
     "yaml": "pyyaml",
+    "markdown_it": "markdown-it-py",
     "tiktoken_ext": "tiktoken",
     "pydantic_core": "pydantic",  # which pins it, and documents its errors as its own
     "functorch": "torch",  # part of it

@@ -175,5 +175,5 @@ def _losses(
 
 def test_without_peft_it_says_what_to_install(tune: Tune, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "peft", None)
-    with pytest.raises(UserError, match=r"needs the package peft .*pip install noiseband\[lora\]"):
+    with pytest.raises(UserError, match=r"needs the package peft .*'noiseband\[lora\]'"):
         tune()

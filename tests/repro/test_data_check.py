@@ -107,7 +107,7 @@ def test_adapters_need_their_package(
     said = complaint(tmp_path, vocabulary, ENOUGH, ROWS, prompts=lora)
     assert said == (
         "finetuning.protocols.all.method: lora needs the package peft; run "
-        "`pip install noiseband[lora]`"
+        "`pip install 'noiseband[lora]'`"
     )
 
 

@@ -59,7 +59,7 @@ def problems(
         if prompts.method == "lora" and find_spec("peft") is None:
             yield (
                 f"finetuning.protocols.{prompts.protocol}.method: lora needs the package peft; run "
-                "`pip install noiseband[lora]`"
+                "`pip install 'noiseband[lora]'`"
             )
 
 

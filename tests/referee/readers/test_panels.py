@@ -29,7 +29,7 @@ def test_each_column_of_a_panel_is_a_run(tmp_path: Path) -> None:
         ["wide-s1", "11", "NaN"],
     ]
     assert list(raw.table.index) == [2, 2, 3, 4]
-    found = measurements([raw], Choice(take="lowest", needs_arm=False)).runs
+    found = measurements([raw], Choice(take="best", needs_arm=False)).runs
     assert found["run"].tolist() == ["base - s1", "wide-s1"]
     assert found["val/loss"].tolist()[0] == 3.5
 
