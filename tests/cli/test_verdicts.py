@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -137,11 +137,8 @@ def test_one_run_in_all_is_not_enough(folder: Path) -> None:
     assert "not enough runs" in called("losses.csv", "--baseline", "main").stdout
 
 
-def study(folder: Path, **changes: Any) -> Path:
-    text = (ROOT / "config/config.yaml").read_text()
-    config = folder / "study.yaml"
-    config.write_text(text)
-    return config
+def study(folder: Path) -> Path:
+    return Path(shutil.copy(ROOT / "config/config.yaml", folder / "study.yaml"))
 
 
 def test_without_files_the_studys_own_verdicts_also_while_it_runs(folder: Path) -> None:
@@ -150,8 +147,9 @@ def test_without_files_the_studys_own_verdicts_also_while_it_runs(folder: Path) 
     assert "there is no verdict before a run of the baseline is finished" in waiting.replace(
         "\n", " "
     )
-    with pytest.raises(UserError, match="FILE is missing"):
-        called("--baseline", "main", "--config", str(study(folder)))
+    for words in (["--baseline", "main"], ["--metric", "loss"], ["--take", "best"]):
+        with pytest.raises(UserError, match="FILE is missing"):
+            called(*words, "--config", str(study(folder)))
 
 
 def test_a_studys_results_are_a_source_like_any_other(folder: Path) -> None:

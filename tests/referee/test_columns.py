@@ -169,6 +169,11 @@ def test_runs_of_one_name_are_told_apart() -> None:
     assert found.runs["run"].tolist() == ["x (f.csv, line 2)", "x (f.csv, line 3)"]
 
 
+def test_half_a_character_in_a_name_can_be_written() -> None:
+    found = read({"arm": ["main", "a\ud800"], "loss": ["1", "2"]}, "loss")
+    assert found.arms == ["main", "a\\ud800"]
+
+
 def test_a_table_without_rows_is_an_error() -> None:
     with pytest.raises(UserError, match="no run in it"):
         read({"arm": [], "loss": []}, "loss")

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -97,16 +97,16 @@ def verdicts(
     from noiseband.referee.gates import failures
 
     question = Question(baseline, better, margin, alpha, family, target)
+    source = Files(files or [], metric or [], arm, arm_from_path, pattern, take)
     if files:
-        source = Files(files, metric or [], arm, arm_from_path, pattern, take)
         found = source.answer(question)
-    else:
-        if question != Question():
-            raise UserError(
-                "FILE is missing: name the files with measurements, or leave out the other options "
-                "for the verdicts of the study of --config"
-            )
+    elif question == Question() and source == Files():
         found = _of_config(config)
+    else:
+        raise UserError(
+            "FILE is missing: name the files with measurements, or leave out the other options for "
+            "the verdicts of the study of --config"
+        )
     text = _written(found, format, sys.stdout.isatty() and out is None)
     if out is None:
         print(text)
@@ -126,12 +126,12 @@ def verdicts(
 class Files:
     """What to read, and how."""
 
-    files: list[str]
-    metrics: list[str]
-    arm: str | None
-    arm_from_path: str | None
-    pattern: str | None
-    take: str
+    files: list[str] = field(default_factory=list)
+    metrics: list[str] = field(default_factory=list)
+    arm: str | None = None
+    arm_from_path: str | None = None
+    pattern: str | None = None
+    take: str = "last"
 
     def answer(self, question: Question) -> Answer:
         from noiseband.referee.answer import answer

@@ -258,10 +258,11 @@ def _column(file: Raw, names: Sequence[str | None]) -> str | None:
 
 
 def _text(cell: Any) -> str | None:
-    """A cell as text; None if it is empty."""
+    """A cell as text that can be written to any file; None if it is empty."""
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return None
-    return str(cell).strip() or None
+    # JSON can hold half a surrogate pair, which is not a character.
+    return str(cell).strip().encode("utf-8", "backslashreplace").decode() or None
 
 
 def _texts(file: Raw, column: str) -> list[str]:

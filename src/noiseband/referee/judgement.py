@@ -62,8 +62,6 @@ class MetricVerdicts:
     """SD of what neither the arm nor the seeds explain, in the metric's unit."""
     band: float | None
     """Half the width of the band in which a new run of the baseline falls, on new seeds."""
-    values: Mapping[str, tuple[float, ...]]
-    """The finite values of each arm, sorted, with the baseline under its own name."""
     notes: tuple[str, ...] = ()
 
 
@@ -122,10 +120,6 @@ def judge(
         verdicts=tuple(verdicts),
         residual_sd=study.residual_sd,
         band=study.band,
-        values={
-            arm: tuple(sorted(runs.loc[finite & (runs["arm"] == arm).to_numpy(), metric].tolist()))
-            for arm in measured.arms
-        },
         notes=_notes(runs, finite, metric, baseline, lost, study),
     )
 

@@ -78,5 +78,4 @@ def _metric(
         ),
         residual_sd=next((row.residual_sd for row in verdicts if row.residual_sd), None),
         band=inference.band_half_width(verdicts),
-        values={},
     )

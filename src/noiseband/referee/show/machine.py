@@ -28,7 +28,7 @@ def as_json(answer: Answer) -> str:
         "metrics": [_about(metric) for metric in answer.metrics],
         "notes": list(answer.notes),
     }
-    return json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False)
+    return json.dumps(whole, indent=2, allow_nan=False)
 
 
 def as_csv(answer: Answer) -> str:
