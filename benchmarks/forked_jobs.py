@@ -90,7 +90,7 @@ def init(params: str, out: Path, environment: Mapping[str, str]) -> float:
     words = ["noiseband", "init", "--params", params]
     files = ["--weights", str(out), "--digests", str(out.with_suffix(".json"))]
     began = time.perf_counter()
-    subprocess.run([*words, *files], env=environment, check=True, stderr=subprocess.DEVNULL)
+    subprocess.run([*words, *files], env=environment, check=True, capture_output=True)
     return time.perf_counter() - began
 
 
