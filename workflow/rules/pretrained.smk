@@ -23,6 +23,8 @@ rule pretrained:
         PATHS.benchmark("pretrained", "{run}")
     wildcard_constraints:
         run=one_of(study.pretrained),
+    # Before any long job: a model that is missing or not what its config says is told early.
+    priority: 20
     params:
         code=code("hub.pretrained"),
         text=lambda w: PretrainedParams.of(study.pretrained[w.run]).text,
