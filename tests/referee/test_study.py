@@ -7,8 +7,7 @@ from typing import Any
 from noiseband.analysis.tables import write_tables
 from noiseband.referee.study import of_study, of_tables
 from noiseband.study.params import TablesParams
-from tests.fake_runs import CLIPPING, FakeRun
-from tests.report.test_partial import finish, study  # noqa: F401 (a fixture)
+from tests.report.test_partial import finish_three, study  # noqa: F401 (a fixture)
 from tests.small_study import write_study
 
 
@@ -23,16 +22,7 @@ def test_of_a_finished_study_both_are_equal(tmp_path: Any) -> None:
 
 
 def test_a_study_that_runs_has_the_verdicts_of_what_is_finished(study: Any) -> None:  # noqa: F811
-    names = [name for name in study.runs if name.startswith("baseline")][:2]
-    clip = next(name for name in study.runs if name.startswith("clip"))
-    finish(
-        study,
-        *(
-            FakeRun(name, 5.0 + place / 100, seeds=study.runs[name].seeds)
-            for place, name in enumerate(names)
-        ),
-        FakeRun(clip, 4.5, "clip", ["clip"], study.runs[clip].seeds, CLIPPING),
-    )
+    finish_three(study)
     found = of_study(study)
     (verdict,) = (one for one in found.verdicts if one.arm == "clip")
     assert verdict.runs == 1 and verdict.effect is not None and verdict.effect < -0.4

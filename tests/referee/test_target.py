@@ -61,6 +61,11 @@ def test_one_run_is_not_enough_and_neither_are_equal_ones() -> None:
         assert (found.verdict, found.p_value) == ("not enough runs", None)
 
 
+def test_fewer_comparisons_than_the_table_has_are_refused() -> None:
+    with pytest.raises(UserError, match="--family 1: there are 2 comparisons"):
+        nb.verdicts(drawn(1, {"a": 3, "b": 3}), target=3.3, family=1)
+
+
 def test_a_row_that_repeats_a_run_counts_once() -> None:
     frame = pd.DataFrame({"seed": [1, 2, 3, 3], "loss": [3.2, 3.3, 3.4, 3.4]})
     found = nb.verdicts(frame, target=3.0, metric="loss")

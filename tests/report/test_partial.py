@@ -39,6 +39,21 @@ def finish(study: Study, *runs: FakeRun, models: Sequence[str] = ()) -> None:
         (card.parent / "model.safetensors").touch()
 
 
+def finish_three(study: Study) -> str:
+    """Two runs of the baseline, and one of `clip` with a lower loss, whose name is returned."""
+    baselines = [name for name in study.runs if name.startswith("baseline")][:2]
+    clip = next(name for name in study.runs if name.startswith("clip"))
+    finish(
+        study,
+        *(
+            FakeRun(name, 5.0 + place / 100, seeds=study.runs[name].seeds)
+            for place, name in enumerate(baselines)
+        ),
+        FakeRun(clip, 4.5, "clip", ["clip"], study.runs[clip].seeds, CLIPPING),
+    )
+    return clip
+
+
 def work(study: Study, run: str) -> Path:
     folder = study.results / "work" / f"{run}-{study.runs[run].recipe.digest[:16]}"
     folder.mkdir(parents=True)
@@ -93,16 +108,7 @@ def test_before_the_baseline_there_is_progress_alone(study: Study, tmp_path: Pat
 
 
 def test_finished_runs_are_shown_in_full(study: Study, tmp_path: Path) -> None:
-    baselines = [name for name in study.runs if name.startswith("baseline")][:2]
-    clip = next(name for name in study.runs if name.startswith("clip"))
-    finish(
-        study,
-        *(
-            FakeRun(name, 5.0 + place / 100, seeds=study.runs[name].seeds)
-            for place, name in enumerate(baselines)
-        ),
-        FakeRun(clip, 4.5, "clip", ["clip"], study.runs[clip].seeds, CLIPPING),
-    )
+    clip = finish_three(study)
     out = tmp_path / "page.html"
     write_partial(study, MACHINES, out)
     page = out.read_text()

@@ -157,18 +157,23 @@ def _of_config(config: Path) -> Answer:
 
 def _written(found: Answer, format: Format, terminal: bool) -> str:
     """The answer in a format."""
-    from noiseband.referee.show import html, machine, markdown
-    from noiseband.referee.show.text import as_text
-
     if format == Format.TEXT:
+        from noiseband.referee.show.text import as_text
+
         width = shutil.get_terminal_size().columns if terminal else WITHOUT_TERMINAL
         colour = terminal and not os.environ.get("NO_COLOR")
         ascii = not (sys.stdout.encoding or "").lower().startswith("utf")
         return as_text(found, max(NARROWEST, width), colour, ascii)
+    if format == Format.HTML:
+        # Imported here because charts take longer to import than all the rest.
+        from noiseband.referee.show.html import as_page
+
+        return as_page(found)
+    from noiseband.referee.show import machine, markdown
+
     others: dict[Format, Callable[[Answer], str]] = {
         Format.MARKDOWN: markdown.as_markdown,
         Format.JSON: machine.as_json,
         Format.CSV: machine.as_csv,
-        Format.HTML: html.as_page,
     }
     return others[format](found)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHOWN = ("metric", "arm", "runs", "effect", "low", "high", "p_value", "verdict", "tipping_ratio")
-"""The columns of `Answer.table`, and the first ones of CSV."""
+"""The columns of `Answer.table`."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -69,7 +69,7 @@ def measurements(files: Sequence[Raw], choice: Choice) -> Measurements:
     for file in files:
         for note in file.notes:
             notes.say(note)
-    tables = [_long_to_wide(file, choice) for file in files]
+    tables = [_long_to_wide(file) for file in files]
     names = _metrics(tables, choice, notes)
     parts = [_runs(table, names, choice, notes) for table in tables]
     runs = pd.concat(parts, ignore_index=True)
@@ -101,7 +101,7 @@ def _is_numeric(column: pd.Series) -> bool:
         return False
 
 
-def _long_to_wide(file: Raw, choice: Choice) -> Raw:
+def _long_to_wide(file: Raw) -> Raw:
     """Turn rows of one metric each, with columns `metric` and `value`, into rows of a run."""
     table = file.table
     if not {"metric", "value"} <= set(table.columns):

@@ -10,10 +10,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from noiseband.analysis.inference import unless_lost
 from noiseband.errors import UserError
 from noiseband.referee.measurements import SEEDS, Measurements
 from noiseband.stats.least_squares import BASELINE
-from noiseband.stats.verdicts import Assessment, Call, Verdict, assess
+from noiseband.stats.verdicts import Assessment, Verdict, assess
 from noiseband.study.problems import nearest
 
 Better = Literal["lower", "higher"]
@@ -97,7 +98,7 @@ def judge(
             f"({', '.join(lost.get(baseline, ()))}); add a run, or choose another baseline"
         )
     arms = [arm for arm in measured.arms if arm != baseline]
-    shared = _comparisons(comparisons, len(arms))
+    shared = comparisons_of(comparisons, len(arms))
     tested = alpha * max(1, len(arms)) / shared
     limit = margin_of(margin, float(own.mean()))
     study = assess(table, tested, limit)
@@ -175,7 +176,11 @@ def _order(seed: str) -> tuple[int, str]:
     return (len(seed), seed) if seed.isdecimal() else (sys.maxsize, seed)
 
 
-def _comparisons(asked: int | None, arms: int) -> int:
+def comparisons_of(asked: int | None, arms: int) -> int:
+    """The number of comparisons that share alpha: those of the table, or more if so many were made.
+
+    Raises UserError if fewer were asked for than the table has.
+    """
     if asked is not None and asked < arms:
         raise UserError(
             f"--family {asked}: there are {arms} comparisons in the table already; give the number "
@@ -220,8 +225,7 @@ def _verdict(
         runs_without_value=tuple(lost),
         next_half_width=_with_one_more(found, study.residual_sd),
     )
-    if lost and one.verdict == Call.HELPS:
-        one = replace(one, verdict=Call.NOT_ENOUGH_RUNS)
+    one = replace(one, verdict=unless_lost(one.verdict, lost))
     return one if better == "lower" else _mirrored(one)
 
 

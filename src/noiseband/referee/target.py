@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from noiseband.errors import UserError
-from noiseband.referee.judgement import Better, margin_of, some
+from noiseband.referee.judgement import Better, comparisons_of, margin_of, some
 from noiseband.referee.measurements import SEEDS, Measurements
 
 
@@ -72,11 +72,11 @@ def compare(
     made). Rows that repeat a run count once. With a single run, or with runs that do not scatter,
     there are not enough runs.
 
-    Raises UserError if an arm shares a seed between runs whose other seeds differ: they are not
-    independent, so their scatter says too little about the mean.
+    Raises UserError for an argument out of range, and if an arm shares a seed between runs whose
+    other seeds differ: they are not independent, so their scatter says too little about the mean.
     """
     arms, limit = measured.arms, margin_of(margin, target)
-    shared = max(len(arms), comparisons or 0)
+    shared = comparisons_of(comparisons, len(arms))
     level = 1.0 - (1.0 - alpha) ** (1.0 / shared)
     found = []
     notes = []

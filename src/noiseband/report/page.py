@@ -79,10 +79,10 @@ def write_report(params: ReportParams, results: Path, machines: Path, out: Path)
     write_text(out, page, checksum=False)
 
 
-def environment() -> Environment:
-    """The templates; every value is escaped, and an unknown name is an error."""
+def environment(templates: Path = TEMPLATES) -> Environment:
+    """The templates in a folder; every value is escaped, and an unknown name is an error."""
     jinja = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader(templates),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

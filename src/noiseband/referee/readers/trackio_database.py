@@ -67,14 +67,14 @@ def _rows(file: str) -> tuple[Rows, Rows]:
     key, run's name, JSON)."""
     # SQLite leaves files next to a database that another process could write, unless it is told
     # that there is none. While there is one, these files are there.
-    beside = [Path(f"{file}{end}") for end in ("-wal", "-journal")]
+    companions = [Path(f"{file}{end}") for end in ("-wal", "-journal")]
     try:
         found = _select(file, "immutable=1")
     except (sqlite3.Error, UnicodeDecodeError):
-        if not any(map(Path.exists, beside)):
+        if not any(map(Path.exists, companions)):
             raise
     else:
-        if not any(map(Path.exists, beside)):
+        if not any(map(Path.exists, companions)):
             return found
     return _select(file, "mode=ro")
 

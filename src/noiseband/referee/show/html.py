@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from noiseband.referee.answer import Answer
 from noiseband.referee.judgement import MetricVerdicts
 from noiseband.referee.show.lines import explanations, heading, lines
-from noiseband.report.figures.palette import slug, variables
-from noiseband.report.sanitize import shown
+from noiseband.report.figures.palette import variables
+from noiseband.report.page import environment
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -23,7 +21,7 @@ def as_table(answer: Answer) -> str:
 def as_page(answer: Answer) -> str:
     """A page in one file, with the tables and the charts of effects."""
     return (
-        _environment()
+        environment(TEMPLATES)
         .get_template("page.html")
         .render(
             colours=variables(":root"),
@@ -51,21 +49,9 @@ def _tables(answer: Answer, charts: bool) -> str:
                 "chart": chart,
             }
         )
-    template = _environment().get_template("table.html")
+    template = environment(TEMPLATES).get_template("table.html")
     return template.render(metrics=metrics, notes=answer.notes)
 
 
 def _style() -> str:
     return (TEMPLATES / "style.css").read_text(encoding="utf-8")
-
-
-def _environment() -> Environment:
-    jinja = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    jinja.filters |= {"shown": shown, "slug": slug}
-    return jinja

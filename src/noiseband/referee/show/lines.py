@@ -139,5 +139,11 @@ def _seeds_needed(verdicts: Sequence[ArmVerdict]) -> list[str]:
             arms.setdefault(f"{one.seeds_low:,}{more}", []).append(one.arm)
     if not arms:
         return []
-    needed = "; ".join(f"{seeds} for {some(names)}" for seeds, names in sorted(arms.items()))
+    needed = "; ".join(
+        f"{seeds} for {some(names)}" for seeds, names in sorted(arms.items(), key=_by_number)
+    )
     return [f"Seeds on both arms for an 80% chance of a verdict: {needed}."]
+
+
+def _by_number(item: tuple[str, list[str]]) -> tuple[int, str]:
+    return len(item[0]), item[0]

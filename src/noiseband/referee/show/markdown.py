@@ -10,7 +10,7 @@ SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_{}[]
 
 
 def as_markdown(answer: Answer) -> str:
-    """A table for each metric, with the verdicts in bold that are called."""
+    """A table for each metric, with its explanations, and the notes as a list."""
     blocks = []
     for metric in answer.metrics:
         target = isinstance(metric, TargetVerdicts)
