@@ -56,7 +56,7 @@ def test_srun_starts_the_processes_of_several_nodes_alone() -> None:
 
 def test_one_node_is_asked_for_time_and_memory(study_data: dict[str, Any], tmp_path: Path) -> None:
     made = study(study_data, processes=2)
-    steps = made.runs["baseline-42"].recipe
+    steps = made.runs["baseline-42"].built_in
     found = asked(made, table(tmp_path, partition="long", base_gib=1))
     # Two of four devices take twice the time; one and a half times that is requested, plus ten
     # minutes.

@@ -84,7 +84,7 @@ def training_resources(study: Study, table: Path, elsewhere: Elsewhere) -> dict[
         return study.processes(study.runs[run])
 
     def threads(run: str) -> int:
-        return study.runs[run].recipe.threads
+        return study.runs[run].built_in.threads
 
     return {
         "launcher": on_cluster(
@@ -138,7 +138,7 @@ def minutes(study: Study, run: str, table: Path, machine: Machine) -> int:
     """The minutes to request; 0 if the machine's speed was not measured."""
     from noiseband.plan.estimate import work
 
-    one = work(run, study.runs[run].recipe, load_machines(table), machine)
+    one = work(run, study.runs[run].built_in, load_machines(table), machine)
     if one.seconds is None:
         return 0
     # Rates are measured on all devices together.
@@ -151,7 +151,7 @@ def node_memory(study: Study, run: str, machine: Machine) -> int:
     """The megabytes of main memory to request on each node."""
     from noiseband.plan.memory import memory, parameter_count
 
-    recipe, processes = study.runs[run].recipe, study.processes(study.runs[run])
+    recipe, processes = study.runs[run].built_in, study.processes(study.runs[run])
     if machine.gpu:
         # The initial weights, and a checkpoint (weights and two moments) while it is written.
         each = HOST_GPU_MB + math.ceil(4 * 4 * parameter_count(recipe.model) / 1e6)

@@ -103,7 +103,7 @@ class TrainParams(Section):
             repeat_of=run.repeat_of,
             continues=run.continues,
             difference=run.difference,
-            recipe=run.recipe,
+            recipe=run.built_in,
             samples=study.config.samples,
             checkpoints=study.config.checkpoints,
         )
