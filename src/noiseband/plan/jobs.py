@@ -104,6 +104,31 @@ def training_resources(study: Study, table: Path, elsewhere: Elsewhere) -> dict[
     }
 
 
+def command_resources(study: Study, table: Path, elsewhere: Elsewhere) -> dict[str, Any]:
+    """The resources of the rule `train_command`, by name: values, or functions of the wildcards.
+
+    Time is that of the first finished run, with a margin, and unlimited before there is one. Memory
+    is not known.
+    """
+    if elsewhere is None:
+        return {"runtime": 0, "mem_mb": 0}
+    machine = _machines(study, table, elsewhere)
+
+    def partition(wildcards: Any) -> Any:
+        found = machine(wildcards.run)
+        return None if found is None else found.partition
+
+    def runtime(wildcards: Any) -> int:
+        if machine(wildcards.run) is None:
+            return 0
+        from noiseband.plan.measured import expected_seconds
+
+        seconds = expected_seconds(study)[wildcards.run]
+        return 0 if seconds is None else START_MINUTES + math.ceil(MARGIN_SCALED * seconds / 60)
+
+    return {"runtime": runtime, "mem_mb": 0, "slurm_partition": partition}
+
+
 def gpu_resource(
     study: Study, table: Path, elsewhere: Elsewhere, devices: Callable[[str], int]
 ) -> Resource:

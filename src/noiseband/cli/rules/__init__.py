@@ -10,6 +10,7 @@ commands, so that a job that does not need torch does not wait for it.
 from noiseband.cli.rules import (
     corpus,  # noqa: F401
     model,  # noqa: F401
+    command,  # noqa: F401
     pretrained,  # noqa: F401
     evaluate,  # noqa: F401
     finetune,  # noqa: F401
