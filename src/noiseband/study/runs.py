@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from noiseband.study.config import Changes, Place, StudyConfig
+from noiseband.study.metrics import TEST_LOSS, NamedMetric
 from noiseband.study.paths import Paths
 from noiseband.study.pretrained import PretrainedModel
 from noiseband.study.recipe import BaselineRecipe, Model, Recipe
@@ -125,6 +126,14 @@ class Study:
     def measured_on(self, model: Run | PretrainedModel) -> str:
         """Name of the corpus that contains the test window of a run or pretrained model."""
         return self.config.evaluation.corpus or model.corpus
+
+    @cached_property
+    def metrics(self) -> list[NamedMetric]:
+        """The metrics that verdicts are about, the primary one first."""
+        found = [NamedMetric.test_loss(self.config.margin)]
+        found += [NamedMetric(name=name, **dict(one)) for name, one in self.config.metrics.items()]
+        primary = self.config.primary or TEST_LOSS
+        return sorted(found, key=lambda one: one.name != primary)
 
     def processes(self, run: Run) -> int:
         """Number of processes that train a run."""
