@@ -19,11 +19,13 @@ from noiseband.plan.jobs import (
 )
 from noiseband.study.command_params import (
     EXPORT,
+    RESULT,
     VOLATILE,
     CommandParams,
     declared_files,
 )
 from noiseband.study.contamination import contaminations
+from noiseband.study.metrics import TIMED
 from noiseband.study.data_needs import DataNeeds
 from noiseband.study.data_params import (
     CorpusParams,
@@ -77,6 +79,8 @@ from noiseband.dag.workflow import (
 )
 from noiseband.study.artefacts import (
     FIGURES,
+    VOLATILE_FIGURES,
+    VOLATILE_TABLES,
     corpora_made_of,
     deterministic_artefacts,
     judged_artefacts,

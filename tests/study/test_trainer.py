@@ -190,9 +190,7 @@ def test_a_missing_file_is_named() -> None:
         ),
     ],
 )
-def test_what_only_the_built_in_trainer_uses_is_refused(
-    changes: dict[str, Any], said: str
-) -> None:
+def test_what_only_the_built_in_trainer_uses_is_refused(changes: dict[str, Any], said: str) -> None:
     assert said in problems(**changes)
 
 

@@ -7,10 +7,10 @@ DECLARED = declared_files(TRAINER.outputs)
 EXPORTS = TRAINER.outputs.export is not None
 
 
-def files_in(folder, exports=EXPORTS):
+def files_in(folder):
     """The files of a run in its folder, by name."""
     files = {name: folder / file for name, file in {**DECLARED, **VOLATILE}.items()}
-    return files | ({"export": directory(folder / EXPORT)} if exports else {})
+    return files | ({"export": directory(folder / EXPORT)} if EXPORTS else {})
 
 
 def processes_of(run):
@@ -38,6 +38,10 @@ rule train_command:
         # Resources, so that a change of them reruns nothing.
         processes=of_all(RUNS, processes_of),
         each=TRAINER.threads,
+        # What only the check of `result.json` needs. Time and memory are measured here if need be.
+        metrics=",".join(
+            metric.name for metric in study.metrics if metric.name not in TIMED
+        ),
         gpu=gpus(RUNS, gpus_of),
     params:
         code=code("train.collect"),
@@ -49,7 +53,7 @@ rule train_command:
     shell:
         "noiseband train-command --params {params.text:q} --work {params.work:q}"
         " --processes {resources.processes} --gpus {resources.gpu} --threads {resources.each}"
-        " --out {params.out:q} 2> {log:q}"
+        " --metrics {resources.metrics:q} --out {params.out:q} 2> {log:q}"
 
 
 use rule train_command as rerun_command with:
@@ -70,8 +74,13 @@ use rule train_command as rerun_command with:
 
 rule verify_command:
     input:
-        rerun=lambda w: list(files_in(rerun_of(w), exports=False).values()),
-        original=lambda w: list(files_in(original_of(w), exports=False).values()),
+        rerun=lambda w: rerun_of(w) / RESULT,
+        original=lambda w: original_of(w) / RESULT,
+        outputs=lambda w: [
+            of(w) / file
+            for of in (rerun_of, original_of)
+            for file in DECLARED.values()
+        ],
     output:
         report(
             PATHS.verified("{run}"),
@@ -84,9 +93,16 @@ rule verify_command:
         run=one_of(RUNS),
     params:
         code=code("repro.command_rerun"),
-        original=subpath(input.original[0], parent=True),
-        rerun=subpath(input.rerun[0], parent=True),
+        original=subpath(input.original, parent=True),
+        rerun=subpath(input.rerun, parent=True),
+        volatile=[
+            word
+            for metric in study.metrics
+            if metric.volatile
+            for word in ("--volatile", metric.name)
+        ],
     message:
         "Comparing {wildcards.run} with a training afresh"
     shell:
-        "noiseband verify-command {params.original:q} {params.rerun:q} --out {output:q} 2> {log:q}"
+        "noiseband verify-command {params.original:q} {params.rerun:q} --out {output:q}"
+        " {params.volatile:q} 2> {log:q}"

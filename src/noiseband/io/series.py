@@ -68,7 +68,10 @@ def read_log(path: Path) -> tuple[list[int], Series]:
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """The rows with their numbers, counted from 1."""
-    text = path.read_text(encoding="utf-8")
+    yield from _parsed(path, path.read_text(encoding="utf-8"))
+
+
+def _parsed(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     if path.suffix == ".csv":
         reader = csv.DictReader(text.splitlines())
         for number, cells in enumerate(reader, 1):
@@ -110,6 +113,18 @@ def _number(value: Any, place: str) -> float:
         return float(value)
     except (ValueError, OverflowError):
         raise UserError(f"{place}: {value!r}: write a number, or leave it empty") from None
+
+
+def last_logged(path: Path) -> tuple[int, float] | None:
+    """The last step and loss of a table that may still be growing; None if there is none yet."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        whole = text[: text.rindex("\n") + 1]
+        rows = list(_parsed(path, whole))
+        _, row = rows[-1]
+        return _step(row, ""), _number(row.get(LOSS), "")
+    except (OSError, ValueError, IndexError, UserError):
+        return None
 
 
 def write_series(path: Path, steps: Sequence[int], series: Series) -> None:

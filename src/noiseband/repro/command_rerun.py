@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from noiseband.analysis.identity import identity
+from noiseband.analysis.command_runs import by_command, identity
 from noiseband.analysis.sources import json_file
 from noiseband.errors import UserError
 from noiseband.io.files import write_json
@@ -58,11 +58,6 @@ class CommandDivergence:
             lines = [f"different from step {self.step} on, first in {', '.join(self.columns)}"]
         lines += [f"  recipes differ: {line}" for line in self.recipes]
         return "\n".join([*lines, *(f"  {line}" for line in self.outputs)])
-
-
-def by_command(folder: Path) -> bool:
-    """Whether a command made the run in a folder."""
-    return (folder / RESULT).is_file() and (folder / RECIPE).is_file()
 
 
 def compare_runs(a: Path, b: Path, volatile: tuple[str, ...] = ()) -> CommandDivergence:

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, cast
 from noiseband.errors import UserError
 from noiseband.study.config import Changes, Place, StudyConfig
 from noiseband.study.free_recipe import CommandRecipe, FreeRecipe
+from noiseband.study.metrics import TEST_LOSS, NamedMetric
 from noiseband.study.paths import Paths
 from noiseband.study.pretrained import PretrainedModel
 from noiseband.study.recipe import BaselineRecipe, Model, Recipe
@@ -143,6 +144,18 @@ class Study:
     def measured_on(self, model: Run | PretrainedModel) -> str:
         """Name of the corpus that contains the test window of a run or pretrained model."""
         return self.config.evaluation.corpus or model.corpus
+
+    @cached_property
+    def metrics(self) -> list[NamedMetric]:
+        """The metrics that verdicts are about, the primary one first."""
+        found = [NamedMetric(name=name, **dict(one)) for name, one in self.config.metrics.items()]
+        usual = TEST_LOSS
+        if self.config.trainer is None:
+            found = [NamedMetric.test_loss(self.config.margin), *found]
+        else:
+            usual = next(one.name for one in found if not one.volatile)
+        primary = self.config.primary or usual
+        return sorted(found, key=lambda one: one.name != primary)
 
     def processes(self, run: Run) -> int:
         """Number of processes that train a run."""

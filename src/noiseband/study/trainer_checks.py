@@ -52,4 +52,13 @@ def check_trainer(valid: dict[str, Any]) -> list[Problem]:
             if value != RunEntry.model_fields[name].default:
                 remedy = f"only the built-in trainer uses it; leave it out: {instead}"
                 problems.append(Problem(f"runs.{position}.{name}", value, remedy))
+    if valid.get("margin") is not None:
+        remedy = "write it under metrics.<name>, in the unit of that metric"
+        problems.append(Problem("margin", valid["margin"], remedy))
+    if "metrics" in valid and all(one.volatile for one in valid["metrics"].values()):
+        remedy = (
+            "declare at least one metric that the command writes to result.json, such as "
+            "metrics: {loss: {better: lower}}"
+        )
+        problems.append(Problem("metrics", None, remedy))
     return problems

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from noiseband.study.command_params import (
     WEIGHTS,
     CommandParams,
 )
+from noiseband.study.problems import nearest
 from noiseband.study.trainer import files_of
 
 COUNTS = ("steps", "tokens", "flops")
@@ -37,13 +38,14 @@ COUNTS = ("steps", "tokens", "flops")
 Step = Callable[[], None]
 
 
-def collect(params: CommandParams, made: Path, out: Path) -> None:
+def collect(params: CommandParams, made: Path, out: Path, declared: Sequence[str] = ()) -> None:
     """Put the outputs of a command that has ended into the run's folder.
 
     Args:
         params: the run's params, with the outputs that it declares.
         made: the folder `{out}` of the command; large files are moved out of it.
         out: the run's folder.
+        declared: the metrics that `result.json` must have.
 
     Raises:
         UserError: an output is missing or does not fit the contract; nothing was put in place.
@@ -69,7 +71,7 @@ def collect(params: CommandParams, made: Path, out: Path) -> None:
         sums = {name: file_sha256(path) for name, path in sorted(exported.items())}
         steps.append(lambda: _move_folder(export, out / EXPORT))
         steps.append(lambda: write_json(out / EXPORTED, {"files": sums}))
-    result = _result(made / RESULT)
+    result = _result(made / RESULT, declared)
     out.mkdir(parents=True, exist_ok=True)
     for step in steps:
         step()
@@ -90,7 +92,7 @@ def _missing(path: Path, key: str, what: str) -> UserError:
     )
 
 
-def _result(path: Path) -> dict[str, Any]:
+def _result(path: Path, declared: Sequence[str]) -> dict[str, Any]:
     """The checked content of `result.json`."""
     try:
         found = read_object(path)
@@ -100,6 +102,12 @@ def _result(path: Path) -> dict[str, Any]:
             'as its last step, as {"metrics": {"loss": 1.5}}'
         ) from None
     metrics = metrics_in(found, path)
+    for name in declared:
+        if name not in metrics:
+            raise UserError(
+                f"{path}: metrics.{name}: missing; the study's metrics declare it: have the "
+                f"command write it, or declare another ({nearest(name, metrics)})"
+            )
     for key, value in found.items():
         if key != "metrics" and key not in COUNTS:
             raise UserError(

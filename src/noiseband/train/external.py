@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,10 +59,10 @@ class Ended:
     """Whether an earlier execution had left something in the folder that survives kills."""
 
 
-def run_command(params: CommandParams, place: Place) -> Ended:
+def run_command(params: CommandParams, place: Place, declared: Sequence[str] = ()) -> Ended:
     """Run the command to its end and put its outputs into the run's folder.
 
-    Raises UserError if the files of the trainer are no longer those of the params, another process
+    `declared` are the metrics that `result.json` must have. Raises UserError if the files of the trainer are no longer those of the params, another process
     makes this run, the command fails, or an output does not fit the contract.
     """
     _same_files(params)
@@ -89,7 +89,7 @@ def run_command(params: CommandParams, place: Place) -> Ended:
             return Ended(received, seconds, resumed)
         if status != 0:
             raise UserError(_failure(params, words, status, last))
-        collect(params, made, place.out)
+        collect(params, made, place.out, declared)
         shutil.rmtree(made, ignore_errors=True)
         return Ended(None, seconds, resumed)
 

@@ -22,6 +22,9 @@ def train_command(
     processes: Annotated[int, typer.Option(min=1, help="Processes of the run.")] = 1,
     gpus: Annotated[int, typer.Option(min=0, help="GPUs of the run, if there are any.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of each process.")] = 1,
+    metrics: Annotated[
+        str, typer.Option(help="Metrics that the study declares, joined by commas.")
+    ] = "",
 ) -> None:
     """Make a run with the command of `trainer:`, and take its outputs over."""
     from noiseband.repro.command_provenance import write_records
@@ -30,7 +33,7 @@ def train_command(
     given = parse(CommandParams, params_text)
     devices = reserve(gpus, f"train {given.run}") if gpus else []
     place = Place(work, out, processes, len(devices), threads)
-    ended = run_command(given, place)
+    ended = run_command(given, place, [name for name in metrics.split(",") if name])
     if ended.stopped_by is not None:
         print(f"noiseband: {given.run}: stopped; the next start goes on", file=sys.stderr)
         sys.exit(128 + ended.stopped_by)
@@ -47,8 +50,15 @@ def _name(number: int) -> str:
 
 
 @app.command(rich_help_panel=PANEL)
-def verify_command(original: Path, rerun: Path, out: Out) -> None:
+def verify_command(
+    original: Path,
+    rerun: Path,
+    out: Out,
+    volatile: Annotated[
+        list[str], typer.Option(help="A metric that may differ between reruns.")
+    ] = [],  # noqa: B006
+) -> None:
     """Compare a run that a command made a second time with its original."""
     from noiseband.repro.command_rerun import verify_command_rerun
 
-    verify_command_rerun(original, rerun, out)
+    verify_command_rerun(original, rerun, out, tuple(volatile))
