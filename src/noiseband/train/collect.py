@@ -58,12 +58,8 @@ def collect(params: CommandParams, made: Path, out: Path, declared: Sequence[str
     if outputs.samples is not None:
         samples = _samples(_there(made, outputs.samples, "samples"))
         steps.append(lambda: write_jsonl(out / SAMPLES, samples))
-    if outputs.weights is not None:
-        weights = _there(made, outputs.weights, "weights")
-        digests = file_digests(weights)
-        steps.append(lambda: write_json(out / DIGESTS, digests))
-        steps.append(lambda: _move(weights, out / WEIGHTS))
     if outputs.export is not None:
+        # Before the weights, which may be a file of this folder and are moved.
         export = made / outputs.export
         if not export.is_dir() or not any(export.iterdir()):
             raise _missing(export, "export", "a folder with files")
@@ -71,6 +67,11 @@ def collect(params: CommandParams, made: Path, out: Path, declared: Sequence[str
         sums = {name: file_sha256(path) for name, path in sorted(exported.items())}
         steps.append(lambda: _move_folder(export, out / EXPORT))
         steps.append(lambda: write_json(out / EXPORTED, {"files": sums}))
+    if outputs.weights is not None:
+        weights = _there(made, outputs.weights, "weights")
+        digests = file_digests(weights)
+        steps.append(lambda: write_json(out / DIGESTS, digests))
+        steps.append(lambda: _move(weights, out / WEIGHTS))
     result = _result(made / RESULT, declared)
     out.mkdir(parents=True, exist_ok=True)
     for step in steps:
