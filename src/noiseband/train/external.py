@@ -62,8 +62,9 @@ class Ended:
 def run_command(params: CommandParams, place: Place, declared: Sequence[str] = ()) -> Ended:
     """Run the command to its end and put its outputs into the run's folder.
 
-    `declared` are the metrics that `result.json` must have. Raises UserError if the files of the trainer are no longer those of the params, another process
-    makes this run, the command fails, or an output does not fit the contract.
+    `declared` are the metrics that `result.json` must have. Raises UserError if the files of the
+    trainer are no longer those of the params, another process makes this run, the command fails, or
+    an output does not fit the contract.
     """
     _same_files(params)
     work = place.work.absolute()
@@ -130,8 +131,8 @@ def _locked(work: Path) -> Iterator[IO[str]]:
         while not lock(file, wait=False):
             if time.monotonic() > end:
                 raise UserError(
-                    f"{work}: another process is making this run, perhaps a command whose noiseband "
-                    "was killed; wait for it or end it"
+                    f"{work}: another process is making this run, perhaps a command that outlived "
+                    "its noiseband; wait for it or end it"
                 )
             time.sleep(0.1)
         yield file
