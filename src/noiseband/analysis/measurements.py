@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from noiseband.analysis.rows import MeasurementRow
 from noiseband.analysis.sources import json_if_any, loss_file
+from noiseband.errors import NotMadeError
+from noiseband.io.metrics import Measured, read_metrics
 from noiseband.study.metrics import TEST_LOSS, TIMED
 from noiseband.study.params import TablesParams
 from noiseband.study.paths import Paths
@@ -19,7 +21,7 @@ def measurement_rows(params: TablesParams, results: Path) -> list[MeasurementRow
     Raises UserError for a missing or damaged file.
     """
     volatile = {metric.name for metric in params.judged if metric.volatile}
-    rows = [row for run in params.runs for row in measured(Paths(results).run(run))]
+    rows = [row for run in params.runs for row in measured(results, run, params.evaluations)]
     return [row for row in rows if row.metric not in volatile]
 
 
@@ -34,12 +36,24 @@ def volatile_rows(params: TablesParams, results: Path) -> list[MeasurementRow]:
     ]
 
 
-def measured(folder: Path) -> list[MeasurementRow]:
-    """The measurements in a run's folder that are not volatile.
+def measured(results: Path, run: str, evaluations: Sequence[str] = ()) -> list[MeasurementRow]:
+    """The measurements of a run but for its time and memory.
+
+    They are those of a trainer's `result.json` if there is one, and otherwise the test loss, and
+    then those of the named evaluations.
 
     Raises UserError if a file is missing or damaged.
     """
-    return _test_loss(folder.name, loss_file(folder / "test_loss.json"))
+    paths = Paths(results)
+    folder = paths.run(run)
+    result = folder / "result.json"
+    if result.exists():
+        rows = _named(run, "", read_metrics(result))
+    else:
+        rows = _test_loss(run, loss_file(folder / "test_loss.json"))
+    for name in evaluations:
+        rows += _named(run, f"{name}.", _read(paths.evaluation(run, name)))
+    return rows
 
 
 def values(rows: Iterable[MeasurementRow], metric: str) -> dict[str, float | None]:
@@ -47,10 +61,24 @@ def values(rows: Iterable[MeasurementRow], metric: str) -> dict[str, float | Non
     return {row.run: row.value for row in rows if row.metric == metric}
 
 
+def _read(path: Path) -> dict[str, Measured]:
+    try:
+        return read_metrics(path)
+    except FileNotFoundError as error:
+        raise NotMadeError(path) from error
+
+
+def _named(run: str, prefix: str, metrics: Mapping[str, Measured]) -> list[MeasurementRow]:
+    return [
+        MeasurementRow(run, f"{prefix}{name}", one.value, one.standard_error, one.n)
+        for name, one in metrics.items()
+    ]
+
+
 def _test_loss(run: str, found: Any) -> list[MeasurementRow]:
     return [
-        MeasurementRow(run, TEST_LOSS, found["test_loss"], None, found["tokens"]),
-        MeasurementRow(run, "bits_per_byte", found["bits_per_byte"], None, found["tokens"]),
+        MeasurementRow(run, TEST_LOSS, found["test_loss"], None, found.get("tokens")),
+        MeasurementRow(run, "bits_per_byte", found["bits_per_byte"], None, found.get("tokens")),
     ]
 
 

@@ -212,6 +212,8 @@ class TablesParams(Section):
     metrics: Annotated[list[NamedMetric], ADDED] = []
     """The metrics that verdicts are about, the primary one first; empty if that is the test loss
     alone."""
+    evaluations: Annotated[list[str], ADDED] = []
+    """Names of the further evaluations."""
     published: bool
     """Whether the page also shows the published series."""
     noise: dict[str, list[list[int]]]

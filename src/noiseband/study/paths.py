@@ -53,6 +53,10 @@ class Paths:
         """Losses of a run, or of a pretrained model, on each document of the test window."""
         return self.run(run) / "test_documents.csv"
 
+    def evaluation(self, run: str, evaluation: str) -> Path:
+        """Metrics of one further evaluation of a run, or of a pretrained model."""
+        return self.run(run) / "evaluations" / f"{evaluation}.json"
+
     def rerun(self, run: str) -> Path:
         """Folder of a run that was trained a second time on demand."""
         return self.results / "reruns" / run

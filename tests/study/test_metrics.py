@@ -1,0 +1,67 @@
+"""Metrics in a config: the primary one, further ones, and mistakes."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from noiseband.study.load import parse_study
+from noiseband.study.params import TablesParams
+from noiseband.study.problems import StudyError
+from tests.conftest import STUDY
+
+SPEED = {"better": "higher", "unit": "tokens/s", "volatile": True}
+
+
+def config(**keys: Any) -> dict[str, Any]:
+    return copy.deepcopy(STUDY) | keys
+
+
+def test_a_study_without_metrics_is_judged_by_its_test_loss() -> None:
+    params = TablesParams.of(parse_study(config(margin=0.01)))
+    assert [(one.name, one.better, one.unit, one.margin) for one in params.judged] == [
+        ("test_loss", "lower", "nats", 0.01)
+    ]
+    assert params.primary.label_with_unit == "test loss, nats"
+    assert "metrics" not in params.model_dump()  # as before there were metrics
+
+
+def test_a_speed_is_a_further_metric() -> None:
+    study = parse_study(config(metrics={"tokens_per_second": SPEED}))
+    assert [(one.name, one.volatile) for one in study.metrics] == [
+        ("test_loss", False),
+        ("tokens_per_second", True),
+    ]
+    again = TablesParams.model_validate_json(TablesParams.of(study).text)
+    assert again.judged == study.metrics
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (
+            {"metrics": {"tokens_per_secnd": SPEED}},
+            "metrics.tokens_per_secnd: nothing measures it; did you mean tokens_per_second?",
+        ),
+        (
+            {"metrics": {"seconds": {"better": "lower"}}},
+            "metrics.seconds.volatile: false: is measured in time or memory; write true",
+        ),
+        (
+            {"metrics": {"test_loss": {"better": "lower"}}},
+            "metrics.test_loss: is always measured, and lower is better; write `margin` at the top",
+        ),
+        ({"metrics": {"seconds": {"better": "less"}}}, "metrics.seconds.better"),
+        (
+            {"metrics": {"tokens_per_second": SPEED}, "primary": "tokens_per_second"},
+            'primary: "tokens_per_second": is volatile; choose a metric that is not',
+        ),
+        ({"primary": "tset_loss"}, "no such metric; did you mean test_loss?"),
+    ],
+)
+def test_a_mistake_is_named_with_its_remedy(keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(StudyError) as error:
+        parse_study(config(**keys))
+    assert message in str(error.value)
