@@ -95,8 +95,8 @@ def test_decimals_show_two_digits_of_the_noise(spread: float | None, decimals: i
                 "high": None,
                 "scatter_ratio": 12.3,
             },
-            "lowers the test loss by 0.12, but scatters 12 times as much as the other arms, and has "
-            "too few runs of its own.",
+            "lowers the test loss by 0.12, but scatters 12 times as much as the other arms, "
+            "and has too few runs of its own.",
         ),
         (
             {"runs_without_value": ("a-3",)},

@@ -47,7 +47,7 @@ def test_a_speed_is_a_further_metric() -> None:
         ),
         (
             {"metrics": {"seconds": {"better": "lower"}}},
-            "metrics.seconds.volatile: false: is measured in time or memory; write true",
+            "metrics.seconds.volatile: false: another execution would give another value; write",
         ),
         (
             {"metrics": {"test_loss": {"better": "lower"}}},
@@ -56,7 +56,7 @@ def test_a_speed_is_a_further_metric() -> None:
         ({"metrics": {"seconds": {"better": "less"}}}, "metrics.seconds.better"),
         (
             {"metrics": {"tokens_per_second": SPEED}, "primary": "tokens_per_second"},
-            'primary: "tokens_per_second": is volatile; choose a metric that is not',
+            'primary: "tokens_per_second": is volatile; choose another metric',
         ),
         ({"primary": "tset_loss"}, "no such metric; did you mean test_loss?"),
     ],
@@ -65,3 +65,27 @@ def test_a_mistake_is_named_with_its_remedy(keys: dict[str, Any], message: str) 
     with pytest.raises(StudyError) as error:
         parse_study(config(**keys))
     assert message in str(error.value)
+
+
+CLOZE = {"choice": {"file": "cloze.jsonl"}}
+MINE = {"command": "python eval.py --out {out}", "repeatable": False}
+
+
+def test_what_evaluations_are_sure_to_give_is_judged() -> None:
+    study = parse_study(config(evaluations={"cloze": CLOZE}, primary="cloze.accuracy"))
+    assert [(one.name, one.better) for one in study.metrics] == [
+        ("cloze.accuracy", "higher"),
+        ("test_loss", "lower"),
+        ("cloze.loss", "lower"),
+    ]
+    assert TablesParams.of(study).evaluations == ["cloze"]
+
+
+def test_what_a_command_gives_is_judged_if_it_is_declared() -> None:
+    passed = {"better": "higher", "margin": 0.5, "volatile": True}
+    study = parse_study(config(evaluations={"mine": MINE}, metrics={"mine.passed": passed}))
+    assert [(one.name, one.margin) for one in study.metrics[1:]] == [("mine.passed", 0.5)]
+    assert TablesParams.of(study).volatile_evaluations == ["mine"]
+    steady = {"mine.passed": {"better": "higher"}}
+    with pytest.raises(StudyError, match=r"metrics\.mine\.passed\.volatile: false: another"):
+        parse_study(config(evaluations={"mine": MINE}, metrics=steady))

@@ -21,39 +21,50 @@ def measurement_rows(params: TablesParams, results: Path) -> list[MeasurementRow
     Raises UserError for a missing or damaged file.
     """
     volatile = {metric.name for metric in params.judged if metric.volatile}
-    rows = [row for run in params.runs for row in measured(results, run, params.evaluations)]
-    return [row for row in rows if row.metric not in volatile]
-
-
-def volatile_rows(params: TablesParams, results: Path) -> list[MeasurementRow]:
-    """The measurements of the study's volatile metrics, which another execution would change."""
-    names = [metric.name for metric in params.judged if metric.volatile]
     return [
         row
-        for run in (params.runs if names else [])
-        for row in _timed(Paths(results).run(run))
-        if row.metric in names
+        for run in params.runs
+        for row in (*measured(results, run), *evaluated(results, run, params.evaluations))
+        if row.metric not in volatile
     ]
 
 
-def measured(results: Path, run: str, evaluations: Sequence[str] = ()) -> list[MeasurementRow]:
-    """The measurements of a run but for its time and memory.
+def volatile_rows(params: TablesParams, results: Path) -> list[MeasurementRow]:
+    """The measurements that another execution would change, in the order of the study: those of
+    volatile metrics, and those of evaluations that are not repeatable.
 
-    They are those of a trainer's `result.json` if there is one, and otherwise the test loss, and
-    then those of the named evaluations.
+    Raises UserError for a missing or damaged file.
+    """
+    names = [metric.name for metric in params.judged if metric.volatile]
+    found = []
+    for run in params.runs if names or params.volatile_evaluations else []:
+        rows = [*_timed(Paths(results).run(run)), *measured(results, run)]
+        rows += evaluated(results, run, params.evaluations)
+        found += [row for row in rows if row.metric in names]
+        found += evaluated(results, run, params.volatile_evaluations)
+    return found
+
+
+def measured(results: Path, run: str) -> list[MeasurementRow]:
+    """The measurements that belong to every run: those of a trainer's `result.json` if there is
+    one, and otherwise the test loss.
 
     Raises UserError if a file is missing or damaged.
     """
-    paths = Paths(results)
-    folder = paths.run(run)
+    folder = Paths(results).run(run)
     result = folder / "result.json"
     if result.exists():
-        rows = _named(run, "", read_metrics(result))
-    else:
-        rows = _test_loss(run, loss_file(folder / "test_loss.json"))
-    for name in evaluations:
-        rows += _named(run, f"{name}.", _read(paths.evaluation(run, name)))
-    return rows
+        return _named(run, "", read_metrics(result))
+    return _test_loss(run, loss_file(folder / "test_loss.json"))
+
+
+def evaluated(results: Path, run: str, evaluations: Sequence[str]) -> list[MeasurementRow]:
+    """The measurements of further evaluations of a run. Raises UserError as `measured` does."""
+    return [
+        row
+        for name in evaluations
+        for row in _named(run, f"{name}.", _read(Paths(results).evaluation(run, name)))
+    ]
 
 
 def values(rows: Iterable[MeasurementRow], metric: str) -> dict[str, float | None]:

@@ -213,7 +213,9 @@ class TablesParams(Section):
     """The metrics that verdicts are about, the primary one first; empty if that is the test loss
     alone."""
     evaluations: Annotated[list[str], ADDED] = []
-    """Names of the further evaluations."""
+    """Names of the further evaluations that are repeatable."""
+    volatile_evaluations: Annotated[list[str], ADDED] = []
+    """Names of the other further evaluations."""
     published: bool
     """Whether the page also shows the published series."""
     noise: dict[str, list[list[int]]]
@@ -247,7 +249,7 @@ class TablesParams(Section):
 
     @classmethod
     def of(cls, study: Study) -> TablesParams:
-        config = study.config
+        config, further = study.config, study.config.evaluations
         return cls(
             study=config.study,
             title=config.title,
@@ -257,6 +259,8 @@ class TablesParams(Section):
             alpha=config.alpha,
             margin=config.margin,
             metrics=study.metrics if len(study.metrics) > 1 else [],
+            evaluations=[name for name, one in further.items() if one.repeatable],
+            volatile_evaluations=[name for name, one in further.items() if not one.repeatable],
             published=config.published,
             noise={
                 name: [list(baseline_seeds(config.recipe, one)) for one in entries]
