@@ -34,6 +34,8 @@ from noiseband.study.data_params import (
     TokenizeParams,
     VocabularyParams,
 )
+from noiseband.study.evaluation_params import EvaluationParams, ExportParams
+from noiseband.study.evaluations import loss_windows
 from noiseband.study.params import (
     EvaluateParams,
     FinetuneParams,
@@ -48,7 +50,8 @@ from noiseband.study.params import (
     finetuned_models,
 )
 from noiseband.study.seen_questions import seen_questions
-from noiseband.dag.early import warn_of_judge
+from noiseband.dag.early import warn_of_harness, warn_of_judge
+from noiseband.evaluate.early import check_evaluations
 from noiseband.dag.forks import fork_jobs
 from noiseband.dag.orphans import sign_jobs
 from noiseband.dag.planning import (
@@ -108,6 +111,7 @@ PATHS = study.paths
 RUNS = list(study.runs)
 if workflow.is_main_process:
     check_folders(study)
+    check_evaluations(study)
 sign_jobs()
 collect_garbage_less_often()
 remember_signatures()
@@ -149,6 +153,7 @@ onstart:
     look_when_jobs_end(workflow)
     forget_shared_checksums(workflow, study.results)
     warn_of_judge(workflow, study.config.judge)
+    warn_of_harness(workflow, study.config.evaluations)
     fork_jobs(workflow)
 
 
@@ -165,6 +170,7 @@ if study.config.trainer is None:
     include: "workflow/rules/train.smk"
     include: "workflow/rules/pretrained.smk"
     include: "workflow/rules/evaluate.smk"
+    include: "workflow/rules/evaluations.smk"
     include: "workflow/rules/finetune.smk"
     include: "workflow/rules/judge.smk"
 

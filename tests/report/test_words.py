@@ -95,12 +95,13 @@ def test_decimals_show_two_digits_of_the_noise(spread: float | None, decimals: i
                 "high": None,
                 "scatter_ratio": 12.3,
             },
-            "lowers the test loss by 0.12, but scatters 12 times as much as the other arms, and has too "
-            "few runs of its own.",
+            "lowers the test loss by 0.12, but scatters 12 times as much as the other arms, "
+            "and has too few runs of its own.",
         ),
         (
             {"runs_without_value": ("a-3",)},
-            "lowers the test loss by 0.12 (0.05 to 0.20). 1 more run ended without a finite test loss.",
+            "lowers the test loss by 0.12 (0.05 to 0.20). "
+            "1 more run ended without a finite test loss.",
         ),
         (
             {"runs": 0, "effect": None, "runs_without_value": ("a-1", "a-2")},

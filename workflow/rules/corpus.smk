@@ -155,11 +155,16 @@ rule check_data:
 
 
 def checked_corpora(name):
-    """Checks of the corpora that a model reads and is tested on."""
+    """Checks of the corpora that a model reads and is measured on."""
     model = study.models[name]
+    further = {
+        window.corpus
+        for _, window in loss_windows(study.config.evaluations)
+        if window.corpus
+    }
     return [
         PATHS.checked(corpus)
-        for corpus in sorted({model.corpus, study.measured_on(model)})
+        for corpus in sorted({model.corpus, study.measured_on(model), *further})
     ]
 
 

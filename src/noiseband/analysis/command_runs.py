@@ -7,11 +7,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from noiseband.analysis.rows import MeasurementRow, RunRow
+from noiseband.analysis.rows import RunRow
 from noiseband.analysis.sources import json_file
 from noiseband.analysis.traces import final_loss, read_trace
 from noiseband.io.checksums import file_sha256, intact
-from noiseband.io.metrics import read_metrics
 from noiseband.study.command_params import DIGESTS, RESULT, SAMPLES, TRACE
 from noiseband.study.recipe import written
 from noiseband.study.section import canonical_json
@@ -58,14 +57,6 @@ def command_row(folder: Path, card: dict[str, Any], volatile: Collection[str] = 
         changes=tuple(f"{key}={written(new)}" for key, (_, new) in card["difference"].items()),
         residual=None,
     )
-
-
-def command_measurements(folder: Path) -> list[MeasurementRow]:
-    """Every metric in a run's `result.json`. Raises UserError if it is missing or damaged."""
-    return [
-        MeasurementRow(folder.name, name, one.value, one.standard_error, one.n)
-        for name, one in read_metrics(folder / RESULT).items()
-    ]
 
 
 def identity(folder: Path, volatile: Collection[str] = ()) -> str:

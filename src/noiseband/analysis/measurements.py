@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from noiseband.analysis.command_runs import by_command, command_measurements
 from noiseband.analysis.rows import MeasurementRow
 from noiseband.analysis.sources import json_if_any, loss_file
+from noiseband.errors import NotMadeError
+from noiseband.io.metrics import Measured, read_metrics
 from noiseband.study.metrics import TEST_LOSS, TIMED
 from noiseband.study.params import TablesParams
 from noiseband.study.paths import Paths
@@ -20,29 +21,58 @@ def measurement_rows(params: TablesParams, results: Path) -> list[MeasurementRow
     Raises UserError for a missing or damaged file.
     """
     volatile = {metric.name for metric in params.judged if metric.volatile}
-    rows = [row for run in params.runs for row in measured(Paths(results).run(run))]
-    return [row for row in rows if row.metric not in volatile]
-
-
-def volatile_rows(params: TablesParams, results: Path) -> list[MeasurementRow]:
-    """The measurements of the study's volatile metrics, which another execution would change."""
-    names = [metric.name for metric in params.judged if metric.volatile]
     return [
         row
-        for run in (params.runs if names else [])
-        for row in _volatile(Paths(results).run(run))
-        if row.metric in names
+        for run in params.runs
+        for row in (*measured(results, run), *evaluated(results, run, params.evaluations))
+        if row.metric not in volatile
     ]
 
 
-def measured(folder: Path) -> list[MeasurementRow]:
-    """The measurements in a run's folder that are not volatile.
+def volatile_rows(params: TablesParams, results: Path) -> list[MeasurementRow]:
+    """The measurements that another execution would change, in the order of the study: those of
+    volatile metrics, and those of evaluations that are not repeatable.
+
+    Raises UserError for a missing or damaged file.
+    """
+    names = [metric.name for metric in params.judged if metric.volatile]
+    found = []
+    for run in params.runs if names or params.volatile_evaluations else []:
+        own = measured(results, run)
+        # A command may measure something of the same name itself.
+        timed = [row for row in _timed(Paths(results).run(run)) if row.metric not in names_of(own)]
+        rows = [*timed, *own]
+        rows += evaluated(results, run, params.evaluations)
+        found += [row for row in rows if row.metric in names]
+        found += evaluated(results, run, params.volatile_evaluations)
+    return found
+
+
+def measured(results: Path, run: str) -> list[MeasurementRow]:
+    """The measurements that belong to every run: those of a trainer's `result.json` if there is
+    one, and otherwise the test loss.
 
     Raises UserError if a file is missing or damaged.
     """
-    if by_command(folder):
-        return command_measurements(folder)
-    return _test_loss(folder.name, loss_file(folder / "test_loss.json"))
+    folder = Paths(results).run(run)
+    result = folder / "result.json"
+    if result.exists():
+        return _named(run, "", read_metrics(result))
+    return _test_loss(run, loss_file(folder / "test_loss.json"))
+
+
+def evaluated(results: Path, run: str, evaluations: Sequence[str]) -> list[MeasurementRow]:
+    """The measurements of further evaluations of a run. Raises UserError as `measured` does."""
+    return [
+        row
+        for name in evaluations
+        for row in _named(run, f"{name}.", _read(Paths(results).evaluation(run, name)))
+    ]
+
+
+def names_of(rows: Iterable[MeasurementRow]) -> set[str]:
+    """The names of the metrics in some rows."""
+    return {row.metric for row in rows}
 
 
 def values(rows: Iterable[MeasurementRow], metric: str) -> dict[str, float | None]:
@@ -50,18 +80,25 @@ def values(rows: Iterable[MeasurementRow], metric: str) -> dict[str, float | Non
     return {row.run: row.value for row in rows if row.metric == metric}
 
 
-def _test_loss(run: str, found: Any) -> list[MeasurementRow]:
+def _read(path: Path) -> dict[str, Measured]:
+    try:
+        return read_metrics(path)
+    except FileNotFoundError as error:
+        raise NotMadeError(path) from error
+
+
+def _named(run: str, prefix: str, metrics: Mapping[str, Measured]) -> list[MeasurementRow]:
     return [
-        MeasurementRow(run, TEST_LOSS, found["test_loss"], None, found["tokens"]),
-        MeasurementRow(run, "bits_per_byte", found["bits_per_byte"], None, found["tokens"]),
+        MeasurementRow(run, f"{prefix}{name}", one.value, one.standard_error, one.n)
+        for name, one in metrics.items()
     ]
 
 
-def _volatile(folder: Path) -> list[MeasurementRow]:
-    """What another execution would change: time and memory, unless a command measures something of
-    that name itself, and all metrics of a command, of which the caller takes the volatile ones."""
-    own = command_measurements(folder) if by_command(folder) else []
-    return [*own, *(row for row in _timed(folder) if row.metric not in {o.metric for o in own})]
+def _test_loss(run: str, found: Any) -> list[MeasurementRow]:
+    return [
+        MeasurementRow(run, TEST_LOSS, found["test_loss"], None, found.get("tokens")),
+        MeasurementRow(run, "bits_per_byte", found["bits_per_byte"], None, found.get("tokens")),
+    ]
 
 
 def _timed(folder: Path) -> list[MeasurementRow]:

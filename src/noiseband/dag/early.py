@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from noiseband.study.evaluations import NEEDS_HARNESS, FurtherEvaluation
 from noiseband.study.judges import Judge, LocalJudge, OpenAIJudge
 from noiseband.terminal import tell
 
@@ -23,6 +24,24 @@ def warn_of_judge(workflow: Any, judge: Judge) -> None:
     ):
         for sentence in missing(judge):
             tell(f"{sentence} (without it judging will stop, and everything else goes on)")
+
+
+def warn_of_harness(workflow: Any, evaluations: Mapping[str, FurtherEvaluation]) -> None:
+    """Print that lm-evaluation-harness is missing, if this Snakemake is going to run it here.
+
+    A warning, because training does not need it either.
+    """
+    wanted = [name for name, one in evaluations.items() if one.kind == "harness"]
+    if (
+        wanted
+        and workflow.nodes is None
+        and find_spec("lm_eval") is None
+        and any(job.rule.name == "evaluate_harness" for job in workflow.dag.needrun_jobs())
+    ):
+        tell(
+            f"evaluations.{wanted[0]}.harness: {NEEDS_HARNESS} (without it these evaluations will "
+            "stop, and everything else goes on)"
+        )
 
 
 def missing(judge: Judge) -> Iterator[str]:

@@ -13,7 +13,10 @@ from noiseband.dag.fork_client import FORKS, ONE_THREAD, fork_name, surroundings
 from noiseband.gpus import visible
 
 SERVER = "from noiseband.cli.fork_server import main; main()"
-WITH_TORCH = {"init", "train", "rerun", "evaluate", "finetune", "respond", "verify_rerun"}
+WITH_TORCH = {
+    "init", "train", "rerun", "evaluate", "evaluate_loss", "evaluate_choice", "finetune", "respond",
+    "verify_rerun",
+}  # fmt: skip
 """Rules whose jobs import PyTorch."""
 
 

@@ -52,10 +52,11 @@ def percent(share: float | None) -> str:
 
 
 def decimals_of(spread: float | None, digits: int = 2) -> int:
-    """The number of decimals that shows `digits` digits of a spread; any more are noise."""
+    """The number of decimals that shows `digits` digits of a spread; any more are noise. Of a
+    spread below 10, at least two."""
     if spread is None or not math.isfinite(spread) or spread <= 0:
         return digits + 2
-    return min(6, max(2, digits - 1 - math.floor(math.log10(spread))))
+    return min(6, max(2 if spread < 10 else 0, digits - 1 - math.floor(math.log10(spread))))
 
 
 def effect_decimals(verdicts: Sequence[VerdictRow], digits: int = 2) -> int:

@@ -10,11 +10,13 @@ import tiktoken
 
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.errors import UserError
+from noiseband.evaluate.questions import read_questions
 from noiseband.evaluate.window import window_targets
 from noiseband.finetune.prompts import tokens_before_answer
 from noiseband.finetune.rows import read_rows
 from noiseband.io.files import read_json, write_json
-from noiseband.study.data_needs import DataNeeds, Prompts
+from noiseband.study.data_needs import DataNeeds, Prompts, TestWindow
+from noiseband.study.evaluations import Evaluation
 
 SHOWN = 5
 """The number of rows or runs that a message names; the others are only counted."""
@@ -53,7 +55,18 @@ def problems(
         rows: file of each set of instruction rows.
     """
     yield from _short_training(needs, tokens["train"])
-    yield from _short_windows(needs, tokens[needs.evaluation.split])
+    there = tokens[needs.evaluation.split]
+    yield from _short_windows("evaluation", needs.evaluation, needs.windows, needs.corpus, there)
+    for further in needs.further:
+        there = tokens[further.evaluation.split]
+        yield from _short_windows(
+            further.key, further.evaluation, further.windows, needs.corpus, there
+        )
+    for one in needs.choices:
+        try:
+            read_questions(one.choice, encoding, one.context)
+        except UserError as error:
+            yield f"{one.key}: {error}"
     for prompts in needs.prompts:
         yield from _prompts_without_room(prompts, rows[prompts.rows], encoding)
         if prompts.method == "lora" and find_spec("peft") is None:
@@ -73,12 +86,15 @@ def _short_training(needs: DataNeeds, there: int) -> Iterator[str]:
         )
 
 
-def _short_windows(needs: DataNeeds, there: int) -> Iterator[str]:
-    for window in needs.windows:
+def _short_windows(
+    key: str, evaluation: Evaluation, windows: Sequence[TestWindow], corpus: str, there: int
+) -> Iterator[str]:
+    for window in windows:
         try:
-            window_targets(there, needs.evaluation, window.context)
+            window_targets(there, evaluation, window.context)
         except UserError as error:
-            yield f"{error} (corpus {needs.corpus}, model {window.model})"
+            said = str(error).replace("evaluation.", f"{key}.")
+            yield f"{said} (corpus {corpus}, model {window.model})"
             return
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 from noiseband.study.command_params import declared_files
 from noiseband.study.contamination import contaminations
 from noiseband.study.corpora import Corpus, TokenisedCorpus
+from noiseband.study.evaluations import evaluations_of
 from noiseband.study.params import finetuned_models
 from noiseband.study.runs import Study
 from noiseband.study.seen_questions import seen_questions
@@ -111,6 +112,28 @@ def seen_questions_files(study: Study) -> list[Path]:
     return [study.paths.seen_questions(name) for name in seen_questions(study)]
 
 
+def evaluation_files(study: Study, *, repeatable: bool = False) -> list[Path]:
+    """The metrics of every further evaluation of every run and pretrained model.
+
+    Args:
+        repeatable: only of those that give the same bytes a second time.
+    """
+    return [
+        study.paths.evaluation(model, name)
+        for model, name in evaluations_of(study)
+        if study.config.evaluations[name].repeatable or not repeatable
+    ]
+
+
+def evaluation_item_files(study: Study) -> list[Path]:
+    """The results for each item of every further evaluation that has them."""
+    return [
+        study.paths.evaluation_items(model, name)
+        for model, name in evaluations_of(study)
+        if study.config.evaluations[name].kind != "command"
+    ]
+
+
 def table_inputs(study: Study) -> list[Path]:
     """The files that the tables are made from."""
     return [
@@ -119,6 +142,7 @@ def table_inputs(study: Study) -> list[Path]:
         *command_files(study),
         *(run_files(study, "timing.json") if _any_volatile(study) else []),
         *pretrained_files(study, "pretrained.json", "model.json", "test_loss.json"),
+        *evaluation_files(study),
         *contamination_files(study),
         *seen_questions_files(study),
         *finetuned_files(study, "epochs.json", "answers.jsonl"),
@@ -194,6 +218,8 @@ def deterministic_artefacts(study: Study) -> list[Path]:
         *_repeatable(study),
         *pretrained_files(study, "pretrained.json", "model.safetensors", "model.json"),
         *pretrained_files(study, "test_loss.json", "test_documents.csv"),
+        *evaluation_files(study, repeatable=True),
+        *evaluation_item_files(study),
         *contamination_files(study),
         *seen_questions_files(study),
         *finetuned_files(study, "model.safetensors", "epochs.json", "answers.jsonl"),

@@ -8,6 +8,8 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from noiseband.errors import UserError
 from noiseband.study.corpora import AnyCorpus
+from noiseband.study.evaluations import Evaluation as Evaluation
+from noiseband.study.evaluations import EvaluationName, FurtherEvaluation
 from noiseband.study.free_recipe import FreeRecipe
 from noiseband.study.instructions import Instructions, Lora, TemplateChoice
 from noiseband.study.judges import ChrfJudge, Judge
@@ -28,24 +30,6 @@ def _results(value: str) -> str:
     if "{" in value or "}" in value:
         raise ValueError("Snakemake reads braces as a wildcard; choose another name")
     return value
-
-
-class Evaluation(Section):
-    """Test loss: token-weighted cross-entropy over a fixed window of held-out tokens."""
-
-    corpus: str | None = None
-    """Corpus on which every run is measured; null means the corpus that each run reads."""
-    split: Literal["test", "validation", "train"] = "test"
-    """Split of the corpus that contains the window. With `train`, the window must consist of tokens
-    that no run trains on."""
-    start_token: Annotated[int, Field(ge=0)] = 0
-    """First token of the split to use."""
-    tokens: Positive | None = None
-    """Number of tokens, rounded down to whole batches; null means the whole split."""
-    batch: Positive = 16
-    """Sequences in a forward pass. Part of the protocol, since another shape gives other bits."""
-    precision: Literal["float32", "float16-amp", "bfloat16-amp"] = "float32"
-    """Arithmetic of the forward pass."""
 
 
 class Samples(Section):
@@ -319,6 +303,9 @@ class StudyConfig(Section):
     """What to do if the weights of `init: reference` differ from the reference implementation's."""
     evaluation: Evaluation = Evaluation()
     """How the test loss is measured."""
+    evaluations: dict[EvaluationName, FurtherEvaluation] = {}
+    """Further evaluations of every run and pretrained model, by name. The metrics of an evaluation
+    are called `<name>.<metric>`, such as `code.loss`."""
     samples: Samples = Samples()
     """Text sampled during training."""
     checkpoints: Checkpoints = Checkpoints()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from noiseband.study.config import Evaluation
+from noiseband.study.evaluation_params import digest_of
+from noiseband.study.evaluations import Choice, loss_windows
 from noiseband.study.instructions import TemplateChoice
 from noiseband.study.runs import Study
-from noiseband.study.section import Section
+from noiseband.study.section import ADDED, Section
 
 
 class Reading(Section):
@@ -39,6 +41,27 @@ class Prompts(Section):
     context: int
 
 
+class FurtherWindow(Section):
+    """The test window of a further loss, for the first model with each context."""
+
+    key: str
+    """Key of the window in the config."""
+    evaluation: Evaluation
+    """The window without its precision and corpus."""
+    windows: list[TestWindow]
+
+
+class Choices(Section):
+    """A file of items whose choices must fit into the smallest context of the models."""
+
+    key: str
+    """Key of the evaluation in the config."""
+    choice: Choice
+    files: str | None
+    """Digest of the file."""
+    context: int
+
+
 class DataNeeds(Section):
     """Params of `check_data`."""
 
@@ -49,6 +72,8 @@ class DataNeeds(Section):
     """The evaluation without its precision and corpus, which do not move the window."""
     windows: list[TestWindow]
     prompts: list[Prompts]
+    further: Annotated[list[FurtherWindow], ADDED] = []
+    choices: Annotated[list[Choices], ADDED] = []
 
     @property
     def rows(self) -> list[str]:
@@ -68,11 +93,11 @@ class DataNeeds(Section):
         return cls(
             corpus=corpus,
             reading=[Reading(run=run, last_token=last) for last, run in sorted(farthest.items())],
-            evaluation=study.config.evaluation.model_copy(
-                update={"precision": "float32", "corpus": None}
-            ),
+            evaluation=_place(study.config.evaluation),
             windows=[TestWindow(model=name, context=c) for c, name in sorted(contexts.items())],
             prompts=_prompts(study, corpus),
+            further=_further(study, corpus),
+            choices=_choices(study, corpus),
         )
 
 
@@ -92,3 +117,37 @@ def _prompts(study: Study, corpus: str) -> list[Prompts]:
         )
         for name, protocol in study.config.finetuning.protocols.items()
     ]
+
+
+def _further(study: Study, corpus: str) -> list[FurtherWindow]:
+    found = []
+    for key, window in loss_windows(study.config.evaluations):
+        contexts: dict[int, str] = {}
+        for name, model in study.models.items():
+            if (window.corpus or model.corpus) == corpus:
+                contexts.setdefault(model.model.context, name)
+        windows = [TestWindow(model=name, context=c) for c, name in sorted(contexts.items())]
+        if windows:
+            found.append(FurtherWindow(key=key, evaluation=_place(window), windows=windows))
+    return found
+
+
+def _choices(study: Study, corpus: str) -> list[Choices]:
+    models = [one for one in study.models.values() if study.measured_on(one) == corpus]
+    if not models:
+        return []
+    return [
+        Choices(
+            key=f"evaluations.{name}.choice",
+            choice=one.choice,
+            files=digest_of(f"evaluations.{name}", one.paths),
+            context=min(model.model.context for model in models),
+        )
+        for name, one in study.config.evaluations.items()
+        if one.choice is not None
+    ]
+
+
+def _place(evaluation: Evaluation) -> Evaluation:
+    """The evaluation without its precision and corpus, which do not move the window."""
+    return evaluation.model_copy(update={"precision": "float32", "corpus": None})

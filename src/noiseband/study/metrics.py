@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from noiseband.study.evaluations import FurtherEvaluation, known_metrics
 from noiseband.study.problems import Problem, nearest
 from noiseband.study.section import Section
 
@@ -55,33 +56,42 @@ class NamedMetric(Metric):
         return cls(name=TEST_LOSS, better="lower", unit="nats", margin=margin)
 
 
-def check_metrics(valid: Mapping[str, Any], measured: list[str]) -> list[Problem]:
-    """The problems of `metrics` and `primary`, where `measured` are the metrics that runs have
-    without being declared, the test loss among them if noiseband trains the runs."""
+def check_metrics(valid: Mapping[str, Any], builtin: bool = True) -> list[Problem]:
+    """The problems of `metrics` and `primary`.
+
+    Args:
+        valid: section name to its parsed value.
+        builtin: whether noiseband trains the runs. A trainer of one's own measures what it likes.
+    """
     problems = []
     declared: dict[str, Metric] = valid.get("metrics", {})
-    known = [*measured, *TIMED] if TEST_LOSS in measured else [*measured, *declared]
+    evaluations: dict[str, FurtherEvaluation] = valid.get("evaluations", {})
+    given = [*([TEST_LOSS] if builtin else []), *known_metrics(evaluations)]
     for name, metric in declared.items():
-        key = f"metrics.{name}"
-        if name == TEST_LOSS and name in measured:
+        key, evaluation = f"metrics.{name}", evaluations.get(name.partition(".")[0])
+        timed = builtin and name in TIMED
+        if builtin and name == TEST_LOSS:
             remedy = "is always measured, and lower is better; write `margin` at the top instead"
             problems.append(Problem(key, None, remedy))
-        elif name not in known:
-            problems.append(Problem(key, None, f"nothing measures it; {nearest(name, known)}"))
-        elif name in TIMED and TEST_LOSS in measured and not metric.volatile:
-            remedy = "is measured in time or memory; write true"
+        elif builtin and not timed and evaluation is None:
+            remedy = f"nothing measures it; {nearest(name, [*TIMED, *given[1:]])}"
+            problems.append(Problem(key, None, remedy))
+        elif not metric.volatile and (timed or (evaluation and not evaluation.repeatable)):
+            remedy = "another execution would give another value; write true"
             problems.append(Problem(f"{key}.volatile", False, remedy))
+    return problems + _primary(valid, given, declared)
+
+
+def _primary(
+    valid: Mapping[str, Any], given: list[str], declared: Mapping[str, Metric]
+) -> list[Problem]:
+    """The problems of the name of the primary metric."""
     primary = valid.get("primary")
-    choices = [name for name in (*measured, *declared) if not _volatile(declared, name)]
+    choices = [*given, *(name for name, metric in declared.items() if not metric.volatile)]
     if primary is not None and primary not in choices:
-        volatile = primary in declared
-        remedy = "is volatile; choose a metric that is not" if volatile else "no such metric"
-        problems.append(Problem("primary", primary, f"{remedy}; {nearest(primary, choices)}"))
+        fault = "is volatile; choose another metric" if primary in declared else "no such metric"
+        return [Problem("primary", primary, f"{fault}; {nearest(primary, choices)}")]
     if primary not in (None, TEST_LOSS) and valid.get("published"):
         remedy = "the published series is compared by its test loss; write test_loss"
-        problems.append(Problem("primary", primary, remedy))
-    return problems
-
-
-def _volatile(declared: Mapping[str, Metric], name: str) -> bool:
-    return name in declared and declared[name].volatile
+        return [Problem("primary", primary, remedy)]
+    return []

@@ -214,6 +214,10 @@ class TablesParams(Section):
     alone."""
     command: Annotated[bool, ADDED] = False
     """Whether a command of the user's own made the runs."""
+    evaluations: Annotated[list[str], ADDED] = []
+    """Names of the further evaluations that are repeatable."""
+    volatile_evaluations: Annotated[list[str], ADDED] = []
+    """Names of the other further evaluations."""
     published: bool
     """Whether the page also shows the published series."""
     noise: dict[str, list[list[int]]]
@@ -247,7 +251,7 @@ class TablesParams(Section):
 
     @classmethod
     def of(cls, study: Study) -> TablesParams:
-        config = study.config
+        config, further = study.config, study.config.evaluations
         usual = [NamedMetric.test_loss(config.margin)]
         return cls(
             study=config.study,
@@ -259,6 +263,8 @@ class TablesParams(Section):
             margin=config.margin,
             metrics=[] if study.metrics == usual else study.metrics,
             command=config.trainer is not None,
+            evaluations=[name for name, one in further.items() if one.repeatable],
+            volatile_evaluations=[name for name, one in further.items() if not one.repeatable],
             published=config.published,
             noise={
                 name: [list(baseline_seeds(config.recipe, one)) for one in entries]

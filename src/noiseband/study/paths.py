@@ -54,6 +54,22 @@ class Paths:
         """Losses of a run, or of a pretrained model, on each document of the test window."""
         return self.run(run) / "test_documents.csv"
 
+    def evaluation(self, run: str, evaluation: str) -> Path:
+        """Metrics of one further evaluation of a run, or of a pretrained model."""
+        return self.run(run) / "evaluations" / f"{evaluation}.json"
+
+    def evaluation_items(self, run: str, evaluation: str) -> Path:
+        """The same evaluation's results for each of its items."""
+        return self.run(run) / "evaluations" / f"{evaluation}.items.parquet"
+
+    def evaluating(self, run: str, evaluation: str) -> Path:
+        """Folder of an evaluation that is not finished yet."""
+        return self.work / "evaluations" / run / evaluation
+
+    def exported(self, run: str) -> Path:
+        """Folder of a model as a GPT2LMHeadModel, while evaluations read it."""
+        return self.run(run) / "exported"
+
     def rerun(self, run: str) -> Path:
         """Folder of a run that was trained a second time on demand."""
         return self.results / "reruns" / run

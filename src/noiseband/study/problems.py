@@ -103,6 +103,9 @@ _PATTERNS = {
     "^[A-Za-z0-9][A-Za-z0-9._-]*$": (
         "should consist of letters, digits, '.', '_' and '-', and start with a letter or a digit"
     ),
+    "^[A-Za-z0-9][A-Za-z0-9_-]*$": (
+        "should consist of letters, digits, '_' and '-', and start with a letter or a digit"
+    ),
     "^[0-9a-f]{64}$": "should be a SHA-256, 64 hexadecimal digits in lower case",
     "^[0-9a-f]{40}$": "should be a commit, 40 hexadecimal digits in lower case",
     r"^[\w.-]+/[\w.-]+$": "should be owner/name",

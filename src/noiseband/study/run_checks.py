@@ -11,13 +11,14 @@ from pydantic import ValidationError
 
 from noiseband.study.config import Place, RunEntry, StudyConfig
 from noiseband.study.corpora import AnyCorpus
+from noiseband.study.evaluations import loss_windows
 from noiseband.study.expand import expand, in_order, seeded
 from noiseband.study.problems import Problem, from_pydantic, unknown_names
 from noiseband.study.recipe import BaselineRecipe, valid_processes
 from noiseband.study.runs import BASELINE, Run
 from noiseband.study.seed_checks import check_equal_runs, check_seeds
 from noiseband.study.seeds import run_seeds
-from noiseband.study.window_checks import check_test_window
+from noiseband.study.window_checks import check_measured_on, check_test_window
 
 
 def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
@@ -85,9 +86,11 @@ def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
     if config.trainer is not None:
         return problems
     problems += _enough_tokens(entries, runs, valid.get("corpora", {}))
-    if "evaluation" in valid:
-        problems += _measured_on(runs, valid["evaluation"].corpus, valid.get("corpora", {}))
-        problems += check_test_window(runs, valid["evaluation"], valid.get("corpora", {}))
+    windows = [("evaluation", valid["evaluation"])] if "evaluation" in valid else []
+    for key, window in [*windows, *loss_windows(valid.get("evaluations", {}))]:
+        corpora = valid.get("corpora", {})
+        problems += check_measured_on(runs, window.corpus, corpora, f"{key}.corpus")
+        problems += check_test_window(runs, window, corpora, key)
     if runs:
         problems += _processes(runs, valid.get("processes", 1), placement)
         problems += _kept(runs, valid["checkpoints"].keep if "checkpoints" in valid else [])
@@ -207,26 +210,6 @@ def _enough_tokens(
         value = farthest.built_in.data.train_tokens
         problems.append(Problem(f"{section}.train_tokens", value, remedy))
     return problems
-
-
-def _measured_on(
-    runs: Sequence[Run], corpus: str | None, corpora: dict[str, AnyCorpus]
-) -> list[Problem]:
-    """Check that every run's vocabulary is that of the corpus on which all runs are measured."""
-    if corpus is None or not corpora:
-        return []
-    key = "evaluation.corpus"
-    if corpus not in corpora:
-        return unknown_names(key, corpus, corpora)
-    known = [run for run in runs if run.built_in.data.corpus in corpora]
-    others = [run for run in known if not corpora[run.corpus].same_ids(corpora[corpus])]
-    if not others:
-        return []
-    remedy = (
-        f"run {others[0].name} reads {others[0].corpus}, whose token ids mean other text; "
-        "give both corpora the tokenizer gpt2, or leave the key out"
-    )
-    return [Problem(key, corpus, remedy)]
 
 
 def _processes(

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from noiseband.errors import UserError
 from noiseband.study.config import Changes, Place, StudyConfig
+from noiseband.study.evaluations import Evaluation, known_metrics
 from noiseband.study.free_recipe import CommandRecipe, FreeRecipe
 from noiseband.study.metrics import TEST_LOSS, NamedMetric
 from noiseband.study.paths import Paths
@@ -135,11 +136,18 @@ class Study:
 
     @cached_property
     def corpora(self) -> list[str]:
-        """Names of the corpora that runs read or are measured on, in the order of the runs."""
+        """Names of the corpora that runs read or are measured on, in the order of the runs, then
+        those of further evaluations."""
         if self.config.trainer is not None:
             return []
         read = dict.fromkeys(run.corpus for run in self.runs.values())
-        return list(read | dict.fromkeys(map(self.measured_on, self.runs.values())))
+        measured = dict.fromkeys(map(self.measured_on, self.runs.values()))
+        further = dict.fromkeys(window.corpus for window in self._further_losses if window.corpus)
+        return list(read | measured | further)
+
+    @property
+    def _further_losses(self) -> list[Evaluation]:
+        return [one.loss for one in self.config.evaluations.values() if one.loss is not None]
 
     def measured_on(self, model: Run | PretrainedModel) -> str:
         """Name of the corpus that contains the test window of a run or pretrained model."""
@@ -148,12 +156,14 @@ class Study:
     @cached_property
     def metrics(self) -> list[NamedMetric]:
         """The metrics that verdicts are about, the primary one first."""
-        found = [NamedMetric(name=name, **dict(one)) for name, one in self.config.metrics.items()]
-        usual = TEST_LOSS
-        if self.config.trainer is None:
-            found = [NamedMetric.test_loss(self.config.margin), *found]
-        else:
-            usual = next(one.name for one in found if not one.volatile)
+        declared = self.config.metrics
+        builtin = self.config.trainer is None
+        found = [NamedMetric.test_loss(self.config.margin)] if builtin else []
+        for name, known in known_metrics(self.config.evaluations).items():
+            if name not in declared:
+                found.append(NamedMetric(name=name, better=known.better, unit=known.unit))
+        found += [NamedMetric(name=name, **dict(one)) for name, one in declared.items()]
+        usual = TEST_LOSS if builtin else next(one.name for one in found if not one.volatile)
         primary = self.config.primary or usual
         return sorted(found, key=lambda one: one.name != primary)
 

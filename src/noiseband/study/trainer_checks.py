@@ -9,6 +9,7 @@ from noiseband.study.problems import Problem
 
 BUILT_IN = {
     "corpora": "list a data file that decides the result under trainer.files",
+    "evaluations": "have the command measure, and write its metrics to result.json",
     "evaluation": "have the command measure, and write its metrics to result.json",
     "samples": "have the command write samples, and name the file in trainer.outputs.samples",
     "checkpoints": "have the command keep its checkpoints in {work}",

@@ -1,4 +1,5 @@
-"""Checks that no model is tested on its training text, as far as a config shows.
+"""Checks of test windows: that each is there and fits, that token ids mean the same text, and that
+no model is tested on its training text, as far as a config shows.
 
 Splits of one corpus share no document. Two cases remain: a window in the training split, and a run
 that continues a run of another corpus with other splits of the same source.
@@ -11,22 +12,52 @@ from collections.abc import Mapping, Sequence
 
 from noiseband.study.config import Evaluation
 from noiseband.study.corpora import AnyCorpus, Corpus
-from noiseband.study.problems import Problem
+from noiseband.study.problems import Problem, unknown_names
 from noiseband.study.runs import Run, trained_on
 
 
 def check_test_window(
-    runs: Sequence[Run], evaluation: Evaluation, corpora: Mapping[str, AnyCorpus]
+    runs: Sequence[Run],
+    evaluation: Evaluation,
+    corpora: Mapping[str, AnyCorpus],
+    key: str = "evaluation",
 ) -> list[Problem]:
-    """Return problems with test windows that a run, or a run that it continues, has read."""
+    """Return problems with test windows that a run, or a run that it continues, has read.
+
+    Args:
+        key: key of the evaluation in the config.
+    """
     known = {run.name: run for run in runs if run.built_in.data.corpus in corpora}
     if evaluation.corpus not in (None, *corpora):
         return []  # `run_checks` reports the unknown corpus.
     pairs = [(run, read) for run in known.values() for read in trained_on(run, known)]
-    problems = _same_tokens(pairs, evaluation, corpora) if evaluation.split == "train" else []
-    problems += _there_is_a_split([*known.values()], evaluation, corpora)
-    problems += _it_fits([*known.values()], evaluation, corpora)
-    return problems + _same_documents(pairs, evaluation, corpora)
+    problems = _same_tokens(pairs, evaluation, corpora, key) if evaluation.split == "train" else []
+    problems += _there_is_a_split([*known.values()], evaluation, corpora, key)
+    problems += _it_fits([*known.values()], evaluation, corpora, key)
+    return problems + _same_documents(pairs, evaluation, corpora, key)
+
+
+def check_measured_on(
+    runs: Sequence[Run], corpus: str | None, corpora: Mapping[str, AnyCorpus], key: str
+) -> list[Problem]:
+    """Check that every run's vocabulary is that of the corpus on which all runs are measured.
+
+    Args:
+        key: key of the corpus in the config.
+    """
+    if corpus is None or not corpora:
+        return []
+    if corpus not in corpora:
+        return unknown_names(key, corpus, corpora)
+    known = [run for run in runs if run.built_in.data.corpus in corpora]
+    others = [run for run in known if not corpora[run.corpus].same_ids(corpora[corpus])]
+    if not others:
+        return []
+    remedy = (
+        f"run {others[0].name} reads {others[0].corpus}, whose token ids mean other text; "
+        "give both corpora the tokenizer gpt2, or leave the key out"
+    )
+    return [Problem(key, corpus, remedy)]
 
 
 def window_tokens(evaluation: Evaluation, context: int, there: int | None) -> tuple[int, float]:
@@ -42,7 +73,10 @@ def window_tokens(evaluation: Evaluation, context: int, there: int | None) -> tu
 
 
 def _same_tokens(
-    pairs: Sequence[tuple[Run, Run]], evaluation: Evaluation, corpora: Mapping[str, AnyCorpus]
+    pairs: Sequence[tuple[Run, Run]],
+    evaluation: Evaluation,
+    corpora: Mapping[str, AnyCorpus],
+    key: str,
 ) -> list[Problem]:
     """Check that a window in the training split does not overlap the tokens that were read."""
     alike = [
@@ -67,11 +101,14 @@ def _same_tokens(
         f"{read.built_in.last_token:,} of the training split, and the test window takes {window}; "
         f"start at {free:,} or later, or set split to test"
     )
-    return [Problem("evaluation.start_token", evaluation.start_token, remedy)]
+    return [Problem(f"{key}.start_token", evaluation.start_token, remedy)]
 
 
 def _same_documents(
-    pairs: Sequence[tuple[Run, Run]], evaluation: Evaluation, corpora: Mapping[str, AnyCorpus]
+    pairs: Sequence[tuple[Run, Run]],
+    evaluation: Evaluation,
+    corpora: Mapping[str, AnyCorpus],
+    key: str,
 ) -> list[Problem]:
     """Check that no run trains, through another corpus, on documents of its test split.
 
@@ -96,19 +133,19 @@ def _same_documents(
             f"{min(shared)}, and the {evaluation.split} split of corpus {names[0]} is "
             f"{_shares(begin, end)} of them"
         )
-        key, value = f"corpora.{names[1]}.test", other.test
+        place, value = f"corpora.{names[1]}.test", other.test
         if own.order != other.order:
             remedy = f"{remedy} in another order; give both corpora the same order and shares"
         else:
             remedy = f"{remedy}; give both corpora the same shares"
         if evaluation.split == "train":
-            remedy += ", and set evaluation.split to test"
-        found.setdefault(names, Problem(key, value, remedy))
+            remedy += f", and set {key}.split to test"
+        found.setdefault(names, Problem(place, value, remedy))
     return list(found.values())
 
 
 def _it_fits(
-    runs: Sequence[Run], evaluation: Evaluation, corpora: Mapping[str, AnyCorpus]
+    runs: Sequence[Run], evaluation: Evaluation, corpora: Mapping[str, AnyCorpus], key: str
 ) -> list[Problem]:
     """Check that the window fits into its split, if the corpus pins the split's token count."""
     for run in runs:
@@ -123,7 +160,7 @@ def _it_fits(
                 f"tokens, and the window of run {run.name} is {first:,} to {stop:,}, in batches "
                 f"of {size:,}; start earlier, take fewer tokens, or lower the batch"
             )
-            return [Problem("evaluation", None, remedy)]
+            return [Problem(key, None, remedy)]
     return []
 
 
@@ -132,7 +169,7 @@ def _shares(begin: float, end: float) -> str:
 
 
 def _there_is_a_split(
-    runs: Sequence[Run], evaluation: Evaluation, corpora: Mapping[str, AnyCorpus]
+    runs: Sequence[Run], evaluation: Evaluation, corpora: Mapping[str, AnyCorpus], key: str
 ) -> list[Problem]:
     """Check that the window's split is not empty."""
     names = {evaluation.corpus or run.corpus for run in runs}
@@ -140,7 +177,7 @@ def _there_is_a_split(
     if evaluation.split != "validation" or not empty:
         return []
     remedy = f"corpus {empty[0]} has no validation split; write test, or give it one"
-    return [Problem("evaluation.split", evaluation.split, remedy)]
+    return [Problem(f"{key}.split", evaluation.split, remedy)]
 
 
 def _reader(run: Run, read: Run) -> str:

@@ -55,7 +55,9 @@ def _progress(study: Study, run: Run) -> RunProgress:
         return _of_command(study, run)
     folder, steps = study.paths.run(run.name), run.recipe.steps
     if made_by(folder, run):
-        tested = all((folder / name).exists() for name in FILES)
+        tested = all((folder / name).exists() for name in FILES) and all(
+            study.paths.evaluation(run.name, name).exists() for name in study.config.evaluations
+        )
         return RunProgress(
             run.name, State.FINISHED if tested else State.TRAINED, steps, steps, None
         )

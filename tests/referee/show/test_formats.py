@@ -92,7 +92,7 @@ def test_an_answer_shows_itself(found: nb.Answer, against_target: nb.Answer) -> 
 def test_a_chart_has_a_row_for_each_arm(found: nb.Answer, against_target: nb.Answer) -> None:
     (axes,) = found.figure().axes
     assert {label.get_text() for label in axes.get_yticklabels()} >= {"up", "once"}
-    assert axes.get_xlabel() == "Change of loss"
+    assert axes.get_xlabel() == "Change of the loss"
     with pytest.raises(ValueError, match="no metric 'acc' here"):
         found.figure("acc")
     with pytest.raises(UserError, match="leave out --target"):

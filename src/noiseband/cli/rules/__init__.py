@@ -13,6 +13,7 @@ from noiseband.cli.rules import (
     command,  # noqa: F401
     pretrained,  # noqa: F401
     evaluate,  # noqa: F401
+    evaluations,  # noqa: F401
     finetune,  # noqa: F401
     judge,  # noqa: F401
     repro,  # noqa: F401

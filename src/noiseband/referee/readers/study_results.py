@@ -72,7 +72,10 @@ def _row(folder: Path) -> RunRow:
     from noiseband.analysis.tables import run_row
 
     try:
-        return replace(run_row(folder), value=values(measured(folder), LOSS).get(folder.name))
+        return replace(
+            run_row(folder),
+            value=values(measured(folder.parents[1], folder.name), LOSS).get(folder.name),
+        )
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         if isinstance(error, UserError):
             raise

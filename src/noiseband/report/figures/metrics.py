@@ -14,7 +14,7 @@ from noiseband.report.figures.palette import LIGHT, colour, marker
 from noiseband.report.figures.panels import short
 from noiseband.report.figures.svg import blank, panel, tip
 from noiseband.report.figures.training import frame
-from noiseband.report.words import better, effect_decimals, signed, with_unit
+from noiseband.report.words import MINUS, better, effect_decimals, signed, with_unit
 
 WIDTH, ROW, TOP, BOTTOM, GAP = 920, 20, 44, 44, 22
 COLUMNS = 4
@@ -91,8 +91,13 @@ def _effects(axes: Axes, one: MetricEffects, arms: Sequence[str]) -> None:
         point = axes.plot([shown], [place], zorder=4, markersize=6.5, **marker(found.verdict))
         tip(point[0], text)
     axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 2.5, 5, 10]))
+    axes.xaxis.set_major_formatter(lambda value, _: _tick(value))
     axes.set_title(with_unit(one.metric), loc="left", fontsize=12, pad=18)
     axes.annotate(
         better(one.metric), (0, 1), xytext=(0, 5), xycoords="axes fraction", fontsize=10,
         textcoords="offset points", color=LIGHT["muted"], annotation_clip=False,
     )  # fmt: skip
+
+
+def _tick(value: float) -> str:
+    return f"{value:+,.6g}".replace("-", MINUS) if value else "0"

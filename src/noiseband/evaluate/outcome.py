@@ -1,0 +1,59 @@
+"""The result of a further evaluation: its metrics as JSON, and its items as a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from noiseband.io.files import atomic, write_json
+from noiseband.io.metrics import Measured, metrics_json
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an evaluation found out about one model."""
+
+    metrics: dict[str, Measured]
+    """By name, without the name of the evaluation."""
+    about: dict[str, Any] = field(default_factory=dict)
+    """What the metrics were measured on, ready to be written as JSON."""
+    items: list[str] = field(default_factory=list)
+    """Names of the items, the same for every model."""
+    values: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
+    """Metric to its value for each item; None where an item has no such metric."""
+
+
+def mean_of(values: Sequence[float]) -> Measured:
+    """The mean over items, with the standard error of a mean: the standard deviation (n - 1 in its
+    denominator) over the root of n. NaN if a value is not finite; no error with one item."""
+    found = np.asarray(values, np.float64)
+    if not np.isfinite(found).all():
+        return Measured(math.nan, None, len(found))
+    error = float(found.std(ddof=1) / math.sqrt(len(found))) if len(found) > 1 else None
+    return Measured(float(found.mean()), error, len(found))
+
+
+def write_outcome(name: str, kind: str, outcome: Outcome, out: Path, items: Path | None) -> None:
+    """Write the metrics to `out`, each called `<name>.<metric>`, and the items to `items`."""
+    if items is not None:
+        _write_items(outcome.items, outcome.values, items)
+    named = {f"{name}.{metric}": value for metric, value in outcome.metrics.items()}
+    about = {"evaluation": name, "kind": kind, **outcome.about}
+    write_json(out, {**about, "metrics": metrics_json(named)})
+
+
+def _write_items(
+    items: Sequence[str], values: Mapping[str, Sequence[float | None]], out: Path
+) -> None:
+    """Write a column `item` of texts, and one of float64 for each metric."""
+    columns = {"item": pa.array(items, pa.string())}
+    columns |= {name: pa.array(column, pa.float64()) for name, column in values.items()}
+    with atomic(out) as temporary:
+        pq.write_table(pa.table(columns), temporary, compression="zstd")

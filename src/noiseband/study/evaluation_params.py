@@ -1,0 +1,120 @@
+"""Params of the rules of further evaluations, and the digests of the user's files in them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Literal, Self
+
+from noiseband.errors import UserError
+from noiseband.io.checksums import file_sha256, is_checksum
+from noiseband.study.evaluations import FurtherEvaluation
+from noiseband.study.pretrained import PretrainedModel
+from noiseband.study.recipe import Model
+from noiseband.study.runs import Run, Study
+from noiseband.study.section import Section
+
+IGNORED = ("__pycache__", ".git")
+"""Folders inside the user's folders whose files decide nothing."""
+
+
+class ExportParams(Section):
+    """Params of `export_model`: the shape of a model that is written for other programs."""
+
+    model: Model
+    """The model with its dropout set to 0."""
+
+    @classmethod
+    def of(cls, model: Run | PretrainedModel) -> Self:
+        return cls(model=_undropped(model))
+
+
+class EvaluationParams(Section):
+    """Params of a further evaluation of one model."""
+
+    model: Model
+    """The model with its dropout set to 0."""
+    attention: Literal["explicit", "sdpa"]
+    run: str
+    """Name of the run or pretrained model."""
+    name: str
+    """Name of the evaluation, with which the names of its metrics begin."""
+    evaluation: FurtherEvaluation
+    files: str | None
+    """Digest of the user's files that decide the result; None if there are none."""
+
+    @classmethod
+    def of(cls, study: Study, run: str, name: str) -> Self:
+        model, one = study.models[run], study.config.evaluations[name]
+        update: dict[str, object] = {"repeatable": True}
+        if one.loss is not None:
+            # The corpus is left out because the input files determine it.
+            update["loss"] = one.loss.model_copy(update={"corpus": None})
+        return cls(
+            model=_undropped(model),
+            attention=model.attention,
+            run=run,
+            name=name,
+            evaluation=one.model_copy(update=update),
+            files=digest_of(f"evaluations.{name}", one.paths),
+        )
+
+    def check_files(self) -> None:
+        """Raise UserError if the user's files are not those that the params were made of."""
+        key = f"evaluations.{self.name}"
+        if digest_of(key, self.evaluation.paths) != self.files:
+            names = ", ".join(self.evaluation.paths)
+            raise UserError(
+                f"{key}: {names}: changed after Snakemake started; start Snakemake again"
+            )
+
+
+def digest_of(key: str, paths: Iterable[str]) -> str | None:
+    """The SHA-256 of the user's files, by name and content; None if there are none.
+
+    Args:
+        key: key of the evaluation in the config, for errors.
+        paths: files and folders, relative to the folder in which the study runs.
+
+    Raises:
+        UserError: a path does not exist.
+    """
+    whole, found = hashlib.sha256(), list(paths)
+    for path in found:
+        for file in files_of(key, path):
+            status = file.stat()
+            known = _sha256(file, status.st_mtime_ns, status.st_size)
+            whole.update(f"{known}  {os.fsencode(file)!r}\n".encode())
+    return whole.hexdigest() if found else None
+
+
+def files_of(key: str, path: str) -> list[Path]:
+    """The file `path`, or the files in the folder `path`, sorted. Raises UserError if there is no
+    such file or folder."""
+    place = Path(path)
+    if place.is_dir():
+        inside = [file for file in place.rglob("*") if file.is_file()]
+        return sorted(
+            file
+            for file in inside
+            if not is_checksum(file) and not set(IGNORED) & set(file.relative_to(place).parts)
+        )
+    if not place.is_file():
+        raise UserError(
+            f"{key}: {path!r}: no such file or folder; give a path relative to the folder in which "
+            "snakemake runs"
+        )
+    return [place]
+
+
+@cache
+def _sha256(file: Path, modified: int, size: int) -> str:
+    """The SHA-256 of a file, computed once for each of its contents."""
+    return file_sha256(file)
+
+
+def _undropped(model: Run | PretrainedModel) -> Model:
+    return model.model.model_copy(update={"dropout": 0.0})

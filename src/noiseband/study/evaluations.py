@@ -1,0 +1,209 @@
+"""How models are measured: the test loss, and the `evaluations` section of a config file."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from string import Formatter
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+
+from pydantic import Field, field_validator, model_validator
+
+from noiseband.study.problems import nearest
+from noiseband.study.section import ADDED, Positive, Section
+
+if TYPE_CHECKING:
+    from noiseband.study.runs import Study
+
+EvaluationName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
+"""Without a dot, because a metric is called `<evaluation>.<metric>`."""
+Text = Annotated[str, Field(min_length=1)]
+Kind = Literal["loss", "choice", "harness", "command"]
+KINDS: tuple[Kind, ...] = ("loss", "choice", "harness", "command")
+
+NEEDS_HARNESS = "needs the package lm-eval; run `pip install 'noiseband[harness]'`"
+PLACEHOLDERS = ("model", "out", "run")
+"""What a command may have in braces."""
+
+
+class Evaluation(Section):
+    """Test loss: token-weighted cross-entropy over a fixed window of held-out tokens."""
+
+    corpus: str | None = None
+    """Corpus on which every run is measured; null means the corpus that each run reads."""
+    split: Literal["test", "validation", "train"] = "test"
+    """Split of the corpus that contains the window. With `train`, the window must consist of tokens
+    that no run trains on."""
+    start_token: Annotated[int, Field(ge=0)] = 0
+    """First token of the split to use."""
+    tokens: Positive | None = None
+    """Number of tokens, rounded down to whole batches; null means the whole split."""
+    batch: Positive = 16
+    """Sequences in a forward pass. Part of the protocol, since another shape gives other bits."""
+    precision: Literal["float32", "float16-amp", "bfloat16-amp"] = "float32"
+    """Arithmetic of the forward pass."""
+
+
+class Choice(Section):
+    """Items in a file of JSON lines, each answered by the continuation to which the model gives the
+    highest probability. See [evaluations](evaluations.md#choice) for the form of the file."""
+
+    file: Text
+    """The file, relative to the folder in which the study runs."""
+    delimiter: str = " "
+    """Text between the context and each continuation."""
+    rows: Annotated[int, Field(gt=0, multiple_of=8)] = 16
+    """Continuations in a forward pass: a multiple of 8, so that the bits of an item do not depend
+    on its row in the batch. A model whose head width is not a multiple of 4 reads one at a time."""
+
+
+class Harness(Section):
+    """Tasks of lm-evaluation-harness, which is run offline on the exported model. It needs the
+    extra `harness`."""
+
+    tasks: Annotated[list[Text], Field(min_length=1)]
+    """Names of tasks."""
+    shots: Annotated[int, Field(ge=0)] | None = None
+    """Examples in each prompt; null means what each task says."""
+    include_path: Text | None = None
+    """Folder with task files (YAML) of your own, and the data that they name."""
+    files: list[Text] = []
+    """Further files and folders that the tasks read."""
+    limit: Positive | None = None
+    """Only the first items of each task; null means all."""
+    batch: Positive = 8
+    """Sequences in a forward pass. Part of the protocol, since another shape gives other bits."""
+
+
+class MetricKind(NamedTuple):
+    """How a metric is read."""
+
+    better: Literal["lower", "higher"]
+    unit: str
+
+
+LOSS = {"loss": MetricKind("lower", "nats")}
+CHOICE = {"accuracy": MetricKind("higher", "share of items"), "loss": MetricKind("lower", "nats")}
+
+
+class FurtherEvaluation(Section):
+    """One more evaluation of every run and pretrained model: exactly one of `loss`, `choice`,
+    `harness` and `command`."""
+
+    loss: Annotated[Evaluation | None, ADDED] = None
+    """The loss on any corpus of the study."""
+    choice: Annotated[Choice | None, ADDED] = None
+    """Multiple choice or last words, from a file."""
+    harness: Annotated[Harness | None, ADDED] = None
+    """Tasks of lm-evaluation-harness."""
+    command: Annotated[Text | None, ADDED] = None
+    """A command of your own. `{model}` stands for a folder with the exported model
+    (`GPT2LMHeadModel` and tokenizer), `{out}` for the folder in which the command writes
+    `metrics.json`, and `{run}` for the run's name. No shell reads it."""
+    files: Annotated[list[Text], ADDED] = []
+    """With `command`: the files and folders that decide its result, such as its script."""
+    gpu: Annotated[bool, ADDED] = False
+    """With `command`: whether it uses a GPU. The other kinds use one if there is one."""
+    repeatable: Annotated[bool, ADDED] = True
+    """With `command`: whether it gives the same metrics a second time. If not, its results are not
+    in the study's manifest."""
+
+    @property
+    def kind(self) -> Kind:
+        """The one kind that is given."""
+        return next(kind for kind in KINDS if getattr(self, kind) is not None)
+
+    @property
+    def exports(self) -> bool:
+        """Whether it reads the model as an exported folder."""
+        return self.kind in ("harness", "command")
+
+    @property
+    def paths(self) -> list[str]:
+        """The user's files and folders that decide its result, in the order of the config."""
+        if self.choice is not None:
+            return [self.choice.file]
+        if self.harness is not None:
+            included = self.harness.include_path
+            return [*([] if included is None else [included]), *self.harness.files]
+        return list(self.files)
+
+    def metrics(self) -> dict[str, MetricKind]:
+        """The metrics that it is sure to give, by name without that of the evaluation. What it
+        gives beyond these is kept and not judged."""
+        return {"loss": LOSS, "choice": CHOICE}.get(self.kind, {})
+
+    @field_validator("command")
+    @classmethod
+    def _has_known_placeholders(cls, value: str | None) -> str | None:
+        if value is not None:
+            command_words(value, dict.fromkeys(PLACEHOLDERS, "x"))
+            if "out" not in _placeholders(value):
+                raise ValueError("{out} is missing; pass it on, so that metrics.json is found")
+        return value
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> FurtherEvaluation:
+        given = [kind for kind in KINDS if getattr(self, kind) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) or "none of them"
+            raise ValueError(f"give exactly one of {', '.join(KINDS)}, not {found}")
+        if self.command is None:
+            for key in ("files", "gpu", "repeatable"):
+                if getattr(self, key) != type(self).model_fields[key].default:
+                    raise ValueError(f"{key} belongs to a command; remove it")
+        return self
+
+
+def command_words(command: str, values: Mapping[str, str]) -> list[str]:
+    """The words of a command, split as a shell does, with values in place of `{name}`.
+
+    Raises ValueError for quotes that do not close and for unknown placeholders.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise ValueError(f"not a command ({error}); close its quotes") from None
+    if unknown := sorted(_placeholders(command) - values.keys()):
+        raise ValueError(
+            f"{{{unknown[0]}}}: no such placeholder; {nearest(unknown[0], values)} "
+            "(write {{ and }} for braces)"
+        )
+    return [word.format(**values) for word in words]
+
+
+def _placeholders(command: str) -> set[str]:
+    try:
+        fields = [(name, form, turned) for _, name, form, turned in Formatter().parse(command)]
+    except ValueError as error:
+        raise ValueError(f"{error}; write {{{{ and }}}} for braces") from None
+    if any(form or turned for _, form, turned in fields):
+        raise ValueError("a placeholder is a name in braces, without `:` and `!`")
+    return {name for name, _, _ in fields if name is not None}
+
+
+def evaluations_of(study: Study) -> list[tuple[str, str]]:
+    """(run or pretrained model, evaluation) of every further evaluation, in the study's order.
+
+    Its result is `study.paths.evaluation(run, evaluation)`, whose metrics are called
+    `<evaluation>.<metric>`.
+    """
+    return [(model, name) for name in study.config.evaluations for model in study.models]
+
+
+def known_metrics(evaluations: Mapping[str, FurtherEvaluation]) -> dict[str, MetricKind]:
+    """The metrics that further evaluations are sure to give, by their full names."""
+    return {
+        f"{name}.{metric}": kind
+        for name, one in evaluations.items()
+        for metric, kind in one.metrics().items()
+    }
+
+
+def loss_windows(
+    evaluations: Mapping[str, FurtherEvaluation],
+) -> Iterator[tuple[str, Evaluation]]:
+    """Yield the key of each further loss in the config, with its window."""
+    for name, one in evaluations.items():
+        if one.loss is not None:
+            yield f"evaluations.{name}.loss", one.loss
