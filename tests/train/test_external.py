@@ -258,12 +258,12 @@ finish(loss=1)
         ("finish(loss=1)", {"export": "m"}, "trainer.outputs.export says that it is a folder"),
         ("finish()", {}, "result.json: metrics: {}"),
         (
-            "(out / 'result.json').write_text('{\"metrics\": {\"a\": 1}, \"loss\": 2}')",
+            '(out / \'result.json\').write_text(\'{"metrics": {"a": 1}, "loss": 2}\')',
             {},
             "result.json: loss: unknown key",
         ),
         (
-            "(out / 'result.json').write_text('{\"metrics\": {\"a\": 1}, \"steps\": 0.5}')",
+            '(out / \'result.json\').write_text(\'{"metrics": {"a": 1}, "steps": 0.5}\')',
             {},
             "result.json: steps: 0.5: write a whole number",
         ),

@@ -53,6 +53,7 @@ SOCKS = (
 from noiseband.cli import (  # noqa: E402
     rules,  # noqa: F401
     verdicts,  # noqa: F401
+    new,  # noqa: F401
     run,  # noqa: F401
     init,  # noqa: F401
     train,  # noqa: F401
