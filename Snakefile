@@ -109,6 +109,11 @@ MACHINES = repository_file(workflow.basedir, "config/machines.yaml")
 study = study_of(config, workflow.configfiles, MACHINES)
 PATHS = study.paths
 RUNS = list(study.runs)
+MODELS = list(study.models)
+# A model as a folder for programs that are not noiseband's.
+EXPORTED = PATHS.exported("{run}")
+if study.config.trainer is not None:
+    EXPORTED = PATHS.run("{run}") / EXPORT
 if workflow.is_main_process:
     check_folders(study)
     check_evaluations(study)
@@ -170,6 +175,7 @@ if study.config.trainer is None:
     include: "workflow/rules/train.smk"
     include: "workflow/rules/pretrained.smk"
     include: "workflow/rules/evaluate.smk"
+    include: "workflow/rules/exported.smk"
     include: "workflow/rules/evaluations.smk"
     include: "workflow/rules/finetune.smk"
     include: "workflow/rules/judge.smk"
@@ -185,6 +191,7 @@ if study.config.trainer is None:
 else:
 
     include: "workflow/rules/command.smk"
+    include: "workflow/rules/exported.smk"
 
 
 include: "workflow/rules/report.smk"

@@ -283,7 +283,7 @@ def test_output_outside_the_contract_is_one_line_and_nothing_is_put_in_place(
     script: str, outputs: dict[str, str], said: str
 ) -> None:
     with pytest.raises(UserError) as error:
-        run(script, **outputs)
+        run(script, (), **outputs)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
     assert not Path("o").exists()

@@ -16,7 +16,7 @@ from tests.project import ROOT
 from tests.workflow.project import Project
 
 EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/config.yaml"))
-SMALLER = {
+SMALLER: dict[str, dict[str, Any]] = {
     "numpy-classifier": {"recipe": {"steps": 200}},
     "small-gpt": {"recipe": {"steps": 12, "width": 16, "layers": 1}},
     "transformers-trainer": {"recipe": {"steps": 6, "model": {"n_embd": 16, "n_layer": 1}}},

@@ -40,7 +40,10 @@ rule train_command:
         each=TRAINER.threads,
         # What only the check of `result.json` needs. Time and memory are measured here if need be.
         metrics=",".join(
-            metric.name for metric in study.metrics if metric.name not in TIMED
+            metric.name
+            for metric in study.metrics
+            if metric.name not in TIMED
+            and metric.name.partition(".")[0] not in study.config.evaluations
         ),
         gpu=gpus(RUNS, gpus_of),
     params:

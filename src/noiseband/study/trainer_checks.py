@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from noiseband.study.config import RunEntry, StudyConfig
+from noiseband.study.evaluations import FurtherEvaluation
 from noiseband.study.problems import Problem
+from noiseband.study.trainer import Trainer
 
 BUILT_IN = {
     "corpora": "list a data file that decides the result under trainer.files",
-    "evaluations": "have the command measure, and write its metrics to result.json",
     "evaluation": "have the command measure, and write its metrics to result.json",
     "samples": "have the command write samples, and name the file in trainer.outputs.samples",
     "checkpoints": "have the command keep its checkpoints in {work}",
@@ -20,6 +22,9 @@ BUILT_IN = {
     "on_mismatch": "it is about the initial weights of `init: reference`",
 }
 """Sections that only the built-in trainer uses, each with what to do instead."""
+
+BY_EXPORT = ("harness", "command")
+"""Kinds of evaluations that read a model as an exported folder."""
 
 OF_RUNS = {
     "microbatch": "make it a key of the recipe, and an intervention that changes it",
@@ -53,6 +58,7 @@ def check_trainer(valid: dict[str, Any]) -> list[Problem]:
             if value != RunEntry.model_fields[name].default:
                 remedy = f"only the built-in trainer uses it; leave it out: {instead}"
                 problems.append(Problem(f"runs.{position}.{name}", value, remedy))
+    problems += _evaluations(trainer, valid.get("evaluations", {}))
     if valid.get("margin") is not None:
         remedy = "write it under metrics.<name>, in the unit of that metric"
         problems.append(Problem("margin", valid["margin"], remedy))
@@ -62,4 +68,21 @@ def check_trainer(valid: dict[str, Any]) -> list[Problem]:
             "metrics: {loss: {better: lower}}"
         )
         problems.append(Problem("metrics", None, remedy))
+    return problems
+
+
+def _evaluations(trainer: Trainer, evaluations: Mapping[str, FurtherEvaluation]) -> list[Problem]:
+    """Check that further evaluations read what the command exports."""
+    problems = []
+    for name, one in evaluations.items():
+        key = f"evaluations.{name}.{one.kind}"
+        if one.kind not in BY_EXPORT:
+            remedy = (
+                f"reads a model of the built-in trainer; use {' or '.join(BY_EXPORT)}, or have the "
+                "trainer measure"
+            )
+            problems.append(Problem(key, None, remedy))
+        elif trainer.outputs.export is None:
+            remedy = "reads an exported model; name its folder in trainer.outputs.export"
+            problems.append(Problem(key, None, remedy))
     return problems
