@@ -210,3 +210,59 @@ def test_a_command_that_fails_stops_the_study_with_its_last_line(tmp_path: Path)
     assert failed.returncode != 0
     assert "failed (exit status 1); its last line: no such data" in failed.stdout + failed.stderr
     assert not (made.results / "runs/baseline-1/result.json").exists()
+
+
+EXPORTING = """
+study: exporting
+trainer:
+  command: python train.py {recipe} {out}
+  files: [train.py]
+  seeds: [train_seed]
+  outputs: {export: model}
+metrics:
+  score: {better: higher}
+  words.length: {better: lower}
+evaluations:
+  words: {command: "python count.py {model} {out}", files: [count.py]}
+recipe: {level: 3}
+interventions:
+  up: {level: 5}
+seeds: {default: [1]}
+noise: {init_and_train: [1, 2]}
+baseline: baseline-1
+"""
+
+EXPORT = """
+import json, sys
+from pathlib import Path
+
+recipe, out = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])
+(out / "model").mkdir()
+(out / "model/words.txt").write_text("a" * (10 * recipe["level"] + recipe["train_seed"]))
+(out / "result.json").write_text('{"metrics": {"score": %d}}' % recipe["train_seed"])
+"""
+
+COUNT = """
+import json, sys
+from pathlib import Path
+
+length = len(Path(sys.argv[1], "words.txt").read_text())
+Path(sys.argv[2], "metrics.json").write_text(json.dumps({"metrics": {"length": length}}))
+"""
+
+
+def test_an_exported_model_is_evaluated_by_another_command(tmp_path: Path) -> None:
+    study = tmp_path / "study.yaml"
+    study.write_text(EXPORTING)
+    made = Project(tmp_path / "project", study)
+    (made.folder / "train.py").write_text(EXPORT)
+    (made.folder / "count.py").write_text(COUNT)
+    done = made.snakemake("results/tables/measurements.csv")
+    assert done.returncode == 0, done.stdout + done.stderr
+    lengths = {
+        row["run"]: float(row["value"])
+        for row in rows(made, "measurements")
+        if row["metric"] == "words.length"
+    }
+    assert lengths == {"baseline-1": 31, "baseline-2": 32, "up-1": 51}
+    assert (made.results / "runs/up-1/export/words.txt").exists()
