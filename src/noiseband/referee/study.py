@@ -12,7 +12,7 @@ from noiseband.analysis.outcomes import metric_row
 from noiseband.analysis.rows import MetricRow, MetricVerdictRow, VerdictRow
 from noiseband.analysis.tables import study_outcomes
 from noiseband.io.tables import read_rows
-from noiseband.referee.answer import Answer
+from noiseband.referee.answer import Answer, families
 from noiseband.referee.judgement import ArmVerdict, MetricVerdicts
 from noiseband.stats.verdicts import Verdict
 from noiseband.study import Study
@@ -41,7 +41,7 @@ def of_study(study: Study) -> Answer:
         _metric(metric_row(one), one.verdicts, params)
         for one in study_outcomes(params, study.results)
     ]
-    return Answer(tuple(metrics), tuple(notes))
+    return Answer(tuple(metrics), (*notes, *_families(metrics, params)))
 
 
 def of_tables(results: Path, params: TablesParams) -> Answer:
@@ -55,7 +55,11 @@ def of_tables(results: Path, params: TablesParams) -> Answer:
     for one in others:
         of_it = [row for row in verdicts if row.metric == one.metric]
         metrics.append(_metric(one, of_it, params))
-    return Answer(tuple(metrics))
+    return Answer(tuple(metrics), _families(metrics, params))
+
+
+def _families(metrics: Sequence[MetricVerdicts], params: TablesParams) -> tuple[str, ...]:
+    return (families(len(metrics), params.alpha),) if len(metrics) > 1 else ()
 
 
 def _metric(

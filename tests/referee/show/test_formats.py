@@ -93,6 +93,8 @@ def test_a_chart_has_a_row_for_each_arm(found: nb.Answer, against_target: nb.Ans
     (axes,) = found.figure().axes
     assert {label.get_text() for label in axes.get_yticklabels()} >= {"up", "once"}
     assert axes.get_xlabel() == "Change of the loss"
+    # A notebook asks a figure for this, whether or not pyplot is imported.
+    assert found.figure()._repr_svg_().startswith("<svg xmlns=")  # type: ignore[attr-defined]
     with pytest.raises(ValueError, match="no metric 'acc' here"):
         found.figure("acc")
     with pytest.raises(UserError, match="leave out --target"):
