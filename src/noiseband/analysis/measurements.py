@@ -89,7 +89,9 @@ def _read(path: Path) -> dict[str, Measured]:
 
 def _named(run: str, prefix: str, metrics: Mapping[str, Measured]) -> list[MeasurementRow]:
     return [
-        MeasurementRow(run, f"{prefix}{name}", one.value, one.standard_error, one.n)
+        MeasurementRow(
+            run, prefix + name.removeprefix(prefix), one.value, one.standard_error, one.n
+        )
         for name, one in metrics.items()
     ]
 
