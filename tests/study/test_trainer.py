@@ -20,6 +20,7 @@ CONFIG: dict[str, Any] = {
         "files": ["train.py", "model"],
         "seeds": ["train_seed", "init_seed"],
     },
+    "metrics": {"loss": {"better": "lower"}, "accuracy": {"better": "higher"}},
     "recipe": {"depth": 12, "optimizer": {"lr": 0.0003, "muon": False}, "tags": ["a"]},
     "interventions": {
         "muon": {"optimizer.muon": True},
@@ -231,3 +232,22 @@ def test_without_a_trainer_a_study_needs_corpora_and_the_usual_recipe() -> None:
     with pytest.raises(StudyError, match="corpora: missing; every study needs it") as error:
         parse_study(data)
     assert "recipe.depth: 12: unknown key" in str(error.value)
+
+
+def test_evaluations_read_what_the_command_exports() -> None:
+    words = {"command": "python count.py {model} {out}"}
+    said = problems(evaluations={"words": words})
+    assert "evaluations.words.command: reads an exported model; name its folder" in said
+    said = problems(evaluations={"items": {"choice": {"file": "items.jsonl"}}})
+    assert "evaluations.items.choice: reads a model of the built-in trainer; use harness" in said
+    assert study(evaluations={"words": words}, trainer__outputs={"export": "model"})
+
+
+def test_metrics_are_declared_with_their_margins() -> None:
+    assert [one.name for one in study().metrics] == ["loss", "accuracy"]
+    assert study(primary="accuracy").metrics[0].better == "higher"
+    said = problems(metrics={})
+    assert "metrics: declare at least one metric that the command writes" in said
+    said = problems(metrics={"seconds": {"better": "lower", "volatile": True}})
+    assert "declare at least one metric" in said
+    assert "margin: 0.1: write it under metrics.<name>" in problems(margin=0.1)

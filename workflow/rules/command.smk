@@ -38,6 +38,8 @@ rule train_command:
         # Resources, so that a change of them reruns nothing.
         processes=of_all(RUNS, processes_of),
         each=TRAINER.threads,
+        # Apart from `gpu`, which a cluster's machine without GPUs does not have.
+        devices=of_all(RUNS, gpus_of),
         # What only the check of `result.json` needs. Time and memory are measured here if need be.
         metrics=",".join(
             metric.name
@@ -55,7 +57,7 @@ rule train_command:
         "Training {wildcards.run}"
     shell:
         "noiseband train-command --params {params.text:q} --work {params.work:q}"
-        " --processes {resources.processes} --gpus {resources.gpu} --threads {resources.each}"
+        " --processes {resources.processes} --gpus {resources.devices} --threads {resources.each}"
         " --metrics {resources.metrics:q} --out {params.out:q} 2> {log:q}"
 
 
