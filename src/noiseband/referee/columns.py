@@ -13,11 +13,10 @@ from typing import Any
 
 import pandas as pd
 
-from noiseband.errors import UserError
+from noiseband.errors import UserError, nearest
 from noiseband.referee.direction import direction
 from noiseband.referee.measurements import SEEDS, Measurements
 from noiseband.referee.raw import Raw
-from noiseband.study.problems import nearest
 
 ARM = ("arm", "intervention")
 RUN = ("run", "run_name", "Name")

@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 
 from noiseband.analysis.inference import unless_lost
-from noiseband.errors import UserError
+from noiseband.errors import UserError, nearest
 from noiseband.referee.measurements import SEEDS, Measurements
 from noiseband.stats.least_squares import BASELINE
 from noiseband.stats.verdicts import Assessment, Verdict, assess
-from noiseband.study.problems import nearest
 
 Better = Literal["lower", "higher"]
 
