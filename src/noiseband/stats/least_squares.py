@@ -134,7 +134,7 @@ def seed_columns(table: pd.DataFrame) -> list[str]:
 
 def seeds_of(table: pd.DataFrame) -> list[Seeds]:
     """The seeds of each run, in the order of the table."""
-    return [tuple(map(int, seeds)) for seeds in table[seed_columns(table)].to_numpy()]
+    return [*map(tuple, table[seed_columns(table)].to_numpy(np.int64).tolist())]
 
 
 def block_seeds(table: pd.DataFrame) -> list[Seeds]:

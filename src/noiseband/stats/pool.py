@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from noiseband.stats.distinct import distinct
 from noiseband.stats.least_squares import BASELINE, checked
@@ -89,8 +89,8 @@ def _ratio(model: Mixed, name: str) -> tuple[float, float] | None:
     theirs = others.mean_squares() * others.degrees_of_freedom
     own = np.maximum(model.mean_squares() * model.degrees_of_freedom - theirs, 0.0)
     ratio = own / freedom / (theirs / others.degrees_of_freedom)
-    p_value = 2.0 * stats.f.sf(ratio, freedom, others.degrees_of_freedom)
+    p_value = 2.0 * special.fdtrc(freedom, others.degrees_of_freedom, ratio)
     if freedom > 1:  # two losses are often equal because they were rounded
-        below = 2.0 * stats.f.cdf(ratio, freedom, others.degrees_of_freedom)
+        below = 2.0 * special.fdtr(freedom, others.degrees_of_freedom, ratio)
         p_value = np.minimum(p_value, below)
     return float(np.sqrt(others.weights @ ratio)), float(others.weights @ np.minimum(1.0, p_value))

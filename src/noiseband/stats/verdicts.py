@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -220,6 +221,11 @@ def call(low: float | None, high: float | None, margin: float | None = None) -> 
     if high < 0:
         return Call.HELPS
     return Call.HURTS if low > 0 else Call.WITHIN_NOISE
+
+
+def unless_lost(said: Call, lost: Sequence[str]) -> Call:
+    """The verdict on an intervention with these runs without a finite loss: it cannot help."""
+    return Call.NOT_ENOUGH_RUNS if lost and said == Call.HELPS else said
 
 
 def _tipping_ratio(estimate: Estimate, runs: int, sd: float | None) -> float | None:
