@@ -182,7 +182,7 @@ def _runs(file: Raw, metrics: Sequence[str], choice: Choice, notes: _Notes) -> p
         "arm": [ONE_ARM] * len(table) if arm is None else _texts(file, arm)
     }
     sources = {column: _column(file, (column, "seed")) for column in SEEDS}
-    seeds = {one: _seeds(file, one) for one in sources.values() if one is not None}
+    seeds = {one: _seeds(file, one) for one in {*sources.values()} if one is not None}
     cells |= {column: nothing if one is None else seeds[one] for column, one in sources.items()}
     identity = _column(file, IDENTITY)
     cells["identity"] = nothing if identity is None else [*map(_text, table[identity])]

@@ -30,7 +30,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
-from noiseband.stats.least_squares import BASELINE, Floats, checked, seed_columns
+from noiseband.stats.least_squares import BASELINE, MANY, Floats, checked, seed_columns
 from noiseband.stats.sobol import sobol
 from noiseband.stats.sources import Source, sources
 
@@ -143,9 +143,13 @@ class Mixed:
 
     def _squares(self, seen: Floats, rest: Floats) -> Floats:
         """Shape (studies, g): the mean square of studies with these residuals, for each ratio."""
-        pairs = (seen[:, :, None] * seen[:, None, :]).reshape(len(seen), -1)
-        inside = pairs @ self.precision.reshape(len(self.grid), -1).T
-        return (rest[:, None] + inside) / self.degrees_of_freedom
+        if seen.shape[1] > MANY:
+            columns = [((seen @ one) * seen).sum(axis=1) for one in self.precision]
+            inside = np.stack(columns, axis=1)
+        else:
+            pairs = (seen[:, :, None] * seen[:, None, :]).reshape(len(seen), -1)
+            inside = pairs @ self.precision.reshape(len(self.grid), -1).T
+        return np.asarray((rest[:, None] + inside) / self.degrees_of_freedom, np.float64)
 
     def _weights(self, seen: Floats, rest: Floats) -> tuple[Floats, Floats]:
         """The weights of the grid (studies, g), and the mean squares (studies, g)."""
