@@ -8,11 +8,8 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import typer
-
-from noiseband.cli import app
+from tests.cli.command import commands
 
 PAGES = sorted([*Path().glob("*.md"), *Path("docs").glob("*.md"), *Path("benchmarks").glob("*.md")])
 COMMENTED = [Path("Snakefile"), *sorted(Path("profiles").glob("*/config.yaml"))]
@@ -122,8 +119,7 @@ def _of_comments() -> Iterator[Documented]:
 
 
 def _of_help() -> Iterator[Documented]:
-    known: Any = typer.main.get_command(app)
-    for name, command in known.commands.items():
+    for name, command in commands().items():
         text = re.sub(r"\s+", " ", command.help or "")
         first = re.search(r"Example: `([^`]+)`", text)
         examples = [first[1]] if first else []

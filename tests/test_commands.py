@@ -7,13 +7,11 @@ import subprocess
 import tomllib
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 import yaml
 
-from noiseband.cli import app
+from tests.cli.command import commands
 from tests.cli.test_documented import ALL, ELSEWHERE, IN_THE_STUDY, NEGATIVE, of
 from tests.documented import Documented
 from tests.project import ROOT
@@ -55,12 +53,12 @@ def test_programs_that_measure_exist(one: Documented) -> None:
     ids=lambda one: one.text,
 )
 def test_options_exist(one: Documented) -> None:
-    known: Any = typer.main.get_command(app)
+    known = commands()
     words = one.words[one.words.index("noiseband") + 1 :]
     if words[0].startswith("<"):
         return
     given = {w.partition("=")[0] for w in takewhile(lambda w: w != "--", words) if w[0] == "-"}
-    assert given <= {option for p in known.commands[words[0]].params for option in p.opts}
+    assert given <= {option for p in known[words[0]].params for option in p.opts}
 
 
 def test_torchrun_takes_its_options() -> None:

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 import yaml
 
-from noiseband.cli import app
 from noiseband.errors import UserError
 from noiseband.study import StudyError, load_study, parse_study, read_yaml
 from noiseband.study.extend import extended
 from noiseband.study.machines import load_machines
+from tests.cli.command import commands
 
 PAGES = sorted([*Path().glob("*.md"), *Path("docs").glob("*.md"), *Path("benchmarks").glob("*.md")])
 
@@ -123,7 +122,7 @@ def test_snippets_of_configs_are_valid(page: Path, tmp_path: Path) -> None:
             raise AssertionError("\n".join([block, *complaints]))
 
 
-def commands(page: Path) -> Iterator[list[str]]:
+def shown(page: Path) -> Iterator[list[str]]:
     """Words of each command of the page's shell blocks, in the text between backticks too."""
     shell = (block.replace("\\\n", " ") for block in blocks(page, "sh", "console"))
     lines = [line for block in shell for line in block.splitlines()]
@@ -136,9 +135,9 @@ def commands(page: Path) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_commands_and_options_exist(page: Path) -> None:
-    known: Any = typer.main.get_command(app)
+    known = commands()
     targets = set(re.findall(r"^([a-z]+):", text(Path("Makefile")), re.MULTILINE))
-    for program, *words in commands(page):
+    for program, *words in shown(page):
         words = list(takewhile(lambda word: word != "--", words))  # Snakemake's options follow
         names = [word for word in words if re.fullmatch("[a-z][a-z-]*", word)]
         if program == "make":
@@ -146,8 +145,8 @@ def test_commands_and_options_exist(page: Path) -> None:
         elif words[0].startswith("-"):
             assert words == ["--help"]
         else:
-            assert words[0] in known.commands, words
-            options = {o for p in known.commands[words[0]].params for o in p.opts} | {"--help"}
+            assert words[0] in known, words
+            options = {o for p in known[words[0]].params for o in p.opts} | {"--help"}
             given = {word.partition("=")[0] for word in words if word.startswith("--")}
             assert given <= options, words
 

@@ -1,8 +1,9 @@
-"""Exceptions that the command line shows without a traceback."""
+"""Exceptions that the command line shows without a traceback, and parts of their messages."""
 
 import os
 import shlex
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
 CONFIGFILES = "NOISEBAND_CONFIGFILES"
@@ -47,3 +48,10 @@ class DamagedError(UserError, ValueError):
             f"{path} is damaged ({what}); make it again: "
             f"rm {shlex.quote(str(path))} && {run_command(path)}"
         )
+
+
+def nearest(value: str, names: Iterable[str]) -> str:
+    """`did you mean x?`, or all the valid names if none of them is similar."""
+    valid = list(names)
+    near = get_close_matches(value, valid, n=1, cutoff=0.4)
+    return f"did you mean {near[0]}?" if near else f"valid: {', '.join(valid) or 'none'}"

@@ -7,32 +7,62 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import httpx2
 import pytest
 
+import noiseband.cli as cli
 from noiseband.cli import app, end, main
-from tests.cli.command import run
+from noiseband.cli.commands import MODULES
+from tests.cli.command import commands, imported, run
 
 PEOPLE = (
     "init", "train", "fit", "verify", "intact", "report", "runs", "schema", "export",
     "publish", "import",
 )  # fmt: skip
+APART = {"__init__", "commands", "fork_server", "options"}
+"""Modules of `noiseband.cli` that have no command."""
 
 
 def test_help_lists_every_command_and_shows_examples() -> None:
-    commands = {c.name or c.callback.__name__ for c in app.registered_commands if c.callback}
     shown = run("--help").stdout
-    assert all(name.replace("_", "-") in shown for name in commands)
+    assert all(f"│ {name} " in shown for name in commands())
     for name in PEOPLE:
         assert "Example:" in run(name, "--help").stdout, name
 
 
-def test_the_command_line_is_there_without_what_takes_long_to_import() -> None:
-    heavy = "{'torch', 'matplotlib', 'pandas', 'scipy', 'huggingface_hub'}"
-    code = f"import sys, noiseband.cli; print({heavy} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("set()\n", "")
+def test_every_command_is_listed_with_its_module() -> None:
+    every = commands()
+    where = {name: command.callback.__module__ for name, command in every.items()}
+    assert where == {
+        name: f"noiseband.cli.{module}" for module, names in MODULES.items() for name in names
+    }
+    assert len(app.registered_commands) == len(every)
+    files = {path.stem for path in Path(cli.__file__).parent.rglob("*.py")}
+    assert {name.rpartition(".")[2] for name in MODULES} == files - APART
+
+
+def test_help_is_the_same_before_the_modules_are_imported() -> None:
+    modules = ", ".join(f"noiseband.cli.{module}" for module in MODULES)
+    shown = [
+        subprocess.run(
+            [sys.executable, "-c", f"{code}; sys.argv = ['', '--help']; noiseband.cli.main()"],
+            capture_output=True,
+            text=True,
+        )
+        for code in ("import sys, noiseband.cli", f"import sys, {modules}")
+    ]
+    assert shown[0].stdout == shown[1].stdout != ""
+
+
+HEAVY = {
+    "torch", "matplotlib", "pandas", "numpy", "scipy", "pydantic", "huggingface_hub", "snakemake",
+}  # fmt: skip
+
+
+def test_help_imports_nothing_that_takes_long() -> None:
+    assert not imported("--help") & HEAVY
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from noiseband.evaluate.documents import DocumentLoss
 from noiseband.io.tables import read_rows
 from noiseband.stats.documents import Sampling, both, models_differ, recipes_differ, tokens_needed
 from noiseband.stats.least_squares import BASELINE, Floats
-from noiseband.stats.verdicts import call
+from noiseband.stats.verdicts import call, unless_lost
 from noiseband.study.paths import Paths
 
 Losses = Mapping[str, Floats]
@@ -83,7 +83,7 @@ class _Comparison:
             texts_se=float(texts.variance) ** 0.5,
             low=low,
             high=high,
-            verdict=inference.unless_lost(said, verdict.runs_without_value),
+            verdict=unless_lost(said, verdict.runs_without_value),
             documents=len(self.tokens),
             tokens=int(self.tokens.sum()),
             tokens_needed=needed,

@@ -12,7 +12,7 @@ from noiseband.analysis.rows import RunRow, StackRow, VerdictRow
 from noiseband.stats.additivity import Additivity, additivity
 from noiseband.stats.least_squares import BASELINE, COLUMNS
 from noiseband.stats.simultaneous import Estimate
-from noiseband.stats.verdicts import Assessment, Call, Verdict, assess
+from noiseband.stats.verdicts import Assessment, Verdict, assess, unless_lost
 from noiseband.study.metrics import Metric
 
 
@@ -106,11 +106,6 @@ def verdict_rows(rows: Sequence[RunRow], study: Assessment | None) -> list[Verdi
             )
         )
     return result
-
-
-def unless_lost(said: Call, lost: Sequence[str]) -> Call:
-    """The verdict on an intervention with these runs without a finite value: it cannot help."""
-    return Call.NOT_ENOUGH_RUNS if lost and said == Call.HELPS else said
 
 
 def band_half_width(rows: Sequence[VerdictRow]) -> float | None:

@@ -13,18 +13,26 @@ from typing import NoReturn
 
 import typer
 
+from noiseband.cli.commands import Commands
 from noiseband.dag.orphans import end_with_workflow
 from noiseband.errors import UserError
 from noiseband.terminal import on_a_terminal
 
 app = typer.Typer(
     name="noiseband",
+    cls=Commands,
     help="Did my change to the language model help, or is it noise?",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+
+
+@app.callback()
+def _() -> None:
+    """A group of commands, also while no module of a command is imported."""
+
 
 FULL = "free some space and start again: every file with its final name is complete"
 LOCKED = "make the folder writable, or choose another folder"
@@ -47,27 +55,6 @@ SOCKS = (
     "the environment names a SOCKS proxy (such as ALL_PROXY=socks5://…), for which the package "
     "socksio is missing; run `pip install socksio`, or unset the variable"
 )
-
-# Commands register themselves on `app`; the help lists them in this order.
-# isort: off
-from noiseband.cli import (  # noqa: E402
-    rules,  # noqa: F401
-    verdicts,  # noqa: F401
-    new,  # noqa: F401
-    run,  # noqa: F401
-    init,  # noqa: F401
-    train,  # noqa: F401
-    study,  # noqa: F401
-    verify,  # noqa: F401
-    crate,  # noqa: F401
-    fit,  # noqa: F401
-    hub,  # noqa: F401
-    plan,  # noqa: F401
-    published,  # noqa: F401
-    report,  # noqa: F401
-    track,  # noqa: F401
-)
-# isort: on
 
 
 def main() -> None:

@@ -22,10 +22,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from noiseband.cli.commands import MODULES
 from noiseband.dag.fork_client import ACCEPTED, STATUS, receive
 
 PRELOADED = (
-    "noiseband.cli",
+    *(f"noiseband.cli.{module}" for module in MODULES),
     "noiseband.corpus.tokens",
     "noiseband.evaluate.loss",
     "noiseband.finetune.console",

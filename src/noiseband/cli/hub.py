@@ -10,9 +10,8 @@ import typer
 
 from noiseband.cli import app
 from noiseband.cli.options import DEFAULT_CONFIG, Config, find_run
-from noiseband.errors import UserError, study_command
+from noiseband.errors import UserError, nearest, study_command
 from noiseband.study import Study, load_study
-from noiseband.study.problems import nearest
 from noiseband.terminal import one_line
 
 if TYPE_CHECKING:

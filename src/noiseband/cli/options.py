@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
-from pydantic import ValidationError
 
-from noiseband.errors import CONFIGFILES, NotMadeError, UserError, configfiles
-from noiseband.study import Run, Study
-from noiseband.study.problems import nearest
-from noiseband.study.section import Section
+from noiseband.errors import CONFIGFILES, NotMadeError, UserError, configfiles, nearest
+
+if TYPE_CHECKING:
+    from noiseband.study import Run, Section, Study
 
 
 def named(
@@ -50,11 +49,13 @@ Folder = Annotated[Path, typer.Option(exists=True, file_okay=False)]
 EVERY = 10
 """Seconds between two checks of a running study (`--watch`)."""
 
-Kind = TypeVar("Kind", bound=Section)
+Kind = TypeVar("Kind", bound="Section")
 
 
 def parse(kind: type[Kind], text: str) -> Kind:
     """The params in a JSON text. Raises UserError with the first invalid field."""
+    from pydantic import ValidationError
+
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:

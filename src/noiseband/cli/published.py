@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from noiseband.cli import app
-from noiseband.errors import UserError
+from noiseband.errors import UserError, nearest
 from noiseband.io.files import write_text
-from noiseband.study.problems import nearest
 
 if TYPE_CHECKING:
     from noiseband.published.table import Table

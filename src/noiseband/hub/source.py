@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from noiseband.errors import DamagedError, NotMadeError, UserError
+from noiseband.errors import DamagedError, NotMadeError, UserError, nearest
 from noiseband.io.files import read_json
 from noiseband.study import Study
 from noiseband.study.params import finetuned_models
-from noiseband.study.problems import nearest
 from noiseband.study.recipe import Model, Recipe
 
 

@@ -13,11 +13,10 @@ from typing import Any
 
 import pandas as pd
 
-from noiseband.errors import UserError
+from noiseband.errors import UserError, nearest
 from noiseband.referee.direction import direction
 from noiseband.referee.measurements import SEEDS, Measurements
 from noiseband.referee.raw import Raw
-from noiseband.study.problems import nearest
 
 ARM = ("arm", "intervention")
 RUN = ("run", "run_name", "Name")
@@ -178,50 +177,51 @@ def _runs(file: Raw, metrics: Sequence[str], choice: Choice, notes: _Notes) -> p
             f"{file.file}: no column arm or intervention; name the column with --arm, or give the "
             f"path with --arm-from-path (columns: {', '.join(map(str, table.columns))})"
         )
-    made = pd.DataFrame(index=table.index)
-    made["arm"] = [ONE_ARM] * len(table) if arm is None else _texts(file, arm)
-    for column in SEEDS:
-        source = _column(file, (column, "seed"))
-        seeds = [None] * len(table) if source is None else _seeds(file, source)
-        made[column] = pd.Series(seeds, table.index, dtype=object)
+    nothing = [None] * len(table)
+    cells: dict[str, list[Any]] = {
+        "arm": [ONE_ARM] * len(table) if arm is None else _texts(file, arm)
+    }
+    sources = {column: _column(file, (column, "seed")) for column in SEEDS}
+    seeds = {one: _seeds(file, one) for one in {*sources.values()} if one is not None}
+    cells |= {column: nothing if one is None else seeds[one] for column, one in sources.items()}
     identity = _column(file, IDENTITY)
-    digests = [None] * len(table) if identity is None else map(_text, table[identity])
-    made["identity"] = pd.Series(list(digests), table.index, dtype=object)
-    for metric in metrics:
-        made[metric] = pd.Series(_numbers(file, metric), index=table.index, dtype=object)
+    cells["identity"] = nothing if identity is None else [*map(_text, table[identity])]
+    cells |= {metric: _numbers(file, metric) for metric in metrics}
     run = _column(file, RUN)
     step = _column(file, STEP)
-    made["place"] = [file.place(place) for place in table.index]
+    cells["place"] = [file.place(place) for place in table.index]
     # Without a column for the run, a row is one; with steps, the file is.
-    named = [None] * len(table) if run is None else [_text(cell) for cell in table[run]]
-    others = made["place"] if step is None else [file.file] * len(table)
-    made["run"] = [name or other for name, other in zip(named, others, strict=True)]
+    named = nothing if run is None else [_text(cell) for cell in table[run]]
+    others = cells["place"] if step is None else [file.file] * len(table)
+    cells["run"] = [name or other for name, other in zip(named, others, strict=True)]
     if step is not None:
-        runs = _by_run(made, _numbers(file, step), metrics, choice)
-        if len(runs) < len(made):
+        cells = _by_run(cells, _numbers(file, step), metrics, choice)
+        if len(cells["run"]) < len(table):
             notes.say(f"of several steps of a run, {_said(choice.take)} counts (--take)")
-        made = runs
+    made = pd.DataFrame(cells, dtype=object)
     made[[*metrics]] = made[[*metrics]].astype("float64")
-    return made.reset_index(drop=True)
+    return made
 
 
 def _by_run(
-    made: pd.DataFrame, steps: Sequence[float | None], metrics: Sequence[str], choice: Choice
-) -> pd.DataFrame:
+    cells: dict[str, list[Any]],
+    steps: Sequence[float | None],
+    metrics: Sequence[str],
+    choice: Choice,
+) -> dict[str, list[Any]]:
     """One row for each run, with one value of each metric out of those of its steps."""
-    rows: dict[tuple[Any, ...], dict[Any, Any]] = {}
-    values: dict[tuple[Any, ...], list[tuple[float, dict[Any, Any]]]] = {}
-    for step, row in zip(steps, made.to_dict("records"), strict=True):
-        key = tuple(row[name] for name in ("run", "arm", *SEEDS))
-        rows[key] = row
-        values.setdefault(key, []).append((0.0 if step is None else step, row))
-    for key, found in values.items():
-        found.sort(key=lambda one: one[0])
-        rows[key] = dict(found[-1][1])
-        for metric in metrics:
-            there = [row[metric] for _, row in found if row[metric] is not None]
-            rows[key][metric] = _taken(there, metric, choice)
-    return pd.DataFrame(list(rows.values()), columns=made.columns, dtype=object)
+    rows: dict[tuple[Any, ...], list[int]] = {}
+    keys = zip(*(cells[name] for name in ("run", "arm", *SEEDS)), strict=True)
+    for row, key in enumerate(keys):
+        rows.setdefault(key, []).append(row)
+    order = [0.0 if step is None else step for step in steps]
+    found = [sorted(some, key=order.__getitem__) for some in rows.values()]
+    kept = {name: [values[some[-1]] for some in found] for name, values in cells.items()}
+    for metric in metrics:
+        values = cells[metric]
+        there = [[values[row] for row in some if values[row] is not None] for some in found]
+        kept[metric] = [_taken(some, metric, choice) for some in there]
+    return kept
 
 
 def _taken(values: Sequence[float], metric: str, choice: Choice) -> float | None:

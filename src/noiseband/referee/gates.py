@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from noiseband.errors import UserError
+from noiseband.errors import UserError, nearest
 from noiseband.referee.answer import Answer
 from noiseband.referee.target import TargetCall
 from noiseband.stats.verdicts import Call
-from noiseband.study.problems import nearest
 
 
 def failures(answer: Answer, fail_on: Sequence[str], require: Sequence[str]) -> list[str]:

@@ -9,12 +9,10 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import pandas as pd
 
-from noiseband.analysis.inference import unless_lost
-from noiseband.errors import UserError
+from noiseband.errors import UserError, nearest
 from noiseband.referee.measurements import SEEDS, Measurements
 from noiseband.stats.least_squares import BASELINE
-from noiseband.stats.verdicts import Assessment, Better, Verdict, assess
-from noiseband.study.problems import nearest
+from noiseband.stats.verdicts import Assessment, Better, Verdict, assess, unless_lost
 
 
 @dataclass(frozen=True)
@@ -123,7 +121,7 @@ def judge(
 
 def _by_arm(runs: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
-    for arm, run in zip(runs["arm"], runs["run"], strict=True):
+    for arm, run in zip(runs["arm"].tolist(), runs["run"].tolist(), strict=True):
         found[arm] = (*found.get(arm, ()), run)
     return found
 
@@ -270,8 +268,9 @@ def _alike(runs: pd.DataFrame, metric: str) -> list[str]:
     if runs["identity"].notna().any():
         return []
     alike: dict[tuple[str, float], list[tuple[str, tuple[str | None, ...]]]] = {}
-    seeds = zip(*(runs[column] for column in SEEDS), strict=True)
-    for arm, value, run, own in zip(runs["arm"], runs[metric], runs["run"], seeds, strict=True):
+    seeds = zip(*(runs[column].tolist() for column in SEEDS), strict=True)
+    cells = (runs[column].tolist() for column in ("arm", metric, "run"))
+    for arm, value, run, own in zip(*cells, seeds, strict=True):
         alike.setdefault((arm, value), []).append((run, own))
     found = []
     for (arm, value), same in alike.items():

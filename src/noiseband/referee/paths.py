@@ -7,10 +7,9 @@ from pathlib import PurePath
 
 import pandas as pd
 
-from noiseband.errors import UserError
+from noiseband.errors import UserError, nearest
 from noiseband.referee.measurements import SEEDS
 from noiseband.referee.raw import Raw
-from noiseband.study.problems import nearest
 from noiseband.terminal import one_line
 
 SEED_FIELDS = ("seed", *SEEDS)

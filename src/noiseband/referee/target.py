@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from scipy import stats
 
 from noiseband.errors import UserError
 from noiseband.referee.judgement import comparisons_of, margin_of, some
 from noiseband.referee.measurements import SEEDS, Measurements
+from noiseband.stats import student
 from noiseband.stats.verdicts import Better
 
 
@@ -135,8 +135,8 @@ def _verdict(
         call = TargetCall.NOT_ENOUGH_RUNS
         return TargetVerdict(metric, arm, n, mean, effect, None, None, None, sd, call, lost)
     error = sd / n**0.5
-    half = float(stats.t.isf(level / 2, n - 1)) * error
-    single = 2.0 * float(stats.t.sf(abs(effect) / error, n - 1))
+    half = student.limit(level / 2, n - 1) * error
+    single = 2.0 * student.above(abs(effect) / error, n - 1)
     p_value = 1.0 - (1.0 - single) ** comparisons
     low, high = effect - half, effect + half
     call = _call(low, high, better, margin)

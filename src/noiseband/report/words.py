@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from noiseband.analysis.rows import Call, DocumentsRow, MetricRow, VerdictRow
 from noiseband.duration import duration
+
+# Imported inside functions, because rows import all statistics, and who only writes numbers should
+# not wait for them.
+if TYPE_CHECKING:
+    from noiseband.analysis.rows import DocumentsRow, MetricRow, VerdictRow
 
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"
@@ -113,6 +118,8 @@ def answer(row: VerdictRow, decimals: int, metric: str = "test loss") -> str:
 
     `metric` is the primary metric in words.
     """
+    from noiseband.analysis.rows import Call
+
     failed = len(row.runs_without_value)
     if row.runs == 0 and failed:
         return f"has no run with a finite {metric}: {counted(failed, 'run')} ended without one."
@@ -154,6 +161,8 @@ def ratio(times: float | None) -> str:
 def firmness(row: VerdictRow) -> str:
     """How far a called verdict depends on the variance that all arms share: `firm`, or `holds
     unless it is 2.3 times as noisy as the other changes`; a dash for other verdicts."""
+    from noiseband.analysis.rows import Call
+
     if row.tipping_ratio is None or row.verdict not in (Call.HELPS, Call.HURTS):
         return NOTHING
     if row.firm:
@@ -194,6 +203,8 @@ def seeds(row: VerdictRow) -> str:
 
 def summary(rows: Sequence[VerdictRow]) -> str:
     """The whole study in a sentence: `Of 12 changes, 3 help, 2 hurt and 7 are within the noise.`"""
+    from noiseband.analysis.rows import Call
+
     if not rows:
         return "No change has been tried yet: the study holds runs of the baseline alone."
     phrases = {

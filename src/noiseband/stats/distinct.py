@@ -33,7 +33,8 @@ def distinct(runs: pd.DataFrame) -> Distinct:
     own = runs.assign(identity=_identities(runs))
     own = own.drop_duplicates(["intervention", "identity"])
     results_of: dict[str, set[str]] = {BASELINE: set()}
-    for name, identity in zip(own["intervention"], own["identity"], strict=True):
+    pairs = zip(own["intervention"].tolist(), own["identity"].tolist(), strict=True)
+    for name, identity in pairs:
         results_of.setdefault(str(name), set()).add(identity)
     kept: dict[str, set[str]] = {}
     same_as: dict[str, str] = {}
@@ -51,4 +52,5 @@ def _identities(runs: pd.DataFrame) -> pd.Series:
     if "identity" in runs.columns:
         return runs["identity"].astype(str)
     columns = [*seed_columns(runs), "value"]
-    return runs[columns].apply(lambda row: "/".join(map(repr, row.tolist())), axis=1)
+    rows = zip(*(runs[column].tolist() for column in columns), strict=True)
+    return pd.Series(["/".join(map(repr, row)) for row in rows], runs.index)

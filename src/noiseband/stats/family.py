@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
+from noiseband.stats import student
 from noiseband.stats.least_squares import BASELINE, Fit, Floats, fit_matrix
 from noiseband.stats.mixed import Mixed
 from noiseband.stats.simultaneous import Estimate, estimates
@@ -111,7 +111,7 @@ def new_run(model: Mixed, alpha: float = 0.05) -> float | None:
     baseline = weights_of_baseline(model)
     new = 1.0 + (model.grid**2).sum(axis=1)
     if not model.sources:
-        critical = float(stats.t.isf(alpha / 2, model.degrees_of_freedom))
+        critical = student.limit(alpha / 2, model.degrees_of_freedom)
     else:
         critical = critical_value(model.largest(baseline, model.plausible(), new), alpha)
     return float(critical * model.standard_errors(baseline, new)[0])

@@ -34,9 +34,14 @@ Floats = npt.NDArray[np.float64]
 Seeds = tuple[int, ...]
 """The seeds of one run: those of `SEEDS` that its table has."""
 
+MANY = 200
+"""Seeds beyond which faster sums are used, whose results differ by rounding errors. No study has so
+many; a table of anyone's runs may."""
+
 # Singular values and differences below these shares of the largest are float64 rounding errors.
 _RANK_TOLERANCE = 1e-10
 _ROUNDING = 1e-12
+_SQUARED_TOLERANCE = 1e-12  # of singular values of the squared design
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +139,7 @@ def seed_columns(table: pd.DataFrame) -> list[str]:
 
 def seeds_of(table: pd.DataFrame) -> list[Seeds]:
     """The seeds of each run, in the order of the table."""
-    return [tuple(map(int, seeds)) for seeds in table[seed_columns(table)].to_numpy()]
+    return [*map(tuple, table[seed_columns(table)].to_numpy(np.int64).tolist())]
 
 
 def block_seeds(table: pd.DataFrame) -> list[Seeds]:
@@ -187,22 +192,36 @@ def _fitted(
 ) -> Fit:
     """The fit of a design matrix; the residuals are in the given order of runs."""
     loss = table["value"].to_numpy()
-    inverse = np.linalg.pinv(design, rcond=_RANK_TOLERANCE)
-    rank = int(np.linalg.matrix_rank(design, tol=_RANK_TOLERANCE * np.linalg.norm(design, 2)))
-    coefficients = inverse @ loss
+    coefficients, covariance, row_space, rank = _solved(design, loss)
     residuals = loss - design @ coefficients
     rounding = _ROUNDING * float(np.abs(loss).max())
     degrees_of_freedom = len(loss) - rank
     return Fit(
         columns=columns,
         coefficients=coefficients,
-        unscaled_covariance=inverse @ inverse.T,
-        row_space=inverse @ design,
+        unscaled_covariance=covariance,
+        row_space=row_space,
         residuals=pd.Series(residuals, index=table["run"], name="residual").reindex(order),
         residual_sd=_residual_sd(residuals, degrees_of_freedom, rounding),
         degrees_of_freedom=degrees_of_freedom,
         rounding=rounding,
     )
+
+
+def _solved(design: Floats, loss: Floats) -> tuple[Floats, Floats, Floats, int]:
+    """The coefficients (p,), their unscaled covariance (p, p), the row space (p, p) and the rank of
+    a design (n, p)."""
+    if design.shape[1] > MANY:
+        square = design.T @ design
+        inverse = np.linalg.pinv(square, rcond=_SQUARED_TOLERANCE, hermitian=True)
+        covariance = np.asarray(inverse, np.float64)
+        rank = int(np.linalg.matrix_rank(square, rtol=_SQUARED_TOLERANCE, hermitian=True))
+        rough = covariance @ (design.T @ loss)
+        coefficients = rough + covariance @ (design.T @ (loss - design @ rough))
+        return coefficients, covariance, covariance @ square, rank
+    inverse = np.linalg.pinv(design, rcond=_RANK_TOLERANCE)
+    rank = int(np.linalg.matrix_rank(design, tol=_RANK_TOLERANCE * np.linalg.norm(design, 2)))
+    return inverse @ loss, inverse @ inverse.T, inverse @ design, rank
 
 
 def _residual_sd(residuals: Floats, degrees_of_freedom: int, rounding: float) -> float | None:

@@ -15,11 +15,14 @@ quadrature. `scipy.stats.multivariate_t` would integrate again, with noise, for 
 """
 
 from functools import lru_cache
+from itertools import islice
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
+from noiseband.stats import student
 from noiseband.stats.least_squares import Floats
+from noiseband.stats.sobol import sobol
 
 _DIRECTIONS_LOG2 = 18
 _GROUPS = 1024
@@ -37,18 +40,18 @@ def _lengths(correlation: bytes, size: int) -> Floats:
     """
     matrix = np.frombuffer(correlation).reshape(size, size)
     root = np.asarray(np.linalg.cholesky(matrix), np.float64)
-    sobol = stats.qmc.Sobol(size, rng=0)
     rows = min(2**_DIRECTIONS_LOG2, 1 << (_BLOCK // size).bit_length() - 1)
-    blocks = [_largest(sobol, rows, root) for _ in range(2**_DIRECTIONS_LOG2 // rows)]
+    points = islice(sobol(size, rows), 2**_DIRECTIONS_LOG2 // rows)
+    blocks = [_largest(some, root) for some in points]
     lengths: Floats = np.sort(np.concatenate(blocks)).reshape(_GROUPS, -1).mean(axis=1)
     lengths.flags.writeable = False
     return lengths
 
 
-def _largest(sobol: stats.qmc.Sobol, rows: int, root: Floats) -> Floats:
-    """m(u) of the next directions, shape (rows,)."""
+def _largest(points: Floats, root: Floats) -> Floats:
+    """m(u) of the directions of some points in the unit cube, shape (rows,)."""
     # A point may be at zero, on the edge of the cube, where the normal is infinite: move it inside.
-    normal = special.ndtri(np.maximum(sobol.random(rows), 2.0**-31))
+    normal = special.ndtri(np.maximum(points, 2.0**-31))
     largest: Floats = np.abs(normal @ root.T).max(axis=1) / np.linalg.norm(normal, axis=1)
     return largest
 
@@ -71,8 +74,8 @@ def critical_value(alpha: float, correlation: Floats, degrees_of_freedom: float)
 
     It is between the critical value of a single statistic and Bonferroni's.
     """
-    single = stats.t.isf(alpha / 2, degrees_of_freedom)
-    bonferroni = stats.t.isf(alpha / 2 / len(correlation), degrees_of_freedom)
+    single = student.limit(alpha / 2, degrees_of_freedom)
+    bonferroni = student.limit(alpha / 2 / len(correlation), degrees_of_freedom)
     return float(
         optimize.brentq(
             lambda t: tail_probability(t, correlation, degrees_of_freedom) - alpha,

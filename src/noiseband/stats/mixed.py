@@ -28,9 +28,10 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import special, stats
+from scipy import special
 
-from noiseband.stats.least_squares import BASELINE, Floats, checked, seed_columns
+from noiseband.stats.least_squares import BASELINE, MANY, Floats, checked, seed_columns
+from noiseband.stats.sobol import sobol
 from noiseband.stats.sources import Source, sources
 
 RATIOS = (0.0, 0.4, 1.0, 2.5, 6.0)
@@ -142,9 +143,13 @@ class Mixed:
 
     def _squares(self, seen: Floats, rest: Floats) -> Floats:
         """Shape (studies, g): the mean square of studies with these residuals, for each ratio."""
-        pairs = (seen[:, :, None] * seen[:, None, :]).reshape(len(seen), -1)
-        inside = pairs @ self.precision.reshape(len(self.grid), -1).T
-        return (rest[:, None] + inside) / self.degrees_of_freedom
+        if seen.shape[1] > MANY:
+            columns = [((seen @ one) * seen).sum(axis=1) for one in self.precision]
+            inside = np.stack(columns, axis=1)
+        else:
+            pairs = (seen[:, :, None] * seen[:, None, :]).reshape(len(seen), -1)
+            inside = pairs @ self.precision.reshape(len(self.grid), -1).T
+        return np.asarray((rest[:, None] + inside) / self.degrees_of_freedom, np.float64)
 
     def _weights(self, seen: Floats, rest: Floats) -> tuple[Floats, Floats]:
         """The weights of the grid (studies, g), and the mean squares (studies, g)."""
@@ -161,7 +166,7 @@ class Mixed:
 
     def plausible(self) -> npt.NDArray[np.intp]:
         """Indices of the points of the grid that a likelihood-ratio test does not reject."""
-        limit = stats.chi2.ppf(PLAUSIBLE, max(1, len(self.sources))) / 2
+        limit = _chi_square(PLAUSIBLE, max(1, len(self.sources))) / 2
         return np.flatnonzero(self.weights >= self.weights.max() * np.exp(-limit))
 
     def value(self, contrasts: Floats) -> Floats:
@@ -251,11 +256,16 @@ def _root(covariance: Floats) -> Floats:
 
 def _draws(contrasts: int, seen: int, others: int) -> tuple[Floats, Floats, Floats]:
     """Fixed draws: normal (studies, contrasts) and (studies, seen), and chi-square (studies,)."""
-    sobol = stats.qmc.Sobol(contrasts + seen + 1, rng=0)
-    uniform = np.clip(sobol.random(STUDIES + 1)[1:], 2.0**-31, 1 - 2.0**-31)
+    points = next(sobol(contrasts + seen + 1, STUDIES + 1))
+    uniform = np.clip(points[1:], 2.0**-31, 1 - 2.0**-31)
     normal = special.ndtri(uniform[:, :-1])
-    squares = stats.chi2.ppf(uniform[:, -1], others) if others else np.zeros(STUDIES)
-    return normal[:, :contrasts], normal[:, contrasts:], np.asarray(squares, np.float64)
+    squares = _chi_square(uniform[:, -1], others) if others else np.zeros(STUDIES)
+    return normal[:, :contrasts], normal[:, contrasts:], squares
+
+
+def _chi_square(shares: Floats | float, degrees_of_freedom: int) -> Floats:
+    """The chi-squares that are exceeded with all but these probabilities."""
+    return np.asarray(2.0 * special.gammaincinv(degrees_of_freedom / 2, shares), np.float64)
 
 
 def fit(runs: pd.DataFrame) -> Mixed:

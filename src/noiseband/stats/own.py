@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from noiseband.stats import student
 from noiseband.stats.least_squares import BASELINE, Floats, Seeds, seed_columns, seeds_of
 from noiseband.stats.simultaneous import Estimate
 
@@ -29,23 +29,28 @@ def own_intervals(runs: pd.DataFrame, family: int, alpha: float = 0.05) -> dict[
     """
     ordered = runs.sort_values([*seed_columns(runs), "value"])
     arms: dict[str, list[Run]] = {}
-    for name, seeds, loss in zip(
-        ordered["intervention"], seeds_of(ordered), ordered["value"], strict=True
-    ):
+    names, losses = ordered["intervention"].tolist(), ordered["value"].tolist()
+    for name, seeds, loss in zip(names, seeds_of(ordered), losses, strict=True):
         arms.setdefault(str(name), []).append((seeds, loss))
     rounding = 1e-12 * float(runs["value"].abs().max())
     baseline = arms.pop(BASELINE)
+    others = _means(baseline)
     return {
-        name: _own_interval(arm, baseline, rounding, 1.0 - (1.0 - alpha) ** (1.0 / family), family)
+        name: _own_interval(arm, baseline, others, rounding, alpha, family)
         for name, arm in arms.items()
     }
 
 
 def _own_interval(
-    arm: list[Run], baseline: list[Run], rounding: float, level: float, family: int
+    arm: list[Run],
+    baseline: list[Run],
+    others: dict[Seeds, float],
+    rounding: float,
+    alpha: float,
+    family: int,
 ) -> Estimate:
-    """The interval of an arm at a level that is already adjusted for the family."""
-    own, others = _means(arm), _means(baseline)
+    """The interval of an arm in its family; `others` are the baseline's means."""
+    own = _means(arm)
     if own.keys() <= others.keys():
         counted = len(own)
         value, error, freedom = _paired(np.array([own[seeds] - others[seeds] for seeds in own]))
@@ -54,8 +59,9 @@ def _own_interval(
         value, error, freedom = _welch(_losses(arm), _losses(baseline))
     if counted < FEWEST or not error > rounding:
         return Estimate(value)
-    half_width = float(stats.t.isf(level / 2, freedom)) * error
-    p_value = 2.0 * float(stats.t.sf(abs(value) / error, freedom))
+    level = 1.0 - (1.0 - alpha) ** (1.0 / family)
+    half_width = student.limit(level / 2, freedom) * error
+    p_value = 2.0 * student.above(abs(value) / error, freedom)
     return Estimate(
         value=value,
         se=error,
@@ -75,7 +81,10 @@ def _means(runs: list[Run]) -> dict[Seeds, float]:
     found: dict[Seeds, list[float]] = {}
     for seeds, loss in runs:
         found.setdefault(seeds, []).append(loss)
-    return {seeds: float(np.mean(losses)) for seeds, losses in found.items()}
+    return {
+        seeds: losses[0] if len(losses) == 1 else float(np.mean(losses))
+        for seeds, losses in found.items()
+    }
 
 
 def _paired(differences: Floats) -> tuple[float, float, float]:

@@ -2,7 +2,9 @@
 
 import math
 
-from scipy import stats
+from scipy import special
+
+from noiseband.stats import student
 
 POWER = 0.8
 
@@ -21,9 +23,9 @@ def power(effect: float, sd: float, seeds: int, alpha: float = 0.05) -> float:
     """
     degrees_of_freedom = seeds - 1
     shift = abs(effect) / sd * math.sqrt(seeds / 2)
-    critical = stats.t.isf(alpha / 2, degrees_of_freedom)
+    critical = student.limit(alpha / 2, degrees_of_freedom)
     # SciPy gives NaN for a tail that is 1 to all digits.
-    found = float(stats.nct.sf(critical, degrees_of_freedom, shift))
+    found = 1.0 - float(special.nctdtr(degrees_of_freedom, shift, critical))
     return 1.0 if math.isnan(found) else found
 
 
@@ -34,7 +36,7 @@ def seeds_per_arm(effect: float, sd: float, alpha: float = 0.05) -> int | None:
     """
     if effect == 0:
         return None
-    quantiles = float(stats.norm.isf(alpha / 2)) + float(stats.norm.ppf(POWER))
+    quantiles = float(special.ndtri(POWER)) - float(special.ndtri(alpha / 2))
     # The normal formula is a lower bound on the t-test's need, so the search may start there.
     seeds = max(2, math.ceil(2 * (quantiles * sd / effect) ** 2))
     if sd == 0 or seeds >= _NORMAL_FROM:

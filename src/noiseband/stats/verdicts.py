@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
@@ -249,6 +250,11 @@ def call(
     if high < 0 or low > 0:
         return Call.HELPS if (high < 0) == (better == "lower") else Call.HURTS
     return Call.WITHIN_NOISE
+
+
+def unless_lost(said: Call, lost: Sequence[str]) -> Call:
+    """The verdict on an intervention with these runs without a finite loss: it cannot help."""
+    return Call.NOT_ENOUGH_RUNS if lost and said == Call.HELPS else said
 
 
 def _tipping_ratio(estimate: Estimate, runs: int, sd: float | None) -> float | None:

@@ -9,12 +9,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from noiseband.errors import nearest
 from noiseband.study.config import Changes, Design
 from noiseband.study.corpora import AnyCorpus
 from noiseband.study.free_recipe import FreeRecipe
 from noiseband.study.metrics import check_metrics
 from noiseband.study.pretrained import check_pretrained
-from noiseband.study.problems import Problem, from_pydantic, nearest, unknown_names
+from noiseband.study.problems import Problem, from_pydantic, unknown_names
 from noiseband.study.recipe import BaselineRecipe, flatten
 from noiseband.study.run_checks import check_runs
 from noiseband.study.runs import BASELINE, CONTINUED, apply

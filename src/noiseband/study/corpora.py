@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from noiseband.study.problems import check_place, nearest, pinned
+from noiseband.errors import nearest
+from noiseband.study.problems import check_place, pinned
 from noiseband.study.section import Positive, Section, Sha256
 
 READERS = "noiseband.corpus.embedded.readers"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from pydantic import Field, field_validator, model_validator
 
-from noiseband.study.problems import nearest
+from noiseband.errors import nearest
 from noiseband.study.section import ADDED, Positive, Section
 
 if TYPE_CHECKING:

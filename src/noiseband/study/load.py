@@ -8,12 +8,13 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from noiseband.errors import nearest
 from noiseband.study.checks import check
 from noiseband.study.config import StudyConfig
 from noiseband.study.expand import expand
 from noiseband.study.extend import read_config
 from noiseband.study.free_recipe import FreeRecipe
-from noiseband.study.problems import Problem, StudyError, from_pydantic, nearest
+from noiseband.study.problems import Problem, StudyError, from_pydantic
 from noiseband.study.recipe import BaselineRecipe
 from noiseband.study.runs import Study
 

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from noiseband.errors import nearest
 from noiseband.study.evaluations import FurtherEvaluation, known_metrics
-from noiseband.study.problems import Problem, nearest
+from noiseband.study.problems import Problem
 from noiseband.study.section import Section
 
 TEST_LOSS = "test_loss"

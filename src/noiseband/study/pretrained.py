@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from noiseband.errors import nearest
 from noiseband.study.corpora import Tokenizer
-from noiseband.study.problems import Problem, check_place, nearest, pinned
+from noiseband.study.problems import Problem, check_place, pinned
 from noiseband.study.recipe import BaselineRecipe, Model
 from noiseband.study.section import Section
 

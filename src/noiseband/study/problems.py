@@ -6,14 +6,13 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, get_args
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, RootModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from noiseband.errors import UserError
+from noiseband.errors import UserError, nearest
 from noiseband.io.hub_files import COMMIT
 from noiseband.terminal import one_line
 
@@ -51,13 +50,6 @@ class StudyError(UserError):
         self.problems = problems
         count = f"{len(problems)} problem" + ("s" if len(problems) > 1 else "")
         super().__init__("\n".join([f"{source}: {count}", *(f"  {p}" for p in problems)]))
-
-
-def nearest(value: str, names: Iterable[str]) -> str:
-    """`did you mean x?`, or all the valid names if none of them is similar."""
-    valid = list(names)
-    near = get_close_matches(value, valid, n=1, cutoff=0.4)
-    return f"did you mean {near[0]}?" if near else f"valid: {', '.join(valid) or 'none'}"
 
 
 def unknown_names(key: str, value: str, names: Iterable[str]) -> list[Problem]:

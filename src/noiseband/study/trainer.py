@@ -13,8 +13,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
+from noiseband.errors import nearest
 from noiseband.io.checksums import file_sha256
-from noiseband.study.problems import Problem, nearest
+from noiseband.study.problems import Problem
 from noiseband.study.section import Positive, Section, canonical_json
 
 SEEDS = ("init_seed", "data_seed", "train_seed")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from noiseband.errors import UserError
+from noiseband.errors import UserError, nearest
 from noiseband.io.checksums import file_sha256
 from noiseband.io.digests import file_digests
 from noiseband.io.files import atomic, write_json, write_jsonl
@@ -29,7 +29,6 @@ from noiseband.study.command_params import (
     WEIGHTS,
     CommandParams,
 )
-from noiseband.study.problems import nearest
 from noiseband.study.trainer import files_of
 
 COUNTS = ("steps", "tokens", "flops")

@@ -14,8 +14,7 @@ from noiseband.errors import UserError
 from noiseband.referee.judgement import some
 from noiseband.referee.raw import Raw
 from noiseband.referee.readers.tables import table
-from noiseband.study.paths import Paths
-from noiseband.study.runs import BASELINE
+from noiseband.stats.least_squares import BASELINE
 from noiseband.terminal import one_line
 
 if TYPE_CHECKING:
@@ -30,6 +29,8 @@ COLUMNS = ("run", "arm", "init_seed", "data_seed", "train_seed", "digest", LOSS)
 def run_folders(results: str) -> list[Path]:
     """The folders of the runs under a results folder, in order of name. A run has its recipe there
     as soon as it is trained."""
+    from noiseband.study.paths import Paths
+
     pattern = Paths(Path(results)).run("*") / NEEDED[0]
     return sorted(file.parent for file in Path(results).glob(str(pattern.relative_to(results))))
 
