@@ -118,12 +118,16 @@ def command_resources(study: Study, table: Path, elsewhere: Elsewhere) -> dict[s
         found = machine(wildcards.run)
         return None if found is None else found.partition
 
+    @cache
+    def likely() -> dict[str, float | None]:
+        from noiseband.plan.measured import expected_seconds
+
+        return expected_seconds(study)
+
     def runtime(wildcards: Any) -> int:
         if machine(wildcards.run) is None:
             return 0
-        from noiseband.plan.measured import expected_seconds
-
-        seconds = expected_seconds(study)[wildcards.run]
+        seconds = likely()[wildcards.run]
         return 0 if seconds is None else START_MINUTES + math.ceil(MARGIN_SCALED * seconds / 60)
 
     return {"runtime": runtime, "mem_mb": 0, "slurm_partition": partition}
