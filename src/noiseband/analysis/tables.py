@@ -46,6 +46,7 @@ from noiseband.analysis.tuning_rows import (
 )
 from noiseband.errors import UserError, run_command
 from noiseband.io.tables import write_rows
+from noiseband.study.command_params import RESULT
 from noiseband.study.metrics import TEST_LOSS
 from noiseband.study.params import TablesParams
 from noiseband.study.paths import Paths
@@ -196,9 +197,10 @@ def run_row(folder: Path, digest: str = "", volatile: Sequence[str] = ()) -> Run
     card = json_file(folder / "recipe.json")
     if not card["digest"].startswith(digest):
         # Snakemake retrains such a run by itself, unless it has no record of it.
+        made = folder / (RESULT if by_command(folder) else "model.safetensors")
         raise UserError(
             f"{folder}: made with another recipe than the study's; make it again: "
-            f"{run_command(folder / 'recipe.json', options='-f')}"
+            f"{run_command(made, options='-f')}"
         )
     if by_command(folder):
         return command_row(folder, card, volatile)
