@@ -154,6 +154,7 @@ def test_an_item_has_the_same_bits_beside_any_others(
         assert found(places) == {place: whole[place] for place in places}
 
 
+@pytest.mark.bits
 def test_a_killed_evaluation_goes_on_where_it_stopped(
     tmp_path: Path, config: Model, model_file: Path, vocabulary: Path, items: Path
 ) -> None:

@@ -57,8 +57,8 @@ def write_files(folder: Path) -> None:
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
     write("texts/prose.jsonl", [{"text": f"{words(9)} {words(120)}."} for _ in range(60)])
-    functions = [f"def {words(1)}(x):\n    return x + {number}\n" for number in range(120)]
-    write("texts/code.jsonl", [{"text": "".join(functions[i : i + 8])} for i in range(0, 120, 8)])
+    functions = [f"def {words(1)}(x):\n    return x + {number}\n" for number in range(160)]
+    write("texts/code.jsonl", [{"text": "".join(functions[i : i + 4])} for i in range(0, 160, 4)])
     choices = [{"context": words(40), "choices": [words(4), words(4)]} for _ in range(24)]
     write("data/choices.jsonl", [{**one, "answer": i % 2} for i, one in enumerate(choices)])
     write("data/words.jsonl", [{"context": words(9), "target": words(1)} for _ in range(9)])
@@ -126,7 +126,7 @@ def test_results_are_in_the_manifest_and_exports_are_gone(project: Project) -> N
 
 def test_a_change_reruns_what_depends_on_it(project: Project) -> None:
     after = {"tables", "figures", "manifest", "report"}
-    with project.edited("eval.py", "the sea", "the land"):
+    with project.edited("eval.py", "the sea", "the land"):  # the harness reads the same export
         assert project.planned().keys() - after == {"export_model", "evaluate_command"}
     with project.edited("data/words.jsonl", '"context": "', '"context": "the '):
         assert project.planned().keys() - after == {"check_data", "evaluate_choice"}

@@ -101,9 +101,18 @@ rule export_model:
         " --vocabulary {input.vocabulary:q} --out {output:q} 2> {log:q}"
 
 
+# Its model and vocabulary decide whether such an evaluation runs again. `ancient`, because the export
+# is made again whenever another one needs it.
+EXPORTED = {
+    "exported": ancient(PATHS.exported("{run}")),
+    "model": MODEL,
+    "vocabulary": VOCABULARY,
+}
+
+
 rule evaluate_harness:
     input:
-        rules.export_model.output,
+        **EXPORTED,
     output:
         metrics=PATHS.evaluation("{run}", "{evaluation}"),
         each=PATHS.evaluation_items("{run}", "{evaluation}"),
@@ -121,13 +130,13 @@ rule evaluate_harness:
     message:
         "Evaluating {wildcards.run}: {wildcards.evaluation}"
     shell:
-        "noiseband evaluate-harness --params {params.text:q} --model {input:q}"
+        "noiseband evaluate-harness --params {params.text:q} --model {input.exported:q}"
         " --out {output.metrics:q} --items {output.each:q} 2> {log:q}"
 
 
 rule evaluate_command:
     input:
-        rules.export_model.output,
+        **EXPORTED,
     output:
         PATHS.evaluation("{run}", "{evaluation}"),
     log:
@@ -145,5 +154,5 @@ rule evaluate_command:
     message:
         "Evaluating {wildcards.run}: {wildcards.evaluation}"
     shell:
-        "noiseband evaluate-command --params {params.text:q} --model {input:q}"
+        "noiseband evaluate-command --params {params.text:q} --model {input.exported:q}"
         " --work {params.work:q} --out {output:q} 2> {log:q}"
