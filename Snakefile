@@ -70,6 +70,8 @@ from noiseband.dag.workflow import (
 )
 from noiseband.study.artefacts import (
     FIGURES,
+    VOLATILE_FIGURES,
+    VOLATILE_TABLES,
     corpora_made_of,
     deterministic_artefacts,
     judged_artefacts,

@@ -90,7 +90,7 @@ def check(design: Studies) -> int:
 
 def ordinary(design: Studies, loss: Floats) -> list[Verdict]:
     """The verdicts on one study, including the search for arms that are out of line."""
-    return verdicts(design.table.assign(test_loss=loss), ALPHA)
+    return verdicts(design.table.assign(value=loss), ALPHA)
 
 
 def simulate(design: Studies, sds: Sequence[float], studies: int, noise: str) -> dict[str, Any]:
@@ -179,7 +179,7 @@ def identical_arms() -> int:
     design = complete(3)
     losses = design.draw([1.0], CHECKED, generator("identical"))
     for loss in losses:
-        runs = design.table.assign(test_loss=loss)
+        runs = design.table.assign(value=loss)
         own = runs[runs["intervention"] == BASELINE]
         copies = [own.assign(intervention=name, run=own["run"] + name) for name in "abc"]
         joined = {one.intervention: one for one in verdicts(pd.concat([runs, *copies]), ALPHA)}

@@ -94,7 +94,7 @@ def simulate(design: Studies, sds: Sequence[float], studies: int) -> Coverage:
     covered = contradictions = 0
     widths: list[float] = []
     for losses in design.draw(sds, studies, rng):
-        model = fit_sources(design.table.assign(test_loss=losses + levels), design.model.sources)
+        model = fit_sources(design.table.assign(value=losses + levels), design.model.sources)
         effects = family(model, [{name: 1.0} for name in arms[1:]], ALPHA).estimates
         critical = max(one.half_width / one.se for one in effects if one.half_width and one.se)
         found = intervals(model, critical, 0.0, ALPHA)

@@ -60,7 +60,7 @@ def test_a_run_is_described(tmp_path: Path) -> None:
         ("optimizer.clip_norm=0.5",),
     )
     assert (row.init_seed, row.train_seed, row.repeat_of) == (3, 3, None)
-    assert row.test_loss == 5.0
+    assert row.value == 5.0
     assert (row.steps, row.tokens) == (40, 40 * 16 * 64)
     assert row.clipped_steps > 0
     assert rows[0].clipped_steps == rows[0].skipped_steps == 0
@@ -109,7 +109,7 @@ def test_repeats_do_not_count_twice(tmp_path: Path) -> None:
 def test_a_run_without_a_finite_loss_is_listed(tmp_path: Path, loss: float | None) -> None:
     runs = [*BOTH[:3], FakeRun("a-6", loss, "a", ["a"], (6, 6), CLIP)]
     (row,) = table(tmp_path, VerdictRow, "verdicts", runs)
-    assert (row.runs, row.runs_without_loss) == (1, ("a-6",))
+    assert (row.runs, row.runs_without_value) == (1, ("a-6",))
     assert row.effect == pytest.approx(-0.1)
 
 
@@ -117,7 +117,7 @@ def test_an_intervention_that_only_diverged_is_listed(tmp_path: Path) -> None:
     runs = [*BOTH[:3], FakeRun("wild-6", math.nan, "wild", ["wild"], (6, 6), CLIP)]
     rows = table(tmp_path, VerdictRow, "verdicts", runs)
     assert [row.intervention for row in rows] == ["a", "wild"]
-    assert (rows[1].verdict, rows[1].effect, rows[1].runs_without_loss) == (
+    assert (rows[1].verdict, rows[1].effect, rows[1].runs_without_value) == (
         "not enough runs",
         None,
         ("wild-6",),
@@ -128,7 +128,7 @@ def test_without_a_finite_baseline_nothing_is_said(tmp_path: Path) -> None:
     runs = [FakeRun("baseline-1", math.nan, seeds=(1, 1)), BOTH[2]]
     noise = {"init_and_train": [[1, 1]]}
     (row,) = table(tmp_path, VerdictRow, "verdicts", runs, noise)
-    assert (row.verdict, row.effect, row.runs_without_loss) == ("not enough runs", None, ())
+    assert (row.verdict, row.effect, row.runs_without_value) == ("not enough runs", None, ())
     (component,) = read_rows(tmp_path / "tables" / "noise.csv", NoiseRow)
     assert (component.n, component.missing_seeds) == (0, ("1/1",))
 

@@ -19,7 +19,7 @@ from tests.small_study import write_study
 
 ORIGINAL = RunRow(
     run="a", intervention="baseline", interventions=(), init_seed=42, data_seed=None, train_seed=42,
-    repeat_of=None, continues=None, test_loss=4.0, improvement=0.0, bits_per_byte=2.0,
+    repeat_of=None, continues=None, value=4.0, improvement=0.0, bits_per_byte=2.0,
     final_train_loss=4.0, steps=10, tokens=100, clipped_steps=0, skipped_steps=0,
     weights_sha256="1", recipe_sha256="1", changes=(), residual=None,
 )  # fmt: skip

@@ -10,7 +10,9 @@ from typing import Any
 import torch
 
 from noiseband.analysis import inference
+from noiseband.analysis.measurements import measurement_rows, values
 from noiseband.analysis.noise import noise_rows
+from noiseband.analysis.outcomes import outcome
 from noiseband.analysis.rows import NoiseRow, RunRow, VerdictRow
 from noiseband.analysis.tables import run_rows
 from noiseband.corpus.token_file import open_tokens
@@ -65,10 +67,11 @@ def copied(study: Study, results: Path, **sections: Any) -> Study:
 def write_tables(study: Study) -> None:
     """Write the tables from which a card is made."""
     params, tables = TablesParams.of(study), study.results / "tables"
-    runs = run_rows(params, study.results)
-    judged = inference.judged(runs, params.alpha)
-    write_rows(tables / "runs.csv", RunRow, inference.with_residuals(runs, judged))
-    write_rows(tables / "verdicts.csv", VerdictRow, inference.verdict_rows(runs, judged))
+    measurements = measurement_rows(params, study.results)
+    runs = run_rows(params, study.results, values(measurements, params.primary.name))
+    found = outcome(params, runs, params.primary, values(measurements, params.primary.name))
+    write_rows(tables / "runs.csv", RunRow, inference.with_residuals(runs, found.study))
+    write_rows(tables / "verdicts.csv", VerdictRow, found.verdicts)
     write_rows(tables / "noise.csv", NoiseRow, noise_rows(runs, params.noise, params.alpha))
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 import noiseband as nb
-from noiseband.analysis import inference
-from noiseband.analysis.tables import run_rows
+from noiseband.analysis.tables import study_outcomes
 from noiseband.referee import answer, load
 from tests.small_study import write_study
 
@@ -36,8 +35,7 @@ def test_a_studys_measurements_can_be_judged(tmp_path: Path) -> None:
     assert {"run", "arm", "init_seed", "train_seed", "digest", "test_loss"} <= {*frame.columns}
     assert frame["test_loss"].dtype == "float64" and frame["init_seed"].dtype == "int64"
     found = nb.verdicts(frame, metric="test_loss")
-    rows = inference.exact(run_rows(params, tmp_path), params.approximate)
-    expected = inference.judged(rows, params.alpha)
+    expected = study_outcomes(params, tmp_path)[0].study
     assert expected is not None
     theirs = {one.intervention: one for one in expected.verdicts}
     assert {one.arm for one in found.verdicts} == theirs.keys()

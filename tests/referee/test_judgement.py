@@ -105,7 +105,7 @@ def test_the_published_series_has_the_verdicts_that_its_report_has() -> None:
         train_seed=table["train_seed"].fillna(table["init_seed"]).astype(int)
     )
     found = nb.verdicts(frame, metric="test_loss")
-    runs = frame.rename(columns={"arm": "intervention"})
+    runs = frame.rename(columns={"arm": "intervention", "test_loss": "value"})
     for expected in study_verdicts(runs):
         ours = one(found, expected.intervention)
         assert ours.verdict == expected.verdict

@@ -121,9 +121,9 @@ def test_the_first_screen_answers(made: Made) -> None:
     text = words_of(made.page)
     start = text[: text.index("Results")]
     assert "Of 11 changes, 6 help and 5 hurt." in start
-    assert "remove-dropout lowers the loss by 0.079 (0.074 to 0.085)." in start
-    assert "update-learning-rate raises the loss by 0.170 (0.163 to 0.177)." in start
-    assert "qkv-bias lowers the loss by 0.012 (0.007 to 0.018). This holds unless" in start
+    assert "remove-dropout lowers the test loss by 0.079 (0.074 to 0.085)." in start
+    assert "update-learning-rate raises the test loss by 0.170 (0.163 to 0.177)." in start
+    assert "qkv-bias lowers the test loss by 0.012 (0.007 to 0.018). This holds unless" in start
 
 
 def test_the_results_table_has_six_decimals_and_a_sign(made: Made) -> None:

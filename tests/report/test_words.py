@@ -23,7 +23,7 @@ HELPS = VerdictRow(
     degrees_of_freedom=5,
     se=0.03,
     residual_sd=0.04,
-    runs_without_loss=(),
+    runs_without_value=(),
 )
 NBSP = "\N{NO-BREAK SPACE}"
 
@@ -75,18 +75,18 @@ def test_decimals_show_two_digits_of_the_noise(spread: float | None, decimals: i
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({}, "lowers the loss by 0.12 (0.05 to 0.20)."),
+        ({}, "lowers the test loss by 0.12 (0.05 to 0.20)."),
         (
             {"verdict": Call.HURTS, "effect": 0.1, "low": 0.01, "high": 0.19},
-            "raises the loss by 0.10 (0.01 to 0.19).",
+            "raises the test loss by 0.10 (0.01 to 0.19).",
         ),
         (
             {"verdict": Call.WITHIN_NOISE, "high": 0.03},
-            "changes the loss by −0.12 (−0.20 to +0.03).",
+            "changes the test loss by −0.12 (−0.20 to +0.03).",
         ),
         (
             {"verdict": Call.NOT_ENOUGH_RUNS, "low": None, "high": None},
-            "lowers the loss by 0.12, but nothing was run twice to compare with.",
+            "lowers the test loss by 0.12, but nothing was run twice to compare with.",
         ),
         (
             {
@@ -95,15 +95,16 @@ def test_decimals_show_two_digits_of_the_noise(spread: float | None, decimals: i
                 "high": None,
                 "scatter_ratio": 12.3,
             },
-            "lowers the loss by 0.12, but scatters 12 times as much as the other arms, and has too "
-            "few runs of its own.",
+            "lowers the test loss by 0.12, but scatters 12 times as much as the other arms, "
+            "and has too few runs of its own.",
         ),
         (
-            {"runs_without_loss": ("a-3",)},
-            "lowers the loss by 0.12 (0.05 to 0.20). 1 more run ended without a finite loss.",
+            {"runs_without_value": ("a-3",)},
+            "lowers the test loss by 0.12 (0.05 to 0.20). "
+            "1 more run ended without a finite test loss.",
         ),
         (
-            {"runs": 0, "effect": None, "runs_without_loss": ("a-1", "a-2")},
+            {"runs": 0, "effect": None, "runs_without_value": ("a-1", "a-2")},
             "has no run with a finite test loss: 2 runs ended without one.",
         ),
         ({"runs": 0, "effect": None}, "has no run to compare with the baseline."),
@@ -113,10 +114,10 @@ def test_decimals_show_two_digits_of_the_noise(spread: float | None, decimals: i
         ),
         (
             {"tipping_ratio": 2.34},
-            "lowers the loss by 0.12 (0.05 to 0.20). "
+            "lowers the test loss by 0.12 (0.05 to 0.20). "
             "This holds unless it is 2.3 times as noisy as the other arms.",
         ),
-        ({"tipping_ratio": 12.0}, "lowers the loss by 0.12 (0.05 to 0.20)."),
+        ({"tipping_ratio": 12.0}, "lowers the test loss by 0.12 (0.05 to 0.20)."),
     ],
 )
 def test_an_answer_says_what_the_row_says(changes: dict[str, object], expected: str) -> None:

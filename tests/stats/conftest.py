@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 
 Row = tuple[str, int, int, float]
-"""intervention, init_seed, train_seed, test_loss"""
+"""intervention, init_seed, train_seed, value"""
 
 
 def make_table(rows: Iterable[Row]) -> pd.DataFrame:
-    columns = ["intervention", "init_seed", "train_seed", "test_loss"]
+    columns = ["intervention", "init_seed", "train_seed", "value"]
     table = pd.DataFrame(list(rows), columns=columns)
     table["run"] = [f"run-{i}" for i in range(len(table))]
     return table

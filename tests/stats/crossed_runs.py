@@ -29,7 +29,7 @@ def crossed_table(
     for column, sd in zip(SEEDS, sds, strict=True):
         effect = {value: sd * rng.normal() for value in sorted(table[column].unique())}
         loss = loss + table[column].map(effect).to_numpy()
-    return table.assign(test_loss=3.6 + 0.01 * loss, run=[f"r{i}" for i in range(len(table))])
+    return table.assign(value=3.6 + 0.01 * loss, run=[f"r{i}" for i in range(len(table))])
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Dense:
 def dense(table: pd.DataFrame, arms: tuple[str, ...], ratios: dict[str, float]) -> Dense:
     """The textbook's formulae, with V = I + sum of ratio^2 Z Z'."""
     design = np.array([[name == arm for arm in arms] for name in table["intervention"]], float)
-    loss = table["test_loss"].to_numpy()
+    loss = table["value"].to_numpy()
     covariance = np.eye(len(table))
     for column, ratio in ratios.items():
         seeds = table[column].to_numpy()

@@ -18,7 +18,7 @@ def table(rows: Iterable[tuple[Iterable[str], Pair, float]]) -> pd.DataFrame:
             "interventions": [tuple(on) for on, _, _ in rows],
             "init_seed": [pair[0] for _, pair, _ in rows],
             "train_seed": [pair[1] for _, pair, _ in rows],
-            "test_loss": [float(loss) for _, _, loss in rows],
+            "value": [float(loss) for _, _, loss in rows],
         }
     )
 

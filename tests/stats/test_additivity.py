@@ -48,7 +48,7 @@ def test_on_seeds_of_their_own_it_is_one_sum_of_variances(published_with_stacks)
     seeds = range(len(published_with_stacks))
     runs = published_with_stacks.assign(init_seed=seeds, train_seed=seeds)
     (best,) = additivity(runs, {"stacked-1": FOUR})
-    baseline = runs["test_loss"][:7]
+    baseline = runs["value"][:7]
     assert best.se == pytest.approx(baseline.std() * np.sqrt(5 + 9 / 7))
     # The baseline's mean is 0.017423 below the run of seed 42, and enters 1 - 4 times.
     assert best.difference == pytest.approx(0.087883 - 3 * (3.691526 - baseline.mean()), abs=1e-6)

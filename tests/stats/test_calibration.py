@@ -43,7 +43,7 @@ def test_many_studies_at_once_are_judged_as_one_is(design: Studies) -> None:
     losses = design.draw([1.0] * len(design.columns()), 5, np.random.default_rng(1))
     value, half_width = design.intervals(losses)
     for number, loss in enumerate(losses):
-        found = {v.intervention: v for v in verdicts(design.table.assign(test_loss=loss))}
+        found = {v.intervention: v for v in verdicts(design.table.assign(value=loss))}
         if any(v.scatter_ratio for v in found.values()):
             continue
         said = [found[name] for name in design.model.arms[1:]]

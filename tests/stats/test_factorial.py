@@ -123,7 +123,7 @@ def test_the_etch_rate_experiment() -> None:
 
 def ols(runs: pd.DataFrame, plan: Design, formula: str):
     signs = {f: [2 * (f in on) - 1 for on in runs["interventions"]] for f in plan.factors}
-    return smf.ols(f"test_loss ~ {formula}", runs.assign(**signs)).fit()
+    return smf.ols(f"value ~ {formula}", runs.assign(**signs)).fit()
 
 
 def compare(runs: pd.DataFrame, plan: Design, formula: str) -> None:
@@ -143,7 +143,7 @@ def compare(runs: pd.DataFrame, plan: Design, formula: str) -> None:
 def test_seed_blocks_agree_with_statsmodels() -> None:
     plan = design(["a", "b", "c"])
     runs = drawn(plan, [(1, 1), (1, 2), (3, 3)])
-    runs["test_loss"] += 0.5 * runs["train_seed"]
+    runs["value"] += 0.5 * runs["train_seed"]
     assert factorial(runs, plan).blocks == ((1, 1), (1, 2), (3, 3))
     compare(runs, plan, "(a + b + c) ** 2 + C(train_seed)")
 
@@ -243,7 +243,7 @@ def alarm_rate(plan: Design, pairs: list[Pair], studies: int, seed_sd: float = 0
     alarms = 0
     for _ in range(studies):
         seeds = np.repeat(rng.normal(0, seed_sd, len(pairs)), len(plan.runs))
-        found = factorial(runs.assign(test_loss=3.6 + seeds + rng.normal(0, 0.01, len(runs))), plan)
+        found = factorial(runs.assign(value=3.6 + seeds + rng.normal(0, 0.01, len(runs))), plan)
         alarms += any(effect.p_value < 0.05 for effect in found.effects)
     return alarms / studies
 
@@ -285,7 +285,7 @@ def test_what_it_refuses() -> None:
     with pytest.raises(ValueError, match="lacks the columns: interventions"):
         factorial(runs.drop(columns="interventions"), plan)
     with pytest.raises(ValueError, match="run-3"):
-        factorial(runs.assign(test_loss=runs["test_loss"].where(runs.index != 3)), plan)
+        factorial(runs.assign(value=runs["value"].where(runs.index != 3)), plan)
     with pytest.raises(ValueError, match="alpha"):
         factorial(runs, plan, alpha=2)
     saturated = design([*"abc"], 1)

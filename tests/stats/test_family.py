@@ -30,7 +30,7 @@ def test_complete_blocks_are_two_way_analysis_of_variance() -> None:
     """Seeds that scatter five times as much as the rest cost nothing."""
     runs = crossed_table(COMPLETE, (5.0, 0.0, 0.0), seed=6)
     runs["intervention"] = runs["intervention"].replace(BASELINE, " baseline")
-    reference = smf.ols("test_loss ~ C(intervention) + C(init_seed)", runs).fit()
+    reference = smf.ols("value ~ C(intervention) + C(init_seed)", runs).fit()
     found = family(fit(runs.replace(" baseline", BASELINE)), EACH)
     assert found.degrees_of_freedom == reference.df_resid == 8
     assert found.sd == pytest.approx(np.sqrt(reference.scale))
@@ -89,7 +89,7 @@ def test_simulated_draws_give_p_values_and_limits_that_agree() -> None:
 
 def test_an_effect_far_from_zero_is_found_on_an_irregular_design() -> None:
     runs = crossed_table(IRREGULAR, (0.3, 0.3, 0.3), seed=9)
-    runs.loc[runs["intervention"] == "b", "test_loss"] -= 0.2
+    runs.loc[runs["intervention"] == "b", "value"] -= 0.2
     found = dict(zip("abc", family(fit(runs), [{n: 1.0} for n in "abc"]).estimates, strict=True))
     assert found["b"].high < 0
     assert found["b"].p_value < 0.05 < found["a"].p_value
@@ -98,7 +98,7 @@ def test_an_effect_far_from_zero_is_found_on_an_irregular_design() -> None:
 
 def test_a_new_baseline_run_without_shared_seeds_is_a_prediction_interval() -> None:
     runs = crossed_table([(BASELINE, s, s, s) for s in range(6)], (0.0, 0.0, 0.0), seed=2)
-    sd = runs["test_loss"].std()
+    sd = runs["value"].std()
     expected = stats.t.isf(0.05, 5) * sd * np.sqrt(1 + 1 / 6)
     assert new_run(fit(runs), alpha=0.1) == pytest.approx(expected)
 
@@ -126,9 +126,9 @@ def test_what_it_refuses_and_what_it_cannot_say() -> None:
         family(fit(runs), [{"zzz": 1.0}])
     with pytest.raises(ValueError, match="alpha"):
         family(fit(runs), EACH, alpha=0.0)
-    still = family(fit(runs.assign(test_loss=3.6)), EACH)
+    still = family(fit(runs.assign(value=3.6)), EACH)
     assert still.sd is None
     assert {one.value for one in still.estimates} == {0.0}
     assert {one.p_value for one in still.estimates} == {None}
-    assert new_run(fit(runs.assign(test_loss=3.6))) is None
+    assert new_run(fit(runs.assign(value=3.6))) is None
     assert family(fit(runs), []).estimates == ()

@@ -97,7 +97,7 @@ def test_in_other_designs_each_end_is_at_the_larger_of_two_critical_values(effec
     design = crossed(2)
     losses = design.draw([1.0, 0.5], 1, np.random.default_rng(5))[0]
     losses[(design.table["intervention"] != "baseline").to_numpy()] += effect
-    runs = design.table.assign(test_loss=3.6 + 0.01 * losses)
+    runs = design.table.assign(value=3.6 + 0.01 * losses)
     study = assess(runs)
     model = study.evidence.model
     found = shares(study, REFERENCE)
@@ -118,7 +118,7 @@ def test_in_other_designs_each_end_is_at_the_larger_of_two_critical_values(effec
 def test_the_scatter_of_seeds_is_in_it_although_the_verdict_is_free_of_it(table) -> None:
     seeds = np.array([0.04, -0.05, 0.06, -0.03])
     calm = table(runs(0, baseline=BASELINE, a=CHANGED))
-    wild = calm.assign(test_loss=calm["test_loss"] + np.tile(seeds - seeds.mean(), 2))
+    wild = calm.assign(value=calm["value"] + np.tile(seeds - seeds.mean(), 2))
     one, other = assess(calm).verdicts[0], assess(wild).verdicts[0]
     assert (one.low, one.high) == pytest.approx((other.low, other.high))
     narrow, wide = share_of(calm, 3.4), share_of(wild, 3.4)
@@ -130,7 +130,7 @@ def to_the_edge(table: pd.DataFrame, beyond: float) -> pd.DataFrame:
     """The table with losses of a shifted so that its verdict's interval ends just beyond zero."""
     verdict = next(one for one in assess(table).verdicts if one.intervention == "a")
     shift = (table["intervention"] == "a") * (-verdict.high - beyond * verdict.smallest_visible)
-    return table.assign(test_loss=table["test_loss"] + shift)
+    return table.assign(value=table["value"] + shift)
 
 
 @pytest.mark.parametrize("first", [0, 10], ids=["blocks", "own seeds"])
@@ -162,9 +162,9 @@ def test_the_intervals_of_a_family_are_wider(table) -> None:
 def test_shares_do_not_depend_on_the_scale_of_the_losses(design: Studies) -> None:
     losses = design.draw([1.0] * len(design.columns()), 1, np.random.default_rng(4))[0]
     effects = design.table["intervention"].map({"i00": -2.0, "i01": 1.0}).fillna(0.0)
-    plain = design.table.assign(test_loss=3.6 + 0.01 * (losses + effects))
+    plain = design.table.assign(value=3.6 + 0.01 * (losses + effects))
     expected = shares(assess(plain), 3.5)
-    found = shares(assess(plain.assign(test_loss=7 * plain["test_loss"] + 2)), 7 * 3.5 + 2)
+    found = shares(assess(plain.assign(value=7 * plain["value"] + 2)), 7 * 3.5 + 2)
     assert len(found) == 2
     for one, other in zip(found, expected, strict=True):
         ends = other.share, other.low, other.high

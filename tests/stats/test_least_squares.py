@@ -48,8 +48,8 @@ def test_a_block_is_all_seeds_that_the_table_has(table) -> None:
     assert block_seeds(runs.assign(data_seed=[1, 2, 3, 1, 2, 9])) == [(1, 1, 1), (2, 2, 2)]
     # Where the data has no seed of its own, a third column changes no digit.
     loss = [3.01, 3.02, 3.04, 3.05, 3.01, 3.07]
-    two = fit(runs.assign(test_loss=loss))
-    three = fit(runs.assign(test_loss=loss, data_seed=runs["train_seed"]))
+    two = fit(runs.assign(value=loss))
+    three = fit(runs.assign(value=loss, data_seed=runs["train_seed"]))
     assert three.blocks == ((1, 1, 1), (2, 2, 2), (3, 3, 3))
     assert np.array_equal(three.coefficients, two.coefficients)
     assert three.residual_sd == two.residual_sd
@@ -67,11 +67,11 @@ def test_it_agrees_with_statsmodels(table) -> None:
     rng = np.random.default_rng(0)
     rows = rows_on("baseline", [1, 2, 3, 4]) + rows_on("a", [1, 2, 8]) + rows_on("b", [1, 2])
     runs = table(rows)
-    runs["test_loss"] = rng.normal(3.6, 0.01, len(runs))
+    runs["value"] = rng.normal(3.6, 0.01, len(runs))
     shared = runs["init_seed"].isin([1, 2])
     block = runs["init_seed"].astype(str).where(shared, " reference")
     data = pd.DataFrame(
-        {"loss": runs["test_loss"], "block": block, "arm": runs["intervention"]}
+        {"loss": runs["value"], "block": block, "arm": runs["intervention"]}
     ).replace("baseline", " baseline")
     reference = smf.ols("loss ~ C(arm) + C(block)", data).fit()
 
@@ -106,7 +106,7 @@ def test_a_contrast_that_the_runs_cannot_tell_apart_has_no_effect(table) -> None
 def test_what_it_refuses(table) -> None:
     good = table([("baseline", 1, 1, 3.0), ("a", 2, 2, 3.1), ("a", 3, 3, 3.2)])
     with pytest.raises(ValueError, match="run-0, run-2"):
-        checked(good.assign(test_loss=[float("nan"), 3.1, float("inf")]))
+        checked(good.assign(value=[float("nan"), 3.1, float("inf")]))
     with pytest.raises(ValueError, match="no run of the 'baseline'"):
         checked(good[good["intervention"] == "a"])
     with pytest.raises(ValueError, match="more than once: same"):

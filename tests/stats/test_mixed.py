@@ -59,7 +59,7 @@ def test_averages_are_over_the_weights() -> None:
 def mixed_lm(table: pd.DataFrame, sources: tuple[str, ...]) -> MixedLM:
     columns = {name: f"0 + C({name})" for name in sources}
     return MixedLM.from_formula(
-        "test_loss ~ 0 + C(intervention)", table, groups=np.ones(len(table)), vc_formula=columns
+        "value ~ 0 + C(intervention)", table, groups=np.ones(len(table)), vc_formula=columns
     )
 
 
@@ -132,7 +132,7 @@ def test_the_simulation_repeats_the_whole_procedure() -> None:
 
 
 def test_runs_that_do_not_scatter_have_no_ratio() -> None:
-    model = fit(RUNS.assign(test_loss=0.1 + 0.2))
+    model = fit(RUNS.assign(value=0.1 + 0.2))
     assert not model.scatters
     assert model.weights[0] == 1.0
     assert model.value(np.eye(4)) == pytest.approx(0.3)

@@ -21,7 +21,7 @@ def test_the_width_is_that_of_the_study_that_follows(arms: list[int], runs: int)
             "intervention": names,
             "init_seed": seeds,
             "train_seed": seeds,
-            "test_loss": np.random.default_rng(1).normal(size=len(names)),
+            "value": np.random.default_rng(1).normal(size=len(names)),
         }
     )
     found = verdicts(table)

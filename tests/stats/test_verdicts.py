@@ -39,7 +39,7 @@ def test_the_published_series(published) -> None:
     }
     columns = {"init": "0 + C(init_seed)", "train": "0 + C(train_seed)"}
     reference = MixedLM.from_formula(
-        "test_loss ~ C(intervention, Treatment('baseline'))",
+        "value ~ C(intervention, Treatment('baseline'))",
         published,
         groups=np.ones(len(published)),
         vc_formula=columns,
@@ -147,7 +147,7 @@ def test_only_a_baseline_has_no_verdicts(table) -> None:
 
 def test_what_it_refuses(published) -> None:
     with pytest.raises(ValueError, match="run-3"):
-        verdicts(published.assign(test_loss=published["test_loss"].where(published.index != 3)))
+        verdicts(published.assign(value=published["value"].where(published.index != 3)))
     with pytest.raises(ValueError, match="baseline"):
         verdicts(published[published["intervention"] != "baseline"])
     with pytest.raises(ValueError, match="alpha"):
@@ -198,7 +198,7 @@ def test_at_the_tipping_ratio_the_interval_touches_zero(table) -> None:
 def test_the_tipping_ratio_of_crossed_seeds_solves_its_equation() -> None:
     """The variance of the contrast that is the arm's own, replaced by r^2 times itself."""
     runs = crossed_table(IRREGULAR, (0.3, 0.3, 0.3), seed=9)
-    runs.loc[runs["intervention"] == "b", "test_loss"] -= 0.2
+    runs.loc[runs["intervention"] == "b", "value"] -= 0.2
     found = by_name(verdicts(runs))["b"]
     model = fit(runs)
     sd = model.rest_variance**0.5
@@ -259,14 +259,14 @@ def same(found: list[Verdict], expected: list[Verdict], scale: float = 1.0) -> N
 @given(rows=studies(), nats=st.integers(-3, 100))
 def test_adding_a_constant_changes_nothing(table, rows: list[Row], nats: int) -> None:
     runs = table(rows)
-    same(verdicts(runs.assign(test_loss=runs["test_loss"] + nats)), verdicts(runs))
+    same(verdicts(runs.assign(value=runs["value"] + nats)), verdicts(runs))
 
 
 @examples
 @given(rows=studies(), factor=st.sampled_from([0.001, 0.5, 2.0, 1000.0]))
 def test_scaling_losses_scales_effects(table, rows: list[Row], factor: float) -> None:
     runs = table(rows)
-    same(verdicts(runs.assign(test_loss=runs["test_loss"] * factor)), verdicts(runs), factor)
+    same(verdicts(runs.assign(value=runs["value"] * factor)), verdicts(runs), factor)
 
 
 @examples

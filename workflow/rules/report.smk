@@ -14,6 +14,7 @@ rule tables:
             category="Tables",
             caption="../report/table.rst",
         ),
+        volatile=list(map(PATHS.table, VOLATILE_TABLES)),
         answers=PATHS.tables / "answers.parquet",
     log:
         PATHS.log("tables"),
@@ -39,6 +40,7 @@ rule figures:
             category="Figures",
             caption="../report/figure.rst",
         ),
+        volatile=list(map(PATHS.figure, VOLATILE_FIGURES)),
     log:
         PATHS.log("figures"),
     benchmark:

@@ -83,7 +83,7 @@ class _Comparison:
             texts_se=float(texts.variance) ** 0.5,
             low=low,
             high=high,
-            verdict=inference.unless_lost(said, verdict.runs_without_loss),
+            verdict=inference.unless_lost(said, verdict.runs_without_value),
             documents=len(self.tokens),
             tokens=int(self.tokens.sum()),
             tokens_needed=needed,

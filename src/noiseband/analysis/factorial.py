@@ -21,7 +21,9 @@ def analysis(params: TablesParams, rows: Sequence[RunRow]) -> Factorial | None:
     factors = set(params.factors)
     mixed = {row.interventions for row in runs if len(row.interventions) > 1}
     stacks = sorted((set(parts) for parts in mixed if set(parts) <= factors), key=sorted)
-    return factorial(frame(runs, COLUMNS), _design(params), stacks, params.alpha)
+    return factorial(
+        frame(runs, COLUMNS), _design(params), stacks, params.alpha, params.primary.better
+    )
 
 
 def factorial_rows(found: Factorial | None) -> list[FactorialRow]:

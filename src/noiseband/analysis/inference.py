@@ -13,11 +13,12 @@ from noiseband.stats.additivity import Additivity, additivity
 from noiseband.stats.least_squares import BASELINE, COLUMNS
 from noiseband.stats.simultaneous import Estimate
 from noiseband.stats.verdicts import Assessment, Call, Verdict, assess
+from noiseband.study.metrics import Metric
 
 
-def has_loss(row: RunRow) -> bool:
-    """Whether the run's test loss is a finite number."""
-    return row.test_loss is not None and math.isfinite(row.test_loss)
+def has_value(row: RunRow) -> bool:
+    """Whether the run's metric is a finite number."""
+    return row.value is not None and math.isfinite(row.value)
 
 
 def of_design(row: RunRow, factors: Sequence[str]) -> bool:
@@ -36,7 +37,7 @@ def exact(rows: Sequence[RunRow], approximate: Sequence[str]) -> list[RunRow]:
 
 
 def usable(rows: Sequence[RunRow]) -> list[RunRow]:
-    """Runs that verdicts use: those with a finite loss that are new evidence.
+    """Runs that verdicts use: those with a finite value that are new evidence.
 
     A repeat is none, nor is a twin: a run of the same intervention whose recipe differs from that
     of an earlier run only in the microbatch. The list is empty if the baseline has no such run,
@@ -44,7 +45,7 @@ def usable(rows: Sequence[RunRow]) -> list[RunRow]:
     """
     found: dict[tuple[object, ...], RunRow] = {}
     for row in rows:
-        if row.repeat_of is None and has_loss(row):
+        if row.repeat_of is None and has_value(row):
             found.setdefault((row.intervention, *shared_recipe(row)), row)
     first = list(found.values())
     return first if any(row.intervention == BASELINE for row in first) else []
@@ -56,36 +57,43 @@ def shared_recipe(row: RunRow) -> tuple[object, ...]:
     return changes, row.init_seed, row.data_seed, row.train_seed
 
 
-def without_loss(rows: Sequence[RunRow]) -> list[RunRow]:
-    """Runs without a finite test loss, except repeats. The report names each of them."""
-    return [row for row in rows if row.repeat_of is None and not has_loss(row)]
+def without_value(rows: Sequence[RunRow]) -> list[RunRow]:
+    """Runs without a finite value, except repeats. The report names each of them."""
+    return [row for row in rows if row.repeat_of is None and not has_value(row)]
 
 
 def with_residuals(rows: Sequence[RunRow], study: Assessment | None) -> list[RunRow]:
-    """The rows, with the residual in nats of each run that verdicts use."""
+    """The rows, with the residual of each run that verdicts use."""
     if study is None:
         return list(rows)
     residual = study.residuals.to_dict()
     return [replace(row, residual=residual.get(row.run)) for row in rows]
 
 
-def judged(rows: Sequence[RunRow], alpha: float, margin: float | None = None) -> Assessment | None:
-    """The verdicts of a study; None if no run of the baseline has a finite loss."""
+def judged(rows: Sequence[RunRow], alpha: float, metric: Metric) -> Assessment | None:
+    """The verdicts of a study by one metric, whose values the rows hold; None if no run of the
+    baseline has a finite value.
+
+    Runs with equal weights are one run, but not for a volatile metric: a change that is as fast as
+    it is harmless has the baseline's weights.
+    """
     table = frame(usable(rows))
-    return assess(table, alpha, margin) if len(table) else None
+    if metric.volatile:
+        table = table.drop(columns="identity")
+    return assess(table, alpha, metric.margin, metric.better) if len(table) else None
 
 
 def verdict_rows(rows: Sequence[RunRow], study: Assessment | None) -> list[VerdictRow]:
     """A row for each intervention in `rows`, which `judged` has judged, including those without a
     usable run.
 
-    An intervention with a run that ended without a finite loss cannot help: the verdict is then
+    An intervention with a run that ended without a finite value cannot help: the verdict is then
     "not enough runs".
     """
     found = {one.intervention: one for one in study.verdicts} if study else {}
     result = []
     for name in _interventions(rows):
-        lost = tuple(row.run for row in without_loss(rows) if row.intervention == name)
+        lost = tuple(row.run for row in without_value(rows) if row.intervention == name)
         verdict = found.get(name, Verdict(name))
         verdict = replace(verdict, verdict=unless_lost(verdict.verdict, lost))
         known = study if study and name in found else None
@@ -94,19 +102,19 @@ def verdict_rows(rows: Sequence[RunRow], study: Assessment | None) -> list[Verdi
                 **vars(verdict),
                 residual_sd=known.residual_sd if known else None,
                 band=known.band if known else None,
-                runs_without_loss=lost,
+                runs_without_value=lost,
             )
         )
     return result
 
 
 def unless_lost(said: Call, lost: Sequence[str]) -> Call:
-    """The verdict on an intervention with these runs without a finite loss: it cannot help."""
+    """The verdict on an intervention with these runs without a finite value: it cannot help."""
     return Call.NOT_ENOUGH_RUNS if lost and said == Call.HELPS else said
 
 
 def band_half_width(rows: Sequence[VerdictRow]) -> float | None:
-    """Half the width of the noise band in nats: how far a new run of the baseline, on new seeds,
+    """Half the width of the noise band: how far a new run of the baseline, on new seeds,
     falls from the mean of the study's. None if the study cannot say."""
     return next((row.band for row in rows if row.band is not None), None)
 

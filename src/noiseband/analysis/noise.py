@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from noiseband.analysis.inference import frame, has_loss, shared_recipe, usable
+from noiseband.analysis.inference import frame, has_value, shared_recipe, usable
 from noiseband.analysis.rows import NoiseRow, RunRow
 from noiseband.stats.least_squares import BASELINE, Seeds
 from noiseband.stats.machines import machine_component
@@ -23,7 +23,7 @@ def noise_rows(
         name: [tuple(one) for one in wanted] for name, wanted in seeds.items() if wanted
     }
     table = frame(plain)
-    baseline = table["test_loss"][table["intervention"] == BASELINE]
+    baseline = table["value"][table["intervention"] == BASELINE]
     if baseline.empty:
         return [
             NoiseRow(name, missing_seeds=tuple(map(seeds_text, wanted)))
@@ -43,7 +43,7 @@ def noise_sentence(rows: Sequence[NoiseRow], alpha: float) -> str:
 
 
 def twins(rows: Sequence[RunRow]) -> list[dict[str, float]]:
-    """Runs with a loss, grouped by recipe without the microbatch.
+    """Runs with a value, grouped by recipe without the microbatch.
 
     A repeat with the weights of its original is left out, because it adds no evidence. A repeat
     with other weights stays, because only the machine can have caused the difference.
@@ -52,9 +52,9 @@ def twins(rows: Sequence[RunRow]) -> list[dict[str, float]]:
     seen: set[tuple[object, ...]] = set()
     for row in rows:
         recipe = shared_recipe(row)
-        if not has_loss(row) or (*recipe, row.weights_sha256) in seen:
+        if not has_value(row) or (*recipe, row.weights_sha256) in seen:
             continue
         seen.add((*recipe, row.weights_sha256))
-        assert row.test_loss is not None
-        groups.setdefault(recipe, {})[row.run] = row.test_loss
+        assert row.value is not None
+        groups.setdefault(recipe, {})[row.run] = row.value
     return list(groups.values())

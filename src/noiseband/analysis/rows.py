@@ -22,6 +22,9 @@ __all__ = [
     "DocumentsRow",
     "FactorialRow",
     "GapRow",
+    "MeasurementRow",
+    "MetricRow",
+    "MetricVerdictRow",
     "NoiseRow",
     "PositionRow",
     "PretrainedRow",
@@ -36,7 +39,7 @@ Names = tuple[str, ...]
 
 @dataclass(frozen=True)
 class RunRow:
-    """One training run. Losses are in nats per token."""
+    """One training run."""
 
     run: str
     intervention: str
@@ -49,13 +52,13 @@ class RunRow:
     repeat_of: str | None
     continues: str | None
     """The run whose final weights it started from."""
-    test_loss: float | None
-    """None or not finite if the run has no usable loss."""
+    value: float | None
+    """The primary metric; None or not finite if the run has no usable value."""
     improvement: float | None
-    """Test loss of the study's baseline run minus this one's; positive is better."""
+    """How much better than the study's baseline run it is; positive is better."""
     bits_per_byte: float | None
     final_train_loss: float | None
-    """Mean training loss over the last 5% of the steps."""
+    """Mean training loss in nats over the last 5% of the steps."""
     steps: int
     tokens: int
     clipped_steps: int
@@ -65,7 +68,7 @@ class RunRow:
     changes: Names
     """`key=value` for each recipe key, except the seeds, that differs from the baseline's."""
     residual: float | None
-    """Residual of this run's test loss in the model behind the verdicts."""
+    """Residual of this run's primary metric in the model behind the verdicts."""
 
     @property
     def seeds(self) -> RunSeeds:
@@ -113,16 +116,60 @@ class ContaminationRow:
 
 @dataclass(frozen=True)
 class VerdictRow(Verdict):
-    """The verdict on one intervention. Effects are changes of the loss; negative is better."""
+    """The verdict on one intervention, in the unit of the primary metric. An effect is the
+    intervention's metric minus the baseline's, whichever direction is better."""
 
     residual_sd: float | None = None
-    """SD in nats of what neither the arm nor the seeds explain, the same in all rows that have a
-    run."""
+    """SD of what neither the arm nor the seeds explain, the same in all rows that have a run."""
     band: float | None = None
-    """Half the width in nats of the band in which a new run of the baseline falls, on new seeds;
-    the same in all rows that have a run."""
-    runs_without_loss: Names = ()
-    """Runs of this intervention without a finite test loss, which do not count."""
+    """Half the width of the band in which a new run of the baseline falls, on new seeds; the same
+    in all rows that have a run."""
+    runs_without_value: Names = ()
+    """Runs of this intervention whose metric is missing or not finite, which do not count."""
+
+
+@dataclass(frozen=True)
+class MetricVerdictRow(VerdictRow):
+    """The verdict on one intervention by a metric other than the primary one."""
+
+    metric: str = ""
+
+
+@dataclass(frozen=True)
+class MeasurementRow:
+    """One metric of one run."""
+
+    run: str
+    metric: str
+    value: float | None
+    """None or not finite if the run has no usable value."""
+    standard_error: float | None
+    """Standard error that is due to the choice of the test items; None if it is not known."""
+    n: int | None
+    """Number of test items, such as tokens or questions."""
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """One metric of the study, and how well it tells arms apart."""
+
+    metric: str
+    better: str
+    """`lower` or `higher`."""
+    unit: str
+    margin: float | None
+    baseline_runs: int
+    """Distinct runs of the baseline with a finite value."""
+    baseline_mean: float | None
+    """Mean over these runs."""
+    arms: int
+    """Arms with a run, the baseline included."""
+    residual_sd: float | None
+    """SD of what neither the arm nor the seeds explain."""
+    signal: float | None
+    """SD of the arms' estimated means."""
+    signal_to_noise: float | None
+    """`signal` over `residual_sd`. Where nothing matters, it is about 1 / sqrt(runs of an arm)."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +12,18 @@ from noiseband.analysis.answers import write_answers
 from noiseband.analysis.contamination import contamination_rows
 from noiseband.analysis.documents import document_rows
 from noiseband.analysis.factorial import analysis, factorial_rows, interactions
+from noiseband.analysis.measurements import measurement_rows, values, volatile_rows
 from noiseband.analysis.noise import noise_rows
+from noiseband.analysis.outcomes import Outcome, metric_row, metric_verdict_rows, outcome
 from noiseband.analysis.pretrained import gap_rows, pretrained_rows
 from noiseband.analysis.rows import (
     ContaminationRow,
     DocumentsRow,
     FactorialRow,
     GapRow,
+    MeasurementRow,
+    MetricRow,
+    MetricVerdictRow,
     NoiseRow,
     PositionRow,
     PretrainedRow,
@@ -40,6 +45,7 @@ from noiseband.analysis.tuning_rows import (
 )
 from noiseband.errors import UserError, run_command
 from noiseband.io.tables import write_rows
+from noiseband.study.metrics import TEST_LOSS
 from noiseband.study.params import TablesParams
 from noiseband.study.paths import Paths
 from noiseband.study.recipe import written
@@ -53,30 +59,95 @@ def write_tables(params: TablesParams, results: Path) -> None:
     Raises UserError for a missing file.
     """
     tables = Paths(results).tables
-    rows = run_rows(params, results)
-    counted = inference.exact(rows, params.approximate)
-    proposed = [row for row in counted if not inference.of_design(row, params.factors)]
-    study = inference.judged(proposed, params.alpha, params.margin)
-    runs = inference.with_residuals(rows, study)
-    losses = {row.run: row.test_loss for row in runs if inference.has_loss(row)}
-    pretrained = pretrained_rows(results, params.pretrained, losses.get(params.baseline))
-    losses |= {row.model: row.test_loss for row in pretrained}
+    measurements = measurement_rows(params, results)
+    rows = run_rows(params, results, values(measurements, params.primary.name))
+    outcomes = _outcomes(params, rows, measurements, volatile=False)
+    primary = outcomes[params.primary.name]
+    runs = inference.with_residuals(rows, primary.study)
     write_rows(tables / "runs.csv", RunRow, runs)
-    write_rows(tables / "positions.csv", PositionRow, position_rows(params.runs, results))
-    seen = contamination_rows(results, params.contamination)
-    write_rows(tables / "contamination.csv", ContaminationRow, seen)
-    write_rows(tables / "pretrained.csv", PretrainedRow, pretrained)
-    verdicts = inference.verdict_rows(proposed, study)
-    write_rows(tables / "verdicts.csv", VerdictRow, verdicts)
-    tested = document_rows(proposed, verdicts, results, params.alpha, params.margin)
-    write_rows(tables / "documents.csv", DocumentsRow, tested)
-    write_rows(tables / "gaps.csv", GapRow, gap_rows(pretrained, study, params.alpha))
+    write_rows(tables / "measurements.csv", MeasurementRow, measurements)
+    write_rows(tables / "metrics.csv", MetricRow, map(metric_row, outcomes.values()))
+    write_rows(tables / "verdicts.csv", VerdictRow, primary.verdicts)
+    others = [one for name, one in outcomes.items() if name != params.primary.name]
+    write_rows(tables / "metric-verdicts.csv", MetricVerdictRow, metric_verdict_rows(others))
+    counted = inference.exact(rows, params.approximate)
     write_rows(tables / "noise.csv", NoiseRow, noise_rows(counted, params.noise, params.alpha))
     design = analysis(params, counted)
     stacks = inference.stack_rows(counted, params.alpha, interactions(design))
     write_rows(tables / "stacks.csv", StackRow, stacks)
     write_rows(tables / "factorial.csv", FactorialRow, factorial_rows(design))
-    models = finetuning_rows(results, params.models, losses)
+    _write_volatile(params, rows, results)
+    _write_about_loss(params, runs, results, outcomes.get(TEST_LOSS), measurements)
+
+
+def study_outcomes(params: TablesParams, results: Path) -> list[Outcome]:
+    """What the study says about each metric, the primary one first and volatile ones last.
+
+    Raises UserError for a missing or damaged file.
+    """
+    measurements = measurement_rows(params, results)
+    rows = run_rows(params, results, values(measurements, params.primary.name))
+    timed = volatile_rows(params, results)
+    return [
+        *_outcomes(params, rows, measurements, volatile=False).values(),
+        *_outcomes(params, rows, timed, volatile=True).values(),
+    ]
+
+
+def _outcomes(
+    params: TablesParams,
+    rows: Sequence[RunRow],
+    measurements: Sequence[MeasurementRow],
+    volatile: bool,
+) -> dict[str, Outcome]:
+    """What the study says about each metric that is volatile or is not, by name."""
+    return {
+        metric.name: outcome(params, rows, metric, values(measurements, metric.name))
+        for metric in params.judged
+        if metric.volatile == volatile
+    }
+
+
+def _write_volatile(params: TablesParams, rows: Sequence[RunRow], results: Path) -> None:
+    """The tables of volatile metrics, which are not equal across reruns."""
+    tables = Paths(results).tables
+    measurements = volatile_rows(params, results)
+    outcomes = list(_outcomes(params, rows, measurements, volatile=True).values())
+    write_rows(tables / "volatile-measurements.csv", MeasurementRow, measurements)
+    write_rows(tables / "volatile-metrics.csv", MetricRow, map(metric_row, outcomes))
+    write_rows(tables / "volatile-verdicts.csv", MetricVerdictRow, metric_verdict_rows(outcomes))
+
+
+def _write_about_loss(
+    params: TablesParams,
+    runs: Sequence[RunRow],
+    results: Path,
+    loss: Outcome | None,
+    measurements: Sequence[MeasurementRow],
+) -> None:
+    """The tables about the test loss: its documents and positions, pretrained models and what was
+    seen in training, and fine-tuned models, whose scores are compared with it."""
+    tables = Paths(results).tables
+    losses = {
+        run: value
+        for run, value in values(measurements, TEST_LOSS).items()
+        if value is not None and math.isfinite(value)
+    }
+    pretrained = pretrained_rows(results, params.pretrained, losses.get(params.baseline))
+    write_rows(tables / "positions.csv", PositionRow, position_rows(params.runs, results))
+    seen = contamination_rows(results, params.contamination)
+    write_rows(tables / "contamination.csv", ContaminationRow, seen)
+    write_rows(tables / "pretrained.csv", PretrainedRow, pretrained)
+    tested = (
+        []
+        if loss is None
+        else document_rows(loss.runs, loss.verdicts, results, params.alpha, loss.metric.margin)
+    )
+    write_rows(tables / "documents.csv", DocumentsRow, tested)
+    gaps = gap_rows(pretrained, loss.study if loss else None, params.alpha)
+    write_rows(tables / "gaps.csv", GapRow, gaps)
+    known = losses | {row.model: row.test_loss for row in pretrained}
+    models = finetuning_rows(results, params.models, known)
     write_rows(tables / "finetuning.csv", FinetuningRow, models)
     write_rows(tables / "epochs.csv", EpochRow, epoch_rows(results, params.models))
     asked = seen_questions_rows(results, params.seen_questions)
@@ -87,25 +158,31 @@ def write_tables(params: TablesParams, results: Path) -> None:
     write_answers(tables / "answers.parquet", results, params.models)
 
 
-def run_rows(params: TablesParams, results: Path) -> list[RunRow]:
-    """All runs in the order of the study, with improvements and without residuals."""
+def run_rows(
+    params: TablesParams, results: Path, values: Mapping[str, float | None]
+) -> list[RunRow]:
+    """All runs in the order of the study, with the primary metric and without residuals.
+
+    `values` is the primary metric by run.
+    """
     recipes = params.recipes or [""] * len(params.runs)
     rows = [
-        run_row(Paths(results).run(run), recipe)
+        replace(run_row(Paths(results).run(run), recipe), value=values.get(run))
         for run, recipe in zip(params.runs, recipes, strict=True)
     ]
-    finite = {row.run: row.test_loss for row in rows if inference.has_loss(row)}
+    sign = 1.0 if params.primary.better == "lower" else -1.0
+    finite = {row.run: row.value for row in rows if inference.has_value(row)}
     baseline = finite.get(params.baseline)
     return [
         row
-        if baseline is None or row.test_loss is None or not inference.has_loss(row)
-        else replace(row, improvement=baseline - row.test_loss)
+        if baseline is None or row.value is None or not inference.has_value(row)
+        else replace(row, improvement=sign * (baseline - row.value))
         for row in rows
     ]
 
 
 def run_row(folder: Path, digest: str = "") -> RunRow:
-    """The run whose results are in a folder, without improvement and residual.
+    """The run whose results are in a folder, without value, improvement and residual.
 
     Raises UserError if a file is missing or damaged, or the recipe's digest begins otherwise.
     """
@@ -127,7 +204,7 @@ def run_row(folder: Path, digest: str = "") -> RunRow:
         train_seed=recipe["train_seed"],
         repeat_of=card["repeat_of"],
         continues=card["continues"],
-        test_loss=evaluation["test_loss"],
+        value=None,
         improvement=None,
         bits_per_byte=evaluation["bits_per_byte"],
         final_train_loss=final_loss(trace),

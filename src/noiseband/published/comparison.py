@@ -10,7 +10,7 @@ from statistics import fmean
 
 from scipy import stats
 
-from noiseband.analysis.inference import has_loss
+from noiseband.analysis.inference import has_value
 from noiseband.analysis.rows import PretrainedRow, RunRow
 from noiseband.analysis.sources import json_file, loss_file
 from noiseband.io.tables import read_rows, write_rows
@@ -77,7 +77,7 @@ def comparison_rows(
     namesake are two such draws. Runs with an approximate recipe and pretrained models have a
     difference but no interval; those of another size than the series' have neither.
     """
-    ours: dict[str, RunRow | PretrainedRow] = {row.run: row for row in runs if has_loss(row)}
+    ours: dict[str, RunRow | PretrainedRow] = {row.run: row for row in runs if has_value(row)}
     ours |= {row.model: row for row in pretrained}
     rows = [
         _row(one, ours.get(one.run), params, Paths(results).run(one.run)) for one in data.runs()
@@ -125,7 +125,7 @@ def _row(
         finding = PRETRAINED
     elif one.run in params.approximate:
         finding = APPROXIMATE
-    loss = None if own is None else own.test_loss
+    loss = _loss(own)
     comparable = loss is not None and finding != OTHER_SIZE
     return ComparisonRow(
         run=one.run,
@@ -168,6 +168,13 @@ class Summary:
     order: float | None
     """Kendall's tau between the published losses and this study's; 1 is the same order. None for
     fewer than three runs, or if all losses are equal."""
+
+
+def _loss(own: RunRow | PretrainedRow | None) -> float | None:
+    """The test loss, which is the primary metric of a study that is compared with the series."""
+    if isinstance(own, PretrainedRow):
+        return own.test_loss
+    return None if own is None else own.value
 
 
 def summary(rows: Sequence[ComparisonRow]) -> Summary | None:

@@ -137,7 +137,7 @@ def table(chosen: tuple[PublishedRun, ...]) -> pd.DataFrame:
             "intervention": [label(one) for one in chosen],
             "init_seed": [one.init_seed for one in chosen],
             "train_seed": [one.train_seed for one in chosen],
-            "test_loss": [one.test_loss for one in chosen],
+            "value": [one.test_loss for one in chosen],
         }
     )
 

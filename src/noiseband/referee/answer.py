@@ -108,12 +108,16 @@ def answer(measured: Measurements, question: Question) -> Answer:
         found.append(one)
         notes += one.notes
     if len(found) > 1:
-        share = 100 * question.alpha
-        notes.append(
-            f"each of the {len(found)} metrics is a family of its own: a false alarm in one of "
-            f"them may come up to {len(found)} times as often as {share:g}%; --family shares alpha"
-        )
+        notes.append(f"{families(len(found), question.alpha)}; --family shares alpha")
     return Answer(tuple(found), tuple(dict.fromkeys(notes)))
+
+
+def families(metrics: int, alpha: float) -> str:
+    """What verdicts on several metrics do not promise."""
+    return (
+        f"each of the {metrics} metrics is a family of its own: a false alarm in one of them may "
+        f"come up to {metrics} times as often as {100 * alpha:g}%"
+    )
 
 
 def _baseline(measured: Measurements, question: Question, notes: list[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from noiseband.errors import UserError
-from noiseband.referee.judgement import Better
+from noiseband.stats.verdicts import Better
 
 LOWER = {"loss", "losses", "perplexity", "ppl", "nll", "bpb", "bits", "error", "errors", "wer",
          "cer", "ms", "seconds", "time", "latency", "runtime", "memory", "nats"}  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -14,10 +13,8 @@ from noiseband.analysis.inference import unless_lost
 from noiseband.errors import UserError
 from noiseband.referee.measurements import SEEDS, Measurements
 from noiseband.stats.least_squares import BASELINE
-from noiseband.stats.verdicts import Assessment, Verdict, assess
+from noiseband.stats.verdicts import Assessment, Better, Verdict, assess
 from noiseband.study.problems import nearest
-
-Better = Literal["lower", "higher"]
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ def judge(
         raise UserError(f"--baseline {baseline}: no such arm; {nearest(baseline, measured.arms)}")
     finite = np.isfinite(runs[metric].to_numpy(np.float64))
     lost = _by_arm(runs[~finite])
-    table = _table(runs[finite], metric, better, baseline)
+    table = _table(runs[finite], metric, baseline)
     own = runs.loc[finite & (runs["arm"] == baseline).to_numpy(), metric]
     if own.empty:
         raise UserError(
@@ -101,11 +98,10 @@ def judge(
     shared = comparisons_of(comparisons, len(arms))
     tested = alpha * max(1, len(arms)) / shared
     limit = margin_of(margin, float(own.mean()))
-    study = assess(table, tested, limit)
+    study = assess(table, tested, limit, better)
     found = {one.intervention: one for one in study.verdicts}
     verdicts = [
-        _verdict(arm, metric, better, found.get(_key(arm)), study, lost.get(arm, ()))
-        for arm in arms
+        _verdict(arm, metric, found.get(_key(arm)), study, lost.get(arm, ())) for arm in arms
     ]
     if shared > len(arms):
         verdicts = [_adjusted(one, shared / len(arms)) for one in verdicts]
@@ -137,17 +133,16 @@ def _key(arm: str) -> str:
     return f"{arm}, an arm" if arm == BASELINE else arm
 
 
-def _table(runs: pd.DataFrame, metric: str, better: Better, baseline: str) -> pd.DataFrame:
-    """The runs as `assess` takes them: lower is better, and seeds are numbers.
+def _table(runs: pd.DataFrame, metric: str, baseline: str) -> pd.DataFrame:
+    """The runs as `assess` takes them, with numbers as seeds.
 
     A seed that is missing is one that no other run has. Numbers are given out in the order of arm
     and value, so that neither the order of the rows nor the names of the runs changes a digit.
     """
-    sign = 1.0 if better == "lower" else -1.0
     table = pd.DataFrame(
         {
             "intervention": [BASELINE if arm == baseline else _key(arm) for arm in runs["arm"]],
-            "test_loss": sign * runs[metric].to_numpy(np.float64),
+            "value": runs[metric].to_numpy(np.float64),
         }
     )
     for column in SEEDS:
@@ -158,7 +153,7 @@ def _table(runs: pd.DataFrame, metric: str, better: Better, baseline: str) -> pd
         table = table.drop(columns="data_seed")  # then the other two are a run's seeds
     seeds = [column for column in SEEDS if column in table]
     table = table.sort_values(
-        ["intervention", "test_loss", *seeds], na_position="last", kind="stable"
+        ["intervention", "value", *seeds], na_position="last", kind="stable"
     ).reset_index(drop=True)
     for column in seeds:
         known = {seed: n for n, seed in enumerate(sorted(set(table[column].dropna()), key=_order))}
@@ -210,12 +205,11 @@ def margin_of(margin: str | float | None, mean: float) -> float | None:
 def _verdict(
     arm: str,
     metric: str,
-    better: Better,
     found: Verdict | None,
     study: Assessment,
     lost: Sequence[str],
 ) -> ArmVerdict:
-    """An arm's verdict in the metric's own direction."""
+    """An arm's verdict, with what the referee adds to it."""
     if found is None:
         return ArmVerdict(arm, metric=metric, runs_without_value=tuple(lost))
     known = {one.name: getattr(found, one.name) for one in fields(Verdict)}
@@ -225,24 +219,7 @@ def _verdict(
         runs_without_value=tuple(lost),
         next_half_width=_with_one_more(found, study.residual_sd),
     )
-    one = replace(one, verdict=unless_lost(one.verdict, lost))
-    return one if better == "lower" else _mirrored(one)
-
-
-def _mirrored(one: ArmVerdict) -> ArmVerdict:
-    """A verdict that was computed on negative values, in positive ones."""
-
-    def minus(value: float | None) -> float | None:
-        return None if value is None else 0.0 - value
-
-    return replace(
-        one,
-        effect=minus(one.effect),
-        low=minus(one.high),
-        high=minus(one.low),
-        own_low=minus(one.own_high),
-        own_high=minus(one.own_low),
-    )
+    return replace(one, verdict=unless_lost(one.verdict, lost))
 
 
 def _adjusted(one: ArmVerdict, times: float) -> ArmVerdict:

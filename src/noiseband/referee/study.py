@@ -8,10 +8,11 @@ from dataclasses import fields
 from pathlib import Path
 
 from noiseband.analysis import inference
-from noiseband.analysis.rows import RunRow, VerdictRow
-from noiseband.analysis.tables import run_rows
+from noiseband.analysis.outcomes import metric_row
+from noiseband.analysis.rows import MetricRow, MetricVerdictRow, VerdictRow
+from noiseband.analysis.tables import study_outcomes
 from noiseband.io.tables import read_rows
-from noiseband.referee.answer import Answer
+from noiseband.referee.answer import Answer, families
 from noiseband.referee.judgement import ArmVerdict, MetricVerdicts
 from noiseband.stats.verdicts import Verdict
 from noiseband.study import Study
@@ -19,8 +20,6 @@ from noiseband.study.params import TablesParams
 from noiseband.study.paths import Paths
 from noiseband.study.runs import BASELINE
 from noiseband.tracking.running import State, progress
-
-METRIC = "test loss"
 
 
 def of_study(study: Study) -> Answer:
@@ -38,44 +37,53 @@ def of_study(study: Study) -> Answer:
     if not any(study.runs[name].intervention == BASELINE for name in done):
         return Answer((), (*notes, "there is no verdict before a run of the baseline is finished"))
     params = TablesParams.of(study).model_copy(update={"runs": done, "recipes": []})
-    rows = inference.exact(run_rows(params, study.results), params.approximate)
-    proposed = [row for row in rows if not inference.of_design(row, params.factors)]
-    judged = inference.judged(proposed, params.alpha, params.margin)
-    verdicts = inference.verdict_rows(proposed, judged)
-    return Answer((_metric(verdicts, proposed, params),), tuple(notes))
+    metrics = [
+        _metric(metric_row(one), one.verdicts, params)
+        for one in study_outcomes(params, study.results)
+    ]
+    return Answer(tuple(metrics), (*notes, *_families(metrics, params)))
 
 
 def of_tables(results: Path, params: TablesParams) -> Answer:
     """The verdicts in the tables of a finished study."""
     tables = Paths(results).tables
-    rows = inference.exact(read_rows(tables / "runs.csv", RunRow), params.approximate)
-    verdicts = read_rows(tables / "verdicts.csv", VerdictRow)
-    return Answer((_metric(verdicts, rows, params),))
+    first, *others = read_rows(tables / "metrics.csv", MetricRow)
+    metrics = [_metric(first, read_rows(tables / "verdicts.csv", VerdictRow), params)]
+    verdicts = read_rows(tables / "metric-verdicts.csv", MetricVerdictRow)
+    others += read_rows(tables / "volatile-metrics.csv", MetricRow)
+    verdicts += read_rows(tables / "volatile-verdicts.csv", MetricVerdictRow)
+    for one in others:
+        of_it = [row for row in verdicts if row.metric == one.metric]
+        metrics.append(_metric(one, of_it, params))
+    return Answer(tuple(metrics), _families(metrics, params))
+
+
+def _families(metrics: Sequence[MetricVerdicts], params: TablesParams) -> tuple[str, ...]:
+    return (families(len(metrics), params.alpha),) if len(metrics) > 1 else ()
 
 
 def _metric(
-    verdicts: Sequence[VerdictRow], runs: Sequence[RunRow], params: TablesParams
+    metric: MetricRow, verdicts: Sequence[VerdictRow], params: TablesParams
 ) -> MetricVerdicts:
-    used = [row for row in inference.usable(runs) if row.intervention == BASELINE]
-    losses = sorted({row.weights_sha256: row.test_loss or 0.0 for row in used}.values())
     known = [field.name for field in fields(Verdict)]
+    label = metric.metric.replace("_", " ")
     return MetricVerdicts(
-        metric=METRIC,
-        better="lower",
+        metric=label,
+        better="lower" if metric.better == "lower" else "higher",
         baseline=BASELINE,
-        baseline_runs=len(losses),
-        baseline_mean=sum(losses) / len(losses) if losses else float("nan"),
+        baseline_runs=metric.baseline_runs,
+        baseline_mean=float("nan") if metric.baseline_mean is None else metric.baseline_mean,
         alpha=params.alpha,
         comparisons=max(1, len(verdicts)),
-        margin=params.margin,
+        margin=metric.margin,
         verdicts=tuple(
             ArmVerdict(
                 **{name: getattr(row, name) for name in known},
-                metric=METRIC,
-                runs_without_value=row.runs_without_loss,
+                metric=label,
+                runs_without_value=row.runs_without_value,
             )
             for row in verdicts
         ),
-        residual_sd=next((row.residual_sd for row in verdicts if row.residual_sd), None),
+        residual_sd=metric.residual_sd,
         band=inference.band_half_width(verdicts),
     )

@@ -9,8 +9,9 @@ import numpy as np
 from scipy import stats
 
 from noiseband.errors import UserError
-from noiseband.referee.judgement import Better, comparisons_of, margin_of, some
+from noiseband.referee.judgement import comparisons_of, margin_of, some
 from noiseband.referee.measurements import SEEDS, Measurements
+from noiseband.stats.verdicts import Better
 
 
 class TargetCall(StrEnum):

@@ -13,12 +13,16 @@ from markupsafe import Markup
 
 from noiseband.analysis import inference
 from noiseband.analysis.agreement import agreements
+from noiseband.analysis.measurements import values
 from noiseband.analysis.noise import noise_sentence
 from noiseband.analysis.rows import (
     ContaminationRow,
     DocumentsRow,
     FactorialRow,
     GapRow,
+    MeasurementRow,
+    MetricRow,
+    MetricVerdictRow,
     NoiseRow,
     PretrainedRow,
     RunRow,
@@ -47,6 +51,7 @@ from noiseband.report.views.costs import costs
 from noiseband.report.views.explorer import explorer
 from noiseband.report.views.factorial import factorial_view
 from noiseband.report.views.gaps import gaps
+from noiseband.report.views.metrics import columns
 from noiseband.report.views.provenance import provenance
 from noiseband.report.views.published import published_view
 from noiseband.report.views.questions import questions
@@ -54,7 +59,8 @@ from noiseband.report.views.recipes import baseline_recipe, differences
 from noiseband.report.views.samples import checkpoints, last_samples, samples
 from noiseband.report.views.seen_questions import seen_sentences
 from noiseband.report.views.starts import starts
-from noiseband.study.artefacts import FIGURES
+from noiseband.study.artefacts import FIGURES, VOLATILE_FIGURES
+from noiseband.study.metrics import TEST_LOSS
 from noiseband.study.params import ReportParams
 from noiseband.study.paths import Paths
 from noiseband.tracking.running import RunProgress
@@ -93,6 +99,7 @@ def environment(templates: Path = TEMPLATES) -> Environment:
         "plain": plain,
         "slug": slug,
         "fixed": words.fixed,
+        "with_unit": words.with_unit,
         "percent": words.percent,
         "signed": words.signed,
         "whole_percent": words.whole_percent,
@@ -116,6 +123,8 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
     verdicts = read_rows(tables / "verdicts.csv", VerdictRow)
     models = read_rows(tables / "finetuning.csv", FinetuningRow)
     baseline = next(row for row in runs if row.run == params.baseline)
+    measured = read_rows(tables / "measurements.csv", MeasurementRow)
+    loss = values(measured, TEST_LOSS).get(params.baseline)
     noise = read_rows(tables / "noise.csv", NoiseRow)
     distinct = [row.run for row in runs if not row.repeat_of]
     growth = samples(results, params.baseline)
@@ -129,10 +138,18 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
         "partial": [],
         "waiting": False,
         "refresh": None,
-        "charts": {name: _chart(results, name) for name in FIGURES},
-        "groups": groups(verdicts),
+        "charts": {name: _chart(results, name) for name in (*FIGURES, *VOLATILE_FIGURES)},
+        "primary": params.primary,
+        "metric_columns": columns(
+            verdicts,
+            read_rows(tables / "metrics.csv", MetricRow),
+            read_rows(tables / "metric-verdicts.csv", MetricVerdictRow),
+            read_rows(tables / "volatile-metrics.csv", MetricRow),
+            read_rows(tables / "volatile-verdicts.csv", MetricVerdictRow),
+        ),
+        "groups": groups(verdicts, params.primary),
         "summary": words.summary(verdicts),
-        "facts": facts(runs, verdicts, params.baseline, params.alpha),
+        "facts": facts(params, runs, verdicts),
         "scatter_note": scatter_note(verdicts),
         "confidence": f"{1 - params.alpha:.0%}",
         "decimals": words.effect_decimals(verdicts),
@@ -143,8 +160,9 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
         "documents": read_rows(tables / "documents.csv", DocumentsRow),
         "verdict_of": {row.intervention: row for row in verdicts},
         "costs": costs(params, results, machines, runs, verdicts),
-        "without_loss": inference.without_loss(runs),
+        "without_value": inference.without_value(runs),
         "baseline": baseline,
+        "baseline_loss": loss,
         "noise": noise,
         "noise_sentence": noise_sentence(noise, params.alpha),
         "factorial": factorial_view(
@@ -173,7 +191,7 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
         "corpora": [
             found
             for name in params.corpora
-            if (found := corpus(results, name, params.baseline, baseline.test_loss))
+            if (found := corpus(results, name, params.baseline, loss))
         ],
         "contamination": read_rows(tables / "contamination.csv", ContaminationRow),
         "provenance": provenance(results, params.runs),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from noiseband.analysis.rows import Call, DocumentsRow, VerdictRow
+from noiseband.analysis.rows import Call, DocumentsRow, MetricRow, VerdictRow
 from noiseband.duration import duration
 
 MINUS = "\N{MINUS SIGN}"
@@ -52,10 +52,11 @@ def percent(share: float | None) -> str:
 
 
 def decimals_of(spread: float | None, digits: int = 2) -> int:
-    """The number of decimals that shows `digits` digits of a spread; any more are noise."""
+    """The number of decimals that shows `digits` digits of a spread; any more are noise. Of a
+    spread below 10, at least two."""
     if spread is None or not math.isfinite(spread) or spread <= 0:
         return digits + 2
-    return min(6, max(2, digits - 1 - math.floor(math.log10(spread))))
+    return min(6, max(2 if spread < 10 else 0, digits - 1 - math.floor(math.log10(spread))))
 
 
 def effect_decimals(verdicts: Sequence[VerdictRow], digits: int = 2) -> int:
@@ -96,14 +97,28 @@ def spelled(component: str) -> str:
     return "all seeds" if component == "init_and_train" else component.replace("_", " ")
 
 
-def answer(row: VerdictRow, decimals: int) -> str:
-    """What the study says about one intervention, as the rest of a sentence after its name."""
-    failed = len(row.runs_without_loss)
+def with_unit(metric: MetricRow) -> str:
+    """A metric as a heading: `code loss, nats`."""
+    name = metric.metric.replace("_", " ")
+    return f"{name}, {metric.unit}" if metric.unit else name
+
+
+def better(metric: MetricRow) -> str:
+    """The direction of a metric: `lower is better`."""
+    return f"{metric.better} is better"
+
+
+def answer(row: VerdictRow, decimals: int, metric: str = "test loss") -> str:
+    """What the study says about one intervention, as the rest of a sentence after its name.
+
+    `metric` is the primary metric in words.
+    """
+    failed = len(row.runs_without_value)
     if row.runs == 0 and failed:
-        return f"has no run with a finite test loss: {counted(failed, 'run')} ended without one."
+        return f"has no run with a finite {metric}: {counted(failed, 'run')} ended without one."
     if row.runs == 0:
         return "has no run to compare with the baseline."
-    lost = f" {counted(failed, 'more run')} ended without a finite loss." if failed else ""
+    lost = f" {counted(failed, 'more run')} ended without a finite {metric}." if failed else ""
     if row.verdict == Call.IDENTICAL:
         return f"changes nothing: its runs are those of the baseline, bit for bit.{lost}"
     if row.effect is None:
@@ -113,18 +128,20 @@ def answer(row: VerdictRow, decimals: int) -> str:
     if row.low is None or row.high is None:
         if row.scatter_ratio is not None:
             return (
-                f"{direction} the loss by {size}, but scatters {ratio(row.scatter_ratio)} as much "
-                f"as the other arms, and has too few runs of its own.{lost}"
+                f"{direction} the {metric} by {size}, but scatters {ratio(row.scatter_ratio)} as "
+                f"much as the other arms, and has too few runs of its own.{lost}"
             )
-        return f"{direction} the loss by {size}, but nothing was run twice to compare with.{lost}"
+        return (
+            f"{direction} the {metric} by {size}, but nothing was run twice to compare with.{lost}"
+        )
     if row.low <= 0 <= row.high:
         between = unbroken(f"{signed(row.low, decimals)} to {signed(row.high, decimals)}")
-        return f"changes the loss by {signed(row.effect, decimals)} ({between}).{lost}"
+        return f"changes the {metric} by {signed(row.effect, decimals)} ({between}).{lost}"
     near, far = sorted((abs(row.low), abs(row.high)))
     between = unbroken(f"{fixed(near, decimals)} to {fixed(far, decimals)}")
     held = firmness(row)
     held = f" This {held}." if held.startswith("holds") else ""
-    return f"{direction} the loss by {size} ({between}).{held}{lost}"
+    return f"{direction} the {metric} by {size} ({between}).{held}{lost}"
 
 
 def ratio(times: float | None) -> str:

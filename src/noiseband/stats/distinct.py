@@ -25,7 +25,7 @@ def distinct(runs: pd.DataFrame) -> Distinct:
     """Count each run once.
 
     Runs are equal if their `identity` is, such as the digest of their weights. In a table without
-    that column, runs are equal if they have equal seeds and equal losses. Within an arm, a
+    that column, runs are equal if they have equal seeds and equal values. Within an arm, a
     duplicate is left out: a seed that changes nothing makes no second run. An arm whose runs are
     all runs of an earlier arm is left out whole: its differences of exactly zero would otherwise
     look like precise measurements.
@@ -50,5 +50,5 @@ def distinct(runs: pd.DataFrame) -> Distinct:
 def _identities(runs: pd.DataFrame) -> pd.Series:
     if "identity" in runs.columns:
         return runs["identity"].astype(str)
-    columns = [*seed_columns(runs), "test_loss"]
+    columns = [*seed_columns(runs), "value"]
     return runs[columns].apply(lambda row: "/".join(map(repr, row.tolist())), axis=1)

@@ -30,9 +30,9 @@ from noiseband.stats.least_squares import BASELINE, Fit, Seeds, seed_columns
 from noiseband.stats.lenth import lenth
 from noiseband.stats.simultaneous import Estimate, estimates
 from noiseband.stats.stacks import Stack, stacked
-from noiseband.stats.verdicts import Call, call
+from noiseband.stats.verdicts import Better, Call, call
 
-COLUMNS = ("run", "interventions", "init_seed", "train_seed", "test_loss")
+COLUMNS = ("run", "interventions", "init_seed", "train_seed", "value")
 
 
 class ErrorFrom(StrEnum):
@@ -109,14 +109,16 @@ def factorial(
     design: Design,
     stacks: Sequence[Collection[str]] | None = None,
     alpha: float = 0.05,
+    better: Better = "lower",
 ) -> Factorial:
     """Effects of a design's factors, and stacks of them compared with the sum of their parts.
 
     `runs` has one row for each finished, distinct run, with the columns `run`, `interventions` (a
     tuple of the names that are on; empty for the baseline), `init_seed`, `train_seed` and
-    `test_loss` (nats), and perhaps `data_seed`. Leave out runs that start from another's weights.
+    `value` (the metric), and perhaps `data_seed`. Leave out runs that start from another's weights.
     Rows with a factor that the design does not have are ignored; those with a set of factors
-    outside the design's fraction are used only for `stacks`.
+    outside the design's fraction are used only for `stacks`. `better` is the direction of the
+    metric that helps.
 
     `stacks` are sets of two or more factors; by default, one set of all factors. Intervals and
     p-values of effects are simultaneous over all effects (`simultaneous`), those of stacks over the
@@ -138,7 +140,9 @@ def factorial(
     error_from = _error_from(model, pure, found)
     present = set(used["intervention"])
     return Factorial(
-        effects=tuple(map(_effect, design.aliases, found)),
+        effects=tuple(
+            _effect(group, one, better) for group, one in zip(design.aliases, found, strict=True)
+        ),
         stacks=stacked(table, design, model, stacks, alpha),
         runs=len(used),
         sets=len(present),
@@ -170,7 +174,7 @@ def _fit(used: pd.DataFrame, design: Design, pure: Fit) -> Fit:
     The first column here is therefore one minus all terms. A term's column is minus or plus a half,
     so that its effect is the difference between the two.
     """
-    table = used.sort_values(["intervention", *seed_columns(used), "test_loss"])
+    table = used.sort_values(["intervention", *seed_columns(used), "value"])
     on = np.array([[f in names for f in design.factors] for names in table["interventions"]])
     signs = dict(zip(design.factors, np.where(on, 1.0, -1.0).T, strict=True))
     terms = [np.prod([signs[f] for f in group[0].factors], axis=0) / 2 for group in design.aliases]
@@ -178,7 +182,7 @@ def _fit(used: pd.DataFrame, design: Design, pure: Fit) -> Fit:
     indicators = [(seeds == np.array(block)).all(axis=1) for block in pure.blocks]
     matrix = np.stack([1.0 - np.sum(terms, axis=0), *terms, *indicators], axis=1)
 
-    loss = table["test_loss"].to_numpy(dtype=np.float64)
+    loss = table["value"].to_numpy(dtype=np.float64)
     inverse = np.linalg.pinv(matrix, rcond=1e-10)
     row_space = inverse @ matrix
     residuals = loss - matrix @ inverse @ loss
@@ -218,7 +222,7 @@ def _lack_of_fit(model: Fit, pure: Fit) -> float | None:
     return float(stats.f.sf(max(more, 0.0) / extra / scatter, extra, pure.degrees_of_freedom))
 
 
-def _effect(group: Equal, found: Estimate) -> Effect:
+def _effect(group: Equal, found: Estimate, better: Better) -> Effect:
     return Effect(
         effect=group[0].name,
         letters=group[0].letters,
@@ -228,7 +232,7 @@ def _effect(group: Equal, found: Estimate) -> Effect:
         low=found.low,
         high=found.high,
         p_value=found.p_value,
-        verdict=call(found.low, found.high),
+        verdict=call(found.low, found.high, better=better),
         smallest_visible=found.half_width,
         se=found.se,
     )

@@ -26,7 +26,7 @@ import numpy.typing as npt
 import pandas as pd
 
 BASELINE = "baseline"
-COLUMNS = ("run", "intervention", "init_seed", "train_seed", "test_loss")
+COLUMNS = ("run", "intervention", "init_seed", "train_seed", "value")
 SEEDS = ("init_seed", "data_seed", "train_seed")
 """Columns with seeds. A table may lack `data_seed`; then the other two are a run's seeds."""
 
@@ -50,19 +50,19 @@ class Fit:
     columns: tuple[str | Seeds, ...]
     """Length p: the baseline, the interventions sorted by name, then the blocks."""
     coefficients: Floats
-    """Shape (p,), nats. Only estimable combinations of them are meaningful."""
+    """Shape (p,). Only estimable combinations of them are meaningful."""
     unscaled_covariance: Floats
     """Shape (p, p): the coefficients' covariance divided by the residual variance."""
     row_space: Floats
     """Shape (p, p): projection onto the design's row space, which keeps estimable contrasts."""
     residuals: pd.Series
-    """Nats, indexed by run, in the order of the given table."""
+    """Indexed by run, in the order of the given table."""
     residual_sd: float | None
-    """Nats; None without residual degrees of freedom."""
+    """In the metric's unit; None without residual degrees of freedom."""
     degrees_of_freedom: int
     """Residual degrees of freedom: the number of runs minus the design's rank."""
     rounding: float
-    """Nats; a difference of at most this size is a rounding error."""
+    """A difference of at most this size is a rounding error."""
 
     @property
     def blocks(self) -> tuple[Seeds, ...]:
@@ -90,7 +90,7 @@ class Fit:
         return np.asarray(lost < 1e-8)
 
     def effect(self, contrast: Mapping[str, float]) -> float | None:
-        """The estimated weighted sum of effects in nats; None if it is not estimable."""
+        """The estimated weighted sum of effects; None if it is not estimable."""
         vectors = self.vectors([contrast])
         if not self.estimable(vectors)[0]:
             return None
@@ -101,7 +101,7 @@ class Fit:
 def checked(runs: pd.DataFrame) -> pd.DataFrame:
     """The columns that the statistics need, `data_seed` among them if the table has it.
 
-    Raises ValueError for a missing column, a run listed twice, a loss that is not a finite number
+    Raises ValueError for a missing column, a run listed twice, a value that is not a finite number
     (it names every such run; the caller lists them in the report) and a table without a baseline
     run.
     """
@@ -110,14 +110,14 @@ def checked(runs: pd.DataFrame) -> pd.DataFrame:
         raise ValueError(f"the table of runs lacks the columns: {', '.join(missing)}")
     seeds = seed_columns(runs)
     table = runs.loc[:, [*dict.fromkeys([*COLUMNS, *seeds])]].reset_index(drop=True)
-    table["test_loss"] = table["test_loss"].astype("float64")
+    table["value"] = table["value"].astype("float64")
     table[seeds] = table[seeds].astype("int64")
     repeated = table.loc[table["run"].duplicated(), "run"]
     if len(repeated):
         raise ValueError(f"runs listed more than once: {_names(repeated)}")
-    bad = table.loc[~np.isfinite(table["test_loss"]), "run"]
+    bad = table.loc[~np.isfinite(table["value"]), "run"]
     if len(bad):
-        raise ValueError(f"runs without a finite test loss: {_names(bad)}")
+        raise ValueError(f"runs without a finite value: {_names(bad)}")
     if not (table["intervention"] == BASELINE).any():
         raise ValueError(f"no run of the {BASELINE!r}: there is nothing to compare with")
     return table
@@ -148,7 +148,7 @@ def fit(runs: pd.DataFrame) -> Fit:
     """Fit the model to a table with one row for each finished, distinct run.
 
     `runs` needs the columns `run`, `intervention` ("baseline" for the baseline), `init_seed`,
-    `train_seed` and `test_loss` (nats), and may have `data_seed`. Raises ValueError as `checked`
+    `train_seed` and `value` (the metric), and may have `data_seed`. Raises ValueError as `checked`
     does.
 
     The fit uses the Moore-Penrose inverse, because a design with blocks may be rank deficient.
@@ -156,7 +156,7 @@ def fit(runs: pd.DataFrame) -> Fit:
     """
     table = checked(runs)
     # Sorted, so that neither the order of the rows nor rounding can change a digit of the result.
-    table = table.sort_values(["intervention", *seed_columns(table), "test_loss"])
+    table = table.sort_values(["intervention", *seed_columns(table), "value"])
     interventions = sorted(set(table["intervention"]) - {BASELINE})
     arms = [BASELINE, *interventions]
     blocks = block_seeds(table)
@@ -186,7 +186,7 @@ def _fitted(
     table: pd.DataFrame, columns: tuple[str | Seeds, ...], design: Floats, order: list[str]
 ) -> Fit:
     """The fit of a design matrix; the residuals are in the given order of runs."""
-    loss = table["test_loss"].to_numpy()
+    loss = table["value"].to_numpy()
     inverse = np.linalg.pinv(design, rcond=_RANK_TOLERANCE)
     rank = int(np.linalg.matrix_rank(design, tol=_RANK_TOLERANCE * np.linalg.norm(design, 2)))
     coefficients = inverse @ loss

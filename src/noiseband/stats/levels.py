@@ -27,7 +27,7 @@ class Levels:
     """What a test of combinations of the arms' means needs."""
 
     covariance: Floats
-    """Shape (p, p), in squared nats: the covariance of the arms' estimated means."""
+    """Shape (p, p): the covariance of the arms' estimated means."""
     beyond: Callable[[float, Floats], float]
     """Whether a combination with weights (p,) and this |t| differs from zero: positive if it does,
     negative if it does not."""
@@ -88,7 +88,7 @@ def mean_squares(model: Mixed, contrasts: Floats) -> list[MeanSquare] | None:
     arms, size = len(model.arms), blocks.shape[1]
     if len(model.sources) > 1 or len(blocks) != arms * size or np.ptp(model.averaged[0]):
         return None
-    means = blocks.T @ model.table["test_loss"].to_numpy(np.float64) / arms
+    means = blocks.T @ model.table["value"].to_numpy(np.float64) / arms
     all_arms = np.full((arms, arms), 1.0 / arms)
     between = arms * float(means.var(ddof=1))
     return [

@@ -266,7 +266,7 @@ def fit(runs: pd.DataFrame) -> Mixed:
     table = checked(runs)
     # Sorted, so that neither the order of the rows nor rounding can change a digit of the result.
     seeds = seed_columns(table)
-    table = table.sort_values(["intervention", *seeds, "test_loss"]).reset_index(drop=True)
+    table = table.sort_values(["intervention", *seeds, "value"]).reset_index(drop=True)
     return fit_sources(table, sources(table))
 
 
@@ -275,11 +275,11 @@ def fit_sources(table: pd.DataFrame, found: Sequence[Source]) -> Mixed:
     arms = (BASELINE, *sorted(set(table["intervention"]) - {BASELINE}))
     design = (table["intervention"].to_numpy()[:, None] == np.array(arms)).astype(np.float64)
     counts = design.sum(axis=0)
-    loss = table["test_loss"].to_numpy(dtype=np.float64)
-    means = design.T @ loss / counts
+    value = table["value"].to_numpy(dtype=np.float64)
+    means = design.T @ value / counts
     inside = [one.levels - design @ (design.T @ one.levels / counts[:, None]) for one in found]
     basis = _basis(np.concatenate([*inside, np.zeros((len(table), 1))], axis=1))
-    residuals = loss - design @ means
+    residuals = value - design @ means
     seen = basis.T @ residuals
     left = residuals - basis @ seen
     return Mixed(
@@ -295,7 +295,7 @@ def fit_sources(table: pd.DataFrame, found: Sequence[Source]) -> Mixed:
         averaged=tuple(design.T @ one.levels / counts[:, None] for one in found),
         basis=basis,
         left=left,
-        rounding=1e-12 * float(np.abs(loss).max()),
+        rounding=1e-12 * float(np.abs(value).max()),
     )
 
 

@@ -94,7 +94,7 @@ def noise_components(
 def _component(
     name: str, rows: pd.DataFrame, missing: tuple[str, ...], alpha: float
 ) -> NoiseComponent:
-    points = rows["test_loss"].to_numpy()
+    points = rows["value"].to_numpy()
     n = len(points)
     if n == 0:
         return NoiseComponent(name, missing_seeds=missing)

@@ -27,13 +27,13 @@ def own_intervals(runs: pd.DataFrame, family: int, alpha: float = 0.05) -> dict[
     `runs` is as for `mixed.fit`. There is a value but no interval if the intervention has fewer
     than three runs, if the baseline has a single run on other seeds, or if nothing scatters.
     """
-    ordered = runs.sort_values([*seed_columns(runs), "test_loss"])
+    ordered = runs.sort_values([*seed_columns(runs), "value"])
     arms: dict[str, list[Run]] = {}
     for name, seeds, loss in zip(
-        ordered["intervention"], seeds_of(ordered), ordered["test_loss"], strict=True
+        ordered["intervention"], seeds_of(ordered), ordered["value"], strict=True
     ):
         arms.setdefault(str(name), []).append((seeds, loss))
-    rounding = 1e-12 * float(runs["test_loss"].abs().max())
+    rounding = 1e-12 * float(runs["value"].abs().max())
     baseline = arms.pop(BASELINE)
     return {
         name: _own_interval(arm, baseline, rounding, 1.0 - (1.0 - alpha) ** (1.0 / family), family)

@@ -101,7 +101,7 @@ def differences(
         for run, seeds in values.items()
         for seed, value in seeds.items()
     ]
-    columns = ["run", "intervention", "init_seed", "train_seed", "test_loss"]
+    columns = ["run", "intervention", "init_seed", "train_seed", "value"]
     model = fit(pd.DataFrame(rows, columns=columns))
     contrasts = [
         {arms[run]: weight for run, weight in ((other, 1.0), (one, -1.0)) if arms[run] != BASELINE}

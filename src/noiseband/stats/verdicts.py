@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Literal
 
 import pandas as pd
 
@@ -16,6 +17,10 @@ from noiseband.stats.simultaneous import Estimate
 
 FIRM = 10.0
 """A verdict that would survive an intervention this many times as noisy as the others is firm."""
+
+
+Better = Literal["lower", "higher"]
+"""Which direction of a metric is better."""
 
 
 class Call(StrEnum):
@@ -37,11 +42,12 @@ class Verdict:
     runs: int = 0
     """Number of distinct runs of this intervention."""
     effect: float | None = None
-    """Nats: estimated difference from the baseline; negative is a lower loss, which is better."""
+    """Estimated difference from the baseline. This and all numbers that are no ratio, count or
+    probability are in the metric's unit."""
     low: float | None = None
-    """Nats: lower end of the interval. The intervals hold for all interventions at once."""
+    """Lower end of the interval. The intervals hold for all interventions at once."""
     high: float | None = None
-    """Nats: upper end of the interval."""
+    """Upper end of the interval."""
     p_value: float | None = None
     """p-value, adjusted for all interventions; below alpha if the interval excludes zero."""
     verdict: Call = Call.NOT_ENOUGH_RUNS
@@ -49,17 +55,17 @@ class Verdict:
     """How many times as noisy as the other arms this one would have to be for the interval to reach
     zero; None unless the interval excludes zero."""
     own_low: float | None = None
-    """Nats: lower end of the interval from this intervention's own scatter, without pooling; None
+    """Lower end of the interval from this intervention's own scatter, without pooling; None
     for fewer than three runs."""
     own_high: float | None = None
-    """Nats: upper end of that interval."""
+    """Upper end of that interval."""
     scatter_ratio: float | None = None
     """SD of this intervention's runs over that of the others, if it is so far out of line that the
     intervention does not share their variance; otherwise None."""
     same_as: str | None = None
     """The arm whose runs are the same as those of this intervention, bit for bit."""
     smallest_visible: float | None = None
-    """Nats: the smallest size of estimate that the study could have called (half an interval)."""
+    """The smallest size of estimate that the study could have called (half an interval)."""
     seeds_low: int | None = None
     """Seeds, shared by both arms, that give 80% power if the effect is the interval's far end."""
     seeds_high: int | None = None
@@ -67,7 +73,7 @@ class Verdict:
     degrees_of_freedom: int | None = None
     """Residual degrees of freedom of the study's model; None if it has no run of this."""
     se: float | None = None
-    """Nats: standard error of the effect."""
+    """Standard error of the effect."""
 
     @property
     def firm(self) -> bool:
@@ -86,27 +92,37 @@ class Assessment:
     verdicts: tuple[Verdict, ...]
     """One for each intervention, in the order in which the table first names them."""
     residual_sd: float | None
-    """Nats: SD of what neither the arm nor the seeds explain; None if the runs cannot say."""
+    """SD of what neither the arm nor the seeds explain; None if the runs cannot say."""
     band: float | None
-    """Nats: half the width of the band in which a new run of the baseline falls, on new seeds."""
+    """Half the width of the band in which a new run of the baseline falls, on new seeds."""
     residuals: pd.Series
-    """Nats, by run: what neither the arm nor the seeds explain. Only of runs that share the
+    """By run: what neither the arm nor the seeds explain. Only of runs that share the
     variance."""
     evidence: Pooled
     """The runs that count, and their model."""
 
 
-def verdicts(runs: pd.DataFrame, alpha: float = 0.05, margin: float | None = None) -> list[Verdict]:
+def verdicts(
+    runs: pd.DataFrame,
+    alpha: float = 0.05,
+    margin: float | None = None,
+    better: Better = "lower",
+) -> list[Verdict]:
     """A verdict for each intervention, in the order in which the table first names them; arguments
     and errors as for `assess`."""
-    return list(assess(runs, alpha, margin).verdicts)
+    return list(assess(runs, alpha, margin, better).verdicts)
 
 
-def assess(runs: pd.DataFrame, alpha: float = 0.05, margin: float | None = None) -> Assessment:
+def assess(
+    runs: pd.DataFrame,
+    alpha: float = 0.05,
+    margin: float | None = None,
+    better: Better = "lower",
+) -> Assessment:
     """The verdicts of a study, and the noise behind them.
 
     `runs` has one row for each finished run, with the columns `run`, `intervention` ("baseline" for
-    the baseline), `init_seed`, `train_seed` and `test_loss` (nats), and perhaps `data_seed` and
+    the baseline), `init_seed`, `train_seed` and `value` (the metric), and perhaps `data_seed` and
     `identity` (`distinct` says how equal runs are found; each counts once).
 
     All interventions share one model (`mixed`), and the intervals hold for all of them at once
@@ -114,12 +130,13 @@ def assess(runs: pd.DataFrame, alpha: float = 0.05, margin: float | None = None)
     model and is judged by its own scatter (`own`).
 
     The verdict is "helps" or "hurts" if the interval excludes zero; in a study where nothing
-    matters, that happens at most `alpha` of the time for the whole family. With a `margin` in nats,
-    it is "no difference that matters" if the whole interval is less than the margin away from zero.
+    matters, that happens at most `alpha` of the time for the whole family. `better` is the
+    direction of the metric that helps. With a `margin` in the metric's unit, the verdict is "no
+    difference that matters" if the whole interval is less than the margin away from zero.
     It is "identical" if all runs of the intervention are runs of the baseline, bit for bit, and
     "not enough runs" if the runs cannot say how much they scatter.
 
-    Raises ValueError for runs without a finite loss (it names all of them), for a table without a
+    Raises ValueError for runs without a finite value (it names all of them), for a table without a
     baseline or with a run listed twice, for an alpha outside (0, 1), and for a margin that is not
     positive.
     """
@@ -134,12 +151,13 @@ def assess(runs: pd.DataFrame, alpha: float = 0.05, margin: float | None = None)
     estimate = dict(zip(inside, together.estimates, strict=True))
     counts = found.runs["intervention"].value_counts()
     own = own_intervals(found.runs, len(names), alpha)
+    rule = _Rule(alpha, margin, better)
     judged = {
-        name: _verdict(name, int(counts[name]), one, own[name], together, (alpha, margin))
+        name: _verdict(name, int(counts[name]), one, own[name], together, rule)
         for name, one in estimate.items()
     }
     for name, ratio in odd.items():
-        judged[name] = _out_of_line(name, int(counts[name]), own[name], ratio, margin)
+        judged[name] = _out_of_line(name, int(counts[name]), own[name], ratio, rule)
     for name, other in found.same_as.items():
         same = judged.get(other, Verdict(name, effect=0.0, verdict=Call.IDENTICAL))
         judged[name] = replace(same, intervention=name, same_as=other, runs=_count(runs, name))
@@ -153,6 +171,15 @@ def assess(runs: pd.DataFrame, alpha: float = 0.05, margin: float | None = None)
     )
 
 
+@dataclass(frozen=True)
+class _Rule:
+    """How intervals become verdicts."""
+
+    alpha: float
+    margin: float | None
+    better: Better
+
+
 def _count(runs: pd.DataFrame, name: str) -> int:
     """Number of runs of an intervention whose runs are those of another arm."""
     return int((runs["intervention"] == name).sum())
@@ -164,10 +191,9 @@ def _verdict(
     estimate: Estimate,
     own: Estimate,
     family: Family,
-    options: tuple[float, float | None],
+    rule: _Rule,
 ) -> Verdict:
-    alpha, margin = options
-    seeds_low, seeds_high = _seeds(estimate, family.sd, alpha)
+    seeds_low, seeds_high = _seeds(estimate, family.sd, rule.alpha)
     return Verdict(
         intervention=name,
         runs=runs,
@@ -175,7 +201,7 @@ def _verdict(
         low=estimate.low,
         high=estimate.high,
         p_value=estimate.p_value,
-        verdict=call(estimate.low, estimate.high, margin),
+        verdict=call(estimate.low, estimate.high, rule.margin, rule.better),
         tipping_ratio=_tipping_ratio(estimate, runs, family.sd),
         own_low=own.low,
         own_high=own.high,
@@ -187,9 +213,7 @@ def _verdict(
     )
 
 
-def _out_of_line(
-    name: str, runs: int, own: Estimate, ratio: float, margin: float | None
-) -> Verdict:
+def _out_of_line(name: str, runs: int, own: Estimate, ratio: float, rule: _Rule) -> Verdict:
     """The verdict on an intervention that does not share the others' variance."""
     return Verdict(
         intervention=name,
@@ -198,7 +222,7 @@ def _out_of_line(
         low=own.low,
         high=own.high,
         p_value=own.p_value,
-        verdict=call(own.low, own.high, margin),
+        verdict=call(own.low, own.high, rule.margin, rule.better),
         own_low=own.low,
         own_high=own.high,
         scatter_ratio=ratio,
@@ -207,8 +231,13 @@ def _out_of_line(
     )
 
 
-def call(low: float | None, high: float | None, margin: float | None = None) -> Call:
-    """The verdict for the interval of a change of the loss; the ends are None without one.
+def call(
+    low: float | None,
+    high: float | None,
+    margin: float | None = None,
+    better: Better = "lower",
+) -> Call:
+    """The verdict for the interval of a change of a metric; the ends are None without one.
 
     An interval inside the margin is no difference that matters, even if it excludes zero. No part
     of alpha is needed for that (two one-sided tests; Berger 1982).
@@ -217,9 +246,9 @@ def call(low: float | None, high: float | None, margin: float | None = None) -> 
         return Call.NOT_ENOUGH_RUNS
     if margin is not None and -margin < low and high < margin:
         return Call.NO_DIFFERENCE
-    if high < 0:
-        return Call.HELPS
-    return Call.HURTS if low > 0 else Call.WITHIN_NOISE
+    if high < 0 or low > 0:
+        return Call.HELPS if (high < 0) == (better == "lower") else Call.HURTS
+    return Call.WITHIN_NOISE
 
 
 def _tipping_ratio(estimate: Estimate, runs: int, sd: float | None) -> float | None:

@@ -16,12 +16,16 @@ SPLITS = ("train", "validation", "test")
 TABLES = (
     "runs", "pretrained", "contamination", "verdicts", "documents", "gaps", "noise", "stacks",
     "factorial", "finetuning", "epochs", "finetuning-noise", "twins", "positions",
-    "seen-questions",
+    "seen-questions", "measurements", "metrics", "metric-verdicts",
 )  # fmt: skip
+VOLATILE_TABLES = ("volatile-measurements", "volatile-metrics", "volatile-verdicts")
+"""Tables of metrics that another execution of the same runs changes."""
 FIGURES = (
-    "effects", "noise", "pareto", "loss", "learning-rate", "gradient-norm", "positions",
+    "effects", "metrics", "noise", "pareto", "loss", "learning-rate", "gradient-norm", "positions",
     "finetuning",
 )  # fmt: skip
+VOLATILE_FIGURES = ("volatile-metrics",)
+"""Figures of those tables."""
 
 
 def table_names(study: Study) -> list[str]:
@@ -115,6 +119,7 @@ def table_inputs(study: Study) -> list[Path]:
     return [
         *run_files(study, "recipe.json", "model.json", "trace.parquet"),
         *run_files(study, "test_loss.json", "test_documents.csv"),
+        *(run_files(study, "timing.json") if _any_volatile(study) else []),
         *pretrained_files(study, "pretrained.json", "model.json", "test_loss.json"),
         *evaluation_files(study),
         *contamination_files(study),
@@ -122,6 +127,10 @@ def table_inputs(study: Study) -> list[Path]:
         *finetuned_files(study, "epochs.json", "answers.jsonl"),
         *judged_files(study),
     ]
+
+
+def _any_volatile(study: Study) -> bool:
+    return any(metric.volatile for metric in study.metrics)
 
 
 def page_inputs(study: Study) -> list[Path]:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from noiseband.study.config import Changes, Design
 from noiseband.study.corpora import AnyCorpus
+from noiseband.study.metrics import check_metrics
 from noiseband.study.pretrained import check_pretrained
 from noiseband.study.problems import Problem, from_pydantic, nearest, unknown_names
 from noiseband.study.recipe import BaselineRecipe, flatten
@@ -49,6 +50,7 @@ def check(valid: dict[str, Any]) -> list[Problem]:
         if {"runs", "seeds", "noise"} <= valid.keys():
             faulty = {problem.key.split(".")[1] for problem in found}
             problems += check_runs(valid, faulty)
+    problems += check_metrics(valid)
     if valid.get("finetuning") is not None:
         for name, protocol in valid["finetuning"].protocols.items():
             key = f"finetuning.protocols.{name}.instructions"

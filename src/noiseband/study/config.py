@@ -11,6 +11,7 @@ from noiseband.study.evaluations import Evaluation as Evaluation
 from noiseband.study.evaluations import EvaluationName, FurtherEvaluation
 from noiseband.study.instructions import Instructions, Lora, TemplateChoice
 from noiseband.study.judges import ChrfJudge, Judge
+from noiseband.study.metrics import Metric, MetricName
 from noiseband.study.pretrained import Pretrained
 from noiseband.study.recipe import BaselineRecipe
 from noiseband.study.section import Fraction, Positive, Section, Seed
@@ -277,6 +278,11 @@ class StudyConfig(Section):
     """The smallest difference of the test loss that matters, in nats. An intervention whose whole
     interval is closer to zero than that makes no difference that matters, which is the question
     about a change for speed. Without a margin, no verdict says so."""
+    metrics: dict[MetricName, Metric] = {}
+    """Further metrics by name, each with its own verdicts. Of runs that noiseband trains, these are
+    `seconds`, `tokens_per_second` and `peak_memory_bytes`, which are volatile."""
+    primary: MetricName | None = None
+    """The metric of the report's first screen; null means the test loss."""
     published: bool = False
     """Whether the report also shows the published series."""
     on_mismatch: Literal["stop", "warn"] = "stop"

@@ -12,6 +12,7 @@ from noiseband.study.config import Answers, Checkpoints, Evaluation, Protocol, S
 from noiseband.study.contamination import contaminated_runs
 from noiseband.study.expand import baseline_seeds
 from noiseband.study.judges import Judge
+from noiseband.study.metrics import NamedMetric
 from noiseband.study.pretrained import PretrainedModel
 from noiseband.study.recipe import Model, Recipe
 from noiseband.study.runs import BASELINE, Run, Study
@@ -208,6 +209,13 @@ class TablesParams(Section):
     alpha: float
     margin: float | None = None
     """The smallest difference of the test loss that matters, in nats."""
+    metrics: Annotated[list[NamedMetric], ADDED] = []
+    """The metrics that verdicts are about, the primary one first; empty if that is the test loss
+    alone."""
+    evaluations: Annotated[list[str], ADDED] = []
+    """Names of the further evaluations that are repeatable."""
+    volatile_evaluations: Annotated[list[str], ADDED] = []
+    """Names of the other further evaluations."""
     published: bool
     """Whether the page also shows the published series."""
     noise: dict[str, list[list[int]]]
@@ -229,9 +237,19 @@ class TablesParams(Section):
     fraction: int
     """The p of the 2^(k-p) design; 0 if the study has no design."""
 
+    @property
+    def judged(self) -> list[NamedMetric]:
+        """The metrics that verdicts are about, the primary one first."""
+        return self.metrics or [NamedMetric.test_loss(self.margin)]
+
+    @property
+    def primary(self) -> NamedMetric:
+        """The metric of the first screen."""
+        return self.judged[0]
+
     @classmethod
     def of(cls, study: Study) -> TablesParams:
-        config = study.config
+        config, further = study.config, study.config.evaluations
         return cls(
             study=config.study,
             title=config.title,
@@ -240,6 +258,9 @@ class TablesParams(Section):
             baseline=config.baseline,
             alpha=config.alpha,
             margin=config.margin,
+            metrics=study.metrics if len(study.metrics) > 1 else [],
+            evaluations=[name for name, one in further.items() if one.repeatable],
+            volatile_evaluations=[name for name, one in further.items() if not one.repeatable],
             published=config.published,
             noise={
                 name: [list(baseline_seeds(config.recipe, one)) for one in entries]

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from noiseband.study.config import Changes, Place, StudyConfig
-from noiseband.study.evaluations import Evaluation
+from noiseband.study.evaluations import Evaluation, known_metrics
+from noiseband.study.metrics import TEST_LOSS, NamedMetric
 from noiseband.study.paths import Paths
 from noiseband.study.pretrained import PretrainedModel
 from noiseband.study.recipe import BaselineRecipe, Model, Recipe
@@ -133,6 +134,18 @@ class Study:
     def measured_on(self, model: Run | PretrainedModel) -> str:
         """Name of the corpus that contains the test window of a run or pretrained model."""
         return self.config.evaluation.corpus or model.corpus
+
+    @cached_property
+    def metrics(self) -> list[NamedMetric]:
+        """The metrics that verdicts are about, the primary one first."""
+        declared = self.config.metrics
+        found = [NamedMetric.test_loss(self.config.margin)]
+        for name, known in known_metrics(self.config.evaluations).items():
+            if name not in declared:
+                found.append(NamedMetric(name=name, better=known.better, unit=known.unit))
+        found += [NamedMetric(name=name, **dict(one)) for name, one in declared.items()]
+        primary = self.config.primary or TEST_LOSS
+        return sorted(found, key=lambda one: one.name != primary)
 
     def processes(self, run: Run) -> int:
         """Number of processes that train a run."""

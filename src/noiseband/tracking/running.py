@@ -49,7 +49,9 @@ def progress(study: Study) -> list[RunProgress]:
 def _progress(study: Study, run: Run) -> RunProgress:
     folder, steps = study.paths.run(run.name), run.recipe.steps
     if made_by(folder, run):
-        tested = all((folder / name).exists() for name in FILES)
+        tested = all((folder / name).exists() for name in FILES) and all(
+            study.paths.evaluation(run.name, name).exists() for name in study.config.evaluations
+        )
         return RunProgress(
             run.name, State.FINISHED if tested else State.TRAINED, steps, steps, None
         )

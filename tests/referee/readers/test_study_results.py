@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from noiseband.analysis.inference import judged
-from noiseband.analysis.tables import run_rows
+from noiseband.analysis.tables import study_outcomes
 from noiseband.errors import UserError
 from noiseband.io.files import read_json, write_json
 from noiseband.referee.columns import Choice, measurements
@@ -45,7 +44,7 @@ def results(finished: tuple[Path, ReportParams], tmp_path: Path) -> Path:
 
 def test_the_verdicts_are_those_of_the_study(finished: tuple[Path, ReportParams]) -> None:
     results, params = finished
-    known = judged(run_rows(params, results), 0.05)
+    known = study_outcomes(params, results)[0].study
     assert known is not None
     found = judge(measurements([only(str(results))], Choice()), "test_loss", "lower", "baseline")
     said = {one.intervention: one for one in known.verdicts}

@@ -92,7 +92,9 @@ def test_an_answer_shows_itself(found: nb.Answer, against_target: nb.Answer) -> 
 def test_a_chart_has_a_row_for_each_arm(found: nb.Answer, against_target: nb.Answer) -> None:
     (axes,) = found.figure().axes
     assert {label.get_text() for label in axes.get_yticklabels()} >= {"up", "once"}
-    assert axes.get_xlabel() == "Change of loss"
+    assert axes.get_xlabel() == "Change of the loss"
+    # A notebook asks a figure for this, whether or not pyplot is imported.
+    assert found.figure()._repr_svg_().startswith("<svg xmlns=")  # type: ignore[attr-defined]
     with pytest.raises(ValueError, match="no metric 'acc' here"):
         found.figure("acc")
     with pytest.raises(UserError, match="leave out --target"):

@@ -36,7 +36,7 @@ def downloaded(page: Page, name: str, out: Path) -> list[dict[str, str]]:
 def test_a_click_on_a_head_sorts_and_another_turns(opens: Opens, judged: Made) -> None:
     page = opens(page_of(judged))
     runs = read_rows(judged.results / "tables" / "runs.csv", RunRow)
-    expected = sorted(run.test_loss or 0.0 for run in runs)
+    expected = sorted(run.value or 0.0 for run in runs)
     head = table(page, "runs").get_by_role("button", name="Test loss")
 
     def losses() -> list[float]:
@@ -54,7 +54,7 @@ def test_a_table_downloads_with_its_full_values(opens: Opens, judged: Made, tmp_
     page = opens(page_of(judged))
     rows = downloaded(page, "runs", tmp_path)
     runs = read_rows(judged.results / "tables" / "runs.csv", RunRow)
-    assert [float(row["Test loss"]) for row in rows] == [run.test_loss for run in runs]
+    assert [float(row["Test loss"]) for row in rows] == [run.value for run in runs]
     assert [float(row["Improvement"]) for row in rows] == [run.improvement for run in runs]
     assert rows[-1]["Run"] == "baseline-42-again (repeat of baseline-42)"
     verdicts = read_rows(judged.results / "tables" / "verdicts.csv", VerdictRow)

@@ -23,7 +23,7 @@ from noiseband.report.figures.svg import blank, drawing, panel, render, tip
 from noiseband.report.figures.training import MOST_BINS, frame
 from noiseband.report.figures.write import write_figures
 from noiseband.stats.verdicts import Call
-from noiseband.study.artefacts import FIGURES
+from noiseband.study.artefacts import FIGURES, VOLATILE_FIGURES
 from tests.fake_runs import BASELINES, FakeRun, continued, pocket_runs
 from tests.pages import Made
 from tests.small_study import write_study
@@ -42,7 +42,7 @@ def svg(made: Made, name: str) -> str:
 
 def test_every_figure_of_the_workflow_is_drawn(made: Made) -> None:
     drawn = {path.stem for path in (made.results / "figures").glob("*.svg")}
-    assert drawn == set(FIGURES)
+    assert drawn == {*FIGURES, *VOLATILE_FIGURES}
 
 
 def test_equal_files_give_equal_bytes(made: Made, tmp_path: Path) -> None:

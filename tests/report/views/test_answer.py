@@ -10,13 +10,15 @@ from noiseband.analysis.rows import Call, RunRow, VerdictRow
 from noiseband.analysis.tables import write_tables
 from noiseband.io.tables import read_rows
 from noiseband.report.views.answer import facts, groups, scatter_note
+from noiseband.study.metrics import NamedMetric
+from noiseband.study.params import ReportParams
 from tests.fake_runs import FakeRun
 from tests.small_study import write_study
 
 
 def tables(
     folder: Path, losses: dict[str, Sequence[float]]
-) -> tuple[list[RunRow], list[VerdictRow]]:
+) -> tuple[ReportParams, list[RunRow], list[VerdictRow]]:
     """Tables of a study with these losses for each intervention, with another seed for each run."""
     runs = [
         FakeRun(
@@ -33,13 +35,14 @@ def tables(
     params = write_study(folder, runs, steps=2, models=[], noise={})
     write_tables(params, folder)
     return (
+        params,
         read_rows(folder / "tables" / "runs.csv", RunRow),
         read_rows(folder / "tables" / "verdicts.csv", VerdictRow),
     )
 
 
 def test_an_intervention_out_of_line_is_named_and_silences_no_other(tmp_path: Path) -> None:
-    _, verdicts = tables(
+    _, _, verdicts = tables(
         tmp_path,
         {
             "baseline": [5.0, 5.012, 5.021, 5.01],
@@ -59,11 +62,11 @@ def test_an_intervention_out_of_line_is_named_and_silences_no_other(tmp_path: Pa
 def test_even_scatter_needs_no_word(tmp_path: Path) -> None:
     alike = tables(tmp_path / "alike", {"baseline": [5.0, 5.1], "a": [5.0, 5.1], "b": [5.1, 5.0]})
     single = tables(tmp_path / "single", {"baseline": [5.0], "a": [5.1]})
-    assert [scatter_note(found) for _, found in (alike, single)] == [None, None]
+    assert [scatter_note(found) for _, _, found in (alike, single)] == [None, None]
 
 
 def test_groups_begin_with_what_helps_and_the_largest_effect(tmp_path: Path) -> None:
-    _, verdicts = tables(
+    _, _, verdicts = tables(
         tmp_path,
         {
             "baseline": [5.0, 5.002, 5.001],
@@ -73,7 +76,7 @@ def test_groups_begin_with_what_helps_and_the_largest_effect(tmp_path: Path) -> 
             "same": [5.001],
         },
     )
-    found = groups(verdicts)
+    found = groups(verdicts, NamedMetric.test_loss(None))
     assert [(group.verdict, [name for name, _ in group.answers]) for group in found] == [
         ("helps", ["better", "good"]),
         ("hurts", ["worse"]),
@@ -82,8 +85,8 @@ def test_groups_begin_with_what_helps_and_the_largest_effect(tmp_path: Path) -> 
 
 
 def test_facts_give_the_noise_band(tmp_path: Path) -> None:
-    runs, verdicts = tables(tmp_path, {"baseline": [5.0, 5.2], "a": [5.0]})
-    values = {label: value for value, label in facts(runs, verdicts, "baseline-0", 0.05)}
+    params, runs, verdicts = tables(tmp_path, {"baseline": [5.0, 5.2], "a": [5.0]})
+    values = {label: value for value, label in facts(params, runs, verdicts)}
     assert values["training runs"] == "3"
     assert values["tokens each"] == "2,048"
     assert values["test loss of baseline-0, nats"] == "5.000000"

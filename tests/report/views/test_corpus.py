@@ -34,7 +34,7 @@ def shown(results: Path, card: dict[str, Any] | None, tokens: dict[str, Any]) ->
         corpora=[found],
         contamination=[],
         params=SimpleNamespace(baseline="b"),
-        baseline=SimpleNamespace(test_loss=5.0),
+        baseline_loss=5.0,
         provenance=SimpleNamespace(artefacts={}, judged={}),
     )  # fmt: skip
     return words_of(f"<main>{page}")

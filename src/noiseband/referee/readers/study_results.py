@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,7 @@ def read_study(results: str, folders: Sequence[Path]) -> Raw:
         if row.repeat_of is None:
             first.setdefault((row.intervention, *shared_recipe(row)), row)
     rows = [
-        [row.run, row.intervention, *row.seeds, row.weights_sha256, _number(row.test_loss)]
+        [row.run, row.intervention, *row.seeds, row.weights_sha256, _number(row.value)]
         for row in first.values()
     ]
     made = table(rows, COLUMNS, [row.run for row in first.values()])
@@ -67,10 +68,14 @@ def read_study(results: str, folders: Sequence[Path]) -> Raw:
 
 
 def _row(folder: Path) -> RunRow:
+    from noiseband.analysis.measurements import measured, values
     from noiseband.analysis.tables import run_row
 
     try:
-        return run_row(folder)
+        return replace(
+            run_row(folder),
+            value=values(measured(folder.parents[1], folder.name), LOSS).get(folder.name),
+        )
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         if isinstance(error, UserError):
             raise

@@ -20,14 +20,8 @@ def draw(metric: MetricVerdicts | TargetVerdicts) -> Figure:
     """Draw a metric's effects. Raises UserError for a comparison with a target, which has none."""
     if isinstance(metric, TargetVerdicts):
         raise UserError("there is no chart of a comparison with a target; leave out --target")
-    lower = metric.better == "lower"
-    scale = Scale(
-        f"Change of {metric.metric}",
-        "← lower: better" if lower else "← lower: worse",
-        "higher: worse →" if lower else "higher: better →",
-    )
     with drawing("effects"):
-        return draw_effects(_rows(metric), [], scale, best_is_lowest=lower)
+        return draw_effects(_rows(metric), [], Scale(metric.metric, "", metric.better))
 
 
 def svg(metric: MetricVerdicts) -> str:
@@ -45,7 +39,7 @@ def _rows(metric: MetricVerdicts) -> list[VerdictRow]:
             **{name: getattr(one, name) for name in known},
             residual_sd=metric.residual_sd,
             band=metric.band,
-            runs_without_loss=one.runs_without_value,
+            runs_without_value=one.runs_without_value,
         )
         for one in metric.verdicts
     ]

@@ -17,6 +17,7 @@ from noiseband.report.figures.panels import short
 from noiseband.report.figures.svg import blank, panel, tip
 from noiseband.report.figures.training import frame
 from noiseband.report.words import NOTHING, effect_decimals, firmness, fixed, signed
+from noiseband.study.metrics import NamedMetric
 from noiseband.study.runs import BASELINE
 
 WIDTH, ROW, TOP, BOTTOM = 640, 27, 34, 52
@@ -30,21 +31,28 @@ _EDGE: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Scale:
-    """The words around the axis of effects."""
+    """The axis of effects."""
 
-    label: str = "Change of the test loss, nats"
-    left: str = "← lower loss: better"
-    right: str = "higher loss: worse →"
+    label: str
+    """The metric in words."""
+    unit: str
+    better: str
+    """`lower` or `higher`."""
 
+    @classmethod
+    def of(cls, metric: NamedMetric) -> Scale:
+        return cls(metric.label, metric.unit, metric.better)
 
-TEST_LOSS = Scale()
+    @property
+    def axis(self) -> str:
+        unit = f", {self.unit}" if self.unit else ""
+        return f"Change of the {self.label}{unit}"
 
 
 def draw_effects(
     verdicts: Sequence[VerdictRow],
     runs: Sequence[RunRow],
-    scale: Scale = TEST_LOSS,
-    best_is_lowest: bool = True,
+    scale: Scale,
 ) -> Figure:
     """Draw a row for each intervention, the best first, and one for the baseline's own runs.
 
@@ -52,7 +60,7 @@ def draw_effects(
     small dots are single runs (estimate plus residual). The band is where new runs of the
     baseline would fall, with a probability of 1 - alpha.
     """
-    sign = 1.0 if best_is_lowest else -1.0
+    sign = 1.0 if scale.better == "lower" else -1.0
     rows = sorted(verdicts, key=lambda row: (row.effect is None, sign * (row.effect or 0.0)))
     own = [run for run in runs if run.intervention == BASELINE]
     names = [short(row.intervention) for row in rows] + ([BASELINE] if own else [])
@@ -71,19 +79,20 @@ def draw_effects(
     axes.axvline(0, color=LIGHT["muted"], linewidth=1)
     decimals = effect_decimals(rows, digits=1)
     for place, row in enumerate(rows):
-        _row(axes, place, row, runs, decimals)
+        _row(axes, place, row, runs, (decimals, scale.label))
     for run in own:
         if run.residual is not None:
-            _dot(axes, run.residual, len(rows), run, colour(BASELINE))
+            _dot(axes, run.residual, len(rows), _told(run, scale.label), colour(BASELINE))
 
     axes.set_yticks(range(len(names)), names, color=LIGHT["ink"], fontsize=12.5)
     axes.tick_params(axis="y", pad=8)
     axes.grid(axis="y", visible=False)
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_formatter(lambda value, _: _tick(value, axes))
-    axes.set_xlabel(scale.label, labelpad=8)
-    axes.annotate(scale.left, (0, -0.85), ha="left", **_EDGE)
-    axes.annotate(scale.right, (1, -0.85), ha="right", **_EDGE)
+    axes.set_xlabel(scale.axis, labelpad=8)
+    left_is, right_is = ("better", "worse") if scale.better == "lower" else ("worse", "better")
+    axes.annotate(f"← lower: {left_is}", (0, -0.85), ha="left", **_EDGE)
+    axes.annotate(f"higher: {right_is} →", (1, -0.85), ha="right", **_EDGE)
     return figure
 
 
@@ -106,7 +115,15 @@ def _noise_band(axes: Axes, half: float) -> None:
         axes.text(0, -0.85, "noise band", ha="center", color=LIGHT["muted"], fontsize=11)
 
 
-def _row(axes: Axes, place: int, row: VerdictRow, runs: Sequence[RunRow], decimals: int) -> None:
+def _row(
+    axes: Axes,
+    place: int,
+    row: VerdictRow,
+    runs: Sequence[RunRow],
+    shown: tuple[int, str],
+) -> None:
+    """Draw one intervention; `shown` is the number of decimals and the metric in words."""
+    decimals, label = shown
     tint = colour(row.verdict)
     value = signed(row.effect, decimals) if row.effect is not None else "no estimate"
     axes.text(1.02, place, value, va="center", color=tint, transform=axes.get_yaxis_transform())
@@ -132,7 +149,7 @@ def _row(axes: Axes, place: int, row: VerdictRow, runs: Sequence[RunRow], decima
             text += f", {held}"
     for run in runs:
         if run.intervention == row.intervention and run.residual is not None and row.runs > 1:
-            _dot(axes, row.effect + run.residual, place, run, tint)
+            _dot(axes, row.effect + run.residual, place, _told(run, label), tint)
     tip(axes.plot([row.effect], [place], zorder=4, **_mark(row))[0], text)
 
 
@@ -140,7 +157,11 @@ def _mark(row: VerdictRow) -> dict[str, Any]:
     return marker(row.verdict) | {"markersize": 8.5, "markeredgewidth": 1.6}
 
 
-def _dot(axes: Axes, value: float, place: int, run: RunRow, tint: str) -> None:
+def _told(run: RunRow, label: str) -> str:
+    return f"{run.run}: {label} {fixed(run.value)}"
+
+
+def _dot(axes: Axes, value: float, place: int, text: str, tint: str) -> None:
     """Draw one run a little above the line, so that the estimate does not hide it."""
     dot = axes.plot([value], [place - 0.26], "o", color=tint, markersize=3.6, markeredgewidth=0)
-    tip(dot[0], f"{run.run}: test loss {fixed(run.test_loss)}")
+    tip(dot[0], text)

@@ -13,16 +13,19 @@ from noiseband.report.figures.palette import LIGHT
 from noiseband.report.figures.svg import blank, panel, tip
 from noiseband.report.sanitize import plain
 from noiseband.report.words import decimals_of, fixed, spelled
+from noiseband.study.metrics import NamedMetric
 
 WIDTH, ROW, TOP, BOTTOM = 640, 58, 12, 52
 LEFT, RIGHT = 140, 150
 
 
-def draw_noise(components: Sequence[NoiseRow], runs: Sequence[RunRow]) -> Figure:
+def draw_noise(
+    components: Sequence[NoiseRow], runs: Sequence[RunRow], metric: NamedMetric
+) -> Figure:
     """Draw a row for each component: runs as dots, the mean as a tick, one SD each way as a bar."""
     figure = blank(WIDTH, TOP + ROW * len(components) + BOTTOM)
     axes = panel(figure, LEFT, TOP, WIDTH - LEFT - RIGHT, ROW * len(components))
-    losses = {run.run: run.test_loss for run in runs}  # the points of `machine` are shifted
+    values = {run.run: run.value for run in runs}  # the points of `machine` are shifted
     axes.set_ylim(len(components) - 0.5, -0.5)
     for place, component in enumerate(components):
         found = f"{component.n} of {component.n + len(component.missing_seeds)} runs"
@@ -53,11 +56,11 @@ def draw_noise(components: Sequence[NoiseRow], runs: Sequence[RunRow]) -> Figure
             axes.plot([component.mean] * 2, [place - 0.17, place + 0.17], color=LIGHT["muted"])
         for run, x in zip(component.runs, component.points, strict=True):
             dot = axes.plot([x], [place], "o", color=LIGHT["ink"], markersize=6.5, alpha=0.75)
-            tip(dot[0], f"{run}: test loss {fixed(losses[run])}")
+            tip(dot[0], f"{run}: {metric.label} {fixed(values[run])}")
     axes.set_yticks([])
     axes.margins(x=0.08)
     axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.set_xlabel("Test loss of single runs, nats", labelpad=8)
+    axes.set_xlabel(f"{metric.label_with_unit.capitalize()}, of single runs", labelpad=8)
     return figure
 
 

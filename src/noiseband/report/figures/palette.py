@@ -47,18 +47,19 @@ PRETRAINED = "pretrained"
 SHAPES = {
     BASELINE: "D",
     PRETRAINED: "*",
-    Call.HELPS: "<",
-    Call.HURTS: ">",
+    Call.HELPS: "^",
+    Call.HURTS: "v",
     Call.NO_DIFFERENCE: "d",
     Call.WITHIN_NOISE: "o",
     Call.NOT_ENOUGH_RUNS: "s",
     Call.IDENTICAL: "_",
 }
-"""Matplotlib's markers; the triangles point in the direction of the change of loss."""
+"""Matplotlib's markers; a triangle points up for a change that helps, whichever direction of the
+metric is better."""
 
 GLYPHS = {
-    Call.HELPS: "M10.5 1v10L1.5 6z",
-    Call.HURTS: "M1.5 1v10l9-5z",
+    Call.HELPS: "M1 10.5h10L6 1.5z",
+    Call.HURTS: "M1 1.5h10l-5 9z",
     Call.NO_DIFFERENCE: "M6 .8 9.6 6 6 11.2 2.4 6z",
     Call.WITHIN_NOISE: "M6 1.5a4.5 4.5 0 1 0 0 9a4.5 4.5 0 0 0 0-9z",
     Call.NOT_ENOUGH_RUNS: "M2.2 2.2h7.6v7.6H2.2z",

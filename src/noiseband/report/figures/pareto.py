@@ -13,13 +13,14 @@ from noiseband.report.figures.palette import LIGHT, colour
 from noiseband.report.figures.svg import blank, panel, tip
 from noiseband.report.sanitize import plain
 from noiseband.report.words import decimals_of, signed
+from noiseband.study.metrics import NamedMetric
 
 WIDTH, ROW, TOP, BOTTOM = 760, 24, 30, 52
 RIGHT = 84
 LONGEST = 46
 
 
-def draw_pareto(rows: Sequence[FactorialRow]) -> Figure:
+def draw_pareto(rows: Sequence[FactorialRow], metric: NamedMetric) -> Figure:
     """Draw a bar for the size of each effect, the largest first, coloured by its verdict.
 
     A tick on each row marks the smallest size that stands out; the ticks form one line if all
@@ -41,7 +42,7 @@ def draw_pareto(rows: Sequence[FactorialRow]) -> Figure:
     axes.grid(axis="y", visible=False)
     axes.set_xlim(left=0)
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
-    axes.set_xlabel("Size of the effect on the test loss, nats", labelpad=8)
+    axes.set_xlabel(f"Size of the effect on the {metric.label_with_unit}", labelpad=8)
     return figure
 
 

@@ -73,9 +73,17 @@ def drawing(name: str) -> Iterator[None]:
         yield
 
 
+class Chart(Figure):
+    """A figure without pyplot and its global state, which notebooks show as SVG."""
+
+    def _repr_svg_(self) -> str:
+        with drawing("chart"):
+            return render(self, "chart", "Effect of each change with its interval")
+
+
 def blank(width: float, height: float) -> Figure:
-    """A transparent figure of this size in pixels, without pyplot and its global state."""
-    figure = Figure(figsize=(width / 72, height / 72), dpi=72)
+    """A transparent figure of this size in pixels."""
+    figure = Chart(figsize=(width / 72, height / 72), dpi=72)
     figure.patch.set_visible(False)
     return figure
 

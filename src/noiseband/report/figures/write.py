@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from noiseband.analysis.rows import FactorialRow, NoiseRow, PositionRow, RunRow, VerdictRow
+from noiseband.analysis.rows import (
+    FactorialRow,
+    MetricRow,
+    MetricVerdictRow,
+    NoiseRow,
+    PositionRow,
+    RunRow,
+    VerdictRow,
+)
 from noiseband.analysis.traces import read_trace
 from noiseband.analysis.tuning_rows import EpochRow, FinetuningRow
 from noiseband.io.files import write_text
 from noiseband.io.tables import read_rows
-from noiseband.report.figures.effects import draw_effects
+from noiseband.report.figures.effects import Scale, draw_effects
 from noiseband.report.figures.finetuning import draw_finetuning
 from noiseband.report.figures.gradient_norm import draw_gradient_norm
 from noiseband.report.figures.learning_rate import draw_learning_rate
 from noiseband.report.figures.loss import draw_loss
+from noiseband.report.figures.metrics import by_metric, draw_metrics
 from noiseband.report.figures.noise import draw_noise
 from noiseband.report.figures.palette import LIGHT
 from noiseband.report.figures.pareto import draw_pareto
@@ -29,7 +39,8 @@ from noiseband.study.paths import Paths
 
 
 def write_figures(params: TablesParams, results: Path) -> None:
-    """Write `figures/<name>.svg` for every name in `study.artefacts.FIGURES`.
+    """Write `figures/<name>.svg` for every name in `study.artefacts.FIGURES` and
+    `VOLATILE_FIGURES`.
 
     A pure function of the tables and traces under `results`: equal files give equal bytes. Raises
     UserError for a missing file.
@@ -52,18 +63,38 @@ def write_figures(params: TablesParams, results: Path) -> None:
 
     save(
         "effects",
-        f"Effect of each intervention on the test loss with its interval. {summary(verdicts)}",
-        lambda: draw_effects(verdicts, runs),
+        f"Effect of each intervention on the {params.primary.label} with its interval. "
+        f"{summary(verdicts)}",
+        lambda: draw_effects(verdicts, runs, Scale.of(params.primary)),
     )
+    arms = [row.intervention for row in verdicts]
+    for name, rows in (("metrics", "metric-verdicts"), ("volatile-metrics", "volatile-verdicts")):
+        found = by_metric(
+            read_rows(tables / f"{name}.csv", MetricRow),
+            read_rows(tables / f"{rows}.csv", MetricVerdictRow),
+        )
+        save(
+            name,
+            "Effect of each intervention on the study's other metrics with its interval.",
+            partial(draw_metrics, found, arms) if found else partial(_note, "No such metric."),
+        )
     save(
         "noise",
-        "Test losses of the baseline's runs by the seeds that vary.",
-        lambda: draw_noise(noise, runs) if noise else _note("The study has no noise runs."),
+        f"{params.primary.label} of the baseline's runs by the seeds that vary.".capitalize(),
+        lambda: (
+            draw_noise(noise, runs, params.primary)
+            if noise
+            else _note("The study has no noise runs.")
+        ),
     )
     save(
         "pareto",
         "Main effects and two-way interactions of the factorial design by size.",
-        lambda: draw_pareto(effects) if effects else _note("The study has no factorial design."),
+        lambda: (
+            draw_pareto(effects, params.primary)
+            if effects
+            else _note("The study has no factorial design.")
+        ),
     )
     save(
         "loss",

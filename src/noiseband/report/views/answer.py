@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from noiseband.analysis.inference import band_half_width
 from noiseband.analysis.rows import Call, RunRow, VerdictRow
 from noiseband.report.words import answer, effect_decimals, fixed, listed, ratio
+from noiseband.study.metrics import NamedMetric
+from noiseband.study.params import TablesParams
 
 
 @dataclass(frozen=True)
@@ -19,14 +21,18 @@ class Group:
     """Each intervention's name and the rest of the sentence."""
 
 
-def groups(verdicts: Sequence[VerdictRow]) -> list[Group]:
+def groups(verdicts: Sequence[VerdictRow], metric: NamedMetric) -> list[Group]:
     """Interventions grouped by verdict, those that help first, without empty groups."""
     decimals = effect_decimals(verdicts, digits=1)
     by_size = sorted(verdicts, key=lambda row: -abs(row.effect or 0.0))
     found = [
         Group(
             call,
-            [(row.intervention, answer(row, decimals)) for row in by_size if row.verdict == call],
+            [
+                (row.intervention, answer(row, decimals, metric.label))
+                for row in by_size
+                if row.verdict == call
+            ],
         )
         for call in Call
     ]
@@ -49,7 +55,7 @@ def scatter_note(verdicts: Sequence[VerdictRow]) -> str | None:
 
 
 def facts(
-    runs: Sequence[RunRow], verdicts: Sequence[VerdictRow], baseline: str, alpha: float
+    params: TablesParams, runs: Sequence[RunRow], verdicts: Sequence[VerdictRow]
 ) -> list[tuple[str, str]]:
     """The study in a few numbers, as (number, label)."""
     decimals = effect_decimals(verdicts)
@@ -57,10 +63,11 @@ def facts(
     tokens = {row.tokens for row in runs}
     if len(tokens) == 1:
         result.append((f"{tokens.pop():,}", "tokens each"))
-    loss = next((row.test_loss for row in runs if row.run == baseline), None)
-    result.append((fixed(loss), f"test loss of {baseline}, nats"))
+    metric, unit = params.primary, f", {params.primary.unit}" if params.primary.unit else ""
+    value = next((row.value for row in runs if row.run == params.baseline), None)
+    result.append((fixed(value), f"{metric.label} of {params.baseline}{unit}"))
     half = band_half_width(verdicts)
     if half is not None:
-        label = f"noise band, nats: {1 - alpha:.0%} of new baseline runs"
+        label = f"noise band{unit}: {1 - params.alpha:.0%} of new baseline runs"
         result.append((f"± {fixed(half, decimals)}", label))
     return result

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from noiseband.analysis.factorial import Layout, layout
 from noiseband.analysis.rows import Call, FactorialRow, RunRow
 from noiseband.report.words import counted, decimals_of, listed, signed
+from noiseband.study.metrics import NamedMetric
 from noiseband.study.params import TablesParams
 
 ROMAN = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X")
@@ -39,7 +40,7 @@ def factorial_view(
         return None
     laid_out, decimals = layout(params, runs), decimals_of(rows[0].se)
     return FactorialView(
-        summary=_summary(laid_out, rows, decimals),
+        summary=_summary(params.primary, laid_out, rows, decimals),
         extent=_extent(laid_out),
         effects=rows,
         decimals=decimals,
@@ -58,17 +59,22 @@ def _extent(laid_out: Layout) -> str:
     return f"{share}, a fraction of resolution {ROMAN[laid_out.resolution]}."
 
 
-def _summary(laid_out: Layout, rows: Sequence[FactorialRow], decimals: int) -> str:
+def _summary(
+    metric: NamedMetric, laid_out: Layout, rows: Sequence[FactorialRow], decimals: int
+) -> str:
     """`In a factorial design of 5 changes (32 sets), …`: the effects that stand out."""
     changes = counted(laid_out.factors, "change")
     start = f"In a factorial design of {changes} ({laid_out.sets:,} sets)"
     said = []
-    for said_of_it, verb in ((Call.HELPS, "lower"), (Call.HURTS, "raise")):
+    verbs = ("lower", "raise") if metric.better == "lower" else ("raise", "lower")
+    for said_of_it, verb in zip((Call.HELPS, Call.HURTS), verbs, strict=True):
         main = [r for r in rows if r.verdict == said_of_it and len(r.factors) == 1]
         if main:
             names = [f"{row.effect} ({signed(row.estimate, decimals)})" for row in main]
             ending = "s" if len(main) == 1 else ""
-            said.append(f"{listed(names)} {verb}{ending} the loss on average over the others")
+            said.append(
+                f"{listed(names)} {verb}{ending} the {metric.label} on average over the others"
+            )
     pairs = [r for r in rows if len(r.factors) == 2 and r.verdict in (Call.HELPS, Call.HURTS)]
     if pairs:
         stand = "stands" if len(pairs) == 1 else "stand"

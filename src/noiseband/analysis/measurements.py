@@ -1,0 +1,106 @@
+"""The measurements of a run: every metric that its files hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from noiseband.analysis.rows import MeasurementRow
+from noiseband.analysis.sources import json_if_any, loss_file
+from noiseband.errors import NotMadeError
+from noiseband.io.metrics import Measured, read_metrics
+from noiseband.study.metrics import TEST_LOSS, TIMED
+from noiseband.study.params import TablesParams
+from noiseband.study.paths import Paths
+
+
+def measurement_rows(params: TablesParams, results: Path) -> list[MeasurementRow]:
+    """The measurements of all runs, in the order of the study, without the volatile ones.
+
+    Raises UserError for a missing or damaged file.
+    """
+    volatile = {metric.name for metric in params.judged if metric.volatile}
+    return [
+        row
+        for run in params.runs
+        for row in (*measured(results, run), *evaluated(results, run, params.evaluations))
+        if row.metric not in volatile
+    ]
+
+
+def volatile_rows(params: TablesParams, results: Path) -> list[MeasurementRow]:
+    """The measurements that another execution would change, in the order of the study: those of
+    volatile metrics, and those of evaluations that are not repeatable.
+
+    Raises UserError for a missing or damaged file.
+    """
+    names = [metric.name for metric in params.judged if metric.volatile]
+    found = []
+    for run in params.runs if names or params.volatile_evaluations else []:
+        rows = [*_timed(Paths(results).run(run)), *measured(results, run)]
+        rows += evaluated(results, run, params.evaluations)
+        found += [row for row in rows if row.metric in names]
+        found += evaluated(results, run, params.volatile_evaluations)
+    return found
+
+
+def measured(results: Path, run: str) -> list[MeasurementRow]:
+    """The measurements that belong to every run: those of a trainer's `result.json` if there is
+    one, and otherwise the test loss.
+
+    Raises UserError if a file is missing or damaged.
+    """
+    folder = Paths(results).run(run)
+    result = folder / "result.json"
+    if result.exists():
+        return _named(run, "", read_metrics(result))
+    return _test_loss(run, loss_file(folder / "test_loss.json"))
+
+
+def evaluated(results: Path, run: str, evaluations: Sequence[str]) -> list[MeasurementRow]:
+    """The measurements of further evaluations of a run. Raises UserError as `measured` does."""
+    return [
+        row
+        for name in evaluations
+        for row in _named(run, f"{name}.", _read(Paths(results).evaluation(run, name)))
+    ]
+
+
+def values(rows: Iterable[MeasurementRow], metric: str) -> dict[str, float | None]:
+    """The values of one metric by run; a run that lacks it is not there."""
+    return {row.run: row.value for row in rows if row.metric == metric}
+
+
+def _read(path: Path) -> dict[str, Measured]:
+    try:
+        return read_metrics(path)
+    except FileNotFoundError as error:
+        raise NotMadeError(path) from error
+
+
+def _named(run: str, prefix: str, metrics: Mapping[str, Measured]) -> list[MeasurementRow]:
+    return [
+        MeasurementRow(run, f"{prefix}{name}", one.value, one.standard_error, one.n)
+        for name, one in metrics.items()
+    ]
+
+
+def _test_loss(run: str, found: Any) -> list[MeasurementRow]:
+    return [
+        MeasurementRow(run, TEST_LOSS, found["test_loss"], None, found.get("tokens")),
+        MeasurementRow(run, "bits_per_byte", found["bits_per_byte"], None, found.get("tokens")),
+    ]
+
+
+def _timed(folder: Path) -> list[MeasurementRow]:
+    """The time and memory that a run took. A run that was interrupted has no total time."""
+    timing = json_if_any(folder / "timing.json") or {}
+    found = {name: timing.get(name) for name in TIMED}
+    if timing.get("resumed_at_step"):
+        found["seconds"] = None
+    return [
+        MeasurementRow(folder.name, name, float(value), None, None)
+        for name, value in found.items()
+        if value is not None
+    ]

@@ -1,0 +1,97 @@
+"""Metrics: the outcomes of a run that verdicts are about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from noiseband.study.evaluations import FurtherEvaluation, known_metrics
+from noiseband.study.problems import Problem, nearest
+from noiseband.study.section import Section
+
+TEST_LOSS = "test_loss"
+"""The metric of every run that noiseband itself trains."""
+TIMED = ("seconds", "tokens_per_second", "peak_memory_bytes")
+"""Volatile metrics of every run that noiseband itself trains, from its `timing.json`."""
+
+MetricName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+
+
+class Metric(Section):
+    """One outcome of a run: its direction, its unit, and the smallest difference that matters."""
+
+    better: Literal["lower", "higher"]
+    """The direction that is better."""
+    unit: str = ""
+    """The unit, such as `nats` or `ms`; empty if the metric has none."""
+    margin: Annotated[float, Field(gt=0)] | None = None
+    """The smallest difference that matters, in the unit. An intervention whose whole interval is
+    closer to zero than that makes no difference that matters. Without a margin, no verdict says so.
+    """
+    volatile: bool = False
+    """Whether the metric may differ between two executions of one run, as a speed does. Such values
+    are in tables of their own, which no manifest covers."""
+
+
+class NamedMetric(Metric):
+    """A metric with its name."""
+
+    name: str
+
+    @property
+    def label(self) -> str:
+        """The name in a sentence: `test loss` for `test_loss`."""
+        return self.name.replace("_", " ")
+
+    @property
+    def label_with_unit(self) -> str:
+        """The name and the unit, as on the axis of a chart: `test loss, nats`."""
+        return f"{self.label}, {self.unit}" if self.unit else self.label
+
+    @classmethod
+    def test_loss(cls, margin: float | None) -> NamedMetric:
+        """The metric of every run that noiseband itself trains."""
+        return cls(name=TEST_LOSS, better="lower", unit="nats", margin=margin)
+
+
+def check_metrics(valid: Mapping[str, Any], builtin: bool = True) -> list[Problem]:
+    """The problems of `metrics` and `primary`.
+
+    Args:
+        valid: section name to its parsed value.
+        builtin: whether noiseband trains the runs. A trainer of one's own measures what it likes.
+    """
+    problems = []
+    declared: dict[str, Metric] = valid.get("metrics", {})
+    evaluations: dict[str, FurtherEvaluation] = valid.get("evaluations", {})
+    given = [*([TEST_LOSS] if builtin else []), *known_metrics(evaluations)]
+    for name, metric in declared.items():
+        key, evaluation = f"metrics.{name}", evaluations.get(name.partition(".")[0])
+        timed = builtin and name in TIMED
+        if builtin and name == TEST_LOSS:
+            remedy = "is always measured, and lower is better; write `margin` at the top instead"
+            problems.append(Problem(key, None, remedy))
+        elif builtin and not timed and evaluation is None:
+            remedy = f"nothing measures it; {nearest(name, [*TIMED, *given[1:]])}"
+            problems.append(Problem(key, None, remedy))
+        elif not metric.volatile and (timed or (evaluation and not evaluation.repeatable)):
+            remedy = "another execution would give another value; write true"
+            problems.append(Problem(f"{key}.volatile", False, remedy))
+    return problems + _primary(valid, given, declared)
+
+
+def _primary(
+    valid: Mapping[str, Any], given: list[str], declared: Mapping[str, Metric]
+) -> list[Problem]:
+    """The problems of the name of the primary metric."""
+    primary = valid.get("primary")
+    choices = [*given, *(name for name, metric in declared.items() if not metric.volatile)]
+    if primary is not None and primary not in choices:
+        fault = "is volatile; choose another metric" if primary in declared else "no such metric"
+        return [Problem("primary", primary, f"{fault}; {nearest(primary, choices)}")]
+    if primary not in (None, TEST_LOSS) and valid.get("published"):
+        remedy = "the published series is compared by its test loss; write test_loss"
+        return [Problem("primary", primary, remedy)]
+    return []
