@@ -33,16 +33,16 @@ def test_it_is_the_test_loss_of_its_window(
     config: Model, model_file: Path, split: Path, tokens: NDArray[np.uint16], vocabulary: Path,
     encoding: tiktoken.Encoding,
 ) -> None:  # fmt: skip
-    expected = evaluate(model_file, config, "explicit", tokens, Evaluation(**WINDOW), encoding)
+    expected = evaluate(
+        model_file, config, "explicit", tokens, Evaluation.model_validate(WINDOW), encoding
+    )
     found = further_loss(params(config, loss=WINDOW), model_file, split, vocabulary)
     assert found.metrics["loss"].value == expected.summary["test_loss"]
     assert found.metrics["bits_per_byte"].value == expected.summary["bits_per_byte"]
     assert found.about["tokens"] == 160 and found.about["start_token"] == 16
     assert found.items == [str(one.document) for one in expected.documents]
-    weights = np.array(found.values["tokens"])
-    assert np.average(found.values["loss"], weights=weights) == pytest.approx(
-        found.metrics["loss"].value
-    )
+    each, weights = (np.array(found.values[name], np.float64) for name in ("loss", "tokens"))
+    assert np.average(each, weights=weights) == pytest.approx(found.metrics["loss"].value)
     error, bits = found.metrics["loss"].standard_error, found.metrics["bits_per_byte"]
     assert error is not None and error > 0 and found.metrics["loss"].n == len(found.items) > 5
     assert bits.standard_error == pytest.approx(error * bits.value / found.metrics["loss"].value)

@@ -12,7 +12,7 @@ import pytest
 from noiseband.errors import UserError
 from noiseband.evaluate import harness
 from noiseband.evaluate.choice import choose_file
-from noiseband.evaluate.harness import outcome_of, run_harness
+from noiseband.evaluate.harness import check_installed, outcome_of, run_harness
 from noiseband.evaluate.journal import Journal
 from noiseband.hub.export import write_export
 from noiseband.study.recipe import Model
@@ -95,7 +95,9 @@ def test_it_says_what_choice_says(
 def test_its_log_likelihoods_are_those_of_choice(
     folder: Path, tmp_path: Path, config: Model, model_file: Path, vocabulary: Path
 ) -> None:
-    given = params(config, harness={"tasks": ["our_choices"], "include_path": str(folder / "tasks")})
+    given = params(
+        config, harness={"tasks": ["our_choices"], "include_path": str(folder / "tasks")}
+    )
     assert given.evaluation.harness is not None
     found = harness._evaluate("key", given.evaluation.harness, folder / "exported")
     samples = sorted(found["samples"]["our_choices"], key=lambda one: int(one["doc_id"]))
@@ -130,7 +132,9 @@ def test_several_tasks_name_their_metrics_and_errors_of_other_means_are_kept(
 
 def test_a_task_that_is_not_there_is_named(folder: Path, config: Model) -> None:
     given = params(config, harness={"tasks": ["no_such_task"]})
-    with pytest.raises(UserError, match=r"evaluations\.mine\.harness\.tasks: no_such_task: no such"):
+    with pytest.raises(
+        UserError, match=r"evaluations\.mine\.harness\.tasks: no_such_task: no such"
+    ):
         run_harness(given, folder / "exported")
 
 
@@ -141,12 +145,10 @@ def test_data_that_are_not_here_are_told_in_one_line(folder: Path, config: Model
     assert "\n" not in str(caught.value)
 
 
-def test_without_the_package_the_remedy_is_named(
-    tmp_path: Path, config: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_package_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(harness, "find_spec", lambda name: None)
     with pytest.raises(UserError) as caught:
-        run_harness(params(config, harness={"tasks": ["a"]}), tmp_path)
+        check_installed("mine")
     assert str(caught.value) == (
         "evaluations.mine.harness: needs the package lm-eval; run "
         "`pip install 'noiseband[harness]'`"

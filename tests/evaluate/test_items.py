@@ -17,7 +17,9 @@ def written(folder: Path, text: str) -> Path:
 
 
 def test_both_forms_are_read(tmp_path: Path) -> None:
-    choices = '{"question": "q", "choices": ["a", "b\u2028"], "answer": 1, "id": "x", "more": 3}\n\n'
+    choices = (
+        '{"question": "q", "choices": ["a", "b\u2028"], "answer": 1, "id": "x", "more": 3}\n\n'
+    )
     assert read_items(written(tmp_path, choices)) == [Item("x", 1, "q", ("a", "b\u2028"), 1)]
     words = '{"context": "", "target": "a"}\n{"context": "so", "target": "b", "id": 7}'
     assert read_items(written(tmp_path, words)) == [

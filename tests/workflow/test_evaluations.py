@@ -1,4 +1,4 @@
-"""A study with one evaluation of each kind, executed; what changes reruns, and what is told early."""
+"""A study with one evaluation of each kind, executed: what reruns, and what is told early."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.workflow.project import Project
 STUDY = Path(__file__).parent / "evaluated.yaml"
 HARNESS = "  tasks: {harness: {tasks: [ours], include_path: tasks, files: [data/choices.jsonl]}}\n"
 RUNS = ("baseline-42", "clip-42")
-WORDS = "the king said unto his people that in the land by the sea a house of stone was great".split()
+WORDS = "the king said unto his people that in the land by the sea a house of stone was great"
 TASK = """\
 task: ours
 dataset_path: json
@@ -49,7 +49,7 @@ def write_files(folder: Path) -> None:
     draw = random.Random(1)
 
     def words(most: int) -> str:
-        return " ".join(draw.choices(WORDS, k=draw.randint(1, most)))
+        return " ".join(draw.choices(WORDS.split(), k=draw.randint(1, most)))
 
     def write(name: str, rows: list[dict[str, Any]]) -> None:
         file = folder / name
@@ -87,22 +87,29 @@ def metrics(project: Project, run: str, name: str) -> dict[str, Measured]:
 def test_every_run_has_every_evaluation(project: Project) -> None:
     for run in RUNS:
         code = metrics(project, run, "code")
-        assert set(code) == {"code.loss", "code.bits_per_byte"}
+        assert set(code) == {"loss", "bits_per_byte"}
         test_loss = json.loads((project.results / "runs" / run / "test_loss.json").read_text())
-        assert code["code.loss"].value != test_loss["test_loss"]
-        assert metrics(project, run, "choose")["choose.accuracy"].n == 24
-        assert set(metrics(project, run, "cloze")) == {"cloze.accuracy", "cloze.loss"}
-        assert 8 < metrics(project, run, "mine")["mine.loss"].value < 12
-    both = [metrics(project, run, "mine")["mine.loss"] for run in RUNS]
+        assert code["loss"].value != test_loss["test_loss"]
+        assert metrics(project, run, "choose")["accuracy"].n == 24
+        assert set(metrics(project, run, "cloze")) == {"accuracy", "loss"}
+        assert 8 < metrics(project, run, "mine")["loss"].value < 12
+    both = [metrics(project, run, "mine")["loss"] for run in RUNS]
     assert both[0] != both[1]
+
+
+def test_their_metrics_are_measurements(project: Project) -> None:
+    table = (project.results / "tables/measurements.csv").read_text()
+    for run in RUNS:
+        found = metrics(project, run, "cloze")["loss"]
+        assert f"{run},cloze.loss,{found.value!r},{found.standard_error!r},9\n" in table
 
 
 def test_the_harness_says_what_choice_says(project: Project) -> None:
     pytest.importorskip("lm_eval", reason="needs lm-eval: pip install 'noiseband[harness]'")
     for run in RUNS:
         theirs, ours = metrics(project, run, "tasks"), metrics(project, run, "choose")
-        assert theirs["tasks.acc"] == ours["choose.accuracy"]
-        assert theirs["tasks.acc_bytes"] == ours["choose.accuracy_per_byte"]
+        assert theirs["acc"] == ours["accuracy"]
+        assert theirs["acc_bytes"] == ours["accuracy_per_byte"]
 
 
 def test_items_can_be_compared_one_by_one(project: Project) -> None:
@@ -119,15 +126,14 @@ def test_results_are_in_the_manifest_and_exports_are_gone(project: Project) -> N
     manifest = json.loads((project.results / "manifest.json").read_text())["artefacts"]
     for name in ("code.json", "code.items.parquet", "choose.json", "mine.json"):
         assert f"runs/clip-42/evaluations/{name}" in manifest
-    assert not list(project.results.glob("runs/*/exported"))
     assert not list(project.results.glob("work/evaluations/*/*"))
     assert project.planned() == {}
 
 
 def test_a_change_reruns_what_depends_on_it(project: Project) -> None:
     after = {"tables", "figures", "manifest", "report"}
-    with project.edited("eval.py", "the sea", "the land"):  # the harness reads the same export
-        assert project.planned().keys() - after == {"export_model", "evaluate_command"}
+    with project.edited("eval.py", "the sea", "the land"):
+        assert project.planned().keys() - after == {"evaluate_command"}
     with project.edited("data/words.jsonl", '"context": "', '"context": "the '):
         assert project.planned().keys() - after == {"check_data", "evaluate_choice"}
     loss = "{corpus: code, split: test, batch: 2}"
