@@ -22,7 +22,7 @@ from noiseband.study.data_params import (
     TokenizeParams,
     VocabularyParams,
 )
-from noiseband.study.evaluation_params import EvaluationParams, ExportParams
+from noiseband.study.evaluation_params import EvaluationParams
 from noiseband.study.evaluations import loss_windows
 from noiseband.study.params import (
     EvaluateParams,

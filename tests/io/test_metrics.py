@@ -1,4 +1,4 @@
-"""Files of metrics: both forms, values that are not finite, and errors with file, key and remedy."""
+"""Files of metrics: both forms, values that are not finite, and errors with key and remedy."""
 
 import json
 import math
@@ -20,7 +20,7 @@ def written(tmp_path: Path, text: str) -> Path:
 def test_a_metric_is_a_number_or_a_value_with_its_error(tmp_path: Path) -> None:
     path = written(
         tmp_path,
-        '{"metrics": {"loss": 2, "acc": {"value": 0.5, "standard_error": 0.1, "n": 25}}, "steps": 3}',
+        '{"metrics": {"loss": 2, "acc": {"value": 0.5, "standard_error": 0.1, "n": 25}}, "a": 3}',
     )
     assert read_metrics(path) == {"loss": Measured(2.0), "acc": Measured(0.5, 0.1, 25)}
 
@@ -64,7 +64,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
 )
 def test_an_error_names_file_key_and_remedy(tmp_path: Path, text: str, said: str) -> None:
     path = written(tmp_path, text)
-    with pytest.raises(UserError, match="result.json") as error:
+    with pytest.raises(UserError, match=r"result\.json") as error:
         read_metrics(path)
     assert said in str(error.value)
     assert "\n" not in str(error.value)

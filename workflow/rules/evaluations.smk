@@ -1,5 +1,6 @@
-# Further evaluations of each run and pretrained model: a rule for each kind. The export for programs
-# that are not noiseband's is there only while they read it, because it is as large as the weights.
+# Further evaluations of each run and pretrained model: a rule for each kind. Jobs of the harness and
+# of commands export the model themselves and remove the export in the end, because it is as large as
+# the weights. A temporary output of a rule would run all of them again whenever one needs it.
 
 EVALUATIONS = study.config.evaluations
 
@@ -83,27 +84,10 @@ rule evaluate_choice:
         " --out {output.metrics:q} --items {output.each:q} 2> {log:q}"
 
 
-rule export_model:
+rule evaluate_harness:
     input:
         model=MODEL,
         vocabulary=VOCABULARY,
-    output:
-        temp(directory(PATHS.exported("{run}"))),
-    log:
-        PATHS.log("export_model", "{run}"),
-    params:
-        code=code("hub.export"),
-        text=of_each(lambda run: ExportParams.of(study.models[run]).text),
-    message:
-        "Exporting {wildcards.run} for its evaluations"
-    shell:
-        "noiseband export-model --params {params.text:q} --model {input.model:q}"
-        " --vocabulary {input.vocabulary:q} --out {output:q} 2> {log:q}"
-
-
-rule evaluate_harness:
-    input:
-        rules.export_model.output,
     output:
         metrics=PATHS.evaluation("{run}", "{evaluation}"),
         each=PATHS.evaluation_items("{run}", "{evaluation}"),
@@ -118,16 +102,19 @@ rule evaluate_harness:
     params:
         code=code("evaluate.harness", "hub.export"),
         text=EVALUATION_PARAMS,
+        work=EVALUATING,
     message:
         "Evaluating {wildcards.run}: {wildcards.evaluation}"
     shell:
-        "noiseband evaluate-harness --params {params.text:q} --model {input:q}"
+        "noiseband evaluate-harness --params {params.text:q} --model {input.model:q}"
+        " --vocabulary {input.vocabulary:q} --work {params.work:q}"
         " --out {output.metrics:q} --items {output.each:q} 2> {log:q}"
 
 
 rule evaluate_command:
     input:
-        rules.export_model.output,
+        model=MODEL,
+        vocabulary=VOCABULARY,
     output:
         PATHS.evaluation("{run}", "{evaluation}"),
     log:
@@ -145,5 +132,5 @@ rule evaluate_command:
     message:
         "Evaluating {wildcards.run}: {wildcards.evaluation}"
     shell:
-        "noiseband evaluate-command --params {params.text:q} --model {input:q}"
-        " --work {params.work:q} --out {output:q} 2> {log:q}"
+        "noiseband evaluate-command --params {params.text:q} --model {input.model:q}"
+        " --vocabulary {input.vocabulary:q} --work {params.work:q} --out {output:q} 2> {log:q}"
