@@ -12,8 +12,20 @@ from pathlib import Path
 from snakemake.io import sourcecache_entry
 
 from noiseband.dag.code import code_digest as code
-from noiseband.plan.jobs import gpu_resource, training_resources
+from noiseband.plan.jobs import (
+    command_resources,
+    gpu_resource,
+    training_resources,
+)
+from noiseband.study.command_params import (
+    EXPORT,
+    RESULT,
+    VOLATILE,
+    CommandParams,
+    declared_files,
+)
 from noiseband.study.contamination import contaminations
+from noiseband.study.metrics import TIMED
 from noiseband.study.data_needs import DataNeeds
 from noiseband.study.data_params import (
     CorpusParams,
@@ -76,7 +88,7 @@ from noiseband.study.artefacts import (
     deterministic_artefacts,
     judged_artefacts,
     page_inputs,
-    run_files,
+    trace_files,
     table_inputs,
     table_names,
 )
@@ -97,6 +109,7 @@ MACHINES = repository_file(workflow.basedir, "config/machines.yaml")
 study = study_of(config, workflow.configfiles, MACHINES)
 PATHS = study.paths
 RUNS = list(study.runs)
+MODELS = list(study.models)
 if workflow.is_main_process:
     check_folders(study)
     check_evaluations(study)
@@ -151,13 +164,30 @@ rule all:
         PATHS.report,
 
 
-include: "workflow/rules/corpus.smk"
-include: "workflow/rules/model.smk"
-include: "workflow/rules/train.smk"
-include: "workflow/rules/pretrained.smk"
-include: "workflow/rules/evaluate.smk"
-include: "workflow/rules/evaluations.smk"
-include: "workflow/rules/finetune.smk"
-include: "workflow/rules/judge.smk"
+if study.config.trainer is None:
+
+    include: "workflow/rules/corpus.smk"
+    include: "workflow/rules/model.smk"
+    include: "workflow/rules/train.smk"
+    include: "workflow/rules/pretrained.smk"
+    include: "workflow/rules/evaluate.smk"
+    include: "workflow/rules/exported.smk"
+    include: "workflow/rules/evaluations.smk"
+    include: "workflow/rules/finetune.smk"
+    include: "workflow/rules/judge.smk"
+
+
 include: "workflow/rules/repro.smk"
+
+
+if study.config.trainer is None:
+
+    include: "workflow/rules/rerun.smk"
+
+else:
+
+    include: "workflow/rules/command.smk"
+    include: "workflow/rules/exported.smk"
+
+
 include: "workflow/rules/report.smk"

@@ -174,7 +174,7 @@ def params_for(plan: Plan) -> TrainParams:
     study = load_study(Path("config/config.yaml"))
     baseline = study.runs[study.config.baseline]
     changes = {f"model.{key}": value for key, value in plan.model.items()}
-    recipe = apply(study.config.recipe, changes | {"model.dropout": 0.0, "init": "reference"})
+    recipe = apply(study.config.built_in, changes | {"model.dropout": 0.0, "init": "reference"})
     whole = Recipe.of(recipe, run_seeds(42))
     return TrainParams.of(study, replace(baseline, recipe=whole))
 

@@ -23,7 +23,7 @@ import numpy as np
 import yaml
 
 from benchmarks.machine import machine
-from noiseband.processor import cpu_name
+from noiseband.cpu import cpu_name
 from noiseband.study import load_study
 from noiseband.study.params import ReportParams, TablesParams
 from tests.fake_runs import FakeRun

@@ -44,9 +44,9 @@ def main() -> None:
         tokens = open_tokens(file)
         windows = {}
         for order in ORDERS:
-            train_tokens = len(tokens) - run.recipe.tokens_per_step
+            train_tokens = len(tokens) - run.built_in.tokens_per_step
             changes = {"data.order": order, "data.train_tokens": train_tokens}
-            recipe = Recipe.of(apply(study.config.recipe, changes), run.seeds)
+            recipe = Recipe.of(apply(study.config.built_in, changes), run.seeds)
             windows[order] = TokenWindow(tokens, recipe, torch.device("cpu"))
         # The orders take turns, so that both are measured under the same load.
         spent: dict[str, list[float]] = {order: [] for order in ORDERS}

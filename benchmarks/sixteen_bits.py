@@ -87,7 +87,7 @@ def contenders(study: Study, options: argparse.Namespace) -> dict[str, Multiplie
 def params(study: Study, precision: str, steps: int) -> TrainParams:
     """The baseline's params with a precision, and with tokens for so many steps."""
     baseline = study.runs[study.config.baseline]
-    recipe = apply(study.config.recipe, {"precision": precision})
+    recipe = apply(study.config.built_in, {"precision": precision})
     tokens = steps * recipe.batch.sequences * recipe.model.context
     recipe = apply(recipe, {"data.train_tokens": tokens})
     whole = Recipe.of(recipe, baseline.seeds)

@@ -153,7 +153,7 @@ def compare(name: str, plan: Plan, study: Study) -> dict[str, Any]:
 def params_of(study: Study, plan: Plan, attention: str) -> TrainParams:
     """The baseline's params with the plan's shape, and with one step of tokens for each batch."""
     run = study.runs[study.config.baseline]
-    recipe = apply(study.config.recipe, {**plan.changes, "attention": attention})
+    recipe = apply(study.config.built_in, {**plan.changes, "attention": attention})
     steps = (plan.block + 1) * (plan.rounds + 3)
     tokens = steps * recipe.batch.sequences * recipe.model.context
     recipe = apply(recipe, {"data.train_tokens": tokens})

@@ -179,7 +179,7 @@ def plans(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
 def changed(study: Study, changes: dict[str, Any], options: argparse.Namespace) -> TrainParams:
     """The baseline's params with a changed recipe, which has tokens for every step."""
     baseline = study.runs[study.config.baseline]
-    recipe = apply(study.config.recipe, changes)
+    recipe = apply(study.config.built_in, changes)
     steps = max((options.steps + 1) * (options.rounds + 3), 3 * PROFILED)
     tokens = steps * recipe.batch.sequences * recipe.model.context
     recipe = apply(recipe, {"data.train_tokens": tokens})

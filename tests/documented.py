@@ -104,7 +104,7 @@ def _of_pages() -> Iterator[Documented]:
 
 def _of_prose(text: str, place: str) -> Iterator[Documented]:
     for found in BACKTICKS.findall(text):
-        if found.split()[0] in PROGRAMS:
+        if found.split()[:1] and found.split()[0] in PROGRAMS:
             yield Documented(_plain(found), place, False)
 
 

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import platform
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from noiseband.cpu import cpu_name
 from noiseband.products import has_products
 
 
 def device_name(device: torch.device) -> str:
     """A device's marketing name."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
-
-
-def cpu_name() -> str:
-    """The CPU's marketing name, or its architecture."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def processor(device: torch.device) -> dict[str, Any]:

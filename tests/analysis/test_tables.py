@@ -62,6 +62,7 @@ def test_a_run_is_described(tmp_path: Path) -> None:
     assert (row.init_seed, row.train_seed, row.repeat_of) == (3, 3, None)
     assert row.value == 5.0
     assert (row.steps, row.tokens) == (40, 40 * 16 * 64)
+    assert row.clipped_steps is not None
     assert row.clipped_steps > 0
     assert rows[0].clipped_steps == rows[0].skipped_steps == 0
     assert (row.weights_sha256, row.recipe_sha256) == (sha("weights of a-3"), sha("recipe of a-3"))

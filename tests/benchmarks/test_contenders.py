@@ -44,7 +44,7 @@ def params(study_data: dict[str, Any], changes: dict[str, Any]) -> TrainParams:
     """Of the small study's baseline without dropout, changed."""
     study = parse_study(study_data)
     run = study.runs[study.config.baseline]
-    changed = apply(study.config.recipe, {"model.dropout": 0.0} | changes)
+    changed = apply(study.config.built_in, {"model.dropout": 0.0} | changes)
     recipe = Recipe.of(changed, run_seeds(42))
     return TrainParams.of(study, replace(run, recipe=recipe))
 

@@ -24,7 +24,7 @@ def test_the_verdict_names_both_recipes(config: Path) -> None:
     done = run("fit", "--config", config, "--memory", "20GB")
     assert done.returncode == 0, done.stderr
     assert "Largest microbatch that fits: 8; the recipe's is 2." in done.stdout
-    recipe = load_study(config).runs["baseline-42"].recipe
+    recipe = load_study(config).runs["baseline-42"].built_in
     for microbatch in (2, 8):
         assert with_microbatch(recipe, microbatch).digest[:16] in done.stdout
     assert "at most 1, not 4" in done.stdout

@@ -20,7 +20,7 @@ def test_init_writes_weights_with_their_digests(tmp_path: Path) -> None:
 
 
 def test_params_travel_as_text() -> None:
-    recipe = load_study("config/config.yaml").runs["qkv-bias-1"].recipe
+    recipe = load_study("config/config.yaml").runs["qkv-bias-1"].built_in
     params = InitParams.of(recipe)
     assert InitParams.model_validate_json(params.text) == params
     assert isinstance(params, Section)

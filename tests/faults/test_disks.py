@@ -35,7 +35,7 @@ def first_jobs() -> list[Job]:
         Job(("vocabulary", "--params", merging, "--out", ranks, texts[0]), texts[:1], (ranks,)),
         Job(("tokenize", "--params", encoding, "--corpus", corpus, "--vocabulary", ranks,
              "--out", tokens), (*texts, ranks), files),
-        Job(("init", "--params", InitParams.of(run.recipe).text, "--weights", start,
+        Job(("init", "--params", InitParams.of(run.built_in).text, "--weights", start,
              "--digests", "results/init/start.json"), (), (start,)),
         Job(("train", "--params", TrainParams.of(study, run).text, "--tokens", files[0],
              "--vocabulary", ranks, "--init", start, "--work", "results/work/x", "--out", out),

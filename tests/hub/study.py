@@ -91,7 +91,7 @@ def _write_tokens(study: Study) -> None:
 def _train(study: Study, run: Run) -> None:
     results, params = study.results, TrainParams.of(study, run)
     tokens, out = results / "tokens/text", results / "runs" / run.name
-    init, start = study.start_file(run), InitParams.of(run.recipe)
+    init, start = study.start_file(run), InitParams.of(run.built_in)
     write_init(start.model, start.method, start.seed, init, init.with_suffix(".json"))
     vocabulary = tokens / "vocabulary.tiktoken"
     (out / "work").mkdir(parents=True)

@@ -50,7 +50,7 @@ def test_the_imported_run_has_the_same_bits_and_the_same_loss(
     own = finished.results / "runs" / run
     assert found.source.revision == COMMIT
     assert found.source.model.qkv_bias == (run == "bias-42")
-    assert found.records["recipe.json"]["digest"] == finished.runs[run].recipe.digest
+    assert found.records["recipe.json"]["digest"] == finished.runs[run].built_in.digest
     # The entry as `noiseband import` prints it goes into the config of a study.
     text = yaml.safe_dump({**config(tmp_path / "r"), "pretrained": {"theirs": found.entry()}})
     copied(finished, tmp_path / "r")

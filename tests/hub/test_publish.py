@@ -190,9 +190,9 @@ def test_the_config_beside_it_makes_the_same_run(finished: Study, folder: Path) 
     text = (folder / "noiseband/config.json").read_text()
     assert str(finished.results) not in text
     found = load_study(folder / "noiseband/config.json")
-    assert found.runs["clip-42"].recipe.digest == finished.runs["clip-42"].recipe.digest
+    assert found.runs["clip-42"].built_in.digest == finished.runs["clip-42"].built_in.digest
     card = json.loads((folder / "noiseband/recipe.json").read_text())
-    assert card["digest"] == finished.runs["clip-42"].recipe.digest
+    assert card["digest"] == finished.runs["clip-42"].built_in.digest
 
 
 def test_no_place_on_this_disk_is_published(folder: Path, finished: Study) -> None:

@@ -10,7 +10,16 @@ import pytest
 import yaml
 
 from noiseband.errors import UserError
-from noiseband.plan.jobs import gpu_resource, launcher, nodes_of, training_resources
+from noiseband.io.files import write_json
+from noiseband.plan.jobs import (
+    MARGIN_SCALED,
+    START_MINUTES,
+    command_resources,
+    gpu_resource,
+    launcher,
+    nodes_of,
+    training_resources,
+)
 from noiseband.study import Study, parse_study
 from noiseband.study.machines import Machine, load_machines
 
@@ -56,7 +65,7 @@ def test_srun_starts_the_processes_of_several_nodes_alone() -> None:
 
 def test_one_node_is_asked_for_time_and_memory(study_data: dict[str, Any], tmp_path: Path) -> None:
     made = study(study_data, processes=2)
-    steps = made.runs["baseline-42"].recipe
+    steps = made.runs["baseline-42"].built_in
     found = asked(made, table(tmp_path, partition="long", base_gib=1))
     # Two of four devices take twice the time; one and a half times that is requested, plus ten
     # minutes.
@@ -119,3 +128,35 @@ def test_where_no_job_can_be_sent_away_nothing_is_asked_for(
     made, file = study(study_data, processes=2), table(tmp_path)
     assert training_resources(made, file, None) == asked(made, file, elsewhere=False)
     assert gpu_resource(made, file, None, lambda run: 2)(RUN) == 2
+
+
+def test_a_command_is_asked_for_the_time_of_finished_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = parse_study(
+        {
+            "study": "mine",
+            "trainer": {"command": "python t.py {recipe} {out}", "seeds": ["train_seed"]},
+            "metrics": {"loss": {"better": "lower"}},
+            "recipe": {"depth": 2},
+            "seeds": {"baseline": [41, 42]},
+            "baseline": "baseline-42",
+            "machine": "m",
+        }
+    )
+    file = table(tmp_path, partition="long")
+
+    def resources(elsewhere: bool) -> dict[str, Any]:
+        found = command_resources(made, file, lambda: elsewhere)
+        return {key: value(RUN) if callable(value) else value for key, value in found.items()}
+
+    assert resources(True) == {"runtime": 0, "mem_mb": 0, "slurm_partition": "long"}
+    folder = made.paths.run("baseline-41")
+    write_json(folder / "recipe.json", {"digest": made.runs["baseline-41"].recipe.digest})
+    write_json(folder / "result.json", {})
+    write_json(folder / "timing.json", {"seconds": 600.0, "resumed": False})
+    assert resources(True)["runtime"] == START_MINUTES + 10 * MARGIN_SCALED
+    assert resources(False) == {"runtime": 0, "mem_mb": 0, "slurm_partition": None}
+    write_json(folder / "timing.json", {"seconds": 600.0, "resumed": True})
+    assert resources(True)["runtime"] == 0

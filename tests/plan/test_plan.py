@@ -104,7 +104,7 @@ def test_full_float32_needs_the_larger_card_as_it_did(study: Study, machines: Ma
 
 
 def test_the_estimate_meets_the_measurement_it_is_scaled_by(study: Study) -> None:
-    recipe = study.runs["full-float32-42"].recipe
+    recipe = study.runs["full-float32-42"].built_in
     # The series trained with DistributedDataParallel, whose buckets are as large as a gradient.
     measured = memory(recipe.model_copy(update={"reduction": "allreduce"}), processes=8)
     assert measured.total / GIB == pytest.approx(43.8, rel=0.01)
@@ -115,14 +115,14 @@ def test_the_estimate_meets_the_measurement_it_is_scaled_by(study: Study) -> Non
     # 8 slots on 8 processes: no tree. In one process: four pairs, so two partial sums.
     assert needed.partial_sums == 0
     assert memory(recipe, processes=1).partial_sums == 2 * needed.weights
-    half = memory(study.runs["small-microbatch-42"].recipe, 8)
-    assert 2 * half.activations == memory(study.runs["baseline-42"].recipe, 8).activations
+    half = memory(study.runs["small-microbatch-42"].built_in, 8)
+    assert 2 * half.activations == memory(study.runs["baseline-42"].built_in, 8).activations
     assert OVERHEAD > 1
 
 
 def test_parameters_are_those_published(study: Study) -> None:
-    assert parameter_count(study.runs["baseline-42"].recipe.model) == 163_009_536
-    assert parameter_count(study.runs["qkv-bias-42"].recipe.model) == 163_037_184
+    assert parameter_count(study.runs["baseline-42"].built_in.model) == 163_009_536
+    assert parameter_count(study.runs["qkv-bias-42"].built_in.model) == 163_037_184
 
 
 def test_traffic_of_a_step(study: Study, machines: Machines) -> None:
@@ -135,7 +135,7 @@ def test_traffic_of_a_step(study: Study, machines: Machines) -> None:
 
 def test_finished_runs_are_known_by_their_recipe(study: Study, machines: Machines) -> None:
     folder = study.results / "runs" / "baseline-42"
-    write_json(folder / "recipe.json", {"digest": study.runs["baseline-42"].recipe.digest})
+    write_json(folder / "recipe.json", {"digest": study.runs["baseline-42"].built_in.digest})
     assert not plans(study, machines, "laptop")["baseline-42"].done
     (folder / "model.safetensors").touch()
     assert plans(study, machines, "laptop")["baseline-42"].done
@@ -154,7 +154,7 @@ def test_totals_and_another_seed(study_data: dict[str, Any], machines: Machines)
     names = {one.run.rsplit("-", 1)[0] for one in extra_seed(small, found)}
     assert names == {"baseline", "clip", "no-dropout", "both"}
     assert total([replace(found[0], seconds=None), found[1]], machine).seconds is None
-    size = 4 * parameter_count(small.config.recipe.model)
+    size = 4 * parameter_count(small.config.built_in.model)
     # 32 steps of 128 tokens need two checkpoints, and each is three times the size of the weights.
     assert disk(small, found) == len(small.starts) * size + len(found) * size * (1 + 3 * 2)
 

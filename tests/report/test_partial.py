@@ -34,7 +34,7 @@ def finish(study: Study, *runs: FakeRun, models: Sequence[str] = ()) -> None:
     write_study(study.results, runs, steps=32, models=models)
     for run in runs:
         card = study.results / "runs" / run.name / "recipe.json"
-        digest = study.runs[run.name].recipe.digest
+        digest = study.runs[run.name].built_in.digest
         write_json(card, {**json.loads(card.read_text()), "digest": digest})
         (card.parent / "model.safetensors").touch()
 
@@ -55,7 +55,7 @@ def finish_three(study: Study) -> str:
 
 
 def work(study: Study, run: str) -> Path:
-    folder = study.results / "work" / f"{run}-{study.runs[run].recipe.digest[:16]}"
+    folder = study.results / "work" / f"{run}-{study.runs[run].built_in.digest[:16]}"
     folder.mkdir(parents=True)
     (folder / "trace.jsonl").write_text(
         '{"step": 0, "loss": 7.5}\n{"step": 1, "loss": 7.25}\n{"step": 2, "lo'
@@ -103,7 +103,7 @@ def test_before_the_baseline_there_is_progress_alone(study: Study, tmp_path: Pat
     page = out.read_text()
     assert "The answers appear once the first run of the baseline is finished" in page
     assert page.count("<section") == 1
-    assert f"2 of {next(iter(study.runs.values())).recipe.steps:,}" in page
+    assert f"2 of {next(iter(study.runs.values())).built_in.steps:,}" in page
     assert 'http-equiv="refresh" content="10"' in page
 
 

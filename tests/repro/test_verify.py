@@ -40,7 +40,7 @@ def test_a_neutral_value_that_a_recipe_leaves_out_is_told(
         study_data["recipe"]["data"]["order"] = order
         study_data["noise"] = {}
         study_data["seeds"]["baseline"] = [42]
-        recipe = parse_study(study_data).runs["baseline-42"].recipe
+        recipe = parse_study(study_data).runs["baseline-42"].built_in
         write_json(folder / "recipe.json", {"recipe": recipe.model_dump()})
     said = "recipes differ: data.order: sequential -> shuffled; data_seed: null -> 42"
     assert said in str(verify(*folders))

@@ -29,11 +29,11 @@ def test_it_reads_on_where_the_other_stopped(study_data: Data) -> None:
     runs = runs_of(study_data, EXTENDED)
     run, other = runs["extended"], runs["baseline-42"]
     # 1,000 tokens are 8 steps of 128.
-    assert other.recipe.stop_token == 1024
-    assert run.recipe.data.start_token == 1024
-    assert run.recipe.data.train_tokens == other.recipe.data.train_tokens
-    assert run.recipe.last_token == 2049
-    assert run.recipe.continues == other.recipe.digest
+    assert other.built_in.stop_token == 1024
+    assert run.built_in.data.start_token == 1024
+    assert run.built_in.data.train_tokens == other.built_in.data.train_tokens
+    assert run.built_in.last_token == 2049
+    assert run.built_in.continues == other.built_in.digest
     assert (run.continues, run.seeds) == ("baseline-42", (42, 42, 42))
     assert run.difference == {"continues": [None, "baseline-42"], "data.start_token": [0, 1024]}
     assert list(run.difference) == sorted(run.difference)
@@ -42,8 +42,8 @@ def test_it_reads_on_where_the_other_stopped(study_data: Data) -> None:
 def test_tokens_seeds_and_microbatch_can_be_given(study_data: Data) -> None:
     entry = {**EXTENDED, "start_token": 0, "train_tokens": 256, "seed": [42, 7], "microbatch": 4}
     run = runs_of(study_data, entry)["extended"]
-    data = run.recipe.data
-    assert (data.start_token, data.train_tokens, run.recipe.batch.microbatch) == (0, 256, 4)
+    data = run.built_in.data
+    assert (data.start_token, data.train_tokens, run.built_in.batch.microbatch) == (0, 256, 4)
     assert run.seeds == (42, 7, 7)
     assert run.difference == {
         "batch.microbatch": [2, 4],
@@ -61,8 +61,8 @@ def test_another_corpus_is_read_from_where_the_recipe_says(study_data: Data) -> 
         {"name": "further", "continues": "extended", "interventions": ["more"]},
     )
     runs = runs_of(study_data, *entries)
-    assert runs["extended"].recipe.data.start_token == 7
-    assert runs["further"].recipe.data.start_token == 7 + 1024
+    assert runs["extended"].built_in.data.start_token == 7
+    assert runs["further"].built_in.data.start_token == 7 + 1024
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -76,12 +76,12 @@ def test_the_order_of_entries_does_not_matter(study_data: Data, turned: bool) ->
     if turned:
         entries.reverse()
     runs = runs_of(study_data, *entries)
-    starts = [runs[name].recipe.data.start_token for name in ("start", "middle", "end")]
+    starts = [runs[name].built_in.data.start_token for name in ("start", "middle", "end")]
     assert starts == [0, 1024, 2048]
     assert runs["end"].seeds == (5, 6, 6)
     again = runs["end-again"]
     assert (again.repeat_of, again.continues) == ("end", "middle")
-    assert again.recipe == runs["end"].recipe
+    assert again.recipe == runs["end"].built_in
     # Runs are shown in the order of the file, with repeats last.
     named = [name for name in runs if name in ("start", "middle", "end")]
     assert named == [e["name"] for e in entries if "repeat_of" not in e]
@@ -98,7 +98,7 @@ def test_a_change_anywhere_in_the_chain_changes_the_digest(study_data: Data) -> 
     after = parse_study(study_data).runs
     for name in ("start", "middle", "end"):
         assert before[name].recipe.digest != after[name].recipe.digest, name
-    one, two = (runs["end"].recipe.model_dump(exclude={"continues"}) for runs in (before, after))
+    one, two = (runs["end"].built_in.model_dump(exclude={"continues"}) for runs in (before, after))
     assert one == two
 
 
@@ -137,7 +137,7 @@ def test_it_starts_from_the_others_file_and_nothing_is_drawn_for_it(study_data: 
     baseline = study.paths.run("baseline-42")
     for name in ("extended", "extended-again"):
         assert study.start_file(study.runs[name]) == baseline / "model.safetensors"
-    assert study.starts.keys() == {run.recipe.start for run in study.runs.values()}
+    assert study.starts.keys() == {run.built_in.start for run in study.runs.values()}
     assert Study(study.config, {"extended": study.runs["extended"]}).starts == {}
     starts = {one.run: one.start for one in StartsParams.of(study).runs}
     assert (starts["extended"], starts["baseline-42"]) == ("run:baseline-42", init)

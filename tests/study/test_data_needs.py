@@ -19,7 +19,7 @@ def test_of_runs_that_read_equally_far_the_first_is_named(study_data: Data) -> N
     study_data["interventions"]["short"] = {"model.context": 8, "batch.sequences": 4}
     study = parse_study({**study_data, "finetuning": FINETUNING})
     needs = DataNeeds.of(study, "text")
-    farthest = max(run.recipe.last_token for run in study.runs.values())
+    farthest = max(run.built_in.last_token for run in study.runs.values())
     assert (needs.reading[-1].last_token, needs.reading[-1].run) == (farthest, "baseline-42")
     assert len({one.last_token for one in needs.reading}) == len(needs.reading)
     assert [(one.context, one.model) for one in needs.windows] == [

@@ -58,7 +58,7 @@ def split(tokens: int) -> np.ndarray[Any, np.dtype[np.uint16]]:
 
 
 def test_twenty_tokens_a_parameter_rounded_up_to_whole_steps(series: Study) -> None:
-    recipe = series.runs["baseline-42"].recipe
+    recipe = series.runs["baseline-42"].built_in
     assert recipe.data.train_tokens == 20 * parameter_count(recipe.model)
     assert recipe.tokens_per_step == 96 * 1024 == 98_304
     assert recipe.steps == 33_165
@@ -76,11 +76,11 @@ def test_twenty_tokens_a_parameter_rounded_up_to_whole_steps(series: Study) -> N
     ],
 )
 def test_parameters(series: Study, run: str, parameters: int) -> None:
-    assert parameter_count(series.runs[run].recipe.model) == parameters
+    assert parameter_count(series.runs[run].built_in.model) == parameters
 
 
 def test_checkpoints(series: Study) -> None:
-    checkpoints, end = series.config.checkpoints, series.runs["baseline-42"].recipe.steps
+    checkpoints, end = series.config.checkpoints, series.runs["baseline-42"].built_in.steps
     steps = [step for step in range(end) if checkpoints.due(step) or step + 1 == end]
     assert len(steps) == 55
     assert (steps[0], steps[1], steps[-1]) == (0, 617, 33_164)
@@ -94,16 +94,16 @@ def test_the_test_window_is_3200_batches_from_token_50_million(series: Study) ->
 
 
 def test_a_run_reads_to_its_last_token_and_no_further(series: Study) -> None:
-    recipe = series.runs["baseline-42"].recipe
+    recipe = series.runs["baseline-42"].built_in
     window = TokenWindow(split(recipe.last_token), recipe, torch.device("cpu"))
     inputs, targets = window.batch(recipe.steps - 1, recipe.batch.slots - 1)
     assert inputs.shape == targets.shape == (12, 1024)
 
 
 def test_a_run_that_goes_on_starts_at_the_next_token(series: Study) -> None:
-    data = series.runs["extended"].recipe.data
+    data = series.runs["extended"].built_in.data
     assert data.start_token == 3_260_252_160
-    assert series.runs["extended"].recipe.last_token == 6_520_504_321
+    assert series.runs["extended"].built_in.last_token == 6_520_504_321
 
 
 def test_a_run_that_wants_more_than_there_is_is_refused_before_any_download() -> None:

@@ -103,7 +103,7 @@ def test_the_factorial_study_runs_five_changes_in_full() -> None:
     assert len({run.interventions for run in study.runs.values()}) == 32
     assert len({run.recipe.digest for run in study.runs.values()}) == 32
     pocket = load_study("config/config.yaml")
-    assert study.config.recipe == pocket.config.recipe
+    assert study.config.built_in == pocket.config.built_in
     assert study.config.corpora == pocket.config.corpora
-    assert study.runs["stacked-2-1"].recipe == pocket.runs["stacked-2-1"].recipe
+    assert study.runs["stacked-2-1"].built_in == pocket.runs["stacked-2-1"].built_in
     assert study.results != pocket.results

@@ -40,9 +40,11 @@ def test_keys_change_one_by_one_and_all_else_is_the_others(base: Path) -> None:
     )
     before, after = load_study(base), load_study(small)
     assert after.config.study == "smaller"
-    assert after.config.recipe.model == before.config.recipe.model.model_copy(update={"layers": 1})
-    assert after.runs["clip-42"].recipe.optimizer.clip_norm == 0.25
-    assert after.runs["tied-42"].recipe.model.tied
+    assert after.config.built_in.model == before.config.built_in.model.model_copy(
+        update={"layers": 1}
+    )
+    assert after.runs["clip-42"].built_in.optimizer.clip_norm == 0.25
+    assert after.runs["tied-42"].built_in.model.tied
     assert "no-dropout-42" in after.runs
     assert "baseline-22" not in after.runs  # Lists are replaced, not merged.
     again = write(base.parent / "again.yaml", "extends: more/small.yaml\nstudy: smallest\n")

@@ -52,13 +52,13 @@ def test_a_run_differs_from_the_baseline_in_exactly_its_changes(study_data: Data
         "optimizer.clip_norm": [None, 0.5],
         "model.dropout": [0.1, 0.0],
     }
-    assert runs["again"].recipe == runs["baseline-42"].recipe
+    assert runs["again"].built_in == runs["baseline-42"].built_in
     assert runs["again"].repeat_of == "baseline-42"
 
 
 def test_the_digest_covers_every_recipe_key(study_data: Data) -> None:
-    before = parse_study(study_data).runs["baseline-42"].recipe
-    assert before.digest == parse_study(study_data).runs["again"].recipe.digest
+    before = parse_study(study_data).runs["baseline-42"].built_in
+    assert before.digest == parse_study(study_data).runs["again"].built_in.digest
     changed = {
         "model/layers": 3,
         "data/start_token": 5,
@@ -68,11 +68,11 @@ def test_the_digest_covers_every_recipe_key(study_data: Data) -> None:
     }
     for path, value in changed.items():
         data = set_at(study_data, f"recipe/{path}", value)
-        assert parse_study(data).runs["baseline-42"].recipe.digest != before.digest, path
+        assert parse_study(data).runs["baseline-42"].built_in.digest != before.digest, path
 
 
 def test_steps_round_training_tokens_up(study_data: Data) -> None:
-    recipe = parse_study(study_data).runs["baseline-42"].recipe
+    recipe = parse_study(study_data).runs["baseline-42"].built_in
     assert (recipe.tokens_per_step, recipe.steps, recipe.last_token) == (128, 8, 1025)
 
 
@@ -206,7 +206,7 @@ def test_processes_must_divide_the_slots_of_every_run(study_data: Data) -> None:
     study_data["runs"].append({"name": "twin", "seed": 42, "microbatch": 4})
     set_at(study_data, "processes", 2)
     set_at(study_data, "checkpoints", {"keep": []})
-    assert parse_study(study_data).runs["twin"].recipe.batch.slots == 6
+    assert parse_study(study_data).runs["twin"].built_in.batch.slots == 6
     set_at(study_data, "processes", 4)  # divides the 12 slots of all other runs
     assert problems(study_data)["processes"] == (
         "processes: 4: run twin has 6 slots; choose a power of two that divides them: 1, 2"
@@ -237,7 +237,7 @@ def test_yaml_exponents_are_numbers_and_doubled_keys_errors(
     text = yaml.safe_dump(study_data)
     file = tmp_path / "study.yaml"
     file.write_text(text.replace("learning_rate: 0.01", "learning_rate: 1e-2"))
-    assert load_study(file).config.recipe.optimizer.learning_rate == 0.01
+    assert load_study(file).config.built_in.optimizer.learning_rate == 0.01
     file.write_text(text + "baseline: x\n")
     with pytest.raises(UserError, match=r"study.yaml:\d+: .*'baseline' appears twice"):
         load_study(file)

@@ -32,7 +32,7 @@ def test_a_plain_run_is_the_one_that_noise_asks_for(study_data: Data, named: Dat
     assert list(study.runs)[:2] == ["baseline-22", "baseline-42-23"]
     assert "baseline-42" not in study.runs
     assert study.runs["first"].intervention == "baseline"
-    assert study.runs["again"].recipe == study.runs["first"].recipe
+    assert study.runs["again"].built_in == study.runs["first"].built_in
     named["runs"][0]["microbatch"] = 2  # the baseline's microbatch
     assert list(parse_study(named).runs) == list(study.runs)
 
@@ -98,7 +98,7 @@ def test_approximate_runs_are_told_to_the_tables(named: Data) -> None:
     study = parse_study(named)
     assert TablesParams.of(study).approximate == ["like"]
     named["runs"][2]["approximate"] = False
-    assert parse_study(named).runs["like"].recipe == study.runs["like"].recipe
+    assert parse_study(named).runs["like"].built_in == study.runs["like"].built_in
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ ALL: list[Section] = [
     TokenizeParams.of(STUDY, "pocket"),
     StartsParams.of(STUDY),
     TablesParams.of(STUDY),
-    *(InitParams.of(run.recipe) for run in STUDY.runs.values()),
+    *(InitParams.of(run.built_in) for run in STUDY.runs.values()),
     *(TrainParams.of(STUDY, run) for run in STUDY.runs.values()),
     *(EvaluateParams.of(STUDY, run) for run in STUDY.runs.values()),
     *(FinetuneParams.of(STUDY, STUDY.runs[r], p) for r, p, _ in finetuned_models(STUDY)),
@@ -47,7 +47,7 @@ def test_params_carry_what_the_stage_depends_on_and_no_more() -> None:
     assert dry == wet  # Both have the same model and evaluation.
     biased = EvaluateParams.of(STUDY, STUDY.runs["qkv-bias-1"])
     assert biased != wet
-    starts = {InitParams.of(STUDY.runs[r].recipe).text for r in ("baseline-1", "baseline-1-1-2")}
+    starts = {InitParams.of(STUDY.runs[r].built_in).text for r in ("baseline-1", "baseline-1-1-2")}
     assert len(starts) == 1
 
 

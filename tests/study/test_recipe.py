@@ -28,7 +28,7 @@ GOLDEN = {
 @pytest.mark.parametrize("config", GOLDEN)
 def test_the_digests_of_published_recipes_stay_what_they_are(config: str) -> None:
     run, digest = GOLDEN[config]
-    assert load_study(Path(config)).runs[run].recipe.digest == digest
+    assert load_study(Path(config)).runs[run].built_in.digest == digest
 
 
 class LaterModel(Model):
@@ -48,7 +48,7 @@ class LaterRecipe(Recipe):
 
 @pytest.fixture
 def old() -> Recipe:
-    return load_study(Path("config/config.yaml")).runs["baseline-1"].recipe
+    return load_study(Path("config/config.yaml")).runs["baseline-1"].built_in
 
 
 def later(recipe: Recipe, **changes: Any) -> LaterRecipe:

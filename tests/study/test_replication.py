@@ -94,7 +94,7 @@ def test_a_run_differs_from_the_baseline_as_published(
         published.init_seed,
         published.train_seed,
     )
-    assert run.recipe.data_seed is None
+    assert run.built_in.data_seed is None
     assert not run.approximate
     assert study.machine(run) == published.machine.removesuffix(" (another)")
 
@@ -112,8 +112,8 @@ def test_the_first_generation_is_approximate_and_told_as_such(study: Study) -> N
     found = {run.name: run.difference for run in study.runs.values() if run.approximate}
     assert found == FIRST_GENERATION
     assert set(TablesParams.of(study).approximate) == set(FIRST_GENERATION)
-    extended = study.runs["local-fineweb-edu-extended-train"].recipe
-    assert extended.steps == study.runs["local-fineweb-edu-train"].recipe.steps
+    extended = study.runs["local-fineweb-edu-extended-train"].built_in
+    assert extended.steps == study.runs["local-fineweb-edu-train"].built_in.steps
 
 
 def test_the_control_is_the_rate_without_the_schedule(study: Study) -> None:
@@ -121,7 +121,7 @@ def test_the_control_is_the_rate_without_the_schedule(study: Study) -> None:
 
 
 def test_the_baseline_recipe(study: Study) -> None:
-    recipe = study.runs["8xa100m40-baseline"].recipe
+    recipe = study.runs["8xa100m40-baseline"].built_in
     model = recipe.model
     assert model.model_dump() == {
         "vocabulary": 50257, "context": 1024, "width": 768, "heads": 12, "layers": 12,
@@ -137,12 +137,12 @@ def test_the_baseline_recipe(study: Study) -> None:
         "float16-amp", "explicit", "reference",
     )  # fmt: skip
     assert (recipe.batch.sequences, recipe.batch.microbatch, recipe.batch.slots) == (96, 12, 8)
-    local = study.runs["1xrtx3090-baseline"].recipe.batch
+    local = study.runs["1xrtx3090-baseline"].built_in.batch
     assert (local.sequences, local.microbatch, local.slots) == (96, 6, 16)
 
 
 def test_the_windows(study: Study) -> None:
-    recipe = study.runs["8xa100m40-baseline"].recipe
+    recipe = study.runs["8xa100m40-baseline"].built_in
     assert recipe.data.train_tokens == 20 * 163_009_536
     assert recipe.tokens_per_step == 98_304
     assert (recipe.steps, recipe.steps * recipe.tokens_per_step) == (33_165, 3_260_252_160)
@@ -161,7 +161,7 @@ def test_the_windows(study: Study) -> None:
 
 
 def test_learning_rates(study: Study) -> None:
-    schedule = study.runs["8xa100m40-schedule-learning-rate"].recipe
+    schedule = study.runs["8xa100m40-schedule-learning-rate"].built_in
     rates = {step: learning_rate(schedule, step) for step in (0, 1_658, 17_411, 33_164)}
     assert rates == pytest.approx(
         {0: 0.0014e-5, 1_658: 0.0014, 17_411: 0.0007700314089467571,
@@ -170,7 +170,7 @@ def test_learning_rates(study: Study) -> None:
     )  # fmt: skip
     assert learning_rate(schedule, 1_657) < 0.0014
     for name, rate in {"8xa100m40-baseline": 0.0004, OURS: 0.0014}.items():
-        assert {learning_rate(study.runs[name].recipe, step) for step in (0, 33_164)} == {rate}
+        assert {learning_rate(study.runs[name].built_in, step) for step in (0, 33_164)} == {rate}
 
 
 def test_noise_is_measured_by_the_published_pairs(study: Study) -> None:

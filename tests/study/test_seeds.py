@@ -78,14 +78,14 @@ def test_shuffled_runs_are_named_by_their_seeds(shuffled: Data) -> None:
         "clip-42", "clip-42-7-23", "clip-42-7", "no-dropout-42", "both-42", "again",
     ]  # fmt: skip
     assert runs["clip-42-7-23"].seeds == (42, 7, 23)
-    assert runs["clip-42-7-23"].recipe.data_seed == 7
+    assert runs["clip-42-7-23"].built_in.data_seed == 7
     assert runs["clip-42-7"].seeds == (42, 7, 7)
     assert runs["baseline-42-7-42"].difference == {}
     assert len({run.recipe.digest for run in runs.values()}) == len(runs) - 1  # and one repeat
 
 
 def test_data_in_order_has_no_seed_in_recipe_digest_or_name(study_data: Data) -> None:
-    recipe = parse_study(study_data).config.recipe
+    recipe = parse_study(study_data).config.built_in
     plain, pair = Recipe.of(recipe, run_seeds(42)), Recipe.of(recipe, run_seeds([42, 23]))
     assert Recipe.of(recipe, RunSeeds(42, 7, 42)) == plain
     assert Recipe.of(recipe, RunSeeds(42, 7, 23)).seeds == pair.seeds == (42, 23, 23)
@@ -96,7 +96,7 @@ def test_data_in_order_has_no_seed_in_recipe_digest_or_name(study_data: Data) ->
 
 
 def test_shuffled_data_has_a_seed_in_the_recipe(shuffled: Data) -> None:
-    recipe = parse_study(shuffled).config.recipe
+    recipe = parse_study(shuffled).config.built_in
     one, other = (Recipe.of(recipe, RunSeeds(42, seed, 42)) for seed in (7, 8))
     assert one.digest != other.digest
     assert difference(one, other) == {}
@@ -116,9 +116,9 @@ def test_an_intervention_may_shuffle(study_data: Data) -> None:
     study_data["seeds"]["shuffle"] = [42, [42, 7, 42]]
     runs = parse_study(study_data).runs
     assert runs["shuffle-42"].difference == {"data.order": ["sequential", "shuffled"]}
-    assert runs["shuffle-42-7-42"].recipe.data_seed == 7
-    assert runs["all-42"].recipe.data_seed == 42
-    assert runs["baseline-42"].recipe.data_seed is None
+    assert runs["shuffle-42-7-42"].built_in.data_seed == 7
+    assert runs["all-42"].built_in.data_seed == 42
+    assert runs["baseline-42"].built_in.data_seed is None
     assert runs["baseline-42"].seeds == runs["shuffle-42"].seeds  # the report compares these
 
 
@@ -167,7 +167,7 @@ NO_DROPOUT = {"model.dropout": 0.0}
     ],
 )
 def test_seeds_that_change_nothing(study_data: Data, changes: Data, inert: dict[str, str]) -> None:
-    assert inert_seeds(apply(parse_study(study_data).config.recipe, changes)) == inert
+    assert inert_seeds(apply(parse_study(study_data).config.built_in, changes)) == inert
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def rows(steps: int) -> list[Row]:
 
 def grow(study: Study, run: str, steps: int) -> None:
     """Write the files of a run in training after some steps, in the middle of the next line."""
-    folder = study.results / "work" / f"{run}-{study.runs[run].recipe.digest[:16]}"
+    folder = study.results / "work" / f"{run}-{study.runs[run].built_in.digest[:16]}"
     folder.mkdir(parents=True, exist_ok=True)
     lines = "".join(json.dumps(asdict(row)) + "\n" for row in rows(steps))
     (folder / "trace.jsonl").write_text(lines + '{"step": ')
@@ -54,7 +54,7 @@ def finish(study: Study, run: str, steps: int) -> None:
     folder = study.results / "runs" / run
     folder.mkdir(parents=True, exist_ok=True)
     write_trace(folder / "trace.parquet", rows(steps))
-    (folder / "recipe.json").write_text(json.dumps({"digest": study.runs[run].recipe.digest}))
+    (folder / "recipe.json").write_text(json.dumps({"digest": study.runs[run].built_in.digest}))
     (folder / "model.safetensors").touch()
 
 
@@ -102,7 +102,7 @@ READERS = {"tensorboard": in_tensorboard, "trackio": in_trackio}
 @pytest.mark.parametrize("to", READERS)
 def test_a_run_is_sent_as_it_grows_each_step_once(study: Study, tmp_path: Path, to: str) -> None:
     run = next(iter(study.runs))
-    name = f"{run}-{study.runs[run].recipe.digest[:8]}"
+    name = f"{run}-{study.runs[run].built_in.digest[:8]}"
     folder = study.results / "work" / to
     grow(study, run, 5)
     assert f"{run}: 5 steps" in track(tmp_path, to).stderr
@@ -177,7 +177,7 @@ def test_any_growing_trace_is_sent_as_far_as_it_is_one(
     growing: Study, lines: list[str], end: bytes
 ) -> None:
     run = next(iter(growing.runs))
-    folder = growing.results / "work" / f"{run}-{growing.runs[run].recipe.digest[:16]}"
+    folder = growing.results / "work" / f"{run}-{growing.runs[run].built_in.digest[:16]}"
     folder.mkdir(parents=True, exist_ok=True)
     text = "\n".join([*lines, ""]).encode(errors="surrogatepass")
     (folder / "trace.jsonl").write_bytes(text + end)

@@ -17,6 +17,9 @@ NEED_MORE = ("profiles/kubernetes", "profiles/s3", "benchmarks/plain_study.smk")
 the last is a benchmark of planning that takes as long as all others."""
 
 ELSEWHERE = {
+    "noiseband run results/curve/runs/baseline-1/result.json --config my-study.yaml": (
+        "tests/workflow/test_extending.py::test_the_commands_lead_to_a_report"
+    ),
     "snakemake --report workflow.html": (
         "tests/workflow/test_dag.py::test_snakemakes_own_report_shows_the_outputs"
     ),

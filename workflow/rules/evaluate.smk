@@ -8,7 +8,6 @@ SPLIT = study.config.evaluation.split
 
 # Of a run or a pretrained model; `rules.train.output.model` would match runs only.
 MODEL = PATHS.run("{run}") / "model.safetensors"
-MODELS = list(study.models)
 TESTED_ON = {name: study.measured_on(model) for name, model in study.models.items()}
 VOCABULARY = of_all(MODELS, lambda run: PATHS.vocabulary(TESTED_ON[run]))
 

@@ -3,6 +3,7 @@
 # input, Snakemake would hash a plain list once for each of its files.
 
 TABLES = TablesParams.of(study)
+BUILT_IN = study.config.trainer is None
 
 
 rule tables:
@@ -33,7 +34,7 @@ rule tables:
 rule figures:
     input:
         tables=rules.tables.output,
-        traces=lambda w: run_files(study, "trace.parquet"),
+        traces=lambda w: trace_files(study),
     output:
         report(
             list(map(PATHS.figure, FIGURES)),
@@ -61,7 +62,7 @@ rule report:
         machines=everywhere([MACHINES]),
         tables=rules.tables.output,
         figures=rules.figures.output,
-        init=rules.verify_init.output,
+        init=rules.verify_init.output if BUILT_IN else [],
         verify=[PATHS.verified(run.name) for run in study.repeats],
         manifest=rules.manifest.output,
         shown=lambda w: page_inputs(study),

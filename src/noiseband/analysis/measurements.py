@@ -38,7 +38,10 @@ def volatile_rows(params: TablesParams, results: Path) -> list[MeasurementRow]:
     names = [metric.name for metric in params.judged if metric.volatile]
     found = []
     for run in params.runs if names or params.volatile_evaluations else []:
-        rows = [*_timed(Paths(results).run(run)), *measured(results, run)]
+        own = measured(results, run)
+        # A command may measure something of the same name itself.
+        timed = [row for row in _timed(Paths(results).run(run)) if row.metric not in names_of(own)]
+        rows = [*timed, *own]
         rows += evaluated(results, run, params.evaluations)
         found += [row for row in rows if row.metric in names]
         found += evaluated(results, run, params.volatile_evaluations)
@@ -67,6 +70,11 @@ def evaluated(results: Path, run: str, evaluations: Sequence[str]) -> list[Measu
     ]
 
 
+def names_of(rows: Iterable[MeasurementRow]) -> set[str]:
+    """The names of the metrics in some rows."""
+    return {row.metric for row in rows}
+
+
 def values(rows: Iterable[MeasurementRow], metric: str) -> dict[str, float | None]:
     """The values of one metric by run; a run that lacks it is not there."""
     return {row.run: row.value for row in rows if row.metric == metric}
@@ -81,7 +89,9 @@ def _read(path: Path) -> dict[str, Measured]:
 
 def _named(run: str, prefix: str, metrics: Mapping[str, Measured]) -> list[MeasurementRow]:
     return [
-        MeasurementRow(run, f"{prefix}{name}", one.value, one.standard_error, one.n)
+        MeasurementRow(
+            run, prefix + name.removeprefix(prefix), one.value, one.standard_error, one.n
+        )
         for name, one in metrics.items()
     ]
 
@@ -97,7 +107,7 @@ def _timed(folder: Path) -> list[MeasurementRow]:
     """The time and memory that a run took. A run that was interrupted has no total time."""
     timing = json_if_any(folder / "timing.json") or {}
     found = {name: timing.get(name) for name in TIMED}
-    if timing.get("resumed_at_step"):
+    if timing.get("resumed_at_step") or timing.get("resumed"):
         found["seconds"] = None
     return [
         MeasurementRow(folder.name, name, float(value), None, None)

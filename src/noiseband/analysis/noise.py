@@ -11,13 +11,20 @@ from noiseband.stats.least_squares import BASELINE, Seeds
 from noiseband.stats.machines import machine_component
 from noiseband.stats.noise import equal_variances, noise_components, seeds_text
 
+RERUN = "rerun"
+"""Name of the component of runs that a command made twice from one recipe, with other results."""
+
 
 def noise_rows(
-    rows: Sequence[RunRow], seeds: Mapping[str, Sequence[Sequence[int]]], alpha: float
+    rows: Sequence[RunRow],
+    seeds: Mapping[str, Sequence[Sequence[int]]],
+    alpha: float,
+    command: bool = False,
 ) -> list[NoiseRow]:
     """The study's noise components: of seeds, from runs with exactly the baseline's recipe, and of
     machines, from all recipes, if some recipe was run on several. `seeds` are those of each
-    component's runs, each [init_seed, data_seed, train_seed]."""
+    component's runs, each [init_seed, data_seed, train_seed]. If a `command` made the runs, the
+    component of machines is that of reruns."""
     plain = [row for row in usable(rows) if row.intervention != BASELINE or not row.changes]
     components: dict[str, Sequence[Seeds]] = {
         name: [tuple(one) for one in wanted] for name, wanted in seeds.items() if wanted
@@ -34,6 +41,8 @@ def noise_rows(
     if machine is None:
         return found
     of_run = {row.run: row.seeds_text for row in rows}
+    if command:
+        machine = replace(machine, component=RERUN)
     return [*found, replace(machine, seeds=tuple(of_run[run] for run in machine.runs))]
 
 

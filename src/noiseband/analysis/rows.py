@@ -59,11 +59,13 @@ class RunRow:
     bits_per_byte: float | None
     final_train_loss: float | None
     """Mean training loss in nats over the last 5% of the steps."""
-    steps: int
-    tokens: int
-    clipped_steps: int
-    skipped_steps: int
+    steps: int | None
+    """None if the run's trainer does not know it, as for the next three."""
+    tokens: int | None
+    clipped_steps: int | None
+    skipped_steps: int | None
     weights_sha256: str
+    """Digest of the weights or, if the trainer declares none, of its other outputs."""
     recipe_sha256: str
     changes: Names
     """`key=value` for each recipe key, except the seeds, that differs from the baseline's."""

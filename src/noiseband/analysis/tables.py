@@ -9,6 +9,7 @@ from pathlib import Path
 
 from noiseband.analysis import inference
 from noiseband.analysis.answers import write_answers
+from noiseband.analysis.command_runs import by_command, command_row
 from noiseband.analysis.contamination import contamination_rows
 from noiseband.analysis.documents import document_rows
 from noiseband.analysis.factorial import analysis, factorial_rows, interactions
@@ -71,7 +72,11 @@ def write_tables(params: TablesParams, results: Path) -> None:
     others = [one for name, one in outcomes.items() if name != params.primary.name]
     write_rows(tables / "metric-verdicts.csv", MetricVerdictRow, metric_verdict_rows(others))
     counted = inference.exact(rows, params.approximate)
-    write_rows(tables / "noise.csv", NoiseRow, noise_rows(counted, params.noise, params.alpha))
+    write_rows(
+        tables / "noise.csv",
+        NoiseRow,
+        noise_rows(counted, params.noise, params.alpha, params.command),
+    )
     design = analysis(params, counted)
     stacks = inference.stack_rows(counted, params.alpha, interactions(design))
     write_rows(tables / "stacks.csv", StackRow, stacks)
@@ -166,8 +171,9 @@ def run_rows(
     `values` is the primary metric by run.
     """
     recipes = params.recipes or [""] * len(params.runs)
+    volatile = [metric.name for metric in params.judged if metric.volatile]
     rows = [
-        replace(run_row(Paths(results).run(run), recipe), value=values.get(run))
+        replace(run_row(Paths(results).run(run), recipe, volatile), value=values.get(run))
         for run, recipe in zip(params.runs, recipes, strict=True)
     ]
     sign = 1.0 if params.primary.better == "lower" else -1.0
@@ -181,18 +187,22 @@ def run_rows(
     ]
 
 
-def run_row(folder: Path, digest: str = "") -> RunRow:
+def run_row(folder: Path, digest: str = "", volatile: Sequence[str] = ()) -> RunRow:
     """The run whose results are in a folder, without value, improvement and residual.
 
-    Raises UserError if a file is missing or damaged, or the recipe's digest begins otherwise.
+    Metrics that are `volatile` do not tell runs of a command apart. Raises UserError if a file is
+    missing or damaged, or the recipe's digest begins otherwise.
     """
-    card, evaluation = json_file(folder / "recipe.json"), loss_file(folder / "test_loss.json")
+    card = json_file(folder / "recipe.json")
     if not card["digest"].startswith(digest):
         # Snakemake retrains such a run by itself, unless it has no record of it.
         raise UserError(
             f"{folder}: made with another recipe than the study's; make it again: "
-            f"{run_command(folder / 'model.safetensors', options='-f')}"
+            f"{run_command(folder / 'recipe.json', options='-f')}"
         )
+    if by_command(folder):
+        return command_row(folder, card, volatile)
+    evaluation = loss_file(folder / "test_loss.json")
     recipe, trace = card["recipe"], read_trace(folder / "trace.parquet")
     tokens_per_step = recipe["batch"]["sequences"] * recipe["model"]["context"]
     return RunRow(
@@ -224,6 +234,7 @@ def position_rows(runs: Sequence[str], results: Path) -> list[PositionRow]:
     return [
         PositionRow(run, segment["first"], segment["last"], segment["loss"])
         for run in runs
+        if not by_command(Paths(results).run(run))
         for segment in loss_file(Paths(results).run(run) / "test_loss.json")["by_position"]
         if segment["loss"] is not None and math.isfinite(segment["loss"])
     ]

@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from noiseband.errors import NotMadeError
+from noiseband.io.series import Series, read_series
 from noiseband.io.traces import read_table
+from noiseband.study.command_params import RESULT
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -38,10 +40,26 @@ def read_trace(path: Path) -> Trace:
     """Read the trace of a run; raises UserError if it is missing or not a trace."""
     columns = [*Trace.__dataclass_fields__]
     try:
+        if (path.parent / RESULT).exists():
+            return _of_command(*read_series(path))
         table = read_table(path, columns)
     except FileNotFoundError as error:
         raise NotMadeError(path) from error
     return Trace(**{name: table[name].to_numpy() for name in columns})
+
+
+def _of_command(steps: list[int], series: Series) -> Trace:
+    """The trace of a command's run. Between two logged steps, values are on a straight line."""
+    every = np.arange(steps[-1] + 1)
+
+    def filled(column: str) -> Floats:
+        values = np.array(series.get(column, [math.nan] * len(steps)), dtype=np.float64)
+        found = np.interp(every, steps, values, left=math.nan)
+        found[steps] = values  # NaN would spread over the neighbours
+        return found
+
+    no = np.zeros(len(every), dtype=np.bool_)
+    return Trace(filled("loss"), filled("learning_rate"), filled("gradient_norm"), no, no)
 
 
 def final_loss(trace: Trace) -> float:

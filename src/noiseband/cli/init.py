@@ -38,7 +38,7 @@ def init(
                 f"--run {run}: starts from the final weights of {found.continues}, which are (or "
                 f"will be) {study.start_file(found)}; there are no weights to draw"
             )
-        given = params.InitParams.of(found.recipe)
+        given = params.InitParams.of(found.built_in)
     if out is not None:
         weights, digests = out / "init.safetensors", out / "init.json"
     if weights is None or digests is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +12,7 @@ from noiseband.cli import app
 from noiseband.cli.options import DEFAULT_CONFIG, MACHINES, Config, machine_table
 from noiseband.cli.options import Machines as Table
 from noiseband.duration import duration
+from noiseband.errors import run_command
 from noiseband.study import Study, load_study
 
 if TYPE_CHECKING:
@@ -39,6 +41,9 @@ def plan(
     Exits with 1 if a run does not fit the machine's memory.
     """
     study = load_study(config)
+    if study.config.trainer is not None:
+        _plan_command(study, machine, machine_table(table, config))
+        return
     from noiseband.plan.estimate import disk, plan_each
     from noiseband.plan.estimate import plan as plan_runs
     from noiseband.study.machines import load_machines, machine_of
@@ -60,6 +65,39 @@ def plan(
     _links(plans, machines)
     remarks = [_remarks(some, machines.machines[name]) for name, some in groups.items()]
     sys.exit(max(remarks))
+
+
+def _plan_command(study: Study, name: str | None, table: Path) -> None:
+    """Print the time and cost of a study whose runs a command makes, from its finished runs."""
+    from noiseband.plan.estimate import Work, combined, total
+    from noiseband.plan.measured import expected_seconds, measured_seconds
+    from noiseband.study.machines import load_machines, machine_of
+
+    machines = load_machines(table)
+    done, likely = measured_seconds(study), expected_seconds(study)
+    names = {run.name: name or study.machine(run) for run in study.runs.values()}
+    each = {run: machine_of(machines, one) for run, one in names.items()}
+    works = {run: Work(run, 0, 0, seconds, scaled=False) for run, seconds in likely.items()}
+    width = max(map(len, works))
+    print(f"{study.config.study}, by the time of its finished runs\n")
+    print(f"{'run':<{width}}  {'time':>12}  {'cost':>10}")
+    for run, one in works.items():
+        cost = _money(total([one], each[run]).usd)
+        line = f"{run:<{width}}  {_time(one.seconds):>12}  {cost:>10}"
+        print(line + ("  done" if run in done else ""))
+    print(f"\n{'':<28}  {'runs':>5}  {'time':>12}  {'cost':>10}")
+    fresh = {run.intervention: run.name for run in reversed(study.distinct) if not run.approximate}
+    for label, wanted in (
+        ("in all", list(works)),
+        ("done already", [run for run in works if run in done]),
+        ("still to do", [run for run in works if run not in done]),
+        ("another seed of everything", list(fresh.values())),
+    ):
+        whole = combined([total([works[run]], each[run]) for run in wanted])
+        print(f"{label:<28}  {whole.runs:>5}  {_time(whole.seconds):>12}  {_money(whole.usd):>10}")
+    if not done:
+        first = study.paths.run(study.config.baseline) / "result.json"
+        print(f"\nNo run is finished, so its time is not known; make one: {run_command(first)}")
 
 
 def _totals(study: Study, groups: dict[str, list[RunPlan]], machines: Machines) -> None:

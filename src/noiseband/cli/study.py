@@ -9,8 +9,9 @@ import typer
 
 from noiseband.cli import app
 from noiseband.cli.options import DEFAULT_CONFIG, Config
-from noiseband.study import StudyConfig, load_study
-from noiseband.study.recipe import Recipe, written
+from noiseband.study import Run, StudyConfig, load_study
+from noiseband.study.free_recipe import CommandRecipe
+from noiseband.study.recipe import written
 
 
 @app.command()
@@ -47,11 +48,12 @@ def runs(config: Config = DEFAULT_CONFIG) -> None:
         if run.repeat_of is not None:
             note = f"repeat of {run.repeat_of}"
         note = f"approximate: {note}" if run.approximate else note
-        print(f"{run.name:<{width}}  {_size(run.recipe)}  {note}")
+        print("  ".join(filter(None, [f"{run.name:<{width}}", _size(run), note])))
     for name, one in study.pretrained.items():
         place = one.source.path or f"{one.source.repo} at {one.source.revision}"
         print(f"{name:<{width}}  pretrained  {place}")
 
 
-def _size(recipe: Recipe) -> str:
-    return f"{recipe.steps:,} steps"
+def _size(run: Run) -> str:
+    """The length of a run; empty for a run of a command, which alone knows it."""
+    return "" if isinstance(run.recipe, CommandRecipe) else f"{run.recipe.steps:,} steps"

@@ -27,6 +27,7 @@ def verify(
 
     Example: `noiseband verify results/runs/baseline-1 /tmp/baseline-1`
     """
+    _compare_commands(a, b)
     from noiseband.repro import verify as stage
 
     found = stage.verify(a, b)
@@ -76,10 +77,12 @@ def diverge(
 
     Exit 0 and "identical", or exit 1. The step comes from the traces. The tensor (a gradient or
     a weight, in forward order) comes from training both again, from the newest checkpoint before
-    that step which both still have.
+    that step which both still have. Runs that a command of the user's own made are compared by
+    their traces and other outputs alone.
 
     Example: `noiseband diverge results/runs/baseline-1 /tmp/baseline-1`
     """
+    _compare_commands(a, b)
     results = _results(a, config)
     reserve(1, f"diverge {a} {b}")
     from noiseband.repro import diverge as stage
@@ -89,6 +92,18 @@ def diverge(
     found = stage.diverge(first, second, say=lambda text: print(text, file=sys.stderr))
     print(on_a_terminal(str(found)))  # tensor names come from a file and may contain anything
     sys.exit(0 if found.identical else 1)
+
+
+def _compare_commands(a: Path, b: Path) -> None:
+    """If a command made both runs, print how their declared outputs differ, and end the process."""
+    from noiseband.analysis.command_runs import by_command
+
+    if by_command(a) and by_command(b):
+        from noiseband.repro.command_rerun import compare_runs
+
+        found = compare_runs(a, b)
+        print(on_a_terminal(str(found)))
+        sys.exit(0 if found.identical else 1)
 
 
 def _results(run: Path, config: Path | None) -> Path:

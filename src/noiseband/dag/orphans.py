@@ -18,6 +18,10 @@ from pathlib import Path
 SECONDS_TO_SAVE = 20
 """Seconds from SIGTERM to the end of a process: enough for the current step and a checkpoint."""
 
+before_the_end: list[Callable[[], None]] = []
+"""Called right before a process that is still there after `SECONDS_TO_SAVE` ends, to end those that
+it has started."""
+
 _WORKFLOW = "NOISEBAND_WORKFLOW"
 
 
@@ -79,6 +83,8 @@ def end_when(gone: Callable[[], bool], seconds: float) -> None:
             time.sleep(0.5)
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(seconds)
+        for call in before_the_end:
+            call()
         os._exit(128 + signal.SIGTERM)
 
     threading.Thread(target=watch, name="orphan watch", daemon=True).start()

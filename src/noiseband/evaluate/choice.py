@@ -41,7 +41,7 @@ def choose_file(
     Raises UserError if a row of the file is bad, or a choice has more tokens than the context.
     """
     make_deterministic(threads=1, precision="float32")
-    chosen, config = params.evaluation.choice, params.model
+    chosen, config = params.evaluation.choice, params.network
     assert chosen is not None  # The rule asks only for evaluations of this kind.
     questions = read_questions(chosen, load_encoding(vocabulary), config.context)
     every = [one for question in questions for one in question.continuations]

@@ -26,7 +26,7 @@ def further_loss(params: EvaluationParams, model: Path, tokens: Path, vocabulary
     window = params.evaluation.loss
     assert window is not None  # The rule asks only for evaluations of this kind.
     split, encoding = open_tokens(tokens), load_encoding(vocabulary)
-    measured = evaluate(model, params.model, params.attention, split, window, encoding)
+    measured = evaluate(model, params.network, params.attention, split, window, encoding)
     summary, documents = measured.summary, measured.documents
     about = {key: value for key, value in summary.items() if not key.startswith("by_")}
     value, bits = about.pop("test_loss"), about.pop("bits_per_byte")

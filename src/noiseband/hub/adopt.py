@@ -126,7 +126,7 @@ def _ends_with(trace: Path, weights: dict[str, Tensor], run: Run, source: str) -
     """Raise UserError unless the trace's last checksum is that of the weights."""
     last = read_rows(trace)[-1]
     flat = FlatParameters(empty_model(run.model, fused=True), weights, torch.device("cpu"))
-    if (last.step + 1, last.weights_checksum) != (run.recipe.steps, int(flat.checksum())):
+    if (last.step + 1, last.weights_checksum) != (run.built_in.steps, int(flat.checksum())):
         raise UserError(f"{source}/trace.parquet: does not end with these weights")
 
 

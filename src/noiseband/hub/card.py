@@ -46,7 +46,7 @@ def card_text(study: Study, run: Run, repo: str, licence: str) -> str:
     folder = study.paths.run(run.name)
     provenance, digests = json_file(folder / "provenance.json"), json_file(folder / "model.json")
     samples = json_lines(folder / "samples.jsonl")
-    recipe = run.recipe
+    recipe = run.built_in
     return _environment().get_template("card.md").render(
         head=_head(licence),
         title=repo.partition("/")[2],

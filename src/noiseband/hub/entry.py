@@ -152,10 +152,10 @@ def _json(path: Path, source: str) -> dict[str, Any]:
 
 def complaints(study: Study, name: str, found: Import) -> list[str]:
     """The reasons why the study cannot take the model as a row with this name; empty if it can."""
-    corpus = study.config.recipe.data.corpus
+    corpus = study.config.built_in.data.corpus
     tokenizer = study.config.corpora[corpus].tokenizer
     said = [
-        str(one) for one in check_pretrained(study.config.recipe, tokenizer, {name: found.source})
+        str(one) for one in check_pretrained(study.config.built_in, tokenizer, {name: found.source})
     ]
     if name in study.models:
         said.append(f"{name}: the study has a model of this name; give another one with --name")

@@ -149,7 +149,7 @@ def disk(study: Study, plans: Sequence[RunPlan]) -> int:
 
 
 def _plan(study: Study, run: Run, machines: Machines, machine: Machine) -> RunPlan:
-    recipe = run.recipe
+    recipe = run.built_in
     processes = max(n for n in valid_processes(recipe.batch.slots) if n <= machine.devices)
     size = 4 * parameter_count(recipe.model)
     parts = memory(recipe, processes)

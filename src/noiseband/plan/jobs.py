@@ -84,7 +84,7 @@ def training_resources(study: Study, table: Path, elsewhere: Elsewhere) -> dict[
         return study.processes(study.runs[run])
 
     def threads(run: str) -> int:
-        return study.runs[run].recipe.threads
+        return study.runs[run].built_in.threads
 
     return {
         "launcher": on_cluster(
@@ -102,6 +102,35 @@ def training_resources(study: Study, table: Path, elsewhere: Elsewhere) -> dict[
         # Without this, the executor would read `tasks` as the number of tasks for each GPU.
         "tasks_per_gpu": on_several(lambda m, run: 0),
     }
+
+
+def command_resources(study: Study, table: Path, elsewhere: Elsewhere) -> dict[str, Any]:
+    """The resources of the rule `train_command`, by name: values, or functions of the wildcards.
+
+    Time is that of the first finished run, with a margin, and unlimited before there is one. Memory
+    is not known.
+    """
+    if elsewhere is None:
+        return {"runtime": 0, "mem_mb": 0}
+    machine = _machines(study, table, elsewhere)
+
+    def partition(wildcards: Any) -> Any:
+        found = machine(wildcards.run)
+        return None if found is None else found.partition
+
+    @cache
+    def likely() -> dict[str, float | None]:
+        from noiseband.plan.measured import expected_seconds
+
+        return expected_seconds(study)
+
+    def runtime(wildcards: Any) -> int:
+        if machine(wildcards.run) is None:
+            return 0
+        seconds = likely()[wildcards.run]
+        return 0 if seconds is None else START_MINUTES + math.ceil(MARGIN_SCALED * seconds / 60)
+
+    return {"runtime": runtime, "mem_mb": 0, "slurm_partition": partition}
 
 
 def gpu_resource(
@@ -138,7 +167,7 @@ def minutes(study: Study, run: str, table: Path, machine: Machine) -> int:
     """The minutes to request; 0 if the machine's speed was not measured."""
     from noiseband.plan.estimate import work
 
-    one = work(run, study.runs[run].recipe, load_machines(table), machine)
+    one = work(run, study.runs[run].built_in, load_machines(table), machine)
     if one.seconds is None:
         return 0
     # Rates are measured on all devices together.
@@ -151,7 +180,7 @@ def node_memory(study: Study, run: str, machine: Machine) -> int:
     """The megabytes of main memory to request on each node."""
     from noiseband.plan.memory import memory, parameter_count
 
-    recipe, processes = study.runs[run].recipe, study.processes(study.runs[run])
+    recipe, processes = study.runs[run].built_in, study.processes(study.runs[run])
     if machine.gpu:
         # The initial weights, and a checkpoint (weights and two moments) while it is written.
         each = HOST_GPU_MB + math.ceil(4 * 4 * parameter_count(recipe.model) / 1e6)

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from noiseband.analysis import inference
 from noiseband.analysis.agreement import agreements
+from noiseband.analysis.command_runs import by_command, identity
 from noiseband.analysis.measurements import values
 from noiseband.analysis.noise import noise_sentence
 from noiseband.analysis.rows import (
@@ -39,6 +40,7 @@ from noiseband.analysis.tuning_rows import (
 from noiseband.errors import NotMadeError
 from noiseband.io.checksums import intact
 from noiseband.io.files import write_text
+from noiseband.io.series import read_series
 from noiseband.io.tables import read_rows
 from noiseband.report import words
 from noiseband.report.figures.palette import GLYPHS, slug, variables
@@ -132,6 +134,7 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
     moments = checkpoints(results, [params.baseline, *others])
     asked = read_rows(tables / "seen-questions.csv", SeenQuestionsRow)
     answered = explorer(results, models, runs)
+    volatile = [metric.name for metric in params.judged if metric.volatile]
     return {
         "params": params,
         "page": _assets(),
@@ -170,6 +173,7 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
         ),
         "stacks": read_rows(tables / "stacks.csv", StackRow),
         "growth": growth,
+        "logged": _logged(results, params),
         "timeline": packed(moments) if growth else None,
         "last_samples": last_samples(results, distinct),
         "published": published_view(tables) if params.published else None,
@@ -185,7 +189,7 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
         },
         "explorer": packed(answered) if answered else None,
         "starts": starts(tables),
-        "reruns": [found for run in params.runs if (found := _rerun(results, run))],
+        "reruns": [found for run in params.runs if (found := _rerun(results, run, volatile))],
         "differences": differences(results, runs),
         "recipe": baseline_recipe(results, params.baseline),
         "corpora": [
@@ -233,10 +237,21 @@ def _chart(results: Path, name: str) -> Markup:
     return Markup(text)  # nosec B704
 
 
-def _rerun(results: Path, run: str) -> Any:
+def _logged(results: Path, params: ReportParams) -> list[str]:
+    """The columns of the baseline's trace; empty if its trainer logs no steps."""
+    trace = Paths(results).run(params.baseline) / "trace.parquet"
+    if not params.command:
+        return ["loss"]
+    return list(read_series(trace)[1]) if trace.exists() else []
+
+
+def _rerun(results: Path, run: str, volatile: Sequence[str]) -> Any:
     """The finding about a run that was trained twice; None if there is none for these weights."""
     found = json_if_any(Paths(results).verified(run))
     if found is None:
         return None
+    original = Paths(results).run(found["original"])
+    if by_command(original):
+        return found if found["sha256"]["original"] == identity(original, volatile) else None
     now = json_if_any(Paths(results).run(found["original"]) / "model.json") or {}
     return found if found["sha256"]["original"] == now.get("sha256") else None

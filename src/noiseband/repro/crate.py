@@ -23,6 +23,8 @@ from noiseband.errors import NotMadeError, UserError
 from noiseband.io.files import read_json, write_text
 from noiseband.repro.manifest import artefact_digest
 from noiseband.study import Run, Study
+from noiseband.study.command_params import VOLATILE, declared_files
+from noiseband.study.trainer import files_of
 
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
@@ -132,8 +134,8 @@ class _Crate:
         everything: list[Entity] = []
         software = self._software()
         for name, run in self.study.runs.items():
-            names = [*RUN, WEIGHTS] if weights else RUN
-            files = [self._file(self.study.paths.run(name) / file) for file in names]
+            folder = self.study.paths.run(name)
+            files = [self._file(folder / file) for file in self._names(weights)]
             everything += files
             self._action(
                 f"train-{name}", f"Training of {name}", software, self._inputs(run), files,
@@ -152,6 +154,15 @@ class _Crate:
             "study", f"Execution of the study {self.study.config.study}", workflow, config,
             [*own, *everything], whole,
         )  # fmt: skip
+
+    def _names(self, weights: bool) -> list[str]:
+        """The names of a run's files in the crate."""
+        trainer = self.study.config.trainer
+        if trainer is None:
+            return [*RUN, WEIGHTS] if weights else [*RUN]
+        declared = declared_files(trainer.outputs).values()
+        names = [name for name in declared if weights or name != WEIGHTS]
+        return [*names, *VOLATILE.values()]
 
     def _workflow(self) -> Entity:
         """Add the Snakefile as the main entity, with the files that it includes."""
@@ -255,7 +266,12 @@ class _Crate:
         self.crate.root_dataset.append_to("mentions", action)
 
     def _inputs(self, run: Run) -> list[Entity]:
-        """The files with the digests of a run's inputs: tokens and initial weights."""
+        """The files with the digests of a run's inputs: tokens and initial weights; for a command,
+        its own files."""
+        if self.study.config.trainer is not None:
+            sources = [Path(given) for given in self.study.config.trainer.files]
+            files = [path for source in sources for path in files_of(source)]
+            return [self._file(path, f"trainer/{path.as_posix()}") for path in files]
         tokens = self.study.paths.tokens(run.corpus) / "card.json"
         digests = self.study.start_file(run).with_suffix(".json")
         return [self._file(path) for path in (tokens, digests)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from noiseband.study.command_params import declared_files
 from noiseband.study.contamination import contaminations
 from noiseband.study.corpora import Corpus, TokenisedCorpus
 from noiseband.study.evaluations import evaluations_of
@@ -36,6 +37,25 @@ def table_names(study: Study) -> list[str]:
 def run_files(study: Study, *names: str) -> list[Path]:
     """The file `name` of every run, for every name."""
     return [folder / name for folder in map(study.paths.run, study.runs) for name in names]
+
+
+def trained_files(study: Study, *names: str) -> list[Path]:
+    """The files `names` of every run that the built-in trainer makes; empty with a command."""
+    return [] if study.config.trainer is not None else run_files(study, *names)
+
+
+def trace_files(study: Study) -> list[Path]:
+    """The trace of every run, unless the study's trainer declares none."""
+    trainer = study.config.trainer
+    if trainer is not None and trainer.outputs.trace is None:
+        return []
+    return run_files(study, "trace.parquet")
+
+
+def command_files(study: Study) -> list[Path]:
+    """The files of every run of a command that reruns should repeat; empty without a command."""
+    trainer = study.config.trainer
+    return [] if trainer is None else run_files(study, *declared_files(trainer.outputs).values())
 
 
 def pretrained_files(study: Study, *names: str) -> list[Path]:
@@ -117,8 +137,9 @@ def evaluation_item_files(study: Study) -> list[Path]:
 def table_inputs(study: Study) -> list[Path]:
     """The files that the tables are made from."""
     return [
-        *run_files(study, "recipe.json", "model.json", "trace.parquet"),
-        *run_files(study, "test_loss.json", "test_documents.csv"),
+        *trained_files(study, "recipe.json", "model.json", "trace.parquet"),
+        *trained_files(study, "test_loss.json", "test_documents.csv"),
+        *command_files(study),
         *(run_files(study, "timing.json") if _any_volatile(study) else []),
         *pretrained_files(study, "pretrained.json", "model.json", "test_loss.json"),
         *evaluation_files(study),
@@ -127,6 +148,18 @@ def table_inputs(study: Study) -> list[Path]:
         *finetuned_files(study, "epochs.json", "answers.jsonl"),
         *judged_files(study),
     ]
+
+
+def _identifying(study: Study) -> list[str]:
+    """The file with the digest of a run's weights."""
+    return ["model.json"] if study.config.trainer is None else []
+
+
+def _repeatable(study: Study) -> list[Path]:
+    """The files of a command's runs for the manifest: without `result.json` if some of its metrics
+    may be volatile; the measurements that are not are in a table."""
+    names = ["result.json"] if _any_volatile(study) else []
+    return [file for file in command_files(study) if file.name not in names]
 
 
 def _any_volatile(study: Study) -> bool:
@@ -143,14 +176,17 @@ def page_inputs(study: Study) -> list[Path]:
         *(study.paths.tokens(corpus) / "card.json" for corpus in study.corpora),
     ]
     originals = dict.fromkeys(run.repeat_of for run in study.repeats if run.repeat_of)
-    return [
+    files = [
         *(card for card in cards if card.parent.name in study.corpora),
-        *run_files(study, "recipe.json", "samples.jsonl", "timing.json", "provenance.json"),
-        *(study.paths.run(run) / "model.json" for run in originals),
+        *run_files(study, "recipe.json", "timing.json", "provenance.json"),
+        *trained_files(study, "samples.jsonl"),
+        *(study.paths.run(run) / name for run in originals for name in _identifying(study)),
+        *command_files(study),
         *pretrained_files(study, "pretrained.json"),
         *finetuned_files(study, "answers.jsonl"),
         *judged_files(study),
     ]
+    return list(dict.fromkeys(files))
 
 
 def judged_artefacts(study: Study) -> list[Path]:
@@ -176,9 +212,10 @@ def deterministic_artefacts(study: Study) -> list[Path]:
         *corpus_files(study),
         *starts,
         *(start.with_suffix(".json") for start in starts),
-        *run_files(study, "recipe.json", "model.safetensors", "model.json"),
-        *run_files(study, "trace.parquet", "samples.jsonl"),
-        *run_files(study, "test_loss.json", "test_documents.csv"),
+        *trained_files(study, "recipe.json", "model.safetensors", "model.json"),
+        *trained_files(study, "trace.parquet", "samples.jsonl"),
+        *trained_files(study, "test_loss.json", "test_documents.csv"),
+        *_repeatable(study),
         *pretrained_files(study, "pretrained.json", "model.safetensors", "model.json"),
         *pretrained_files(study, "test_loss.json", "test_documents.csv"),
         *evaluation_files(study, repeatable=True),
@@ -188,7 +225,8 @@ def deterministic_artefacts(study: Study) -> list[Path]:
         *finetuned_files(study, "model.safetensors", "epochs.json", "answers.jsonl"),
         *judged_files(study),
         *(paths.verified(run.name) for run in study.repeats),
-        *map(paths.table, (*table_names(study), "init", "starts")),
+        *map(paths.table, table_names(study)),
+        *([] if study.config.trainer is not None else map(paths.table, ("init", "starts"))),
         paths.tables / "answers.parquet",
         *map(paths.figure, FIGURES),
     ]

@@ -12,12 +12,14 @@ from pydantic import ValidationError
 from noiseband.errors import nearest
 from noiseband.study.config import Changes, Design
 from noiseband.study.corpora import AnyCorpus
+from noiseband.study.free_recipe import FreeRecipe
 from noiseband.study.metrics import check_metrics
 from noiseband.study.pretrained import check_pretrained
 from noiseband.study.problems import Problem, from_pydantic, unknown_names
 from noiseband.study.recipe import BaselineRecipe, flatten
 from noiseband.study.run_checks import check_runs
 from noiseband.study.runs import BASELINE, CONTINUED, apply
+from noiseband.study.trainer_checks import check_trainer
 
 LONGEST_SET = 200
 """Most characters for the interventions in a run's name, which is also a folder's name."""
@@ -29,7 +31,9 @@ def check(valid: dict[str, Any]) -> list[Problem]:
     Args:
         valid: section name to its parsed value, without the sections that did not parse.
     """
-    problems: list[Problem] = []
+    problems = check_trainer(valid)
+    if problems:
+        return problems  # Other checks would read the files, or be about what has to go.
     corpora = valid.get("corpora", {})
     if "recipe" in valid and corpora:
         problems += _corpus(valid["recipe"], corpora, "recipe")
@@ -51,7 +55,7 @@ def check(valid: dict[str, Any]) -> list[Problem]:
         if {"runs", "seeds", "noise"} <= valid.keys():
             faulty = {problem.key.split(".")[1] for problem in found}
             problems += check_runs(valid, faulty)
-    problems += check_metrics(valid)
+    problems += check_metrics(valid, builtin=valid.get("trainer") is None)
     if valid.get("finetuning") is not None:
         for name, protocol in valid["finetuning"].protocols.items():
             key = f"finetuning.protocols.{name}.instructions"
@@ -72,7 +76,7 @@ def _corpus(recipe: BaselineRecipe, corpora: dict[str, AnyCorpus], key: str) -> 
 
 
 def _interventions(
-    recipe: BaselineRecipe,
+    recipe: BaselineRecipe | FreeRecipe,
     interventions: dict[str, Changes | list[str]],
     corpora: dict[str, AnyCorpus],
 ) -> list[Problem]:
@@ -89,7 +93,7 @@ def _interventions(
 
 
 def _changes(
-    recipe: BaselineRecipe, key: str, changes: Changes, corpora: dict[str, AnyCorpus]
+    recipe: BaselineRecipe | FreeRecipe, key: str, changes: Changes, corpora: dict[str, AnyCorpus]
 ) -> list[Problem]:
     """A single intervention must name recipe keys, change them, and leave a valid recipe."""
     keys = flatten(recipe.whole())
@@ -99,6 +103,9 @@ def _changes(
             remedy = f"no such recipe key; {nearest(dotted, keys)}"
             if inside := [k for k in keys if k.startswith(f"{dotted}.")]:
                 remedy = f"is a section of the recipe; name a key in it, such as {inside[0]}"
+            problems.append(Problem(f"{key}.{dotted}", value, remedy))
+        elif isinstance(value, dict) and isinstance(recipe, FreeRecipe):
+            remedy = f"is a mapping, but {dotted} is a single value in the recipe; write a value"
             problems.append(Problem(f"{key}.{dotted}", value, remedy))
         elif keys[dotted] == value and type(keys[dotted]) is type(value):
             problems.append(
@@ -111,7 +118,9 @@ def _changes(
     try:
         changed = apply(recipe, changes)
     except ValidationError as error:
-        return from_pydantic(error, key, BaselineRecipe)
+        return from_pydantic(error, key, type(recipe))
+    if isinstance(changed, FreeRecipe):
+        return []  # It differs in the JSON of a key, as checked above.
     if changed == recipe:
         return [Problem(key, None, "changes nothing: its recipe is equal to the baseline's")]
     return _corpus(changed, corpora, key) if corpora else []

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from noiseband.errors import UserError
 from noiseband.study.corpora import AnyCorpus
 from noiseband.study.evaluations import Evaluation as Evaluation
 from noiseband.study.evaluations import EvaluationName, FurtherEvaluation
+from noiseband.study.free_recipe import FreeRecipe
 from noiseband.study.instructions import Instructions, Lora, TemplateChoice
 from noiseband.study.judges import ChrfJudge, Judge
 from noiseband.study.metrics import Metric, MetricName
 from noiseband.study.pretrained import Pretrained
 from noiseband.study.recipe import BaselineRecipe
-from noiseband.study.section import Fraction, Positive, Section, Seed
+from noiseband.study.section import ADDED, Fraction, Positive, Section, Seed
 from noiseband.study.seeds import Seeds, WrittenSeeds
+from noiseband.study.trainer import Trainer
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -244,8 +247,17 @@ class Design(Section):
 Changes = dict[str, Any]
 
 
+def _built_in_unless_there_is_a_trainer(schema: dict[str, Any]) -> None:
+    """Have editors check the keys of the built-in trainer's recipe."""
+    built_in = dict(schema["properties"]["recipe"]["anyOf"][0])
+    schema["if"] = {"not": {"required": ["trainer"]}}
+    schema["then"] = {"properties": {"recipe": built_in}, "required": ["corpora"]}
+
+
 class StudyConfig(Section):
     """A whole study: corpus, baseline recipe, interventions, runs, seeds, protocols."""
+
+    model_config = ConfigDict(json_schema_extra=_built_in_unless_there_is_a_trainer)
 
     study: Name
     """The study's name."""
@@ -253,10 +265,12 @@ class StudyConfig(Section):
     """A sentence for the top of the report."""
     results: Annotated[str, AfterValidator(_results)] = "results"
     """Folder for everything the study writes; no two studies may share one."""
-    corpora: dict[Name, AnyCorpus]
-    """Corpora by name."""
-    recipe: BaselineRecipe
-    """The baseline recipe."""
+    corpora: dict[Name, AnyCorpus] = {}
+    """Corpora by name. Required, except with `trainer`."""
+    trainer: Annotated[Trainer | None, ADDED] = None
+    """The command that makes the runs; null means the built-in trainer."""
+    recipe: BaselineRecipe | FreeRecipe
+    """The baseline recipe. With `trainer`, these are keys of your own, which may be nested."""
     interventions: dict[Name, Changes | list[str]] = {}
     """Interventions by name: the recipe keys to change, written with dots, or a list of other
     interventions (a stack)."""
@@ -308,3 +322,12 @@ class StudyConfig(Section):
     """Instruction fine-tuning; without it a study ends at the test loss."""
     judge: Judge = ChrfJudge()
     """The judge that scores the answers."""
+
+    @property
+    def built_in(self) -> BaselineRecipe:
+        """The recipe of the built-in trainer. Raises UserError if the study has a command."""
+        if isinstance(self.recipe, FreeRecipe):
+            raise UserError(
+                "trainer: a command makes this study's runs, and this needs the built-in trainer's"
+            )
+        return self.recipe

@@ -55,16 +55,16 @@ class ContaminationParams(Section):
         read: list[Segment] = []
         others: set[str] = set()
         for one in trained_on(run, study.runs):
-            data = one.recipe.data
+            data = one.built_in.data
             if corpora[data.corpus].same_ids(own):
                 corpus = name if corpora[data.corpus].same_tokens(own) else data.corpus
-                stop = one.recipe.last_token
+                stop = one.built_in.last_token
                 read.append(Segment(corpus=corpus, first=data.start_token, stop=stop))
             else:
                 others.add(data.corpus)
         return cls(
             corpus=name,
-            context=run.recipe.model.context,
+            context=run.built_in.model.context,
             evaluation=study.config.evaluation.model_copy(
                 update={"precision": "float32", "corpus": None}
             ),
@@ -114,11 +114,13 @@ def contaminated_runs(study: Study) -> dict[str, list[str]]:
 
 def _each(study: Study) -> Iterator[tuple[Run, ContaminationParams]]:
     """Every run with its params, which are computed once for all runs that read the same tokens."""
+    if study.config.trainer is not None:
+        return
     known: dict[tuple[Any, ...], ContaminationParams] = {}
     for run in study.runs.values():
-        recipes = [one.recipe for one in trained_on(run, study.runs)]
+        recipes = [one.built_in for one in trained_on(run, study.runs)]
         read = ((one.data.corpus, one.data.start_token, one.last_token) for one in recipes)
-        key = (run.recipe.model.context, *read)
+        key = (run.built_in.model.context, *read)
         if key not in known:
             known[key] = ContaminationParams.of(study, run)
         yield run, known[key]

@@ -84,8 +84,8 @@ class DataNeeds(Section):
     def of(cls, study: Study, corpus: str) -> DataNeeds:
         farthest: dict[int, str] = {}
         for run in study.runs.values():
-            if run.recipe.data.corpus == corpus:
-                farthest.setdefault(run.recipe.last_token, run.name)
+            if run.built_in.data.corpus == corpus:
+                farthest.setdefault(run.built_in.last_token, run.name)
         contexts: dict[int, str] = {}
         for name, model in study.models.items():
             if study.measured_on(model) == corpus:

@@ -24,8 +24,9 @@ IGNORED = ("__pycache__", ".git")
 class EvaluationParams(Section):
     """Params of a further evaluation of one model."""
 
-    model: Model
-    """The model with its dropout set to 0."""
+    model: Model | None
+    """The model with its dropout set to 0; None for a run of a command, which is read as a folder.
+    """
     attention: Literal["explicit", "sdpa"]
     run: str
     """Name of the run or pretrained model."""
@@ -42,14 +43,21 @@ class EvaluationParams(Section):
         if one.loss is not None:
             # The corpus is left out because the input files determine it.
             update["loss"] = one.loss.model_copy(update={"corpus": None})
+        by_command = study.config.trainer is not None
         return cls(
-            model=_undropped(model),
-            attention=model.attention,
+            model=None if by_command else _undropped(model),
+            attention="explicit" if by_command else model.attention,
             run=run,
             name=name,
             evaluation=one.model_copy(update=update),
             files=digest_of(f"evaluations.{name}", one.paths),
         )
+
+    @property
+    def network(self) -> Model:
+        """The model, for evaluations that read its weights themselves."""
+        assert self.model is not None  # `trainer_checks` refuses these for runs of a command.
+        return self.model
 
     def check_files(self) -> None:
         """Raise UserError if the user's files are not those that the params were made of."""

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from noiseband.study.config import Changes, Noise, RunEntry, StudyConfig
+from noiseband.study.free_recipe import CommandRecipe, FreeRecipe, free_difference
 from noiseband.study.recipe import BaselineRecipe, Recipe, difference
 from noiseband.study.runs import BASELINE, CONTINUED, Run, apply, changes_of
 from noiseband.study.seeds import RunSeeds, WrittenSeeds, run_seeds
+from noiseband.study.trainer import Trainer
 
 
 def in_order(entries: Sequence[RunEntry], names: Iterable[str]) -> list[RunEntry]:
@@ -74,14 +76,18 @@ def noise_seeds(noise: Noise) -> list[WrittenSeeds]:
     return [*noise.init_and_train, *noise.train_only, *noise.data_only, *noise.init_only]
 
 
-def baseline_seeds(recipe: BaselineRecipe, written: WrittenSeeds) -> RunSeeds:
+def baseline_seeds(recipe: BaselineRecipe | FreeRecipe, written: WrittenSeeds) -> RunSeeds:
     """The seeds of a baseline run for seeds as a config writes them."""
+    if isinstance(recipe, FreeRecipe):
+        return run_seeds(written)
     return Recipe.of(recipe, run_seeds(written)).seeds
 
 
 def _named_baselines(config: StudyConfig) -> set[RunSeeds]:
     """Seeds of the baseline runs that entries of `runs` define under names of their own."""
-    usual = (None, config.recipe.batch.microbatch)
+    usual: tuple[int | None, ...] = (None,)
+    if not isinstance(config.recipe, FreeRecipe):
+        usual = (None, config.recipe.batch.microbatch)
     return {
         baseline_seeds(config.recipe, entry.seed)
         for entry in config.runs
@@ -102,7 +108,7 @@ def design_sets(config: StudyConfig) -> list[list[str]]:
     return [[stacks[frozenset(on)]] if frozenset(on) in stacks else list(on) for on in sets]
 
 
-def recipe_of(config: StudyConfig, names: Sequence[str]) -> BaselineRecipe:
+def recipe_of(config: StudyConfig, names: Sequence[str]) -> BaselineRecipe | FreeRecipe:
     """The baseline's recipe with interventions or stacks applied."""
     recipe = config.recipe
     for changes in _singles(config, names).values():
@@ -122,8 +128,9 @@ class _Arm:
 
     label: str
     interventions: tuple[str, ...]
-    recipe: BaselineRecipe
+    recipe: BaselineRecipe | FreeRecipe
     difference: dict[str, list[Any]]
+    trainer: Trainer | None
 
     @classmethod
     def of(cls, config: StudyConfig, names: list[str], microbatch: int | None = None) -> _Arm:
@@ -133,11 +140,12 @@ class _Arm:
             recipe = apply(recipe, {"batch.microbatch": microbatch})
         label = "+".join(names) or BASELINE
         singles = tuple(_singles(config, names))
-        return cls(label, singles, recipe, difference(config.recipe, recipe))
+        changes = _difference(config.recipe, recipe)
+        return cls(label, singles, recipe, changes, config.trainer)
 
     def run(self, seeds: RunSeeds, name: str | None = None) -> Run:
         """A run that starts from initial weights."""
-        recipe = Recipe.of(self.recipe, seeds)
+        recipe = self._with(seeds)
         return Run(
             name=name or f"{self.label}-{recipe.seeds.suffix}",
             intervention=self.label,
@@ -145,6 +153,25 @@ class _Arm:
             recipe=recipe,
             difference=self.difference,
         )
+
+    def _with(self, seeds: RunSeeds) -> Recipe | CommandRecipe:
+        """The recipe with these seeds."""
+        if not isinstance(self.recipe, FreeRecipe):
+            return Recipe.of(self.recipe, seeds)
+        assert self.trainer is not None  # `load` reads a free recipe only with a trainer.
+        taken = tuple(self.trainer.seeds)
+        return CommandRecipe(self.recipe.whole(), seeds, taken, self.trainer.sha256)
+
+
+def _difference(
+    recipe: BaselineRecipe | FreeRecipe, other: BaselineRecipe | FreeRecipe
+) -> dict[str, list[Any]]:
+    """Sorted dotted keys in which two recipes of one kind differ, each with both values."""
+    if isinstance(recipe, FreeRecipe):
+        assert isinstance(other, FreeRecipe)
+        return free_difference(recipe, other)
+    assert not isinstance(other, FreeRecipe)
+    return difference(recipe, other)
 
 
 def _named(config: StudyConfig, entry: RunEntry, runs: dict[str, Run]) -> Run:
@@ -166,10 +193,11 @@ def _going_on(config: StudyConfig, run: Run, other: Run, entry: RunEntry) -> Run
     Runs that differ in more than their seeds get different labels, since verdicts count the runs of
     one label as one change.
     """
-    data, label = run.recipe.data, [CONTINUED]
+    recipe, before = run.built_in, other.built_in
+    data, label = recipe.data, [CONTINUED]
     start, tokens = data.start_token, data.train_tokens
-    if data.corpus == other.recipe.data.corpus:
-        start = other.recipe.stop_token
+    if data.corpus == before.data.corpus:
+        start = before.stop_token
     if run.intervention != BASELINE:
         label = [f"{run.intervention}+{CONTINUED}"]
     if run.intervention != other.intervention:
@@ -181,8 +209,8 @@ def _going_on(config: StudyConfig, run: Run, other: Run, entry: RunEntry) -> Run
         tokens = entry.train_tokens
         label.append(f"for {tokens:,} tokens")
     data = data.model_copy(update={"start_token": start, "train_tokens": tokens})
-    recipe = run.recipe.model_copy(update={"data": data, "continues": other.recipe.digest})
-    changed = {**difference(config.recipe, recipe), "continues": [None, other.name]}
+    recipe = recipe.model_copy(update={"data": data, "continues": before.digest})
+    changed = {**difference(config.built_in, recipe), "continues": [None, other.name]}
     return replace(
         run,
         intervention=" ".join(label),

@@ -13,7 +13,9 @@ from noiseband.study.checks import check
 from noiseband.study.config import StudyConfig
 from noiseband.study.expand import expand
 from noiseband.study.extend import read_config
+from noiseband.study.free_recipe import FreeRecipe
 from noiseband.study.problems import Problem, StudyError, from_pydantic
+from noiseband.study.recipe import BaselineRecipe
 from noiseband.study.runs import Study
 
 
@@ -41,13 +43,18 @@ def parse_study(data: Any, source: str = "config") -> Study:
     # Section by section, so that a mistake in one section does not hide those in others.
     for name, info in StudyConfig.model_fields.items():
         if name not in data:
-            if info.is_required():
+            if info.is_required() or (name == "corpora" and data.get("trainer") is None):
                 problems.append(Problem(name, None, "missing; every study needs it"))
             else:
                 valid[name] = info.get_default(call_default_factory=True)
             continue
         try:
-            valid[name] = _section(name).validate_python(data[name], strict=True)
+            section = _section(name)
+            if name == "recipe":
+                # Not the union, whose errors would be about both kinds of trainer.
+                free = data.get("trainer") is not None
+                section = TypeAdapter(FreeRecipe if free else BaselineRecipe)
+            valid[name] = section.validate_python(data[name], strict=True)
         except ValidationError as error:
             problems += from_pydantic(error, name, StudyConfig)
     for key in data.keys() - StudyConfig.model_fields.keys():

@@ -104,7 +104,7 @@ class TrainParams(Section):
             repeat_of=run.repeat_of,
             continues=run.continues,
             difference=run.difference,
-            recipe=run.recipe,
+            recipe=run.built_in,
             samples=study.config.samples,
             checkpoints=study.config.checkpoints,
         )
@@ -212,6 +212,8 @@ class TablesParams(Section):
     metrics: Annotated[list[NamedMetric], ADDED] = []
     """The metrics that verdicts are about, the primary one first; empty if that is the test loss
     alone."""
+    command: Annotated[bool, ADDED] = False
+    """Whether a command of the user's own made the runs."""
     evaluations: Annotated[list[str], ADDED] = []
     """Names of the further evaluations that are repeatable."""
     volatile_evaluations: Annotated[list[str], ADDED] = []
@@ -250,6 +252,7 @@ class TablesParams(Section):
     @classmethod
     def of(cls, study: Study) -> TablesParams:
         config, further = study.config, study.config.evaluations
+        usual = [NamedMetric.test_loss(config.margin)]
         return cls(
             study=config.study,
             title=config.title,
@@ -258,7 +261,8 @@ class TablesParams(Section):
             baseline=config.baseline,
             alpha=config.alpha,
             margin=config.margin,
-            metrics=study.metrics if len(study.metrics) > 1 else [],
+            metrics=[] if study.metrics == usual else study.metrics,
+            command=config.trainer is not None,
             evaluations=[name for name, one in further.items() if one.repeatable],
             volatile_evaluations=[name for name, one in further.items() if not one.repeatable],
             published=config.published,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from noiseband.study.free_recipe import CommandRecipe
 from noiseband.study.recipe import Recipe
 
 
@@ -126,7 +127,7 @@ class Paths:
         """Folder for files kept between jobs. No rule declares it, so Snakemake leaves it alone."""
         return self.results / "work"
 
-    def training(self, run: str, recipe: Recipe) -> Path:
+    def training(self, run: str, recipe: Recipe | CommandRecipe) -> Path:
         """Folder of a run's checkpoints. Its name contains the recipe's digest, so that a run never
         resumes from checkpoints of another recipe."""
         return self.work / f"{run}-{recipe.digest[:16]}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, RootModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from noiseband.errors import UserError, nearest
@@ -194,5 +194,5 @@ def _fields_at(path: list[str], model: type[BaseModel]) -> list[str]:
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
     """The config models in a type such as `dict[str, A | B] | None`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
+        return [] if issubclass(annotation, RootModel) else [annotation]
     return [found for inner in get_args(annotation) for found in _models_in(inner)]

@@ -47,6 +47,7 @@ def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
         noise=valid["noise"],
         design=valid.get("design"),
         runs=entries,
+        trainer=valid.get("trainer"),
     )
     try:
         problems += check_seeds(config)
@@ -79,6 +80,11 @@ def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
     if not faulty:
         problems += _going_on(entries, runs) + _same_recipe(runs)
         problems += check_equal_runs(runs, [entry.name for entry in entries])
+    placement = valid.get("placement", {}) if runs else {}
+    for name in placement:
+        problems += unknown_names(f"placement.{name}", name, names)
+    if config.trainer is not None:
+        return problems
     problems += _enough_tokens(entries, runs, valid.get("corpora", {}))
     windows = [("evaluation", valid["evaluation"])] if "evaluation" in valid else []
     for key, window in [*windows, *loss_windows(valid.get("evaluations", {}))]:
@@ -86,9 +92,6 @@ def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
         problems += check_measured_on(runs, window.corpus, corpora, f"{key}.corpus")
         problems += check_test_window(runs, window, corpora, key)
     if runs:
-        placement = valid.get("placement", {})
-        for name in placement:
-            problems += unknown_names(f"placement.{name}", name, names)
         problems += _processes(runs, valid.get("processes", 1), placement)
         problems += _kept(runs, valid["checkpoints"].keep if "checkpoints" in valid else [])
     return problems
@@ -142,7 +145,7 @@ def _going_on(entries: Sequence[RunEntry], runs: Sequence[Run]) -> list[Problem]
     for position, entry in enumerate(entries):
         if entry.continues is None or entry.name not in by_name:
             continue
-        own, other = by_name[entry.name].recipe, by_name[entry.continues].recipe
+        own, other = by_name[entry.name].built_in, by_name[entry.continues].built_in
         mine = {f"model.{k}": v for k, v in own.model if k != "dropout"} | {"init": own.init}
         theirs = {f"model.{k}": v for k, v in other.model} | {"init": other.init}
         changed = [
@@ -188,21 +191,23 @@ def _enough_tokens(
             continue
         there = corpus.tokens.train
         far = [
-            run for run in runs if run.recipe.data.corpus == name and run.recipe.last_token > there
+            run
+            for run in runs
+            if run.built_in.data.corpus == name and run.built_in.last_token > there
         ]
         if not far:
             continue
         # If a run from initial weights reads too far, the runs that continue it are not at fault.
-        farthest = max(far, key=lambda run: (run.continues is None, run.recipe.last_token))
+        farthest = max(far, key=lambda run: (run.continues is None, run.built_in.last_token))
         remedy = (
-            f"run {farthest.name} reads to token {farthest.recipe.last_token:,} but the "
+            f"run {farthest.name} reads to token {farthest.built_in.last_token:,} but the "
             f"training split of corpus {name} has {there:,}; lower it"
         )
         section = "recipe.data"
         if farthest.continues is not None:
             section = f"runs.{places[farthest.name]}"
-            remedy += f", or start_token ({farthest.recipe.data.start_token:,})"
-        value = farthest.recipe.data.train_tokens
+            remedy += f", or start_token ({farthest.built_in.data.start_token:,})"
+        value = farthest.built_in.data.train_tokens
         problems.append(Problem(f"{section}.train_tokens", value, remedy))
     return problems
 
@@ -214,10 +219,10 @@ def _processes(
     study's number of processes, only the one with the smallest limit is reported."""
     own = {name: place.processes for name, place in placement.items() if place.processes}
     rest = [run for run in runs if run.name not in own]
-    least = sorted(rest, key=lambda run: valid_processes(run.recipe.batch.slots)[-1])[:1]
+    least = sorted(rest, key=lambda run: valid_processes(run.built_in.batch.slots)[-1])[:1]
     problems = []
     for run in [*least, *(run for run in runs if run.name in own)]:
-        slots, count = run.recipe.batch.slots, own.get(run.name, processes)
+        slots, count = run.built_in.batch.slots, own.get(run.name, processes)
         valid = valid_processes(slots)
         if count not in valid:
             key = f"placement.{run.name}.processes" if run.name in own else "processes"
@@ -233,7 +238,7 @@ def _kept(runs: Sequence[Run], keep: Sequence[int] | Literal["all"]) -> list[Pro
     """Check that at least one run takes each step whose checkpoint is to be kept."""
     if keep == "all":
         return []
-    last = max(run.recipe.steps for run in runs) - 1
+    last = max(run.built_in.steps for run in runs) - 1
     remedy = f"no run has this step; steps count from 0, and the last of any run is {last:,}"
     return [
         Problem(f"checkpoints.keep.{position}", step, remedy)

@@ -6,15 +6,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 
+from noiseband.errors import UserError
 from noiseband.study.config import Changes, Place, StudyConfig
 from noiseband.study.evaluations import Evaluation, known_metrics
+from noiseband.study.free_recipe import CommandRecipe, FreeRecipe
 from noiseband.study.metrics import TEST_LOSS, NamedMetric
 from noiseband.study.paths import Paths
 from noiseband.study.pretrained import PretrainedModel
 from noiseband.study.recipe import BaselineRecipe, Model, Recipe
 from noiseband.study.seeds import RunSeeds
+
+AnyBaseline = TypeVar("AnyBaseline", bound=BaselineRecipe | FreeRecipe)
 
 BASELINE = "baseline"
 """Intervention name of a run without interventions."""
@@ -35,7 +39,7 @@ class Run:
     another run, or reads other tokens, than is usual."""
     interventions: tuple[str, ...]
     """The single interventions applied, in the order of the config."""
-    recipe: Recipe
+    recipe: Recipe | CommandRecipe
     difference: dict[str, list[Any]]
     """Recipe keys that differ from the baseline's, each with the baseline's value and this run's.
     For `continues`, the values are None and the name of the other run."""
@@ -46,26 +50,36 @@ class Run:
     """Whether the recipe only approximates one that is not fully known; verdicts ignore the run."""
 
     @property
+    def built_in(self) -> Recipe:
+        """The recipe of the built-in trainer. Raises UserError for a run that a command makes."""
+        if isinstance(self.recipe, CommandRecipe):
+            raise UserError(
+                f"{self.name}: the study's trainer is a command, and this needs a run of the "
+                "built-in trainer"
+            )
+        return self.recipe
+
+    @property
     def seeds(self) -> RunSeeds:
         return self.recipe.seeds
 
     @property
     def start(self) -> str:
         """Name of the weights that the run starts from: initial weights, or `run:<other run>`."""
-        return self.recipe.start if self.continues is None else f"run:{self.continues}"
+        return self.built_in.start if self.continues is None else f"run:{self.continues}"
 
     @property
     def model(self) -> Model:
-        return self.recipe.model
+        return self.built_in.model
 
     @property
     def corpus(self) -> str:
         """Name of the corpus that the run reads."""
-        return self.recipe.data.corpus
+        return self.built_in.data.corpus
 
     @property
     def attention(self) -> Literal["explicit", "sdpa"]:
-        return self.recipe.attention
+        return self.built_in.attention
 
 
 @dataclass(frozen=True)
@@ -97,19 +111,21 @@ class Study:
     def starts(self) -> dict[str, Recipe]:
         """For each file of initial weights, by name: a recipe that starts from it."""
         runs = self.runs.values()
-        return {run.recipe.start: run.recipe for run in runs if run.continues is None}
+        if self.config.trainer is not None:
+            return {}
+        return {run.built_in.start: run.built_in for run in runs if run.continues is None}
 
     def start_file(self, run: Run) -> Path:
         """File of the weights that a run starts from."""
         if run.continues is not None:
             return self.paths.run(run.continues) / "model.safetensors"
-        return self.paths.start(run.recipe.start)
+        return self.paths.start(run.built_in.start)
 
     @cached_property
     def pretrained(self) -> dict[str, PretrainedModel]:
         """Pretrained models by name, in the order of the config."""
         return {
-            name: PretrainedModel(name, source, self.config.recipe)
+            name: PretrainedModel(name, source, self.config.built_in)
             for name, source in self.config.pretrained.items()
         }
 
@@ -122,6 +138,8 @@ class Study:
     def corpora(self) -> list[str]:
         """Names of the corpora that runs read or are measured on, in the order of the runs, then
         those of further evaluations."""
+        if self.config.trainer is not None:
+            return []
         read = dict.fromkeys(run.corpus for run in self.runs.values())
         measured = dict.fromkeys(map(self.measured_on, self.runs.values()))
         further = dict.fromkeys(window.corpus for window in self._further_losses if window.corpus)
@@ -139,12 +157,14 @@ class Study:
     def metrics(self) -> list[NamedMetric]:
         """The metrics that verdicts are about, the primary one first."""
         declared = self.config.metrics
-        found = [NamedMetric.test_loss(self.config.margin)]
+        builtin = self.config.trainer is None
+        found = [NamedMetric.test_loss(self.config.margin)] if builtin else []
         for name, known in known_metrics(self.config.evaluations).items():
             if name not in declared:
                 found.append(NamedMetric(name=name, better=known.better, unit=known.unit))
         found += [NamedMetric(name=name, **dict(one)) for name, one in declared.items()]
-        primary = self.config.primary or TEST_LOSS
+        usual = TEST_LOSS if builtin else next(one.name for one in found if not one.volatile)
+        primary = self.config.primary or usual
         return sorted(found, key=lambda one: one.name != primary)
 
     def processes(self, run: Run) -> int:
@@ -189,7 +209,7 @@ def changes_of(name: str, interventions: dict[str, Changes | list[str]]) -> dict
     }
 
 
-def apply(recipe: BaselineRecipe, changes: Changes) -> BaselineRecipe:
+def apply(recipe: AnyBaseline, changes: Changes) -> AnyBaseline:
     """Return a copy of the recipe with the values of the dotted keys in `changes` replaced.
 
     Raises KeyError for an unknown key, and pydantic's ValidationError if the result is not valid.
@@ -203,4 +223,4 @@ def apply(recipe: BaselineRecipe, changes: Changes) -> BaselineRecipe:
         if last not in section or isinstance(section[last], dict):
             raise KeyError(dotted)
         section[last] = value
-    return type(recipe).model_validate(data)
+    return cast(AnyBaseline, type(recipe).model_validate(data))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from noiseband.study.config import Noise, StudyConfig
 from noiseband.study.expand import design_sets, recipe_of
+from noiseband.study.free_recipe import CommandRecipe, FreeRecipe
 from noiseband.study.problems import Problem
 from noiseband.study.recipe import BaselineRecipe, written
 from noiseband.study.runs import BASELINE, Run
@@ -17,12 +18,16 @@ REMEDY = "remove one, or give it another init_seed"
 """What to do about two entries that make one run."""
 
 
-def inert_seeds(recipe: BaselineRecipe) -> dict[str, str]:
+def inert_seeds(recipe: BaselineRecipe | FreeRecipe, taken: Sequence[str] = ()) -> dict[str, str]:
     """The seeds that change no bit of a run with this recipe, each with the reason.
 
     The init_seed draws the initial weights, the data_seed the order of shuffled data, and the
-    train_seed the masks of dropout, which are the only random numbers after initialisation.
+    train_seed the masks of dropout, which are the only random numbers after initialisation. Of a
+    trainer of one's own, these are the seeds that it does not read: all except those `taken`.
     """
+    if isinstance(recipe, FreeRecipe):
+        others = [name for name in RunSeeds._fields if name not in taken]
+        return dict.fromkeys(others, "trainer.seeds leaves it out")
     inert = {}
     if recipe.data.order == "sequential":
         inert["data_seed"] = "data.order is sequential"
@@ -36,7 +41,7 @@ def check_seeds(config: StudyConfig) -> list[Problem]:
 
     Raises pydantic's ValidationError if interventions do not go together.
     """
-    problems = _noise(config.noise, config.recipe)
+    problems = [*_not_taken(config), *_noise(config)]
     factors = [] if config.design is None else config.design.factors
     usual = [one for one in config.interventions if one not in {*config.seeds, *factors}]
     arms = {name: [name] for name in config.seeds if name not in ("default", BASELINE)}
@@ -64,7 +69,11 @@ def _equal(
     is wrong."""
     if len(entries) < 2:
         return {}
-    found = {name: _alike(recipe_of(config, names), entries) for name, names in arms.items()}
+    taken = _taken(config)
+    found = {
+        name: _alike(inert_seeds(recipe_of(config, names), taken), entries)
+        for name, names in arms.items()
+    }
     return {name: alike for name, alike in found.items() if alike}
 
 
@@ -78,6 +87,8 @@ def check_equal_runs(runs: Sequence[Run], named: Sequence[str]) -> list[Problem]
     owner: dict[str, Run] = {}
     problems = []
     for run in runs:
+        if isinstance(run.recipe, CommandRecipe):
+            continue  # A seed that it does not read is not in its recipe.
         inert = inert_seeds(run.recipe)
         if "train_seed" not in inert:  # A data_seed that changes nothing is not in the recipe.
             continue
@@ -89,10 +100,47 @@ def check_equal_runs(runs: Sequence[Run], named: Sequence[str]) -> list[Problem]
     return problems
 
 
-def _noise(noise: Noise, recipe: BaselineRecipe) -> list[Problem]:
+def _taken(config: StudyConfig) -> Sequence[str]:
+    """The seeds that a trainer of one's own reads."""
+    return () if config.trainer is None else config.trainer.seeds
+
+
+def _not_taken(config: StudyConfig) -> list[Problem]:
+    """Check that no entry gives a seed of its own to what the trainer does not read."""
+    if config.trainer is None:
+        return []
+    taken = config.trainer.seeds
+    places = [(f"noise.{source}", entries) for source, entries in config.noise]
+    places += [(f"seeds.{name}", entries) for name, entries in config.seeds.items()]
+    places += [
+        (f"runs.{place}.seed", [] if entry.seed is None else [entry.seed])
+        for place, entry in enumerate(config.runs)
+    ]
+    if config.design is not None:
+        places.append(("design.seeds", config.design.seeds))
+    problems = []
+    for key, entries in places:
+        for entry in entries:
+            seeds = run_seeds(entry)
+            given = {getattr(seeds, name) for name in taken}
+            vain = [
+                name
+                for name in RunSeeds._fields
+                if name not in taken and getattr(seeds, name) not in given
+            ]
+            if vain:
+                remedy = (
+                    f"gives {vain[0]} a value of its own, and trainer.seeds leaves it out; write "
+                    "one number, or have the command read the seed and name it there"
+                )
+                problems.append(Problem(key, entry, remedy))
+    return problems
+
+
+def _noise(config: StudyConfig) -> list[Problem]:
     """Check that the runs of each source of noise differ in its seed, and in no other."""
-    inert, problems = inert_seeds(recipe), []
-    for source, entries in noise:
+    inert, problems = inert_seeds(config.recipe, _taken(config)), []
+    for source, entries in config.noise:
         own = VARIED.get(source)
         if own is not None and own in inert and len(entries) > 1:
             usable = [one for one in Noise.model_fields if VARIED.get(one) not in inert]
@@ -101,7 +149,7 @@ def _noise(noise: Noise, recipe: BaselineRecipe) -> list[Problem]:
         elif own is not None and (other := _other_that_varies(entries, own, inert)):
             form = [name for name in RunSeeds._fields if name != "data_seed" or name not in inert]
             remedy = f"{other} varies too; write [{', '.join(form)}], with one {other} for all"
-        elif alike := _alike(recipe, entries):
+        elif alike := _alike(inert, entries):
             remedy = f"{alike}; {REMEDY}"
         else:
             continue
@@ -116,9 +164,9 @@ def _other_that_varies(entries: Sequence[WrittenSeeds], own: str, inert: dict[st
     return next((name for name in others if len({getattr(s, name) for s in seeds}) > 1), "")
 
 
-def _alike(recipe: BaselineRecipe, entries: Sequence[WrittenSeeds]) -> str:
-    """What is wrong with the first entry that makes the run of an earlier one; empty if none."""
-    inert = inert_seeds(recipe)
+def _alike(inert: dict[str, str], entries: Sequence[WrittenSeeds]) -> str:
+    """What is wrong with the first entry that makes the run of an earlier one; empty if none.
+    `inert` has the seeds that change nothing."""
     first: dict[tuple[int, ...], WrittenSeeds] = {}
     for entry in entries:
         seeds = run_seeds(entry)

@@ -33,7 +33,7 @@ class SeenQuestionsParams(Section):
         seen = trained_on(model, study.runs) if isinstance(model, Run) else ()
         read = [
             Segment(corpus=one.data.corpus, first=one.data.start_token, stop=one.last_token)
-            for one in (run.recipe for run in seen)
+            for one in (run.built_in for run in seen)
         ]
         return cls(instructions=instructions, training=merged(read))
 

@@ -27,7 +27,7 @@ def check_test_window(
     Args:
         key: key of the evaluation in the config.
     """
-    known = {run.name: run for run in runs if run.recipe.data.corpus in corpora}
+    known = {run.name: run for run in runs if run.built_in.data.corpus in corpora}
     if evaluation.corpus not in (None, *corpora):
         return []  # `run_checks` reports the unknown corpus.
     pairs = [(run, read) for run in known.values() for read in trained_on(run, known)]
@@ -49,7 +49,7 @@ def check_measured_on(
         return []
     if corpus not in corpora:
         return unknown_names(key, corpus, corpora)
-    known = [run for run in runs if run.recipe.data.corpus in corpora]
+    known = [run for run in runs if run.built_in.data.corpus in corpora]
     others = [run for run in known if not corpora[run.corpus].same_ids(corpora[corpus])]
     if not others:
         return []
@@ -88,17 +88,17 @@ def _same_tokens(
     for run, read in alike:
         pinned = corpora[evaluation.corpus or run.corpus].tokens
         there = None if pinned is None else pinned.train
-        first, stop = window_tokens(evaluation, run.recipe.model.context, there)
-        if read.recipe.data.start_token < stop and first < read.recipe.last_token:
+        first, stop = window_tokens(evaluation, run.built_in.model.context, there)
+        if read.built_in.data.start_token < stop and first < read.built_in.last_token:
             clashes.append((run, read, first, stop))
     if not clashes:
         return []
-    run, read, first, stop = max(clashes, key=lambda clash: clash[1].recipe.last_token)
-    free = max(read.recipe.last_token for _, read in alike)
+    run, read, first, stop = max(clashes, key=lambda clash: clash[1].built_in.last_token)
+    free = max(read.built_in.last_token for _, read in alike)
     window = f"{first:,} to {stop:,}" if stop < math.inf else f"{first:,} on"
     remedy = (
-        f"{_reader(run, read)} reads tokens {read.recipe.data.start_token:,} to "
-        f"{read.recipe.last_token:,} of the training split, and the test window takes {window}; "
+        f"{_reader(run, read)} reads tokens {read.built_in.data.start_token:,} to "
+        f"{read.built_in.last_token:,} of the training split, and the test window takes {window}; "
         f"start at {free:,} or later, or set split to test"
     )
     return [Problem(f"{key}.start_token", evaluation.start_token, remedy)]
@@ -152,9 +152,9 @@ def _it_fits(
         name = evaluation.corpus or run.corpus
         pinned = corpora[name].tokens
         there = None if pinned is None else int(getattr(pinned, evaluation.split))
-        first, stop = window_tokens(evaluation, run.recipe.model.context, there)
+        first, stop = window_tokens(evaluation, run.built_in.model.context, there)
         if there and (stop > there or stop == first + 1):
-            size = evaluation.batch * run.recipe.model.context
+            size = evaluation.batch * run.built_in.model.context
             remedy = (
                 f"the {evaluation.split} split of corpus {name} has {there:,} "
                 f"tokens, and the window of run {run.name} is {first:,} to {stop:,}, in batches "

@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from noiseband.io.files import read_json
+from noiseband.io.series import last_logged
 from noiseband.study import Run, Study
+from noiseband.study.command_params import RESULT, trainer_of
+from noiseband.study.free_recipe import CommandRecipe
 
 FILES = ("recipe.json", "model.json", "trace.parquet", "test_loss.json", "test_documents.csv")
 """The files that a run needs before it can be in the tables."""
@@ -36,7 +39,8 @@ class RunProgress:
     run: str
     state: State
     steps_done: int
-    steps: int
+    steps: int | None
+    """None for a run of a command, which alone knows how many it takes."""
     loss: float | None
     """The training loss of the last step, in nats."""
 
@@ -47,6 +51,8 @@ def progress(study: Study) -> list[RunProgress]:
 
 
 def _progress(study: Study, run: Run) -> RunProgress:
+    if isinstance(run.recipe, CommandRecipe):
+        return _of_command(study, run)
     folder, steps = study.paths.run(run.name), run.recipe.steps
     if made_by(folder, run):
         tested = all((folder / name).exists() for name in FILES) and all(
@@ -64,13 +70,28 @@ def _progress(study: Study, run: Run) -> RunProgress:
     return RunProgress(run.name, state, row["step"] + 1, steps, row["loss"])
 
 
+def _of_command(study: Study, run: Run) -> RunProgress:
+    """The progress of a run that a command makes: its trace so far, as far as it is written."""
+    if made_by(study.paths.run(run.name), run):
+        return RunProgress(run.name, State.FINISHED, 0, None, None)
+    work = study.paths.training(run.name, run.recipe)
+    name = trainer_of(study).outputs.trace
+    row = None if name is None else last_logged(work / "out" / name)
+    state = State.STOPPED if (work / "lock").exists() else State.WAITING
+    if _held(work / "lock"):
+        state = State.TRAINING
+    done, loss = (0, None) if row is None else (row[0] + 1, row[1])
+    return RunProgress(run.name, state, done, None, loss)
+
+
 def made_by(folder: Path, run: Run) -> bool:
-    """Whether the folder has a model of the run's current recipe."""
+    """Whether the folder has the results of the run's current recipe."""
     try:
         made = read_json(folder / "recipe.json")["digest"]
     except (OSError, ValueError, KeyError):
         return False
-    return bool(made == run.recipe.digest) and (folder / "model.safetensors").exists()
+    last = RESULT if isinstance(run.recipe, CommandRecipe) else "model.safetensors"
+    return bool(made == run.recipe.digest) and (folder / last).exists()
 
 
 def last_row(trace: Path) -> dict[str, Any] | None:

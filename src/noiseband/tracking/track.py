@@ -6,6 +6,7 @@ The traces are read from disk, so that training does not depend on trackers.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from itertools import islice
@@ -14,8 +15,11 @@ from typing import Any, Protocol
 
 from noiseband.errors import UserError
 from noiseband.io.files import write_json
+from noiseband.io.series import read_log, read_series
 from noiseband.io.traces import Row, read_rows
 from noiseband.study import Run, Study
+from noiseband.study.command_params import TRACE, trainer_of
+from noiseband.study.free_recipe import CommandRecipe
 from noiseband.study.recipe import flatten
 from noiseband.tracking.running import last_row, made_by
 
@@ -54,16 +58,36 @@ def track(study: Study, tracker: Tracker, folder: Path) -> dict[str, int]:
     for run in study.runs.values():
         name = f"{run.name}-{run.recipe.digest[:8]}"
         before = sent.get(name, 0)
-        rows = list(islice(_rows(study, run), before, None))
+        rows = list(islice(_steps(study, run), before, None))
         if not rows:
             continue
         with tracker(study.config.study, name, flatten(run.recipe.model_dump()), folder) as log:
-            for row in rows:
-                log(row.step, _shown(row))
+            for step, values in rows:
+                log(step, values)
         new[run.name] = len(rows)
         sent[name] = before + len(rows)
         write_json(memory, sent, checksum=False)
     return new
+
+
+def _steps(study: Study, run: Run) -> Iterator[tuple[int, dict[str, float]]]:
+    """The steps of a run so far, each with its values."""
+    if not isinstance(run.recipe, CommandRecipe):
+        yield from ((row.step, _shown(row)) for row in _rows(study, run))
+        return
+    name = trainer_of(study).outputs.trace
+    folder = study.paths.run(run.name)
+    if name is None:
+        return
+    try:
+        finished = made_by(folder, run)
+        growing = study.paths.training(run.name, run.recipe) / "out" / name
+        steps, series = read_series(folder / TRACE) if finished else read_log(growing)
+    except (FileNotFoundError, UserError):
+        return  # not there yet, or in the middle of a line
+    for place, step in enumerate(steps):
+        values = {column: values[place] for column, values in series.items()}
+        yield step, {column: value for column, value in values.items() if math.isfinite(value)}
 
 
 def _shown(row: Row) -> dict[str, float]:

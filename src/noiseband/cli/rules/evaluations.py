@@ -18,6 +18,15 @@ from noiseband.gpus import reserve
 from noiseband.study.evaluation_params import EvaluationParams
 
 Items = Annotated[Path, typer.Option(help="The Parquet file of results for each item to write.")]
+Exported = Annotated[
+    Path, typer.Option(exists=True, help="The model's weights, or the folder with its export.")
+]
+Vocabulary = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True, dir_okay=False, help="The vocabulary of a model that is to be exported."
+    ),
+]
 Work = Annotated[Path, typer.Option(help="Folder for what is not finished yet.")]
 
 
@@ -62,9 +71,14 @@ def _report(done: int, of: int) -> None:
 
 @app.command(rich_help_panel=PANEL)
 def evaluate_harness(
-    params_text: ParamsText, model: File, vocabulary: File, work: Work, out: Out, items: Items
+    params_text: ParamsText,
+    model: Exported,
+    work: Work,
+    out: Out,
+    items: Items,
+    vocabulary: Vocabulary = None,
 ) -> None:
-    """Export a model, and run tasks of lm-evaluation-harness on it."""
+    """Run tasks of lm-evaluation-harness on a model, which is exported for them."""
     given = parse(EvaluationParams, params_text)
     given.check_files()
     reserve(1, f"evaluate-harness {out}")
@@ -79,9 +93,13 @@ def evaluate_harness(
 
 @app.command(rich_help_panel=PANEL)
 def evaluate_command(
-    params_text: ParamsText, model: File, vocabulary: File, work: Work, out: Out
+    params_text: ParamsText,
+    model: Exported,
+    work: Work,
+    out: Out,
+    vocabulary: Vocabulary = None,
 ) -> None:
-    """Export a model, and run a command of one's own on it."""
+    """Run a command of one's own on a model, which is exported for it."""
     given = parse(EvaluationParams, params_text)
     given.check_files()
     if given.evaluation.gpu:
@@ -95,12 +113,18 @@ def evaluate_command(
 
 
 @contextmanager
-def _exported(given: EvaluationParams, model: Path, vocabulary: Path, work: Path) -> Iterator[Path]:
-    """The folder of a model's export, which is there within the context."""
+def _exported(
+    given: EvaluationParams, model: Path, vocabulary: Path | None, work: Path
+) -> Iterator[Path]:
+    """The folder of a model's export, which is there within the context. Without a vocabulary it is
+    `model` itself."""
     from noiseband.hub.export import write_export
 
     try:
-        write_export(model, given.model, vocabulary, work / "model")
-        yield work / "model"
+        if vocabulary is None:
+            yield model
+        else:
+            write_export(model, given.network, vocabulary, work / "model")
+            yield work / "model"
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -63,6 +63,10 @@ class Training:
     def interventions(self) -> list[str]:
         return [name for name in self.groups if name != BASELINE]
 
+    def logs(self, column: str) -> bool:
+        """Whether some run of the baseline has a finite value in a column of its trace."""
+        return any(np.isfinite(getattr(line.trace, column)).any() for line in self.baselines)
+
     @property
     def steps(self) -> int:
         return max((line.trace.steps for line in self.lines), default=1)
@@ -93,7 +97,7 @@ def sort_traces(
                     any(change.startswith(OTHER_MICROBATCH) for change in run.changes),
                 )
                 for run in runs
-                if run.intervention == name and run.repeat_of is None
+                if run.intervention == name and run.repeat_of is None and run.run in traces
             )
             for name in (BASELINE, *(row.intervention for row in best_first))
         },

@@ -53,7 +53,11 @@ def write_figures(params: TablesParams, results: Path) -> None:
     models = read_rows(tables / "finetuning.csv", FinetuningRow)
     epochs = read_rows(tables / "epochs.csv", EpochRow)
     positions = read_rows(tables / "positions.csv", PositionRow)
-    traces = {run.run: read_trace(Paths(results).run(run.run) / "trace.parquet") for run in runs}
+    files = {run.run: Paths(results).run(run.run) / "trace.parquet" for run in runs}
+    # A command may log no steps, and then its runs have no traces.
+    traces = {
+        run: read_trace(file) for run, file in files.items() if file.exists() or not params.command
+    }
     study = sort_traces(runs, verdicts, traces)
 
     def save(name: str, label: str, draw: Callable[[], Figure], lines: Sequence[Line] = ()) -> None:
@@ -99,25 +103,37 @@ def write_figures(params: TablesParams, results: Path) -> None:
     save(
         "loss",
         "Training loss by step of all runs, and each intervention's difference from the baseline.",
-        lambda: draw_loss(study),
+        lambda: draw_loss(study) if study.baselines else _note("The trainer logs no steps."),
         study.lines,
     )
     save(
         "learning-rate",
         "Learning rate by step.",
-        lambda: draw_learning_rate(study),
+        lambda: (
+            draw_learning_rate(study)
+            if study.logs("learning_rate")
+            else _note("No run logs its learning_rate.")
+        ),
         study.lines,
     )
     save(
         "gradient-norm",
         "Gradient norm by step of the baseline and each intervention.",
-        lambda: draw_gradient_norm(study),
+        lambda: (
+            draw_gradient_norm(study)
+            if study.logs("gradient_norm")
+            else _note("No run logs its gradient_norm.")
+        ),
         study.lines,
     )
     save(
         "positions",
         "Test loss along the context: every run's difference from the baseline's mean.",
-        lambda: draw_positions(study, positions),
+        lambda: (
+            draw_positions(study, positions)
+            if positions or not params.command
+            else _note("No run has losses by position.")
+        ),
         study.lines,
     )
     save(

@@ -61,8 +61,8 @@ def facts(
     decimals = effect_decimals(verdicts)
     result = [(f"{len(runs)}", "training run" if len(runs) == 1 else "training runs")]
     tokens = {row.tokens for row in runs}
-    if len(tokens) == 1:
-        result.append((f"{tokens.pop():,}", "tokens each"))
+    if len(tokens) == 1 and (each := tokens.pop()) is not None:
+        result.append((f"{each:,}", "tokens each"))
     metric, unit = params.primary, f", {params.primary.unit}" if params.primary.unit else ""
     value = next((row.value for row in runs if row.run == params.baseline), None)
     result.append((fixed(value), f"{metric.label} of {params.baseline}{unit}"))

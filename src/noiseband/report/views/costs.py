@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -13,6 +14,7 @@ from noiseband.analysis.rows import RunRow, VerdictRow
 from noiseband.analysis.sources import json_file, json_if_any
 from noiseband.duration import duration
 from noiseband.plan.estimate import Total, Work, combined, total, work
+from noiseband.plan.measured import expected
 from noiseband.report.words import counted
 from noiseband.study.machines import Machine, Machines, load_machines, machine_of
 from noiseband.study.params import ReportParams
@@ -56,7 +58,15 @@ def costs(
     machines = load_machines(table)
     names = {row.run: params.machines.get(row.run, params.machine) for row in runs}
     each = {run: machine_of(machines, name) for run, name in names.items()}
-    works = {row.run: _work(results, row, machines, each[row.run]) for row in runs}
+    took = _measured(results, runs)
+    if params.command:
+        likely = expected({row.run: row.intervention for row in runs}, took)
+        works = {
+            row.run: Work(row.run, row.steps or 0, row.tokens or 0, likely[row.run], scaled=False)
+            for row in runs
+        }
+    else:
+        works = {row.run: _work(results, row, machines, each[row.run]) for row in runs}
     fresh = [row for row in runs if row.continues is None and row.run not in params.approximate]
     one_each = {row.intervention: row.run for row in reversed(fresh)}
     baseline = works[params.baseline]
@@ -75,7 +85,7 @@ def costs(
         totals=totals,
         works=works,
         prices=_prices(works, each),
-        measured=_measured(results, runs),
+        measured=took,
         scaled=any(one.scaled for one in works.values()),
         advice=advice,
     )
@@ -87,7 +97,7 @@ def _work(results: Path, row: RunRow, machines: Machines, machine: Machine) -> W
     try:
         recipe = Recipe.model_validate(card["recipe"])
     except ValidationError:
-        return Work(row.run, row.steps, row.tokens, None, scaled=False)
+        return Work(row.run, row.steps or 0, row.tokens or 0, None, scaled=False)
     return work(row.run, recipe, machines, machine)
 
 
@@ -109,8 +119,15 @@ def _measured(results: Path, runs: Sequence[RunRow]) -> dict[str, float]:
     return {
         row.run: float(timing["seconds"])
         for row in runs
-        if (timing := found[row.run]) and timing["steps"] == row.steps
+        if (timing := found[row.run]) and _whole(timing, row)
     }
+
+
+def _whole(timing: Mapping[str, Any], row: RunRow) -> bool:
+    """Whether a timing is about a whole run, and not only about its last segment."""
+    if "resumed" in timing:
+        return not timing["resumed"]
+    return bool(timing["steps"] == row.steps)
 
 
 def _advice(

@@ -28,12 +28,13 @@ class Timing:
 
     run: str
     seconds: float
-    steps: int
-    """Steps in that time; fewer than the run's steps if it was resumed."""
+    steps: int | None
+    """Steps in that time; fewer than the run's steps if it was resumed. None if unknown."""
     tokens_per_second: float | None
     finished: str
     device: str
-    torch: str
+    torch: str | None
+    """Version of PyTorch; None for a run of a command."""
 
     @property
     def duration(self) -> str:
@@ -84,7 +85,7 @@ class Provenance:
     @property
     def torches(self) -> list[str]:
         """Versions of PyTorch that trained the runs."""
-        return sorted({timing.torch for timing in self.timings})
+        return sorted({timing.torch for timing in self.timings if timing.torch is not None})
 
     @property
     def total(self) -> str:
@@ -118,7 +119,7 @@ def _timing(results: Path, run: str) -> Timing | None:
         tokens_per_second=found["tokens_per_second"],
         finished=found["finished"],
         device=found["device"],
-        torch=found["torch"],
+        torch=found.get("torch"),
     )
 
 
