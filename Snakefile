@@ -34,7 +34,7 @@ from noiseband.study.data_params import (
     TokenizeParams,
     VocabularyParams,
 )
-from noiseband.study.evaluation_params import EvaluationParams, ExportParams
+from noiseband.study.evaluation_params import EvaluationParams
 from noiseband.study.evaluations import loss_windows
 from noiseband.study.params import (
     EvaluateParams,
@@ -110,10 +110,6 @@ study = study_of(config, workflow.configfiles, MACHINES)
 PATHS = study.paths
 RUNS = list(study.runs)
 MODELS = list(study.models)
-# A model as a folder for programs that are not noiseband's.
-EXPORTED = PATHS.exported("{run}")
-if study.config.trainer is not None:
-    EXPORTED = PATHS.run("{run}") / EXPORT
 if workflow.is_main_process:
     check_folders(study)
     check_evaluations(study)

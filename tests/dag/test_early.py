@@ -1,5 +1,5 @@
-"""What a judge will miss is said when a study starts; the workflow that does so is in
-tests/workflow."""
+"""What a judge or the harness will miss is said when a study starts; the workflow that does so is
+in tests/workflow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from noiseband.dag import early
-from noiseband.dag.early import missing, warn_of_judge
+from noiseband.dag.early import missing, warn_of_harness, warn_of_judge
+from noiseband.study.evaluations import FurtherEvaluation, Harness
 from noiseband.study.judges import ChrfJudge, LocalJudge, OpenAIJudge
 
 ENDPOINT = OpenAIJudge(
@@ -58,3 +59,31 @@ def test_only_who_will_judge_here_is_told(
     workflow: Any = SimpleNamespace(nodes=nodes, dag=SimpleNamespace(needrun_jobs=lambda: jobs))
     warn_of_judge(workflow, ENDPOINT)
     assert ("KEY_OF_A_JUDGE is not set" in capsys.readouterr().err) == told
+
+
+@pytest.mark.parametrize(
+    ("rules", "installed", "told"),
+    [
+        (["train", "evaluate_harness"], False, True),
+        (["train", "evaluate_harness"], True, False),
+        (["train"], False, False),
+    ],
+)
+def test_a_harness_that_is_not_installed_is_told(
+    rules: list[str],
+    installed: bool,
+    told: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(early, "find_spec", lambda name: name if installed else None)
+    jobs = [SimpleNamespace(rule=SimpleNamespace(name=name)) for name in rules]
+    workflow: Any = SimpleNamespace(nodes=None, dag=SimpleNamespace(needrun_jobs=lambda: jobs))
+    evaluations = {
+        "mine": FurtherEvaluation(command="eval {out}"),
+        "tasks": FurtherEvaluation(harness=Harness(tasks=["hellaswag"])),
+    }
+    warn_of_harness(workflow, evaluations)
+    said = capsys.readouterr().err
+    wanted = "evaluations.tasks.harness: needs the package lm-eval; run `pip install 'noiseband["
+    assert (wanted in said) == told

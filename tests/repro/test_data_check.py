@@ -115,3 +115,27 @@ def test_all_problems_are_told_at_once(tmp_path: Path, vocabulary: Path) -> None
     few = {"train": 100, "validation": 0, "test": 10}
     said = complaint(tmp_path, vocabulary, few, [*ROWS, row("test", LONG)])
     assert said.count("; and ") == 2
+
+
+def test_windows_of_further_losses_are_checked(tmp_path: Path, vocabulary: Path) -> None:
+    window = {"batch": 2, "split": "validation"}
+    further = {"key": "evaluations.code.loss", "evaluation": window, "windows": NEEDS["windows"]}
+    said = complaint(tmp_path, vocabulary, ENOUGH | {"validation": 20}, ROWS, further=[further])
+    assert said.startswith("evaluations.code.loss.tokens=None from evaluations.code.loss.start_")
+    assert said.endswith("(corpus text, model long)")
+    check(tmp_path, vocabulary, ENOUGH | {"validation": 129}, ROWS, further=[further])
+
+
+def test_choices_without_room_are_told(tmp_path: Path, vocabulary: Path) -> None:
+    file = tmp_path / "items.jsonl"
+    file.write_text(json.dumps({"context": "It is", "target": "long " * 5}))
+    needs = {
+        "key": "evaluations.cloze.choice", "choice": {"file": str(file)}, "files": None,
+        "context": 25,
+    }  # fmt: skip
+    said = complaint(tmp_path, vocabulary, ENOUGH, ROWS, choices=[needs])
+    assert said == (
+        f"evaluations.cloze.choice: {file}: row 1: target: has 26 tokens, more than the context of "
+        "25; shorten it, or remove the row"
+    )
+    check(tmp_path, vocabulary, ENOUGH, ROWS, choices=[{**needs, "context": 26}])

@@ -60,6 +60,18 @@ def test_many_seeds_change_no_verdict(
     np.testing.assert_allclose(numbers(fast), numbers(exact), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("crossed", [False, True])
+def test_what_is_left_is_the_study_of_the_other_arms(crossed: bool) -> None:
+    runs = table(5, 12, 0.0, crossed, False)
+    sums = Without(mixed.fit(runs))
+    for name in ("arm-1", "arm-4"):
+        exact = mixed.fit(runs[runs["intervention"] != name])
+        found = sums.arm(name)
+        assert (found.degrees_of_freedom, found.scatters) == (exact.degrees_of_freedom, True)
+        np.testing.assert_allclose(found.mean_squares, exact.mean_squares(), rtol=1e-9)
+        np.testing.assert_allclose(found.weights, exact.weights, rtol=1e-9, atol=1e-15)
+
+
 def test_runs_without_scatter_have_none_without_an_arm() -> None:
     runs = table(3, 5, 0.0, False, False)
     runs["value"] = 3.0 + 0.1 * (runs["intervention"] == "arm-1")
@@ -72,15 +84,15 @@ def test_a_table_with_more_seeds_than_any_study_has_the_same_verdicts(
 ) -> None:
     """As large as it must be for the faster sums to be chosen."""
     runs = table(3, least_squares.MANY + 3, 0.05, False, True)
-    called: list[bool] = []
+    studies: list[mixed.Mixed] = []
 
     def noted(model: mixed.Mixed) -> Without:
-        called.append(True)
+        studies.append(model)
         return Without(model)
 
     monkeypatch.setattr(pool, "Without", noted)
     fast = assess(runs)
-    assert called
+    assert studies
     for module in (least_squares, mixed, pool):
         monkeypatch.setattr(module, "MANY", 10**9)
     np.testing.assert_allclose(numbers(fast), numbers(assess(runs)), rtol=1e-9, atol=1e-12)

@@ -1,5 +1,5 @@
-# Further evaluations of each run and pretrained model: a rule for each kind. The export for programs
-# that are not noiseband's is there only while they read it, because it is as large as the weights.
+# Further evaluations that read a model's weights themselves; those by other programs are in
+# exported.smk.
 
 
 def window_of(wildcards):
@@ -60,21 +60,3 @@ rule evaluate_choice:
         "noiseband evaluate-choice --params {params.text:q} --model {input.model:q}"
         " --vocabulary {input.vocabulary:q} --work {params.work:q}"
         " --out {output.metrics:q} --items {output.each:q} 2> {log:q}"
-
-
-rule export_model:
-    input:
-        model=MODEL,
-        vocabulary=VOCABULARY,
-    output:
-        temp(directory(EXPORTED)),
-    log:
-        PATHS.log("export_model", "{run}"),
-    params:
-        code=code("hub.export"),
-        text=of_each(lambda run: ExportParams.of(study.models[run]).text),
-    message:
-        "Exporting {wildcards.run} for its evaluations"
-    shell:
-        "noiseband export-model --params {params.text:q} --model {input.model:q}"
-        " --vocabulary {input.vocabulary:q} --out {output:q} 2> {log:q}"

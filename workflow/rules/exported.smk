@@ -1,6 +1,13 @@
-# Further evaluations by programs that are not noiseband's, which read a model as an exported folder:
-# the built-in trainer's is made for them, and a command may write one. Also what all rules of
-# further evaluations share.
+# Further evaluations by programs that are not noiseband's, which read a model as an exported folder.
+# A command may write one. Of the built-in trainer's model, each job makes it and removes it in the
+# end, because it is as large as the weights; a temporary output of a rule would run all of them again
+# whenever one needs it. What all rules of further evaluations share is here too.
+
+if study.config.trainer is None:
+    EXPORTED = {"model": MODEL, "vocabulary": VOCABULARY}
+    VOCABULARY_OPTION = " --vocabulary {input.vocabulary:q}"
+else:
+    EXPORTED, VOCABULARY_OPTION = {"model": PATHS.run("{run}") / EXPORT}, ""
 
 EVALUATIONS = study.config.evaluations
 
@@ -26,7 +33,7 @@ def gpu_of_command(wildcards):
 
 rule evaluate_harness:
     input:
-        EXPORTED,
+        **EXPORTED,
     output:
         metrics=PATHS.evaluation("{run}", "{evaluation}"),
         each=PATHS.evaluation_items("{run}", "{evaluation}"),
@@ -41,16 +48,18 @@ rule evaluate_harness:
     params:
         code=code("evaluate.harness", "hub.export"),
         text=EVALUATION_PARAMS,
+        work=EVALUATING,
     message:
         "Evaluating {wildcards.run}: {wildcards.evaluation}"
     shell:
-        "noiseband evaluate-harness --params {params.text:q} --model {input:q}"
-        " --out {output.metrics:q} --items {output.each:q} 2> {log:q}"
+        "noiseband evaluate-harness --params {params.text:q} --model {input.model:q}"
+        + VOCABULARY_OPTION
+        + " --work {params.work:q} --out {output.metrics:q} --items {output.each:q} 2> {log:q}"
 
 
 rule evaluate_command:
     input:
-        EXPORTED,
+        **EXPORTED,
     output:
         PATHS.evaluation("{run}", "{evaluation}"),
     log:
@@ -68,5 +77,6 @@ rule evaluate_command:
     message:
         "Evaluating {wildcards.run}: {wildcards.evaluation}"
     shell:
-        "noiseband evaluate-command --params {params.text:q} --model {input:q}"
-        " --work {params.work:q} --out {output:q} 2> {log:q}"
+        "noiseband evaluate-command --params {params.text:q} --model {input.model:q}"
+        + VOCABULARY_OPTION
+        + " --work {params.work:q} --out {output:q} 2> {log:q}"

@@ -26,7 +26,7 @@ MODULES = {
     "rules.pretrained": ("pretrained",),
     "rules.evaluate": ("evaluate", "contamination", "seen-questions"),
     "rules.evaluations": (
-        "export-model", "evaluate-loss", "evaluate-choice", "evaluate-harness", "evaluate-command",
+        "evaluate-loss", "evaluate-choice", "evaluate-harness", "evaluate-command",
     ),
     "rules.finetune": ("finetune", "respond"),
     "rules.judge": ("judge",),

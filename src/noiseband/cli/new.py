@@ -31,7 +31,8 @@ class TrainerKind(StrEnum):
 @app.command()
 def new(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A new folder, in whose name the study is called.")
+        Path,
+        typer.Argument(metavar="DIR", help="A new folder. Its name is also the name of the study."),
     ],
     trainer: Annotated[
         TrainerKind, typer.Option(help="A script of your own, or the built-in trainer.")

@@ -22,6 +22,12 @@ RESAMPLES = 1000
 """Bootstrap samples for the standard error of a metric that is no mean over items."""
 
 
+def check_installed(name: str) -> None:
+    """Raise UserError if the harness, for the evaluation of this name, is not installed."""
+    if find_spec("lm_eval") is None:
+        raise UserError(f"evaluations.{name}.harness: {NEEDS_HARNESS}")
+
+
 def run_harness(params: EvaluationParams, model: Path) -> Outcome:
     """Run the tasks on the exported model in the folder `model`.
 
@@ -29,13 +35,11 @@ def run_harness(params: EvaluationParams, model: Path) -> Outcome:
     filter follows if the task has one. The items are those that the harness samples, each called
     `<task>.<number>`; a metric that is not one number for each item is left out there.
 
-    Raises UserError if the harness is not installed, or a task cannot be found or read.
+    Raises UserError if a task cannot be found or read.
     """
     chosen = params.evaluation.harness
     assert chosen is not None  # The rule asks only for evaluations of this kind.
     key = f"evaluations.{params.name}.harness"
-    if find_spec("lm_eval") is None:
-        raise UserError(f"{key}: {NEEDS_HARNESS}")
     # The libraries read these when they are imported.
     os.environ.update(dict.fromkeys(OFFLINE, "1"), TOKENIZERS_PARALLELISM="false")
     make_deterministic(threads=1, precision="float32")

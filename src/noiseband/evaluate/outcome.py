@@ -41,12 +41,12 @@ def mean_of(values: Sequence[float]) -> Measured:
 
 
 def write_outcome(name: str, kind: str, outcome: Outcome, out: Path, items: Path | None) -> None:
-    """Write the metrics to `out`, each called `<name>.<metric>`, and the items to `items`."""
+    """Write the metrics to `out`, and the items to `items`. In tables, a metric has the name of the
+    evaluation in front: `<name>.<metric>`."""
     if items is not None:
         _write_items(outcome.items, outcome.values, items)
-    named = {f"{name}.{metric}": value for metric, value in outcome.metrics.items()}
     about = {"evaluation": name, "kind": kind, **outcome.about}
-    write_json(out, {**about, "metrics": metrics_json(named)})
+    write_json(out, {**about, "metrics": metrics_json(outcome.metrics)})
 
 
 def _write_items(

@@ -13,7 +13,8 @@ difference from the baseline, so a negative effect is a lower loss: better.
 
 These build on `distinct` and `pool` (which runs are evidence), `sources` and `mixed` (the model,
 with seeds as random effects), `family` (intervals that hold together), `levels` (the noise of the
-arms' means themselves), `own` (one intervention
-without the others), `maxt` (the multivariate t distribution) and `power` (seeds needed). Factorial
-designs and fine-tuning scores use ordinary `least_squares` with `simultaneous` intervals.
+arms' means themselves), `own` (one intervention without the others), `without` (a large study
+without one arm), `maxt` (the multivariate t distribution) and `power` (seeds needed). Factorial
+designs and fine-tuning scores use ordinary `least_squares` with `simultaneous` intervals. `student`
+and `sobol` spare the verdicts the import of `scipy.stats`.
 """

@@ -159,7 +159,8 @@ def _default(field: Schema) -> str:
     if default == "":
         return "empty"
     text = json.dumps(default)
-    return f"`{text.strip(chr(34)) if isinstance(default, str) else text}`"
+    plain = isinstance(default, str) and default == default.strip()
+    return f"`{text.strip(chr(34)) if plain else text}`"
 
 
 def _anchor(heading: str) -> str:

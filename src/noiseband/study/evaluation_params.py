@@ -21,17 +21,6 @@ IGNORED = ("__pycache__", ".git")
 """Folders inside the user's folders whose files decide nothing."""
 
 
-class ExportParams(Section):
-    """Params of `export_model`: the shape of a model that is written for other programs."""
-
-    model: Model
-    """The model with its dropout set to 0."""
-
-    @classmethod
-    def of(cls, model: Run | PretrainedModel) -> Self:
-        return cls(model=_undropped(model))
-
-
 class EvaluationParams(Section):
     """Params of a further evaluation of one model."""
 

@@ -66,10 +66,6 @@ class Paths:
         """Folder of an evaluation that is not finished yet."""
         return self.work / "evaluations" / run / evaluation
 
-    def exported(self, run: str) -> Path:
-        """Folder of a model as a GPT2LMHeadModel, while evaluations read it."""
-        return self.run(run) / "exported"
-
     def rerun(self, run: str) -> Path:
         """Folder of a run that was trained a second time on demand."""
         return self.results / "reruns" / run

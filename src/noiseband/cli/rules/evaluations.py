@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from noiseband.cli import app
-from noiseband.cli.options import PANEL, File, Folder, Out, ParamsText, parse
+from noiseband.cli.options import PANEL, File, Out, ParamsText, parse
 from noiseband.gpus import reserve
-from noiseband.study.evaluation_params import EvaluationParams, ExportParams
+from noiseband.study.evaluation_params import EvaluationParams
 
 Items = Annotated[Path, typer.Option(help="The Parquet file of results for each item to write.")]
+Exported = Annotated[
+    Path, typer.Option(exists=True, help="The model's weights, or the folder with its export.")
+]
+Vocabulary = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True, dir_okay=False, help="The vocabulary of a model that is to be exported."
+    ),
+]
 Work = Annotated[Path, typer.Option(help="Folder for what is not finished yet.")]
-
-
-@app.command(rich_help_panel=PANEL)
-def export_model(params_text: ParamsText, model: File, vocabulary: File, out: Out) -> None:
-    """Write a model as a GPT2LMHeadModel folder, for evaluations that read one."""
-    given = parse(ExportParams, params_text)
-    from noiseband.hub.export import write_export
-
-    write_export(model, given.model, vocabulary, out)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -67,20 +70,36 @@ def _report(done: int, of: int) -> None:
 
 
 @app.command(rich_help_panel=PANEL)
-def evaluate_harness(params_text: ParamsText, model: Folder, out: Out, items: Items) -> None:
-    """Run tasks of lm-evaluation-harness on an exported model."""
+def evaluate_harness(
+    params_text: ParamsText,
+    model: Exported,
+    work: Work,
+    out: Out,
+    items: Items,
+    vocabulary: Vocabulary = None,
+) -> None:
+    """Run tasks of lm-evaluation-harness on a model, which is exported for them."""
     given = parse(EvaluationParams, params_text)
     given.check_files()
     reserve(1, f"evaluate-harness {out}")
-    from noiseband.evaluate.harness import run_harness
+    from noiseband.evaluate.harness import check_installed, run_harness
     from noiseband.evaluate.outcome import write_outcome
 
-    write_outcome(given.name, "harness", run_harness(given, model), out, items)
+    check_installed(given.name)
+    with _exported(given, model, vocabulary, work) as folder:
+        outcome = run_harness(given, folder)
+    write_outcome(given.name, "harness", outcome, out, items)
 
 
 @app.command(rich_help_panel=PANEL)
-def evaluate_command(params_text: ParamsText, model: Folder, work: Work, out: Out) -> None:
-    """Run a command of one's own on an exported model."""
+def evaluate_command(
+    params_text: ParamsText,
+    model: Exported,
+    work: Work,
+    out: Out,
+    vocabulary: Vocabulary = None,
+) -> None:
+    """Run a command of one's own on a model, which is exported for it."""
     given = parse(EvaluationParams, params_text)
     given.check_files()
     if given.evaluation.gpu:
@@ -88,4 +107,24 @@ def evaluate_command(params_text: ParamsText, model: Folder, work: Work, out: Ou
     from noiseband.evaluate.command import run_command
     from noiseband.evaluate.outcome import write_outcome
 
-    write_outcome(given.name, "command", run_command(given, model, work), out, None)
+    with _exported(given, model, vocabulary, work) as folder:
+        outcome = run_command(given, folder, work / "out")
+    write_outcome(given.name, "command", outcome, out, None)
+
+
+@contextmanager
+def _exported(
+    given: EvaluationParams, model: Path, vocabulary: Path | None, work: Path
+) -> Iterator[Path]:
+    """The folder of a model's export, which is there within the context. Without a vocabulary it is
+    `model` itself."""
+    from noiseband.hub.export import write_export
+
+    try:
+        if vocabulary is None:
+            yield model
+        else:
+            write_export(model, given.network, vocabulary, work / "model")
+            yield work / "model"
+    finally:
+        shutil.rmtree(work, ignore_errors=True)

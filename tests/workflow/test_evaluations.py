@@ -1,0 +1,165 @@
+"""A study with one evaluation of each kind, executed: what reruns, and what is told early."""
+
+from __future__ import annotations
+
+import json
+import random
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from noiseband.io.metrics import Measured, read_metrics
+from tests.workflow.project import Project
+
+STUDY = Path(__file__).parent / "evaluated.yaml"
+HARNESS = "  tasks: {harness: {tasks: [ours], include_path: tasks, files: [data/choices.jsonl]}}\n"
+RUNS = ("baseline-42", "clip-42")
+WORDS = "the king said unto his people that in the land by the sea a house of stone was great"
+TASK = """\
+task: ours
+dataset_path: json
+dataset_kwargs: {data_files: {test: data/choices.jsonl}}
+test_split: test
+output_type: multiple_choice
+doc_to_text: "{{context}}"
+doc_to_choice: "{{choices}}"
+doc_to_target: "{{answer}}"
+metric_list: [{metric: acc}, {metric: acc_bytes}]
+"""
+EVAL = """\
+import argparse, json
+from pathlib import Path
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+options = argparse.ArgumentParser()
+options.add_argument("--model")
+options.add_argument("--out", type=Path)
+given = options.parse_args()
+model = AutoModelForCausalLM.from_pretrained(given.model)
+ids = AutoTokenizer.from_pretrained(given.model)("the sea", return_tensors="pt")["input_ids"]
+loss = float(model(ids, labels=ids).loss)
+(given.out / "metrics.json").write_text(json.dumps({"metrics": {"loss": loss}}))
+"""
+
+
+def write_files(folder: Path) -> None:
+    draw = random.Random(1)
+
+    def words(most: int) -> str:
+        return " ".join(draw.choices(WORDS.split(), k=draw.randint(1, most)))
+
+    def write(name: str, rows: list[dict[str, Any]]) -> None:
+        file = folder / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    write("texts/prose.jsonl", [{"text": f"{words(9)} {words(120)}."} for _ in range(60)])
+    functions = [f"def {words(1)}(x):\n    return x + {number}\n" for number in range(160)]
+    write("texts/code.jsonl", [{"text": "".join(functions[i : i + 4])} for i in range(0, 160, 4)])
+    choices = [{"context": words(40), "choices": [words(4), words(4)]} for _ in range(24)]
+    write("data/choices.jsonl", [{**one, "answer": i % 2} for i, one in enumerate(choices)])
+    write("data/words.jsonl", [{"context": words(9), "target": words(1)} for _ in range(9)])
+    (folder / "tasks").mkdir()
+    (folder / "tasks/ours.yaml").write_text(TASK)
+    (folder / "eval.py").write_text(EVAL)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    made = Project(tmp_path_factory.mktemp("evaluated"), STUDY)
+    write_files(made.folder)
+    if find_spec("lm_eval") is None:
+        config = made.folder / "config/config.yaml"
+        assert HARNESS in config.read_text()
+        config.write_text(config.read_text().replace(HARNESS, ""))
+    done = made.snakemake()
+    assert done.returncode == 0, done.stdout + done.stderr
+    return made
+
+
+def metrics(project: Project, run: str, name: str) -> dict[str, Measured]:
+    return read_metrics(project.results / "runs" / run / "evaluations" / f"{name}.json")
+
+
+def test_every_run_has_every_evaluation(project: Project) -> None:
+    for run in RUNS:
+        code = metrics(project, run, "code")
+        assert set(code) == {"loss", "bits_per_byte"}
+        test_loss = json.loads((project.results / "runs" / run / "test_loss.json").read_text())
+        assert code["loss"].value != test_loss["test_loss"]
+        assert metrics(project, run, "choose")["accuracy"].n == 24
+        assert set(metrics(project, run, "cloze")) == {"accuracy", "loss"}
+        assert 8 < metrics(project, run, "mine")["loss"].value < 12
+    both = [metrics(project, run, "mine")["loss"] for run in RUNS]
+    assert both[0] != both[1]
+
+
+def test_their_metrics_are_measurements(project: Project) -> None:
+    table = (project.results / "tables/measurements.csv").read_text()
+    for run in RUNS:
+        found = metrics(project, run, "cloze")["loss"]
+        assert f"{run},cloze.loss,{found.value!r},{found.standard_error!r},9\n" in table
+
+
+def test_the_harness_says_what_choice_says(project: Project) -> None:
+    pytest.importorskip("lm_eval", reason="needs lm-eval: pip install 'noiseband[harness]'")
+    for run in RUNS:
+        theirs, ours = metrics(project, run, "tasks"), metrics(project, run, "choose")
+        assert theirs["acc"] == ours["accuracy"]
+        assert theirs["acc_bytes"] == ours["accuracy_per_byte"]
+
+
+def test_items_can_be_compared_one_by_one(project: Project) -> None:
+    folders = [project.results / "runs" / run / "evaluations" for run in RUNS]
+    for name, count in (("choose", 24), ("cloze", 9)):
+        one, other = (pq.read_table(folder / f"{name}.items.parquet") for folder in folders)
+        assert one["item"].to_pylist() == other["item"].to_pylist()
+        assert one.num_rows == count and one["loss"] != other["loss"]
+    documents = pq.read_table(folders[0] / "code.items.parquet")
+    assert documents.column_names == ["item", "loss", "tokens"]
+
+
+def test_results_are_in_the_manifest_and_exports_are_gone(project: Project) -> None:
+    manifest = json.loads((project.results / "manifest.json").read_text())["artefacts"]
+    for name in ("code.json", "code.items.parquet", "choose.json", "mine.json"):
+        assert f"runs/clip-42/evaluations/{name}" in manifest
+    assert not list(project.results.glob("work/evaluations/*/*"))
+    assert project.planned() == {}
+
+
+def test_a_change_reruns_what_depends_on_it(project: Project) -> None:
+    after = {"tables", "figures", "manifest", "report"}
+    with project.edited("eval.py", "the sea", "the land"):
+        assert project.planned().keys() - after == {"evaluate_command"}
+    with project.edited("data/words.jsonl", '"context": "', '"context": "the '):
+        assert project.planned().keys() - after == {"check_data", "evaluate_choice"}
+    loss = "{corpus: code, split: test, batch: 2}"
+    with project.edited("config/config.yaml", loss, loss.replace("2", "4")):
+        assert project.planned().keys() - after == {"check_data", "evaluate_loss"}
+    with project.edited("src/noiseband/evaluate/choice.py", "min(rates)", "max(rates)"):
+        assert project.planned().keys() - after == {"evaluate_choice"}
+
+
+def test_what_is_wrong_is_told_before_anything_trains(project: Project) -> None:
+    with project.edited("data/choices.jsonl", '"answer": 0', '"answer": 5'):
+        found = project.snakemake("-n")
+    assert found.returncode == 2
+    assert found.stderr.strip().splitlines()[-1] == (
+        "data/choices.jsonl: row 1: answer: 5 is not the place of a choice; write a number from 0 "
+        "to 1"
+    )
+    with project.edited("config/config.yaml", "files: [eval.py]", "files: [evil.py]"):
+        found = project.snakemake("-n")
+    assert found.returncode == 2
+    assert "evaluations.mine: 'evil.py': no such file or folder; give a path" in found.stderr
+
+
+def test_a_command_that_fails_is_in_its_log(project: Project) -> None:
+    with project.edited("eval.py", 'json.dumps({"metrics"', 'json.dumps({"metric"'):
+        found = project.snakemake("results/runs/clip-42/evaluations/mine.json")
+    assert found.returncode == 1
+    log = (project.results / "logs/evaluate_command/clip-42/mine.log").read_text()
+    assert "metrics.json: metrics: missing: write each metric by name" in log
