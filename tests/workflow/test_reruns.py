@@ -33,7 +33,7 @@ def test_the_number_of_processes_reruns_nothing(project: Project) -> None:
     [
         ("src/noiseband/report/figures/write.py", "return figure", "return (figure,)"),
         ("src/noiseband/report/templates/style.css", "{", " {"),
-        ("src/noiseband/stats/verdicts.py", "if low > 0", "if low >= 0"),
+        ("src/noiseband/stats/verdicts.py", "or low > 0", "or low >= 0"),
     ],
 )
 def test_editing_the_report_retrains_nothing(
