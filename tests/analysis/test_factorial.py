@@ -95,7 +95,9 @@ def test_the_page_shows_the_design(study: ReportParams, tmp_path: Path) -> None:
     assert "All 8 sets of 3 changes were run." in page
     assert "In a factorial design of 3 changes (8 sets), clip" in page
     assert "They are a family of their own" in page
-    assert "lower the loss on average over the others; 1 two-way interaction stands out." in page
+    assert (
+        "lower the test loss on average over the others; 1 two-way interaction stands out." in page
+    )
     chart = (tmp_path / "figures/pareto.svg").read_text()
     assert chart.index("<title>dropout: helps") < chart.index("<title>decay: within noise")
 
@@ -123,7 +125,7 @@ def test_a_failed_run_is_named(tmp_path: Path) -> None:
     write_tables(params, tmp_path)
     write_figures(params, tmp_path)
     write_report(params, tmp_path, MACHINES, tmp_path / "report.html")
-    assert "No finite loss so far: clip + decay." in (tmp_path / "report.html").read_text()
+    assert "No finite value so far: clip + decay." in (tmp_path / "report.html").read_text()
 
 
 def test_a_study_without_a_design_has_no_such_section(made: Made) -> None:

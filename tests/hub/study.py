@@ -14,7 +14,7 @@ from noiseband.analysis.measurements import measurement_rows, values
 from noiseband.analysis.noise import noise_rows
 from noiseband.analysis.outcomes import outcome
 from noiseband.analysis.rows import NoiseRow, RunRow, VerdictRow
-from noiseband.analysis.tables import run_rows
+from noiseband.analysis.tables import run_rows, with_values
 from noiseband.corpus.token_file import open_tokens
 from noiseband.corpus.tokens import tokenize
 from noiseband.corpus.vocabulary import build_vocabulary, load_encoding
@@ -68,8 +68,9 @@ def write_tables(study: Study) -> None:
     """Write the tables from which a card is made."""
     params, tables = TablesParams.of(study), study.results / "tables"
     measurements = measurement_rows(params, study.results)
-    runs = run_rows(params, study.results, values(measurements, params.primary.name))
-    found = outcome(params, runs, params.primary, values(measurements, params.primary.name))
+    losses = values(measurements, params.primary.name)
+    runs = with_values(params, run_rows(params, study.results), losses)
+    found = outcome(params, runs, params.primary, losses)
     write_rows(tables / "runs.csv", RunRow, inference.with_residuals(runs, found.study))
     write_rows(tables / "verdicts.csv", VerdictRow, found.verdicts)
     write_rows(tables / "noise.csv", NoiseRow, noise_rows(runs, params.noise, params.alpha))

@@ -52,18 +52,20 @@ def command_row(folder: Path, card: dict[str, Any], volatile: Collection[str] = 
         tokens=result["tokens"],
         clipped_steps=None,
         skipped_steps=None,
-        weights_sha256=identity(folder, volatile),
+        weights_sha256=identity(folder, volatile, card["digest"]),
         recipe_sha256=card["digest"],
         changes=tuple(f"{key}={written(new)}" for key, (_, new) in card["difference"].items()),
         residual=None,
     )
 
 
-def identity(folder: Path, volatile: Collection[str] = ()) -> str:
+def identity(folder: Path, volatile: Collection[str] = (), recipe: str = "") -> str:
     """The digest of what a run ended with, by which equal runs are recognised.
 
     SHA-256 of the weights or, if the trainer declares none, of the metrics that are not volatile,
-    the trace and the samples, as far as there are any. Raises UserError if a file is damaged.
+    the trace and the samples, as far as there are any. With metrics alone, which two runs may share
+    by chance, the digest of the `recipe` and its seeds is a part of it. Raises UserError if a file
+    is damaged.
     """
     if (folder / DIGESTS).exists():
         return str(json_file(folder / DIGESTS)["sha256"])
@@ -73,5 +75,7 @@ def identity(folder: Path, volatile: Collection[str] = ()) -> str:
         for name in (TRACE, SAMPLES)
         if (folder / name).exists()
     }
+    if not whole:
+        whole["recipe"] = recipe
     whole["metrics"] = {name: one for name, one in metrics.items() if name not in volatile}
     return hashlib.sha256(canonical_json(whole).encode()).hexdigest()

@@ -61,8 +61,9 @@ def write_tables(params: TablesParams, results: Path) -> None:
     Raises UserError for a missing file.
     """
     tables = Paths(results).tables
+    facts = run_rows(params, results)
     measurements = measurement_rows(params, results)
-    rows = run_rows(params, results, values(measurements, params.primary.name))
+    rows = with_values(params, facts, values(measurements, params.primary.name))
     outcomes = _outcomes(params, rows, measurements, volatile=False)
     primary = outcomes[params.primary.name]
     runs = inference.with_residuals(rows, primary.study)
@@ -91,8 +92,9 @@ def study_outcomes(params: TablesParams, results: Path) -> list[Outcome]:
 
     Raises UserError for a missing or damaged file.
     """
+    facts = run_rows(params, results)
     measurements = measurement_rows(params, results)
-    rows = run_rows(params, results, values(measurements, params.primary.name))
+    rows = with_values(params, facts, values(measurements, params.primary.name))
     timed = volatile_rows(params, results)
     return [
         *_outcomes(params, rows, measurements, volatile=False).values(),
@@ -164,19 +166,24 @@ def _write_about_loss(
     write_answers(tables / "answers.parquet", results, params.models)
 
 
-def run_rows(
-    params: TablesParams, results: Path, values: Mapping[str, float | None]
-) -> list[RunRow]:
-    """All runs in the order of the study, with the primary metric and without residuals.
+def run_rows(params: TablesParams, results: Path) -> list[RunRow]:
+    """All runs in the order of the study, without value, improvement and residual.
 
-    `values` is the primary metric by run.
+    Raises UserError as `run_row` does.
     """
     recipes = params.recipes or [""] * len(params.runs)
     volatile = [metric.name for metric in params.judged if metric.volatile]
-    rows = [
-        replace(run_row(Paths(results).run(run), recipe, volatile), value=values.get(run))
+    return [
+        run_row(Paths(results).run(run), recipe, volatile)
         for run, recipe in zip(params.runs, recipes, strict=True)
     ]
+
+
+def with_values(
+    params: TablesParams, facts: Sequence[RunRow], values: Mapping[str, float | None]
+) -> list[RunRow]:
+    """The runs with the primary metric, which `values` holds by run, and their improvements."""
+    rows = [replace(row, value=values.get(row.run)) for row in facts]
     sign = 1.0 if params.primary.better == "lower" else -1.0
     finite = {row.run: row.value for row in rows if inference.has_value(row)}
     baseline = finite.get(params.baseline)
