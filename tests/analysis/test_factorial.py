@@ -95,9 +95,7 @@ def test_the_page_shows_the_design(study: ReportParams, tmp_path: Path) -> None:
     assert "All 8 sets of 3 changes were run." in page
     assert "In a factorial design of 3 changes (8 sets), clip" in page
     assert "They are a family of their own" in page
-    assert (
-        "lower the test loss on average over the others; 1 two-way interaction" in page
-    )
+    assert "lower the test loss on average over the others; 1 two-way interaction" in page
     chart = (tmp_path / "figures/pareto.svg").read_text()
     assert chart.index("<title>dropout: helps") < chart.index("<title>decay: within noise")
 

@@ -22,6 +22,7 @@ __all__ = [
     "DocumentsRow",
     "FactorialRow",
     "GapRow",
+    "ItemsRow",
     "MeasurementRow",
     "MetricRow",
     "MetricVerdictRow",
@@ -207,6 +208,30 @@ class DocumentsRow:
     """Tokens of the test set."""
     tokens_needed: int | None
     """Tokens at which the choice of documents would add 5% to the interval's width."""
+
+
+@dataclass(frozen=True)
+class ItemsRow:
+    """Two models compared on the same test items by one metric, in its unit. Only the items could
+    have been others: nothing here is about other seeds."""
+
+    metric: str
+    intervention: str
+    run: str
+    """Its first run on the seeds of a baseline run, or its first run."""
+    compared_with: str
+    """The run of the baseline that this run is compared with."""
+    items: int
+    improved: int
+    """Items on which `run` is better."""
+    worsened: int
+    """Items on which `run` is worse."""
+    difference: float
+    """Mean over items of `run` minus that of `compared_with`."""
+    difference_se: float
+    difference_low: float
+    """Lower end of the interval, which holds for all interventions of the metric at once."""
+    difference_high: float
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from noiseband.analysis.command_runs import by_command, command_row
 from noiseband.analysis.contamination import contamination_rows
 from noiseband.analysis.documents import document_rows
 from noiseband.analysis.factorial import analysis, factorial_rows, interactions
+from noiseband.analysis.items import item_rows
 from noiseband.analysis.measurements import measurement_rows, values, volatile_rows
 from noiseband.analysis.noise import noise_rows
 from noiseband.analysis.outcomes import Outcome, metric_row, metric_verdict_rows, outcome
@@ -22,6 +23,7 @@ from noiseband.analysis.rows import (
     DocumentsRow,
     FactorialRow,
     GapRow,
+    ItemsRow,
     MeasurementRow,
     MetricRow,
     MetricVerdictRow,
@@ -71,6 +73,7 @@ def write_tables(params: TablesParams, results: Path) -> None:
     write_rows(tables / "measurements.csv", MeasurementRow, measurements)
     write_rows(tables / "metrics.csv", MetricRow, map(metric_row, outcomes.values()))
     write_rows(tables / "verdicts.csv", VerdictRow, primary.verdicts)
+    write_rows(tables / "items.csv", ItemsRow, item_rows(params, primary.runs, results))
     others = [one for name, one in outcomes.items() if name != params.primary.name]
     write_rows(tables / "metric-verdicts.csv", MetricVerdictRow, metric_verdict_rows(others))
     counted = inference.exact(rows, params.approximate)

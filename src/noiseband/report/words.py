@@ -11,7 +11,7 @@ from noiseband.duration import duration
 # Imported inside functions, because rows import all statistics, and who only writes numbers should
 # not wait for them.
 if TYPE_CHECKING:
-    from noiseband.analysis.rows import DocumentsRow, MetricRow, VerdictRow
+    from noiseband.analysis.rows import DocumentsRow, ItemsRow, MetricRow, VerdictRow
 
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"
@@ -178,6 +178,18 @@ def differ(row: DocumentsRow) -> str:
     if row.difference_low <= 0 <= row.difference_high:
         return "not shown"
     return f"yes, the first has a {'lower' if row.difference < 0 else 'higher'} loss"
+
+
+def items_differ(row: ItemsRow) -> str:
+    """Whether other items would tell two models apart: `yes` or `not shown`."""
+    if row.difference_se == 0 and row.difference == 0:
+        return "no, they are equal on every item"
+    return "not shown" if row.difference_low <= 0 <= row.difference_high else "yes"
+
+
+def item_decimals(row: ItemsRow) -> int:
+    """The number of decimals worth showing of a difference over items."""
+    return decimals_of(row.difference_se)
 
 
 def test_tokens(row: DocumentsRow) -> str:

@@ -17,7 +17,7 @@ SPLITS = ("train", "validation", "test")
 TABLES = (
     "runs", "pretrained", "contamination", "verdicts", "documents", "gaps", "noise", "stacks",
     "factorial", "finetuning", "epochs", "finetuning-noise", "twins", "positions",
-    "seen-questions", "measurements", "metrics", "metric-verdicts",
+    "seen-questions", "measurements", "metrics", "metric-verdicts", "items",
 )  # fmt: skip
 VOLATILE_TABLES = ("volatile-measurements", "volatile-metrics", "volatile-verdicts")
 """Tables of metrics that another execution of the same runs changes."""
@@ -143,6 +143,7 @@ def table_inputs(study: Study) -> list[Path]:
         *(run_files(study, "timing.json") if _any_volatile(study) else []),
         *pretrained_files(study, "pretrained.json", "model.json", "test_loss.json"),
         *evaluation_files(study),
+        *evaluation_item_files(study),
         *contamination_files(study),
         *seen_questions_files(study),
         *finetuned_files(study, "epochs.json", "answers.jsonl"),
