@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from noiseband.errors import UserError
 from noiseband.evaluate import harness
 from noiseband.evaluate.choice import choose_file
-from noiseband.evaluate.harness import check_installed, outcome_of, run_harness
+from noiseband.evaluate.harness import OFFLINE, check_installed, outcome_of, run_harness
 from noiseband.evaluate.journal import Journal
 from noiseband.hub.export import write_export
 from noiseband.study.recipe import Model
@@ -38,6 +39,13 @@ WORDS = """\
 doc_to_target: " {{target}}"
 metric_list: [{metric: acc}, {metric: perplexity, aggregation: perplexity}]
 """
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the harness sets for its own process must not reach other tests."""
+    for name in (*OFFLINE, "TOKENIZERS_PARALLELISM"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
 
 
 @pytest.fixture(scope="module")

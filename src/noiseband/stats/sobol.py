@@ -58,7 +58,7 @@ def _directions(dimensions: int, file: str) -> Integers:
     For a polynomial x^s + a_1 x^(s-1) + ... + a_s, the numbers from the s-th on follow from those
     before: m_j = 2 a_1 m_(j-1) ^ ... ^ 2^s a_s m_(j-s) ^ m_(j-s). The first dimension has none.
     """
-    with np.load(file) as known:
+    with np.load(file, allow_pickle=False) as known:
         polynomials, first = known["poly"][:dimensions], known["vinit"][:dimensions]
     odd = np.ones((dimensions, BITS), np.int64)
     for row, polynomial, begin in zip(odd[1:], polynomials[1:].tolist(), first[1:], strict=True):
