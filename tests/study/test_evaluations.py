@@ -12,9 +12,10 @@ import pytest
 from noiseband.errors import UserError
 from noiseband.study import Study, StudyError, parse_study
 from noiseband.study.artefacts import deterministic_artefacts, table_inputs
+from noiseband.study.commands import command_words
 from noiseband.study.data_needs import DataNeeds
 from noiseband.study.evaluation_params import EvaluationParams, digest_of, files_of
-from noiseband.study.evaluations import command_words, evaluations_of, known_metrics
+from noiseband.study.evaluations import evaluations_of, known_metrics
 
 Data = dict[str, Any]
 COMMAND = {"command": "python eval.py --model {model} --out {out}", "files": ["eval.py"]}

@@ -150,11 +150,11 @@ def test_a_seed_that_the_command_does_not_read_is_refused() -> None:
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        ("python t.py {recpie} {out}", "{recpie}: no such value; did you mean recipe?"),
+        ("python t.py {recpie} {out}", "{recpie}: no such placeholder; did you mean recipe?"),
         ("python t.py {recipe}", "{out} is missing"),
         ("python t.py {recipe} {out} | tee log", "no shell reads '|'"),
         ("python 't.py {recipe} {out}", "a quote is not closed"),
-        ("python {recipe} {out} {", "write a brace of your own twice"),
+        ("python {recipe} {out} {", "for braces"),
         ("  ", "is empty"),
     ],
 )

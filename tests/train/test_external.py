@@ -132,7 +132,7 @@ def test_a_metric_that_the_study_declares_must_be_there() -> None:
 def test_a_program_that_is_not_there_is_named() -> None:
     given = params("finish(loss=1)")
     given = given.model_copy(update={"command": "no-such-program {recipe} {out}"})
-    with pytest.raises(UserError, match=r"trainer\.command: 'no-such-program': No such file"):
+    with pytest.raises(UserError, match=r"trainer\.command: no-such-program: No such file"):
         run_command(given, Place(Path("w"), Path("o"), 1, 0, 1))
 
 

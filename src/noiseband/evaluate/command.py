@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import shlex
 import shutil
-import signal
-import subprocess
 from pathlib import Path
 
+from noiseband.dag.child import run_child
 from noiseband.errors import UserError
 from noiseband.evaluate.outcome import Outcome
 from noiseband.io.metrics import read_metrics
+from noiseband.study.commands import command_words
 from noiseband.study.evaluation_params import EvaluationParams
-from noiseband.study.evaluations import command_words
 
 RESULT = "metrics.json"
 
@@ -32,7 +31,7 @@ def run_command(params: EvaluationParams, model: Path, out: Path) -> Outcome:
     out.mkdir(parents=True)
     values = {"model": str(model), "out": str(out), "run": params.run}
     words = command_words(command, values)
-    status = _run(words, key)
+    status = run_child(words, key).status
     if status:
         how = f"ended with status {status}" if status > 0 else f"was ended by signal {-status}"
         raise UserError(f"{key}: `{shlex.join(words)}` {how}; its messages are above this line")
@@ -45,21 +44,3 @@ def run_command(params: EvaluationParams, model: Path, out: Path) -> Outcome:
         ) from None
     shutil.rmtree(out)
     return Outcome(metrics, {"command": command, "files_sha256": params.files})
-
-
-def _run(words: list[str], key: str) -> int:
-    """The exit status of a command, to which SIGTERM is passed on."""
-    try:
-        child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=2)
-    except OSError as error:
-        raise UserError(
-            f"{key}: {words[0]}: {error.strerror}; give a program of this machine"
-        ) from None
-    before = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
-    try:
-        return child.wait()
-    finally:
-        if child.poll() is None:
-            child.kill()
-            child.wait()
-        signal.signal(signal.SIGTERM, before)

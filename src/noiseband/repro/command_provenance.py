@@ -7,7 +7,6 @@ import resource
 import sys
 import time
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,9 @@ from noiseband.io.checksums import file_sha256
 from noiseband.io.files import read_json, write_json
 from noiseband.repro.manifest import artefact_digest
 from noiseband.study.command_params import RESULT, CommandParams, declared_files
-from noiseband.study.trainer import files_of
+from noiseband.study.user_files import files_of
 from noiseband.train.external import Ended, Place
+from noiseband.versions import versions
 
 PACKAGES = ("noiseband", "snakemake", "numpy", "torch", "transformers", "safetensors")
 """Packages whose versions are recorded, if noiseband's environment has them."""
@@ -70,13 +70,7 @@ def write_records(params: CommandParams, place: Place, ended: Ended, gpus: Seque
 def software() -> dict[str, str]:
     """The version of Python and of each package in the environment of noiseband, which is usually
     the command's too."""
-    versions = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
+    return {"python": platform.python_version(), **versions(PACKAGES)}
 
 
 def _peak_memory() -> int:

@@ -24,7 +24,7 @@ from noiseband.io.files import read_json, write_text
 from noiseband.repro.manifest import artefact_digest
 from noiseband.study import Run, Study
 from noiseband.study.command_params import VOLATILE, declared_files
-from noiseband.study.trainer import files_of
+from noiseband.study.user_files import files_of
 
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from noiseband.io.files import write_json
 from noiseband.processor import processor
 from noiseband.repro.manifest import artefact_digest
 from noiseband.study.params import TrainParams
+from noiseband.versions import versions
 
 PACKAGES = ("noiseband", "torch", "numpy", "safetensors", "tiktoken", "pyarrow", "snakemake")
 """Packages that a run's files depend on, or that started the run."""
@@ -67,12 +67,6 @@ def command(params: TrainParams) -> str:
 
 def software() -> dict[str, str]:
     """The version of Python and of each package."""
-    versions = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
     # torch's own version also has the wheel's variant (cpu or cu130), which decides the kernels.
-    versions["torch"] = torch.__version__
-    return versions
+    own = {"torch": torch.__version__}
+    return {"python": platform.python_version(), **versions(PACKAGES), **own}

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Iterable
-from functools import cache
 from pathlib import Path
 from typing import Literal, Self
 
 from noiseband.errors import UserError
-from noiseband.io.checksums import file_sha256, is_checksum
+from noiseband.study import user_files
 from noiseband.study.evaluations import FurtherEvaluation
 from noiseband.study.pretrained import PretrainedModel
 from noiseband.study.recipe import Model
 from noiseband.study.runs import Run, Study
 from noiseband.study.section import Section
-
-IGNORED = ("__pycache__", ".git")
-"""Folders inside the user's folders whose files decide nothing."""
+from noiseband.study.user_files import files_sha256
 
 
 class EvaluationParams(Section):
@@ -79,38 +74,24 @@ def digest_of(key: str, paths: Iterable[str]) -> str | None:
     Raises:
         UserError: a path does not exist.
     """
-    whole, found = hashlib.sha256(), list(paths)
+    found = list(paths)
     for path in found:
-        for file in files_of(key, path):
-            status = file.stat()
-            known = _sha256(file, status.st_mtime_ns, status.st_size)
-            whole.update(f"{known}  {os.fsencode(file)!r}\n".encode())
-    return whole.hexdigest() if found else None
+        files_of(key, path)  # that they are there
+    return files_sha256(found) if found else None
 
 
 def files_of(key: str, path: str) -> list[Path]:
-    """The file `path`, or the files in the folder `path`, sorted. Raises UserError if there is no
-    such file or folder."""
+    """The file `path`, or those in the folder `path`, sorted, that may decide a result.
+
+    Raises UserError if there is no such file or folder.
+    """
     place = Path(path)
-    if place.is_dir():
-        inside = [file for file in place.rglob("*") if file.is_file()]
-        return sorted(
-            file
-            for file in inside
-            if not is_checksum(file) and not set(IGNORED) & set(file.relative_to(place).parts)
-        )
-    if not place.is_file():
+    if not place.is_dir() and not place.is_file():
         raise UserError(
             f"{key}: {path!r}: no such file or folder; give a path relative to the folder in which "
             "snakemake runs"
         )
-    return [place]
-
-
-@cache
-def _sha256(file: Path, modified: int, size: int) -> str:
-    """The SHA-256 of a file, computed once for each of its contents."""
-    return file_sha256(file)
+    return list(user_files.files_of(place))
 
 
 def _undropped(model: Run | PretrainedModel) -> Model:

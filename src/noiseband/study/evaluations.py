@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
-from string import Formatter
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from pydantic import Field, field_validator, model_validator
 
-from noiseband.errors import nearest
+from noiseband.study.commands import check_command
 from noiseband.study.section import ADDED, Positive, Section
 
 if TYPE_CHECKING:
@@ -24,6 +22,8 @@ KINDS: tuple[Kind, ...] = ("loss", "choice", "harness", "command")
 NEEDS_HARNESS = "needs the package lm-eval; run `pip install 'noiseband[harness]'`"
 PLACEHOLDERS = ("model", "out", "run")
 """What a command may have in braces."""
+EXAMPLE = "python eval.py --model {model} --out {out}"
+"""A command that has what it needs to have."""
 
 
 class Evaluation(Section):
@@ -137,9 +137,7 @@ class FurtherEvaluation(Section):
     @classmethod
     def _has_known_placeholders(cls, value: str | None) -> str | None:
         if value is not None:
-            command_words(value, dict.fromkeys(PLACEHOLDERS, "x"))
-            if "out" not in _placeholders(value):
-                raise ValueError("{out} is missing; pass it on, so that metrics.json is found")
+            check_command(value, PLACEHOLDERS, ("out",), EXAMPLE)
         return value
 
     @model_validator(mode="after")
@@ -153,33 +151,6 @@ class FurtherEvaluation(Section):
                 if getattr(self, key) != type(self).model_fields[key].default:
                     raise ValueError(f"{key} belongs to a command; remove it")
         return self
-
-
-def command_words(command: str, values: Mapping[str, str]) -> list[str]:
-    """The words of a command, split as a shell does, with values in place of `{name}`.
-
-    Raises ValueError for quotes that do not close and for unknown placeholders.
-    """
-    try:
-        words = shlex.split(command)
-    except ValueError as error:
-        raise ValueError(f"not a command ({error}); close its quotes") from None
-    if unknown := sorted(_placeholders(command) - values.keys()):
-        raise ValueError(
-            f"{{{unknown[0]}}}: no such placeholder; {nearest(unknown[0], values)} "
-            "(write {{ and }} for braces)"
-        )
-    return [word.format(**values) for word in words]
-
-
-def _placeholders(command: str) -> set[str]:
-    try:
-        fields = [(name, form, turned) for _, name, form, turned in Formatter().parse(command)]
-    except ValueError as error:
-        raise ValueError(f"{error}; write {{{{ and }}}} for braces") from None
-    if any(form or turned for _, form, turned in fields):
-        raise ValueError("a placeholder is a name in braces, without `:` and `!`")
-    return {name for name, _, _ in fields if name is not None}
 
 
 def evaluations_of(study: Study) -> list[tuple[str, str]]:

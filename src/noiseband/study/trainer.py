@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shlex
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from string import Formatter
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
-from noiseband.errors import nearest
-from noiseband.io.checksums import file_sha256
+from noiseband.study.commands import check_command, command_words
 from noiseband.study.problems import Problem
 from noiseband.study.section import Positive, Section, canonical_json
+from noiseband.study.user_files import files_sha256
 
 SEEDS = ("init_seed", "data_seed", "train_seed")
 """The seeds of a run, in the order in which a config writes them."""
@@ -24,10 +20,8 @@ PLACEHOLDERS = ("recipe", "out", "work", "processes", "gpus", "threads")
 """What a command may contain in braces."""
 NEEDED = ("recipe", "out")
 """What every command must contain."""
-SHELL = ("&&", "||", "|", ";", "&", ">", ">>", "<", "2>", "2>&1")
-"""Words that only a shell understands."""
-LEFT_OUT = ("__pycache__",)
-"""Folders that decide no result; hidden files and folders are left out too."""
+EXAMPLE = "python train.py --config {recipe} --out {out}"
+"""A command that contains all that it must."""
 
 
 def _inside(value: str) -> str:
@@ -103,30 +97,7 @@ class Trainer(Section):
     @field_validator("command", mode="after")
     @classmethod
     def _a_command(cls, value: str) -> str:
-        try:
-            words = shlex.split(value)
-        except ValueError as error:
-            raise ValueError(f"a quote is not closed ({error}); close it") from None
-        if not words:
-            raise ValueError("is empty; write the command that makes one run")
-        shell = [word for word in words if word in SHELL]
-        if shell:
-            raise ValueError(
-                f"no shell reads {shell[0]!r}; put the command in a script, or write bash -c '...'"
-            )
-        found = [name for word in words for name in _placeholders(word)]
-        for name in found:
-            if name not in PLACEHOLDERS:
-                raise ValueError(
-                    f"{{{name}}}: no such value; {nearest(name, PLACEHOLDERS)}; write a brace of "
-                    "your own twice"
-                )
-        missing = [name for name in NEEDED if name not in found]
-        if missing:
-            raise ValueError(
-                f"{{{missing[0]}}} is missing; give it to the command, as in "
-                "python train.py --config {recipe} --out {out}"
-            )
+        check_command(value, PLACEHOLDERS, NEEDED, EXAMPLE)
         return value
 
     @field_validator("seeds", mode="after")
@@ -138,16 +109,12 @@ class Trainer(Section):
 
     def words(self, **values: str | int) -> list[str]:
         """The words of the command of a run, with a value for each of `PLACEHOLDERS`."""
-        return [word.format(**values) for word in shlex.split(self.command)]
+        return command_words(self.command, values)
 
     @cached_property
     def files_sha256(self) -> str:
         """SHA-256 over the names and contents of `files`, read once. Raises OSError."""
-        whole = hashlib.sha256()
-        for given in sorted(set(self.files)):
-            for path in files_of(Path(given)):
-                whole.update(f"{path.as_posix()} {file_sha256(path)}\n".encode())
-        return whole.hexdigest()
+        return files_sha256(sorted(set(self.files)))
 
     @property
     def sha256(self) -> str:
@@ -172,26 +139,3 @@ class Trainer(Section):
             remedy = f"{error.filename}: {error.strerror}; make it readable, or leave it out"
             found.append(Problem("trainer.files", None, remedy))
         return found
-
-
-def _placeholders(word: str) -> Iterator[str]:
-    """The names in braces of one word. Raises ValueError for a brace without its other one."""
-    try:
-        for _, name, _, _ in Formatter().parse(word):
-            if name is not None:
-                yield name
-    except ValueError as error:
-        raise ValueError(f"{word}: {error}; write a brace of your own twice") from None
-
-
-def files_of(path: Path) -> Iterator[Path]:
-    """A file, or the files in a folder and its folders, sorted, without those that decide nothing.
-
-    Raises OSError if a folder cannot be read.
-    """
-    if not path.is_dir():
-        yield path
-        return
-    for name in sorted(os.listdir(path)):  # noqa: PTH208
-        if not name.startswith(".") and name not in LEFT_OUT:
-            yield from files_of(path / name)

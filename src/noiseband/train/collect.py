@@ -29,7 +29,7 @@ from noiseband.study.command_params import (
     WEIGHTS,
     CommandParams,
 )
-from noiseband.study.trainer import files_of
+from noiseband.study.user_files import files_of
 
 COUNTS = ("steps", "tokens", "flops")
 """Further keys of `result.json`: whole numbers of at least 1, or null."""

@@ -1,4 +1,4 @@
-"""Run the command of a trainer of one's own: start it, pass signals on, and take its outputs over.
+"""Run the command of a trainer of one's own in its folders, and take its outputs over.
 
 The work folder of a run has `recipe.json`, which the command reads; `out`, its empty output folder;
 `state`, which survives kills; and `lock`. The command inherits the lock, so that no second process
@@ -10,17 +10,14 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from noiseband.dag.orphans import before_the_end
+from noiseband.dag.child import Ending, run_child
 from noiseband.errors import UserError
 from noiseband.io.files import write_json
 from noiseband.io.locks import lock
@@ -29,10 +26,6 @@ from noiseband.train.collect import collect
 
 LOCK_SECONDS = 5.0
 """Seconds to wait for the lock: a process that was just killed may still hold it."""
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""Signals that reach the command's whole process group. All mean: save and end."""
-LAST_LINE = 300
-"""Most characters of the log's last line in an error."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +77,13 @@ def run_command(params: CommandParams, place: Place, declared: Sequence[str] = (
             threads=place.threads,
         )
         began = time.perf_counter()
-        status, last, received = _run(words, environment(params, place), held)
+        ending = run_child(words, "trainer.command", environment(params, place), [held.fileno()])
         seconds = time.perf_counter() - began
-        if received is not None and not (status == 0 and (made / "result.json").exists()):
-            return Ended(received, seconds, resumed)
-        if status != 0:
-            raise UserError(_failure(params, words, status, last))
+        done = ending.status == 0 and (made / "result.json").exists()
+        if ending.received is not None and not done:
+            return Ended(ending.received, seconds, resumed)
+        if ending.status != 0:
+            raise UserError(_failure(params, words, ending))
         collect(params, made, place.out, declared)
         shutil.rmtree(made, ignore_errors=True)
         return Ended(None, seconds, resumed)
@@ -138,98 +132,10 @@ def _locked(work: Path) -> Iterator[IO[str]]:
         yield file
 
 
-def _run(
-    words: list[str], variables: Mapping[str, str], held: IO[str]
-) -> tuple[int, str, int | None]:
-    """Run the command in a process group of its own.
-
-    Returns:
-        Its exit status (negative for a signal), the last line that it printed, and the signal that
-        this process received, if any.
-    """
-    received: list[int] = []
-    try:
-        process = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=dict(variables),
-            start_new_session=True,
-            pass_fds=[held.fileno()],
-        )
-    except OSError as error:
-        raise UserError(
-            f"trainer.command: {words[0]!r}: {error.strerror}; give a program that is in PATH, or "
-            "its path relative to the folder in which snakemake runs"
-        ) from error
-    last: list[str] = []
-    assert process.stdout is not None
-    reader = threading.Thread(target=_copy, args=(process.stdout, last), daemon=True)
-    reader.start()
-    with _passed_on(process, received):
-        status = process.wait()
-    _end_group(process.pid)  # workers that the command left behind
-    reader.join(timeout=5)
-    return status, last[0] if last else "", received[0] if received else None
-
-
-@contextmanager
-def _passed_on(process: subprocess.Popen[bytes], received: list[int]) -> Iterator[None]:
-    """Pass signals on to the command's process group until it has ended."""
-
-    def pass_on(number: int, frame: object) -> None:
-        received.append(number)
-        _signal_group(process.pid, signal.SIGTERM)
-
-    def end() -> None:
-        _signal_group(process.pid, signal.SIGKILL)
-
-    before = {number: signal.signal(number, pass_on) for number in SIGNALS}
-    before_the_end.append(end)
-    try:
-        yield
-    finally:
-        before_the_end.remove(end)
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _signal_group(group: int, number: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, number)
-
-
-def _end_group(group: int) -> None:
-    """End what is left of a process group whose first process has ended."""
-    _signal_group(group, signal.SIGTERM)
-    for _ in range(20):
-        try:
-            os.killpg(group, 0)
-        except (ProcessLookupError, PermissionError):
-            return
-        time.sleep(0.05)
-    _signal_group(group, signal.SIGKILL)
-
-
-def _copy(stream: IO[bytes], last: list[str]) -> None:
-    """Copy the command's output to standard error, the run's log, and keep its last line."""
-    rest = b""
-    while chunk := stream.read1(65536):  # type: ignore[attr-defined]
-        with suppress(OSError, ValueError):  # A full disk must not block the command.
-            sys.stderr.buffer.write(chunk)
-            sys.stderr.buffer.flush()
-        lines = (rest + chunk).replace(b"\r", b"\n").split(b"\n")
-        for line in lines:
-            if line.strip():
-                last[:] = [line.decode(errors="replace").strip()]
-        rest = lines[-1][-4 * LAST_LINE :]
-
-
-def _failure(params: CommandParams, words: list[str], status: int, last: str) -> str:
+def _failure(params: CommandParams, words: Sequence[str], ending: Ending) -> str:
     """What went wrong, in one line."""
-    how = f"exit status {status}"
-    if status < 0:
-        how = f"killed by {signal.Signals(-status).name}"
-    said = f"; its last line: {last[:LAST_LINE]}" if last else "; it printed nothing"
+    how = f"exit status {ending.status}"
+    if ending.status < 0:
+        how = f"killed by {signal.Signals(-ending.status).name}"
+    said = f"; its last line: {ending.last}" if ending.last else "; it printed nothing"
     return f"{params.run}: the command {words[0]} failed ({how}){said}"
