@@ -54,6 +54,8 @@ def test_a_speed_is_a_further_metric() -> None:
             "metrics.test_loss: is always measured, and lower is better; write `margin` at the top",
         ),
         ({"metrics": {"seconds": {"better": "less"}}}, "metrics.seconds.better"),
+        ({"metrics": {"seconds": {**SPEED, "margin": 0}}}, "metrics.seconds.margin: 0: "),
+        ({"metrics": {"a b": SPEED}}, "metrics.a b"),
         (
             {"metrics": {"tokens_per_second": SPEED}, "primary": "tokens_per_second"},
             'primary: "tokens_per_second": is volatile; choose another metric',
@@ -86,6 +88,9 @@ def test_what_a_command_gives_is_judged_if_it_is_declared() -> None:
     study = parse_study(config(evaluations={"mine": MINE}, metrics={"mine.passed": passed}))
     assert [(one.name, one.margin) for one in study.metrics[1:]] == [("mine.passed", 0.5)]
     assert TablesParams.of(study).volatile_evaluations == ["mine"]
+    always = {"mine": {"command": MINE["command"]}}
+    with pytest.raises(StudyError, match=r"volatile: true: write `repeatable: false` in"):
+        parse_study(config(evaluations=always, metrics={"mine.passed": passed}))
     steady = {"mine.passed": {"better": "higher"}}
     with pytest.raises(StudyError, match=r"metrics\.mine\.passed\.volatile: false: another"):
         parse_study(config(evaluations={"mine": MINE}, metrics=steady))

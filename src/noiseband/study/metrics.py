@@ -80,6 +80,10 @@ def check_metrics(valid: Mapping[str, Any], builtin: bool = True) -> list[Proble
         elif not metric.volatile and (timed or (evaluation and not evaluation.repeatable)):
             remedy = "another execution would give another value; write true"
             problems.append(Problem(f"{key}.volatile", False, remedy))
+        elif metric.volatile and evaluation and evaluation.repeatable:
+            # Otherwise its value would be in a file that the manifest covers.
+            remedy = f"write `repeatable: false` in evaluations.{name.partition('.')[0]} as well"
+            problems.append(Problem(f"{key}.volatile", True, remedy))
     return problems + _primary(valid, given, declared)
 
 
