@@ -55,7 +55,7 @@ def test_a_speed_is_a_further_metric() -> None:
         ),
         ({"metrics": {"seconds": {"better": "less"}}}, "metrics.seconds.better"),
         ({"metrics": {"seconds": {**SPEED, "margin": 0}}}, "metrics.seconds.margin: 0: "),
-        ({"metrics": {"a b": SPEED}}, "metrics.a b"),
+        ({"metrics": {"a b": SPEED}}, 'metrics: "a b": should consist of letters'),
         (
             {"metrics": {"tokens_per_second": SPEED}, "primary": "tokens_per_second"},
             'primary: "tokens_per_second": is volatile; choose another metric',
