@@ -23,7 +23,7 @@ from noiseband.study.params import InitParams, TrainParams
 from noiseband.train import objective
 from noiseband.train.launch.processes import Processes
 from noiseband.train.loop import take_step
-from noiseband.train.schedule import learning_rate
+from noiseband.train.schedule import rates
 from noiseband.train.trainer import Job, Trainer
 
 
@@ -115,7 +115,7 @@ class Loop(Work):
                 scaler.unscale_(optimizer)
                 nn.utils.clip_grad_norm_(model.parameters(), recipe.optimizer.clip_norm)
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(recipe, step)
+                group["lr"] = rates(recipe, step).learning_rate
             scaler.step(optimizer)
             scaler.update()
             optimizer.zero_grad(set_to_none=True)
@@ -139,8 +139,8 @@ class HuggingFaceTrainer(Work):
         model.config.use_cache = False
         optimizer = _adamw(model.to(device), params)
         peak = recipe.optimizer.learning_rate
-        rates = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: learning_rate(recipe, min(step, recipe.steps - 1)) / peak
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: rates(recipe, min(step, recipe.steps - 1)).learning_rate / peak
         )
 
         class Sequences(torch.utils.data.Dataset[dict[str, Tensor]]):
@@ -192,7 +192,7 @@ class HuggingFaceTrainer(Work):
                 model=model,
                 args=arguments,
                 train_dataset=Sequences(),
-                optimizers=(optimizer, rates),
+                optimizers=(optimizer, schedule),
                 compute_loss_func=loss,
                 callbacks=[Turns()],
             )

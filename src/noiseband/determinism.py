@@ -72,6 +72,14 @@ def autocast(
     return partial(torch.autocast, device.type, dtype)
 
 
+def products_in(dtype: torch.dtype, device: torch.device) -> AbstractContextManager[object]:
+    """A context in which matrices of a 16-bit type are multiplied, on a CPU without instructions
+    for it as well."""
+    if type_of_operands(dtype, device) is not dtype:
+        return RoundedProducts(dtype)
+    return nullcontext()
+
+
 def pick_device() -> torch.device:
     """The first visible GPU, or the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -39,7 +39,7 @@ def flip_weight(trainer: Trainer) -> None:
 
 def flip_moment(trainer: Trainer) -> None:
     where = trainer.flat.slices[NAME][0]
-    moment = trainer.update.adamw.second_moments[0]
+    moment = trainer.update.memory()["second_moment"]
     moment[where].view(torch.int32)[INDEX] ^= 1 << 22
 
 

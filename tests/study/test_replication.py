@@ -19,7 +19,7 @@ from noiseband.published.golden import golden_digests
 from noiseband.study import Study, load_study
 from noiseband.study.machines import load_machines
 from noiseband.study.params import PretrainedParams, StartsParams, TablesParams
-from noiseband.train.schedule import learning_rate
+from noiseband.train.schedule import rates
 
 CONFIG = Path("config/replication.yaml")
 SHARED = Path("../shared/reference")
@@ -162,15 +162,16 @@ def test_the_windows(study: Study) -> None:
 
 def test_learning_rates(study: Study) -> None:
     schedule = study.runs["8xa100m40-schedule-learning-rate"].built_in
-    rates = {step: learning_rate(schedule, step) for step in (0, 1_658, 17_411, 33_164)}
-    assert rates == pytest.approx(
+    published = {step: rates(schedule, step).learning_rate for step in (0, 1_658, 17_411, 33_164)}
+    assert published == pytest.approx(
         {0: 0.0014e-5, 1_658: 0.0014, 17_411: 0.0007700314089467571,
          33_164: 0.00014000000313181562},
         rel=1e-12,
     )  # fmt: skip
-    assert learning_rate(schedule, 1_657) < 0.0014
+    assert rates(schedule, 1_657).learning_rate < 0.0014
     for name, rate in {"8xa100m40-baseline": 0.0004, OURS: 0.0014}.items():
-        assert {learning_rate(study.runs[name].built_in, step) for step in (0, 33_164)} == {rate}
+        recipe = study.runs[name].built_in
+        assert {rates(recipe, step).learning_rate for step in (0, 33_164)} == {rate}
 
 
 def test_noise_is_measured_by_the_published_pairs(study: Study) -> None:

@@ -33,8 +33,16 @@ FEATURES: dict[str, dict[str, Any]] = {
     "schedule": {"schedule.kind": "warmup-cosine", "schedule.warmup": 0.5},
     "tying": {"model.tied": True},
     "qkv-bias": {"model.qkv_bias": True},
+    "muon": {
+        "optimizer.kind": "muon",
+        "optimizer.groups": [{"parameters": "norms", "weight_decay": 0.0}],
+        "optimizer.cautious": True,
+    },
+    "sgd": {"optimizer.kind": "sgd"},
 }
-FEATURES["all"] = {key: value for one in FEATURES.values() for key, value in one.items()}
+FEATURES["all"] = {
+    key: value for name, one in FEATURES.items() if name != "sgd" for key, value in one.items()
+}
 FEATURES["all"] |= {"data.order": "shuffled"}
 for name in FEATURES:
     if name not in ("dropout", "all"):

@@ -103,7 +103,7 @@ def test_the_trace_says_what_happened(make_job: MakeJob) -> None:
 def test_gradient_of_slots_equals_one_batch_in_float64(make_job: MakeJob) -> None:
     job = make_job(**{"model.dropout": 0.0, "batch.microbatch": 1})
     trainer = Trainer(job)
-    trainer.update.adamw.step = lambda *_: None  # type: ignore[method-assign]
+    trainer.update.groups = []
     take_step(trainer)
     grad, owned = trainer.flat.grad, trainer.flat.owned
     own = {name: grad[where].view(shape) for name, (where, shape) in owned.items()}

@@ -15,7 +15,7 @@ from noiseband.finetune.watcher import Watcher
 from noiseband.model.gpt import GPT
 from noiseband.randomness import derived_seed
 from noiseband.study.config import Protocol
-from noiseband.train.adamw import AdamW
+from noiseband.train.optimizers.adamw import AdamW
 
 
 class Tuner:

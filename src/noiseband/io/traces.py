@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +31,29 @@ class Row:
     """Whether the weights were left unchanged because the gradient was not finite."""
     weights_checksum: int
     """Wrap-around sum of the weights' bits after the step."""
+    muon_learning_rate: float | None = None
+    """Learning rate of Muon's matrices; None in a recipe without Muon, whose trace has no such
+    column."""
+
+    def record(self) -> dict[str, Any]:
+        """The values by column, without those that the recipe does not have."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 _TYPES = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
-SCHEMA = pa.schema([(field.name, _TYPES[str(field.type)]) for field in fields(Row)])
+SCHEMA = pa.schema(
+    [(field.name, _TYPES[str(field.type)]) for field in fields(Row) if field.default is MISSING]
+)
+WITH_MUON = SCHEMA.append(pa.field("muon_learning_rate", pa.float64()))
+"""The schema of a run whose recipe has Muon."""
 
 
 def table(rows: list[Row]) -> pa.Table:
     """Return the rows as an Arrow table with the schema of a trace file."""
-    return pa.Table.from_pylist([asdict(row) for row in rows], schema=SCHEMA)
+    muon = any(row.muon_learning_rate is not None for row in rows)
+    return pa.Table.from_pylist(
+        [row.record() for row in rows], schema=WITH_MUON if muon else SCHEMA
+    )
 
 
 def write_trace(path: Path, rows: list[Row]) -> None:
@@ -59,8 +73,10 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
         if isinstance(error, FileNotFoundError) or getattr(error, "errno", None) is not None:
             raise  # The file is missing or unreadable, which says nothing about its content.
         raise DamagedError(path, f"not a trace: {str(error).splitlines()[0]}") from None
-    wanted = SCHEMA if columns is None else pa.schema([SCHEMA.field(name) for name in columns])
-    if not found.schema.equals(wanted) or any(column.null_count for column in found.columns):
+    known = [SCHEMA, WITH_MUON]
+    if columns is not None:
+        known = [pa.schema([SCHEMA.field(name) for name in columns])]
+    if found.schema not in known or any(column.null_count for column in found.columns):
         raise DamagedError(path, "not a trace: it has other columns, or gaps in them")
     if not found.num_rows:
         raise DamagedError(path, "a trace without steps")

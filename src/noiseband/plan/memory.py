@@ -15,6 +15,7 @@ from functools import cache
 from noiseband.determinism import ARITHMETIC
 from noiseband.model.gpt import parameter_shapes
 from noiseband.study.recipe import Model, Recipe
+from noiseband.train.optimizers.groups import grouped
 from noiseband.train.tree import leaves
 
 GIB = 2**30
@@ -30,7 +31,7 @@ class Memory:
 
     weights: int
     optimizer: int
-    """The two moments of AdamW."""
+    """What the optimiser remembers: two moments of AdamW, one momentum of Muon or SGD."""
     gradient: int
     partial_sums: int
     """The partial sums in the gradient's tree over slots, and the buckets for the exchange."""
@@ -64,10 +65,22 @@ def memory(recipe: Recipe, processes: int) -> Memory:
     buckets = size if recipe.reduction == "allreduce" else 0
     return Memory(
         weights=size,
-        optimizer=2 * size,
+        optimizer=_optimizer(recipe),
         gradient=size,
         partial_sums=buckets + (sums * size if recipe.reduction == "ordered" else 0),
         activations=_activations(recipe),
+    )
+
+
+def _optimizer(recipe: Recipe) -> int:
+    """Bytes of the optimiser's memory, and of the copy of the weights that cautious decay makes."""
+    shapes = parameter_shapes(recipe.model)
+    copies = {"adamw": 2, "muon": 1, "sgd": 1}
+    cautious = int(recipe.optimizer.cautious)
+    return 4 * sum(
+        (copies[settings.algorithm] + cautious) * math.prod(shapes[name])
+        for settings, names in grouped(recipe.optimizer, shapes).items()
+        for name in names
     )
 
 

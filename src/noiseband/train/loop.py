@@ -22,7 +22,7 @@ from noiseband.randomness import derived_seed
 from noiseband.train.agreement import agree
 from noiseband.train.launch.processes import Processes
 from noiseband.train.record import recording
-from noiseband.train.schedule import learning_rate
+from noiseband.train.schedule import rates
 from noiseband.train.trainer import Job, Trainer
 from noiseband.train.watcher import Watch, Watcher
 
@@ -94,8 +94,8 @@ def take_step(trainer: Trainer, stop: int = 0) -> Row:
     losses = mean_gradient(trainer)
     # Measured after the reduction, so that all processes agree on it.
     norm = torch.linalg.vector_norm(trainer.flat.grad)
-    rate = learning_rate(trainer.recipe, step)
-    trainer.update.apply(rate, norm)
+    scheduled = rates(trainer.recipe, step)
+    trainer.update.apply(scheduled, norm)
     agreed = agree(trainer.processes, step, losses, norm, trainer.flat.checksum(), stop)
     finite = math.isfinite(agreed.norm)
     trainer.scale.update(finite)
@@ -104,11 +104,12 @@ def take_step(trainer: Trainer, stop: int = 0) -> Row:
     return Row(
         step=step,
         loss=float(agreed.losses.mean()),
-        learning_rate=rate,
+        learning_rate=scheduled.learning_rate,
         gradient_norm=agreed.norm,
         clipped=finite and agreed.norm > trainer.update.limit,
         skipped=not finite,
         weights_checksum=agreed.checksum,
+        muon_learning_rate=scheduled.muon,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from safetensors import SafetensorError
 from safetensors.torch import save_file
@@ -85,7 +85,7 @@ class Record:
 
     def step(self, trainer: Trainer, row: Row) -> None:
         """Record a finished step."""
-        self.trace.append(asdict(row))
+        self.trace.append(row.record())
         self.watcher.step(row)
         if row.step in self.drawn_at:
             self.samples.append(trainer.sample())

@@ -1,26 +1,55 @@
-"""Learning rate by step."""
+"""Learning rates by step."""
 
 from __future__ import annotations
 
 import math
 
-from noiseband.study.recipe import Recipe
+from noiseband.study.recipe import Recipe, Schedule
+from noiseband.train.update import Rates
 
 
-def learning_rate(recipe: Recipe, step: int) -> float:
-    """Learning rate of optimiser step `step`, counted from 0.
+def rates(recipe: Recipe, step: int) -> Rates:
+    """The learning rates of optimiser step `step`, counted from 0."""
+    options, schedule = recipe.optimizer, recipe.schedule
+    rate = scheduled(schedule, options.learning_rate, recipe.steps, step)
+    if options.kind != "muon":
+        return Rates(rate)
+    peak = options.muon.learning_rate or options.learning_rate
+    return Rates(rate, scheduled(schedule, peak, recipe.steps, step))
 
-    `warmup-cosine` rises linearly from `start` times the peak to the peak over the first
-    `warmup` share of steps. Then it follows half a cosine towards `final` times the peak, which it
-    would reach one step after the last. This is the closed form of PyTorch's LinearLR followed by
-    CosineAnnealingLR.
+
+def scheduled(schedule: Schedule, peak: float, steps: int, step: int) -> float:
+    """The learning rate of step `step` of `steps`, counted from 0, whose highest is `peak`.
+
+    All kinds except `constant` rise linearly from `start` times the peak to the peak over the first
+    `warmup` share of steps. Then
+
+    * `warmup-cosine` follows half a cosine towards `final` times the peak. It is the closed form of
+      PyTorch's LinearLR followed by CosineAnnealingLR.
+    * `warmup-linear` follows a straight line towards `final` times the peak.
+    * `warmup-stable-decay` stays at the peak until the last `decay` share of steps, and there
+      falls to `final` times the peak, along a straight line or along 1 - sqrt(progress) (Hägele et
+      al. 2024).
+    * `inverse-sqrt` divides the peak by the square root of (step / warm-up steps), as Vaswani et
+      al. 2017 do.
+
+    A fall reaches its end one step after the last.
     """
-    peak, schedule = recipe.optimizer.learning_rate, recipe.schedule
     if schedule.kind == "constant":
         return peak
-    warmup = int(schedule.warmup * recipe.steps)
+    warmup = int(schedule.warmup * steps)
     if step < warmup:
         return peak * (schedule.start + (1.0 - schedule.start) * step / warmup)
-    progress = (step - warmup) / (recipe.steps - warmup)
+    if schedule.kind == "inverse-sqrt":
+        return peak * math.sqrt(max(warmup, 1) / max(step, 1))
     floor = peak * schedule.final
+    if schedule.kind == "warmup-stable-decay":
+        falling = int(schedule.decay * steps)
+        progress = max(0, step - (steps - falling)) / max(falling, 1)
+        if schedule.shape == "sqrt":
+            progress = math.sqrt(progress)
+        return floor + (peak - floor) * (1.0 - progress)
+    progress = (step - warmup) / (steps - warmup)
+    if schedule.kind == "warmup-linear":
+        return floor + (peak - floor) * (1.0 - progress)
     return floor + (peak - floor) * (1.0 + math.cos(math.pi * progress)) / 2.0

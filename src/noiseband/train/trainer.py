@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from tiktoken import Encoding
-from torch import Tensor, nn
+from torch import nn
 
 from noiseband.corpus.token_file import open_tokens
 from noiseband.corpus.vocabulary import load_encoding
@@ -131,16 +131,15 @@ class Trainer:
         step, scale, good_steps, skipped, updates = agreed.tolist()
         if not step:
             return
-        tensors: dict[str, Tensor] = {}
-        for name in ("weights", "first_moment", "second_moment")[: 3 if updates >= 0 else 1]:
-            tensors[name] = torch.empty_like(self.flat.weights, requires_grad=False)
-            if state and self.processes.first:
-                tensors[name].copy_(state.tensors[name])
-            self.processes.from_first(tensors[name])
-        with torch.no_grad():
-            self.flat.weights.copy_(tensors["weights"])
+        held = {"weights": self.flat.weights}
         if updates >= 0:
-            self.update.restore(tensors["first_moment"], tensors["second_moment"], updates)
+            self.update.begin(updates)
+            held |= self.update.memory()
+        with torch.no_grad():
+            for name, tensor in held.items():
+                if state and self.processes.first:
+                    tensor.copy_(state.tensors[name])
+                self.processes.from_first(tensor)
         self.scale.scale, self.scale.good_steps = scale, int(good_steps)
         self.done, self.skipped = int(step), int(skipped)
 

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.optim.adamw import adamw
 
+from noiseband.train.optimizers.state import memory_for
+
 
 class AdamW:
     """Updates float32 `parameters` from their gradients, with weight decay on each of them."""
@@ -33,6 +35,8 @@ class AdamW:
         self.updates: list[Tensor] = []
         """The number of updates of each parameter: float32 scalars, which the fused kernel counts
         on the parameter's device, and the other kernel on the CPU."""
+        self.memory: dict[str, Tensor] = {}
+        """The two moments of all parameters as flat tensors, which may be written to."""
 
     @torch.no_grad()
     def step(
@@ -49,11 +53,7 @@ class AdamW:
         if `found_inf` is 1.
         """
         if not self.updates:
-            self.restore(
-                [torch.zeros_like(parameter) for parameter in self.parameters],
-                [torch.zeros_like(parameter) for parameter in self.parameters],
-                updates=0.0,
-            )
+            self.begin(updates=0.0)
         adamw(
             self.parameters,
             [parameter.grad for parameter in self.parameters if parameter.grad is not None],
@@ -73,11 +73,11 @@ class AdamW:
             maximize=False,
         )
 
-    def restore(
-        self, first_moments: list[Tensor], second_moments: list[Tensor], updates: float
-    ) -> None:
-        """Continue after `updates` updates with these moments, which are not copied."""
-        self.first_moments, self.second_moments = first_moments, second_moments
+    def begin(self, updates: float) -> None:
+        """Make `memory`, all zeros, as after `updates` updates."""
+        first, self.first_moments = memory_for(self.parameters)
+        second, self.second_moments = memory_for(self.parameters)
+        self.memory = {"first_moment": first, "second_moment": second}
         self.updates = [
             torch.tensor(updates, dtype=torch.float32, device=p.device if self.fused else "cpu")
             for p in self.parameters

@@ -9,9 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from noiseband.train.adamw import AdamW
-
-from .conftest import MakeJob, train_command
+from noiseband.train.optimizers.adamw import AdamW
+from tests.train.conftest import MakeJob, train_command
 
 
 def parameters(count: int = 3) -> list[Tensor]:
@@ -57,9 +56,9 @@ def test_a_restored_optimiser_continues_with_the_same_bits(fused: bool) -> None:
         if step == 2:
             resumed = [tensor.detach().clone() for tensor in whole]
             other = AdamW(resumed, weight_decay=0.1, fused=fused)
-            first = [tensor.clone() for tensor in one.first_moments]
-            second = [tensor.clone() for tensor in one.second_moments]
-            other.restore(first, second, float(one.updates[0]))
+            other.begin(float(one.updates[0]))
+            for name, memory in one.memory.items():
+                other.memory[name].copy_(memory)
         set_gradients(whole, step)
         one.step(0.1)
     for step in (2, 3):
