@@ -33,6 +33,7 @@ FEATURES: dict[str, dict[str, Any]] = {
     "schedule": {"schedule.kind": "warmup-cosine", "schedule.warmup": 0.5},
     "tying": {"model.tied": True},
     "qkv-bias": {"model.qkv_bias": True},
+    "parts": {"model.norm.kind": "rms", "model.feed_forward.kind": "swiglu"},
     "muon": {
         "optimizer.kind": "muon",
         "optimizer.groups": [{"parameters": "norms", "weight_decay": 0.0}],

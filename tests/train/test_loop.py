@@ -42,6 +42,7 @@ RECIPES: list[dict[str, Any]] = [
     {"precision": "bfloat16-amp"},
     {"precision": "float16-amp", "optimizer.fused": False},
     {"data.order": "shuffled"},
+    {"model.norm.kind": "rms", "model.feed_forward.kind": "swiglu"},
 ]
 
 

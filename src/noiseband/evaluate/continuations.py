@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from noiseband.evaluate.questions import Continuation
-from noiseband.model.generate import ALIGNED, BLOCK
+from noiseband.model.generate import BLOCK, alike
 from noiseband.model.gpt import GPT
 
 
@@ -41,14 +41,14 @@ def scores(
         continuations: each with at least one token, and at most as many as the model's context.
         rows: continuations in a batch, a multiple of `model.generate.ROWS`.
     """
-    if model.config.width // model.config.heads % ALIGNED:
+    if not alike(model.config):
         rows = 1
     context = model.config.context
     windows = [one.window(context) for one in continuations]
-    alike: dict[int, list[int]] = {}
+    by_length: dict[int, list[int]] = {}
     for place, window in enumerate(windows):
-        alike.setdefault(-(-len(window) // BLOCK) * BLOCK, []).append(place)
-    for padded, places in sorted(alike.items()):
+        by_length.setdefault(-(-len(window) // BLOCK) * BLOCK, []).append(place)
+    for padded, places in sorted(by_length.items()):
         for begin in range(0, len(places), rows):
             some = places[begin : begin + rows]
             hidden = _hidden(model, [windows[place] for place in some], rows, padded)

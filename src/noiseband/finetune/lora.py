@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from noiseband.errors import UserError
-from noiseband.model.gpt import GPT, Linear
+from noiseband.model.gpt import GPT
+from noiseband.model.layers import Linear
 from noiseband.randomness import derived_seed
 from noiseband.study.instructions import Lora
 

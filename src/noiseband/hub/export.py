@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from noiseband.errors import UserError
-from noiseband.hub.gpt2 import config_of, to_gpt2
+from noiseband.hub.gpt2 import config_of, table, to_gpt2
 from noiseband.hub.tokenizer import write_tokenizer
 from noiseband.io.checksums import intact
 from noiseband.io.files import atomic, write_json
@@ -38,8 +38,10 @@ def write_export(weights: Path, model: Model, vocabulary: Path, out: Path) -> No
         out: folder; files with these names are replaced.
 
     Raises:
-        UserError: the weights do not fit the model, or the vocabulary has another size.
+        UserError: no GPT2LMHeadModel computes this model, the weights do not fit it, or the
+            vocabulary has another size.
     """
+    table(model)  # refuses a model of another kind before any file is written
     try:
         tensors = load_file(intact(weights))
     except (SafetensorError, OSError) as error:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from noiseband.errors import UserError
 from noiseband.model.gpt import parameter_shapes
-from noiseband.study.recipe import Model
+from noiseband.study.recipe import Model, beyond_gpt2
 
 PREFIX, HEAD, EMBEDDING = "transformer.", "lm_head.weight", "transformer.wte.weight"
 
@@ -72,7 +72,15 @@ class Entry:
 
 
 def table(model: Model) -> list[Entry]:
-    """Every tensor of a GPT2LMHeadModel of this shape, without a tied head."""
+    """Every tensor of a GPT2LMHeadModel of this shape, without a tied head.
+
+    Raises UserError if no GPT2LMHeadModel computes what the model computes.
+    """
+    if odd := beyond_gpt2(model):
+        raise UserError(
+            f"{odd}: no GPT2LMHeadModel computes this, so the model cannot be exported; evaluate "
+            "it by `loss` or `choice`, which need no export"
+        )
     shapes = parameter_shapes(model)
     names: list[Names] = [
         (EMBEDDING, ("tok_emb.weight",)),

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from noiseband.model.gpt import GPT, Linear
+from noiseband.model.gpt import GPT
+from noiseband.model.layers import Linear
 from noiseband.model.sampling import GREEDY, Sampling, draw
+from noiseband.study.recipe import Model
 
 BLOCK = 64
 """Prompts and the cache are padded to a multiple of this many tokens. All rows and heads of the
@@ -79,7 +81,7 @@ def generate(
     Args:
         prompts: token ids of each prompt; none may be empty.
         rows: number of texts that grow together, 1 or a multiple of `ROWS`. It affects the bits.
-            If the width of a head is not a multiple of `ALIGNED`, 1 is used.
+            If rows of the model cannot be aligned alike, 1 is used.
         seeds: seed of each text's own CPU generator; not used by greedy sampling.
         stop: token that ends a text; it is not returned.
         slide: if false, a text also ends when its context is full, with the token that the last
@@ -91,7 +93,7 @@ def generate(
     """
     if rows != 1 and rows % ROWS:
         raise ValueError(f"rows={rows} is neither 1 nor a multiple of {ROWS}")
-    if model.config.width // model.config.heads % ALIGNED:
+    if not alike(model.config):
         rows = 1
     context, training = model.config.context, model.training
     texts = [
@@ -104,7 +106,7 @@ def generate(
     ]
     model.eval()
     done = 0
-    for group in _alike(texts, context, rows):
+    for group in _grouped(texts, context, rows):
         batch = _Batch(model, group, rows, sampling, stop)
         batch.grow(min(new_tokens, context))
         batch.slide()
@@ -112,6 +114,12 @@ def generate(
         report(done)
     model.train(training)
     return [text.tokens[len(prompt) :] for text, prompt in zip(texts, prompts, strict=True)]
+
+
+def alike(config: Model) -> bool:
+    """Whether all rows of a batch have the same alignment and give the same bits: the widths of a
+    head and of the feed-forward part are multiples of `ALIGNED`."""
+    return config.width // config.heads % ALIGNED == 0 and config.hidden % ALIGNED == 0
 
 
 def for_few_rows(model: GPT) -> GPT:
@@ -125,7 +133,7 @@ def for_few_rows(model: GPT) -> GPT:
     return model
 
 
-def _alike(texts: Sequence[Text], context: int, rows: int) -> list[list[Text]]:
+def _grouped(texts: Sequence[Text], context: int, rows: int) -> list[list[Text]]:
     """Groups of at most `rows` texts; all texts of a group have the same padded length."""
     alike: dict[int, list[Text]] = {}
     for text in texts:

@@ -7,7 +7,6 @@ from `noiseband.model.init` or from a file, never from a constructor.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -17,46 +16,12 @@ from torch import Tensor, nn
 from noiseband.model.attention import attention_to_past, explicit_attention
 from noiseband.model.cache import Past
 from noiseband.model.dropout import dropout
+from noiseband.model.feed_forward import FeedForward
+from noiseband.model.layers import Embedding, Linear
+from noiseband.model.norms import make_norm
 from noiseband.study.recipe import Model
 
 AttentionKind = Literal["explicit", "sdpa"]
-
-
-class Linear(nn.Module):
-    """`x @ weight.T + bias`; weight (out, in), bias (out,) or absent."""
-
-    def __init__(self, fan_in: int, fan_out: int, bias: bool = True) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(fan_out, fan_in))
-        self.bias = nn.Parameter(torch.empty(fan_out)) if bias else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight, self.bias)
-
-
-class Embedding(nn.Module):
-    """Rows of weight (entries, width) by index."""
-
-    def __init__(self, entries: int, width: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(entries, width))
-        self.lookup: Callable[[Tensor, Tensor], Tensor] = F.embedding
-        """The operation, which may be replaced by one with another kernel for the gradient."""
-
-    def forward(self, index: Tensor) -> Tensor:
-        return self.lookup(index, self.weight)
-
-
-class LayerNorm(nn.Module):
-    """Normalise the last dimension by its population variance, eps 1e-5; then scale and shift."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(torch.empty(width))
-        self.shift = nn.Parameter(torch.empty(width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.layer_norm(x, self.scale.shape, self.scale, self.shift, eps=1e-5)
 
 
 class Attention(nn.Module):
@@ -107,31 +72,15 @@ class Attention(nn.Module):
         return out
 
 
-class FeedForward(nn.Module):
-    """Four times the width, tanh-approximated GELU."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        # A list with the activation in the middle, so that the parameters are layers.0 and
-        # layers.2 as in the reference.
-        self.layers = nn.Sequential(
-            Linear(width, 4 * width), nn.GELU(approximate="tanh"), Linear(4 * width, width)
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.layers(x)
-        return out
-
-
 class Block(nn.Module):
     """Pre-norm transformer block; dropout on each residual branch."""
 
     def __init__(self, config: Model, attention: AttentionKind, fused: bool) -> None:
         super().__init__()
         self.att = Attention(config, attention, fused)
-        self.ff = FeedForward(config.width)
-        self.norm1 = LayerNorm(config.width)
-        self.norm2 = LayerNorm(config.width)
+        self.ff = FeedForward(config)
+        self.norm1 = make_norm(config)
+        self.norm2 = make_norm(config)
         self.dropout = config.dropout
 
     def forward(self, x: Tensor, mask: Tensor, past: Past | None = None) -> Tensor:
@@ -152,7 +101,7 @@ class GPT(nn.Module):
         self.trf_blocks = nn.ModuleList(
             Block(config, attention, fused) for _ in range(config.layers)
         )
-        self.final_norm = LayerNorm(config.width)
+        self.final_norm = make_norm(config)
         # A tied head is the token embedding, so it has no parameter of its own.
         self.out_head = None if config.tied else Linear(config.width, config.vocabulary, bias=False)
 

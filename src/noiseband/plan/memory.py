@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 
 from noiseband.determinism import ARITHMETIC
+from noiseband.model.feed_forward import kept_numbers
 from noiseband.model.gpt import parameter_shapes
 from noiseband.study.recipe import Model, Recipe
 from noiseband.train.optimizers.groups import grouped
@@ -88,7 +89,10 @@ def _activations(recipe: Recipe) -> int:
     model = recipe.model
     wide = ARITHMETIC[recipe.precision].autocast is None
     masks = 1 if model.dropout else 0
-    block = (64 if wide else 32) * model.width + 2 * masks * model.width
+    # Of the residual stream's width: the inputs of two norms, and attention's input, queries, keys,
+    # values and mixed values.
+    numbers = 7 * model.width + kept_numbers(model)
+    block = (4 if wide else 2) * numbers + 2 * masks * model.width
     if recipe.attention == "explicit":
         scores = (2 if model.dropout else 1) * (4 if wide else 2) + masks
         block += scores * model.heads * model.context

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 _FLOW = (
     "tokens", "weights",
     "tok_emb", "pos_emb", "trf_blocks",
-    "norm1", "att", "W_query", "W_key", "W_value", "out_proj", "norm2", "ff", "layers",
+    "norm1", "att", "W_query", "W_key", "W_value", "out_proj", "norm2", "ff", "gate", "layers",
     "final_norm", "out_head",
     "weight", "bias", "scale", "shift",
     "first_moment", "second_moment", "updates",

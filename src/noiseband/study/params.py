@@ -24,13 +24,13 @@ class InitParams(Section):
     """Params of `init`, which makes initial weights."""
 
     model: Model
-    """The model with its dropout set to 0, since initial weights do not depend on it."""
+    """The model, with a fixed value for what initial weights do not depend on, such as dropout."""
     method: Literal["keyed", "reference"]
     seed: int
 
     @classmethod
     def of(cls, recipe: Recipe) -> InitParams:
-        return cls(model=_undropped(recipe.model), method=recipe.init, seed=recipe.init_seed)
+        return cls(model=recipe.model.initial, method=recipe.init, seed=recipe.init_seed)
 
 
 class StartParams(Section):

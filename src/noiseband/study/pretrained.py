@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from noiseband.errors import nearest
 from noiseband.study.corpora import Tokenizer
 from noiseband.study.problems import Problem, check_place, pinned
-from noiseband.study.recipe import BaselineRecipe, Model
+from noiseband.study.recipe import BaselineRecipe, Model, beyond_gpt2
 from noiseband.study.section import Section
 
 KNOWN_MODELS = {
@@ -80,6 +80,12 @@ class Pretrained(Section):
         if ".." in value.split("/"):
             raise ValueError("is outside the model's folder; name a file inside it")
         return value
+
+    @model_validator(mode="after")
+    def _gpt2_has_its_parts(self) -> Pretrained:
+        if self.layout == "gpt2" and (odd := beyond_gpt2(self.model)):
+            raise ValueError(f"{odd}: no GPT2LMHeadModel computes this; remove the key")
+        return self
 
     @model_validator(mode="after")
     def _one_place(self) -> Pretrained:
