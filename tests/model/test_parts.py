@@ -86,9 +86,14 @@ def plain(w: dict[str, Tensor], config: Model, tokens: Tensor) -> Tensor:
     return norm(x, "final_norm") @ w["out_head.weight"].T
 
 
+def small(**parts: Any) -> Model:
+    """A small model with these parts."""
+    return Model.model_validate({**SHAPE, **parts})
+
+
 @each
 def test_logits_and_gradients_are_those_of_the_formulas_in_float64(parts: dict[str, Any]) -> None:
-    config = Model(**SHAPE, **parts)
+    config = small(**parts)
     model = build(config).double()
     weights = initial_weights(config, "keyed", 1)
     exact = {name: value.double().requires_grad_() for name, value in weights.items()}
@@ -106,7 +111,7 @@ def test_logits_and_gradients_are_those_of_the_formulas_in_float64(parts: dict[s
 @pytest.mark.bits
 @each
 def test_generation_is_the_full_pass_and_rows_do_not_touch(parts: dict[str, Any]) -> None:
-    model = build(Model(**SHAPE, **parts))
+    model = build(small(**parts))
     prompts = [[1, 2, 3], [5, 9], [7, 8, 11, 2], [4]]
     together = generate(model, prompts, 14, rows=8)
     assert together == [uncached(model, prompt, 14) for prompt in prompts]
@@ -114,18 +119,18 @@ def test_generation_is_the_full_pass_and_rows_do_not_touch(parts: dict[str, Any]
 
 
 def test_the_name_of_initial_weights_has_what_they_depend_on_and_no_more() -> None:
-    old = Model(**SHAPE)
+    old = small()
     assert old.architecture == "v61-c12-w16-h2-l2"
-    same = [{"feed_forward": {"kind": "relu2"}}, {"norm": {"eps": 0.1}},
+    same: list[dict[str, Any]] = [{"feed_forward": {"kind": "relu2"}}, {"norm": {"eps": 0.1}},
             {"feed_forward": {"hidden": 64}}]  # fmt: skip
     for parts in same:
-        assert Model(**SHAPE, **parts).architecture == old.architecture
-        assert Model(**SHAPE, **parts).initial == old.initial
-    gated = [Model(**SHAPE, feed_forward={"kind": kind}) for kind in ("swiglu", "geglu")]
+        assert small(**parts).architecture == old.architecture
+        assert small(**parts).initial == old.initial
+    gated = [small(feed_forward={"kind": kind}) for kind in ("swiglu", "geglu")]
     assert gated[0].initial == gated[1].initial
     assert gated[0].architecture == gated[1].architecture == "v61-c12-w16-h2-l2-gated"
     everything = {"kind": "swiglu", "hidden": 40, "bias": False}
-    last = Model(**SHAPE, norm={"kind": "rms"}, feed_forward=everything)
+    last = small(norm={"kind": "rms"}, feed_forward=everything)
     assert last.architecture == "v61-c12-w16-h2-l2-rms-gated-f40-nobias"
     assert (
         initial_weights(last, "keyed", 1).keys() == initial_weights(last.initial, "keyed", 1).keys()
@@ -139,12 +144,12 @@ def test_a_gate_is_in_forward_order() -> None:
 
 def test_a_hidden_width_is_a_whole_number() -> None:
     with pytest.raises(ValueError, match=r"multiple=2\.7 x width=16 .* write .*hidden: 43"):
-        Model(**SHAPE, feed_forward={"multiple": 2.7})
+        small(feed_forward={"multiple": 2.7})
 
 
 @each
 def test_what_no_gpt2_computes_is_not_exported(parts: dict[str, Any], tmp_path: Path) -> None:
     missing = tmp_path / "missing"
     with pytest.raises(UserError, match=r"^model\.(norm|feed_forward)\.\w+: .* cannot be exported"):
-        write_export(missing, Model(**SHAPE, **parts), missing, tmp_path / "out")
+        write_export(missing, small(**parts), missing, tmp_path / "out")
     assert not (tmp_path / "out").exists()
