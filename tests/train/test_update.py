@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from noiseband.analysis.traces import read_trace
 from noiseband.determinism import products_in
-from noiseband.train.loop import take_step
+from noiseband.io.traces import read_rows, read_table
+from noiseband.train.loop import take_step, train
 from noiseband.train.optimizers.groups import kind_of
 from noiseband.train.schedule import rates
 from noiseband.train.trainer import Trainer
@@ -107,3 +109,28 @@ def test_a_restored_run_has_the_bits_of_one_that_was_not_stopped(
     # Padding between parameters stays zero.
     filled = sum(view.numel() for view in one.flat.views(one.flat.weights).values())
     assert int(one.flat.weights.count_nonzero()) <= filled
+
+
+@pytest.mark.parametrize("name", ["muon", "sgd"])
+def test_every_optimiser_learns(make_job: MakeJob, name: str) -> None:
+    """With the same batches repeated, correct updates must lower the loss."""
+    rate = {"sgd": 0.5, "muon": 0.01}[name]
+    trainer = Trainer(make_job(**{**RECIPES[name], "optimizer.learning_rate": rate}))
+    first = take_step(trainer).loss
+    for _ in range(30):
+        trainer.done = 4  # after the warm-up
+        last = take_step(trainer).loss
+    assert last < first - 0.5
+
+
+def test_the_trace_has_muons_learning_rate(make_job: MakeJob) -> None:
+    with_muon, without = (make_job(name, **RECIPES[name]) for name in ("muon", "adamw"))
+    for job in (with_muon, without):
+        train(job)
+    rows = read_rows(with_muon.out / "trace.parquet")
+    peak = with_muon.params.recipe.optimizer.learning_rate
+    assert [row.muon_learning_rate for row in rows] == pytest.approx(
+        [0.003 / peak * row.learning_rate for row in rows]
+    )
+    assert "muon_learning_rate" not in read_table(without.out / "trace.parquet").column_names
+    assert read_trace(with_muon.out / "trace.parquet").steps == len(rows)
