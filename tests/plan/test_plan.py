@@ -112,6 +112,14 @@ def test_the_estimate_meets_the_measurement_it_is_scaled_by(study: Study) -> Non
     needed = memory(recipe, processes=8)
     assert needed.weights == 4 * 163_009_536
     assert needed.optimizer == 2 * needed.weights
+    matrices = 4 * 12 * 12 * 768**2  # the bytes of the weights inside the blocks
+    for kind, bytes_needed in {
+        "sgd": needed.weights,
+        "muon": 2 * needed.weights - matrices,  # one momentum instead of two moments
+    }.items():
+        changed = recipe.optimizer.model_copy(update={"kind": kind})
+        found = memory(recipe.model_copy(update={"optimizer": changed}), processes=8)
+        assert found.optimizer == bytes_needed
     # 8 slots on 8 processes: no tree. In one process: four pairs, so two partial sums.
     assert needed.partial_sums == 0
     assert memory(recipe, processes=1).partial_sums == 2 * needed.weights

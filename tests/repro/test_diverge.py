@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +41,13 @@ def flip_moment(trainer: Trainer) -> None:
     where = trainer.flat.slices[NAME][0]
     moment = trainer.update.memory()["second_moment"]
     moment[where].view(torch.int32)[INDEX] ^= 1 << 22
+
+
+def flip_momentum(trainer: Trainer) -> None:
+    """Flip one bit of Muon's momentum of one matrix."""
+    memory = trainer.update.memory()["1.momentum"]
+    matrix = trainer.update.views("1.momentum", memory)[NAME]
+    matrix.flatten()[INDEX : INDEX + 1].view(torch.int32)[:] ^= 1 << 22
 
 
 @contextmanager
@@ -110,10 +117,11 @@ def counted_steps() -> Iterator[list[int]]:
 
 @pytest.fixture
 def pair(make_job: MakeJob) -> Callable[..., tuple[Job, Job]]:
-    """Make two jobs that keep all checkpoints, with the same recipe except for given changes."""
+    """Make two jobs that keep all checkpoints, with the same recipe except for given changes of
+    the second."""
 
-    def make(**changes: Any) -> tuple[Job, Job]:
-        jobs = make_job("a", EVERY, **LENGTH), make_job("b", EVERY, **LENGTH, **changes)
+    def make(both: Mapping[str, Any] = LENGTH, **changes: Any) -> tuple[Job, Job]:
+        jobs = make_job("a", EVERY, **both), make_job("b", EVERY, **both, **changes)
         kept = [
             replace(
                 job,
@@ -248,6 +256,14 @@ def test_moments_part_before_the_weights_do(pair: Pair) -> None:
     assert (found.step, found.where, found.tensors) == (5, "checkpoint", 1)
     assert found.difference is not None
     assert found.difference.tensor == f"second_moment/{NAME}"
+
+
+def test_muons_momentum_is_named_too(pair: Pair) -> None:
+    a, b = pair(both={**LENGTH, "optimizer.kind": "muon"})
+    found = parted(a, b, 4, flip_momentum)
+    assert (found.step, found.where, found.tensors) == (5, "checkpoint", 1)
+    assert found.difference is not None
+    assert found.difference.tensor == f"1.momentum/{NAME}"
 
 
 def test_without_common_checkpoints_it_starts_at_the_initial_weights(pair: Pair) -> None:

@@ -155,7 +155,7 @@ def _not_repeated(a: Job, b: Job, replays: list[Replay], known: Divergence) -> D
         if right or not path.is_file():
             continue
         try:
-            stored = by_name(job, read(path).tensors["weights"])
+            stored = by_name(job, read(path))["weights"]
         except ValueError:
             continue
         note = f"first: {job.out} trained anew; second: its checkpoint after the step"
@@ -201,8 +201,8 @@ def _common_state(a: Job, b: Job, step: int) -> tuple[State | None, Comparison |
         found = compare_files(*paths)
         if found.identical:
             return one, None
-        split = _compared(*(_split(job, path) for job, path in zip((a, b), paths, strict=True)))
-        return None, split
+        states = [_split(job, path) for job, path in zip((a, b), paths, strict=True)]
+        return None, _compared(*states)
     return None, None
 
 
@@ -210,9 +210,8 @@ def _split(job: Job, path: Path) -> dict[str, Tensor]:
     """A checkpoint's flat tensors, split into the model's tensors and named `<kind>/<name>`."""
     return {
         f"{kind}/{name}": tensor
-        for kind, flat in read(path).tensors.items()
-        if flat.dim() == 1
-        for name, tensor in by_name(job, flat).items()
+        for kind, tensors in by_name(job, read(path)).items()
+        for name, tensor in tensors.items()
     }
 
 

@@ -22,6 +22,7 @@ from noiseband.train.checkpoint import State
 from noiseband.train.flat import FlatParameters
 from noiseband.train.loop import mean_gradient, take_step
 from noiseband.train.trainer import Job, Trainer
+from noiseband.train.update import Update
 
 FILES = ("recipe.json", "model.safetensors", "trace.parquet")
 """The files that the folder of every finished run contains."""
@@ -58,12 +59,18 @@ def _copies(trainer: Trainer, flat: Tensor) -> dict[str, Tensor]:
     return {name: view.detach().cpu().clone() for name, view in trainer.flat.views(flat).items()}
 
 
-def by_name(job: Job, flat: Tensor) -> dict[str, Tensor]:
-    """A checkpoint's flat tensor, cut into tensors by parameter name."""
+def by_name(job: Job, state: State) -> dict[str, dict[str, Tensor]]:
+    """A checkpoint's weights and each tensor of its optimiser, cut into tensors by parameter."""
     recipe = job.params.recipe
     model = empty_model(recipe.model, recipe.attention, fused=True)
-    cut = FlatParameters(model, load_start(job.init), torch.device("cpu"))
-    return {name: view.clone() for name, view in cut.views(flat).items()}
+    flat = FlatParameters(model, load_start(job.init), torch.device("cpu"))
+    update = Update(flat, recipe.optimizer)
+    cut: dict[str, dict[str, Tensor]] = {}
+    for kind, tensor in state.tensors.items():
+        if tensor.dim() == 1:  # and so not the number of updates
+            views = flat.views(tensor) if kind == "weights" else update.views(kind, tensor)
+            cut[kind] = {name: view.clone() for name, view in views.items()}
+    return cut
 
 
 def finished_job(folder: Path, results: Path) -> Job:

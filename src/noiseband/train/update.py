@@ -14,6 +14,7 @@ from noiseband.train.optimizers.cautious import Cautious
 from noiseband.train.optimizers.groups import Settings, grouped
 from noiseband.train.optimizers.muon import Muon
 from noiseband.train.optimizers.sgd import Sgd
+from noiseband.train.optimizers.state import views_for
 
 
 class Rates(NamedTuple):
@@ -31,9 +32,15 @@ class Update:
         """Raises UserError if a group of the recipe contains no parameter."""
         self.flat, self.options = flat, options
         groups = grouped(options, flat.slices)
+        self.names = list(groups.values())
+        """The names of each group's parameters."""
+        self.tensors = [
+            self._tensors(names, settings, len(groups)) for settings, names in groups.items()
+        ]
+        """The tensors that each group's optimiser updates."""
         self.groups = [
-            (settings, self._optimizer(settings, self._tensors(names, settings, len(groups))))
-            for settings, names in groups.items()
+            (settings, self._optimizer(settings, tensors))
+            for settings, tensors in zip(groups, self.tensors, strict=True)
         ]
         self.limit = math.inf if options.clip_norm is None else options.clip_norm
         """The largest norm that a gradient keeps; longer gradients are scaled down to it."""
@@ -86,6 +93,14 @@ class Update:
         """Make `memory`, all zeros, as after `updates` updates."""
         for _, optimizer in self.groups:
             optimizer.begin(updates)
+
+    def views(self, name: str, memory: Tensor) -> dict[str, Tensor]:
+        """Views of one of the tensors of `memory`, or of its copy, by the parameters' names."""
+        number = int(name.partition(".")[0]) if len(self.groups) > 1 else 0
+        tensors = self.tensors[number]
+        if tensors[0] is self.flat.weights:
+            return self.flat.views(memory)
+        return dict(zip(self.names[number], views_for(tensors, memory), strict=True))
 
     def _tensors(self, names: list[str], settings: Settings, groups: int) -> list[Tensor]:
         """The weights to update, each with its gradient: one flat tensor if that is possible."""

@@ -11,19 +11,23 @@ from noiseband.train.flat import ALIGNMENT
 
 
 def memory_for(parameters: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-    """A flat float32 tensor of zeros on the parameters' device, and its views of their shapes.
-
-    Every view starts at a multiple of `ALIGNMENT`. For one flat parameter, the view is as long as
-    that.
-    """
-    ends = [0]
-    for parameter in parameters:
-        ends.append(ends[-1] + -(-parameter.numel() // ALIGNMENT) * ALIGNMENT)
+    """A flat float32 tensor of zeros on the parameters' device, and its views of their shapes."""
+    size = sum(_room(parameter) for parameter in parameters)
     if len(parameters) == 1:
-        ends[-1] = parameters[0].numel()
-    flat = torch.zeros(ends[-1], dtype=torch.float32, device=parameters[0].device)
-    views = [
-        flat[begin : begin + parameter.numel()].view(parameter.shape)
-        for begin, parameter in zip(ends, parameters, strict=False)
-    ]
-    return flat, views
+        size = parameters[0].numel()
+    flat = torch.zeros(size, dtype=torch.float32, device=parameters[0].device)
+    return flat, views_for(parameters, flat)
+
+
+def views_for(parameters: Sequence[Tensor], flat: Tensor) -> list[Tensor]:
+    """Views of a tensor that `memory_for` made, of the parameters' shapes. Each starts at a
+    multiple of `ALIGNMENT`."""
+    views, begin = [], 0
+    for parameter in parameters:
+        views.append(flat[begin : begin + parameter.numel()].view(parameter.shape))
+        begin += _room(parameter)
+    return views
+
+
+def _room(parameter: Tensor) -> int:
+    return -(-parameter.numel() // ALIGNMENT) * ALIGNMENT
