@@ -180,3 +180,20 @@ def test_digests_are_of_names_and_contents(tmp_path: Path) -> None:
 def test_words_of_a_command_keep_blanks_of_values() -> None:
     words = command_words("eval '--to={out}' \"{{x}} {run}\"", {"out": "a b", "run": "r"})
     assert words == ["eval", "--to=a b", "{x} r"]
+
+
+def test_a_model_that_cannot_be_exported_is_told_before_anything_trains(
+    study_data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("eval.py").write_text("pass")
+    interventions = {**study_data["interventions"], "rms": {"model.norm.kind": "rms"}}
+    data = {**study_data, "interventions": interventions}
+    loss = {"again": EACH["again"]}
+    assert parse_study({**data, "evaluations": loss}).config.evaluations
+    with pytest.raises(StudyError) as error:
+        parse_study({**data, "evaluations": {**loss, "mine": COMMAND}})
+    assert str(error.value).splitlines()[1].strip() == (
+        "evaluations.mine.command: reads an exported GPT2LMHeadModel, and none computes what "
+        "rms-42 does (model.norm.kind: rms); use loss or choice, or leave the change out"
+    )

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from noiseband.study.config import Place, RunEntry, StudyConfig
 from noiseband.study.corpora import AnyCorpus
-from noiseband.study.evaluations import loss_windows
+from noiseband.study.evaluations import FurtherEvaluation, loss_windows
 from noiseband.study.expand import expand, in_order, seeded
 from noiseband.study.problems import Problem, from_pydantic, unknown_names
-from noiseband.study.recipe import BaselineRecipe, valid_processes
+from noiseband.study.recipe import BaselineRecipe, beyond_gpt2, valid_processes
 from noiseband.study.runs import BASELINE, Run
 from noiseband.study.seed_checks import check_equal_runs, check_seeds
 from noiseband.study.seeds import run_seeds
@@ -91,10 +91,27 @@ def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
         corpora = valid.get("corpora", {})
         problems += check_measured_on(runs, window.corpus, corpora, f"{key}.corpus")
         problems += check_test_window(runs, window, corpora, key)
+    problems += _exported(runs, valid.get("evaluations", {}))
     if runs:
         problems += _processes(runs, valid.get("processes", 1), placement)
         problems += _kept(runs, valid["checkpoints"].keep if "checkpoints" in valid else [])
     return problems
+
+
+def _exported(runs: Sequence[Run], evaluations: Mapping[str, FurtherEvaluation]) -> list[Problem]:
+    """Check that the models that evaluations read as exported folders can be exported."""
+    odd = next(((run.name, key) for run in runs if (key := beyond_gpt2(run.model))), None)
+    if odd is None:
+        return []
+    remedy = (
+        f"reads an exported GPT2LMHeadModel, and none computes what {odd[0]} does ({odd[1]}); use "
+        "loss or choice, or leave the change out"
+    )
+    return [
+        Problem(f"evaluations.{name}.{one.kind}", None, remedy)
+        for name, one in evaluations.items()
+        if one.exports
+    ]
 
 
 def _references(
