@@ -24,6 +24,7 @@ from noiseband.study.command_params import (
     CommandParams,
     declared_files,
 )
+from noiseband.study.averages import averaged_over
 from noiseband.study.contamination import contaminations
 from noiseband.study.metrics import TIMED
 from noiseband.study.data_needs import DataNeeds
@@ -49,6 +50,7 @@ from noiseband.study.params import (
     TrainParams,
     finetuned_models,
 )
+from noiseband.study.paths import snapshot_in
 from noiseband.study.seen_questions import seen_questions
 from noiseband.dag.early import warn_of_harness, warn_of_judge
 from noiseband.evaluate.early import check_evaluations
@@ -85,6 +87,7 @@ from noiseband.study.artefacts import (
     VOLATILE_FIGURES,
     VOLATILE_TABLES,
     corpora_made_of,
+    evaluated_files,
     deterministic_artefacts,
     judged_artefacts,
     page_inputs,
@@ -109,7 +112,7 @@ MACHINES = repository_file(workflow.basedir, "config/machines.yaml")
 study = study_of(config, workflow.configfiles, MACHINES)
 PATHS = study.paths
 RUNS = list(study.runs)
-MODELS = list(study.models)
+MODELS = list(study.weights)  # runs, pretrained models, and snapshots of runs
 if workflow.is_main_process:
     check_folders(study)
     check_evaluations(study)
@@ -143,7 +146,7 @@ def gpus(models, devices):
 
 wildcard_constraints:
     corpus=one_of(study.config.corpora),
-    run=one_of(study.models),
+    run=one_of(MODELS),
     protocol="[^/]+",
     seed="[0-9]+",
 
@@ -173,6 +176,7 @@ if study.config.trainer is None:
     include: "workflow/rules/evaluate.smk"
     include: "workflow/rules/exported.smk"
     include: "workflow/rules/evaluations.smk"
+    include: "workflow/rules/averages.smk"
     include: "workflow/rules/finetune.smk"
     include: "workflow/rules/judge.smk"
 

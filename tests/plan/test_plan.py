@@ -165,6 +165,9 @@ def test_totals_and_another_seed(study_data: dict[str, Any], machines: Machines)
     size = 4 * parameter_count(small.config.built_in.model)
     # 32 steps of 128 tokens need two checkpoints, and each is three times the size of the weights.
     assert disk(small, found) == len(small.starts) * size + len(found) * size * (1 + 3 * 2)
+    # Two snapshots, each in the work folder and in the results.
+    kept = parse_study({**small.config.model_dump(), "snapshots": {"every": 2, "last": 3}})
+    assert disk(kept, plan(kept, machines, machine)) == disk(small, found) + len(found) * size * 4
 
 
 def test_several_machines_add_up(study_data: dict[str, Any], machines: Machines) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,23 @@ def test_their_metrics_are_measurements(project: Project) -> None:
         assert f"{run},cloze.loss,{found.value!r},{found.standard_error!r},9\n" in table
 
 
+def test_an_average_is_the_mean_over_snapshots(project: Project) -> None:
+    for run, (name, metric, count) in product(RUNS, [("cloze", "loss", 3), ("mine", "loss", 2)]):
+        each = [metrics(project, f"{run}/snapshots/{n}", name)[metric] for n in range(count)]
+        assert len({one.value for one in each}) == count
+        found = metrics(project, run, name)[metric]
+        assert found.value == pytest.approx(sum(one.value for one in each) / count)
+        assert found.n == each[0].n
+        last = project.results / "runs" / run / f"snapshots/{count}/evaluations/{name}.json"
+        assert not last.exists()
+    # A snapshot is not measured on what is not averaged.
+    assert not list(project.results.glob("runs/*/snapshots/*/evaluations/choose.json"))
+    assert not list(project.results.glob("runs/*/snapshots/*/test_loss.json"))
+    manifest = json.loads((project.results / "manifest.json").read_text())["artefacts"]
+    for name in ("1/model.safetensors", "2/evaluations/cloze.json", "0/evaluations/mine.json"):
+        assert f"runs/clip-42/snapshots/{name}" in manifest
+
+
 def test_the_harness_says_what_choice_says(project: Project) -> None:
     pytest.importorskip("lm_eval", reason="needs lm-eval: pip install 'noiseband[harness]'")
     for run in RUNS:
@@ -126,21 +144,25 @@ def test_results_are_in_the_manifest_and_exports_are_gone(project: Project) -> N
     manifest = json.loads((project.results / "manifest.json").read_text())["artefacts"]
     for name in ("code.json", "code.items.parquet", "choose.json", "mine.json"):
         assert f"runs/clip-42/evaluations/{name}" in manifest
-    assert not list(project.results.glob("work/evaluations/*/*"))
+    left = project.results.glob("work/evaluations/**/*")
+    assert not [path for path in left if path.is_file() or path.name == "model"]
     assert project.planned() == {}
 
 
 def test_a_change_reruns_what_depends_on_it(project: Project) -> None:
     after = {"tables", "figures", "manifest", "report"}
     with project.edited("eval.py", "the sea", "the land"):
-        assert project.planned().keys() - after == {"evaluate_command"}
+        assert project.planned().keys() - after == {"evaluate_command", "average_command"}
     with project.edited("data/words.jsonl", '"context": "', '"context": "the '):
-        assert project.planned().keys() - after == {"check_data", "evaluate_choice"}
+        found = project.planned().keys() - after
+        assert found == {"check_data", "evaluate_choice", "average_evaluation"}
     loss = "{corpus: code, split: test, batch: 2}"
     with project.edited("config/config.yaml", loss, loss.replace("2", "4")):
         assert project.planned().keys() - after == {"check_data", "evaluate_loss"}
     with project.edited("src/noiseband/evaluate/choice.py", "min(rates)", "max(rates)"):
-        assert project.planned().keys() - after == {"evaluate_choice"}
+        assert project.planned().keys() - after == {"evaluate_choice", "average_evaluation"}
+    with project.edited("config/config.yaml", "average: 3", "average: 2"):
+        assert project.planned().keys() - after == {"average_evaluation"}
 
 
 def test_what_is_wrong_is_told_before_anything_trains(project: Project) -> None:

@@ -6,9 +6,12 @@ CONTAMINATION = contaminations(study)
 SEEN = seen_questions(study)
 SPLIT = study.config.evaluation.split
 
-# Of a run or a pretrained model; `rules.train.output.model` would match runs only.
+# Of a run, a pretrained model or a snapshot; `rules.train.output.model` would match runs only.
 MODEL = PATHS.run("{run}") / "model.safetensors"
-TESTED_ON = {name: study.measured_on(model) for name, model in study.models.items()}
+if study.config.snapshots is not None:
+    MODEL = of_each(lambda run: study.weights_file(run))
+
+TESTED_ON = {name: study.measured_on(model) for name, model in study.weights.items()}
 VOCABULARY = of_all(MODELS, lambda run: PATHS.vocabulary(TESTED_ON[run]))
 
 
@@ -28,7 +31,7 @@ rule evaluate:
         gpu=gpus(MODELS, lambda model: 1),
     params:
         code=code("evaluate.loss"),
-        text=of_each(lambda run: EvaluateParams.of(study, study.models[run]).text),
+        text=of_each(lambda run: EvaluateParams.of(study, study.weights[run]).text),
     message:
         "Test loss of {wildcards.run}"
     shell:

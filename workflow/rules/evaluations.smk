@@ -5,7 +5,7 @@
 def window_of(wildcards):
     """The corpus and the split on which a further loss is measured."""
     window = EVALUATIONS[wildcards.evaluation].loss
-    return window.corpus or study.models[wildcards.run].corpus, window.split
+    return window.corpus or study.weights[wildcards.run].corpus, window.split
 
 
 rule evaluate_loss:

@@ -26,6 +26,15 @@ def threads_of(run):
     return study.runs[run].recipe.threads * processes_of(run)
 
 
+def snapshots_in(run):
+    """The snapshots that training writes into a run's folder, and their digests."""
+    if study.config.snapshots is None:
+        return {}
+    folders = [snapshot_in(run, n) for n in range(1, study.config.snapshots.last)]
+    names = ("model.safetensors", "model.json")
+    return {"snapshots": [folder / name for folder in folders for name in names]}
+
+
 rule train:
     input:
         tokens=TRAINING,
@@ -34,6 +43,7 @@ rule train:
         verified=verified_start,
         checked=CHECKED,
     output:
+        **snapshots_in(PATHS.run("{run}")),
         model=PATHS.run("{run}") / "model.safetensors",
         digests=PATHS.run("{run}") / "model.json",
         trace=PATHS.run("{run}") / "trace.parquet",

@@ -27,6 +27,7 @@ MODULES = {
     "rules.evaluate": ("evaluate", "contamination", "seen-questions"),
     "rules.evaluations": (
         "evaluate-loss", "evaluate-choice", "evaluate-harness", "evaluate-command",
+        "average-evaluation",
     ),
     "rules.finetune": ("finetune", "respond"),
     "rules.judge": ("judge",),

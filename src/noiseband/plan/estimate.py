@@ -46,7 +46,7 @@ class RunPlan(Work):
     fits: bool
     processes: int
     disk: int
-    """Bytes of the trained model and of the checkpoints that are kept."""
+    """Bytes of the trained model, its snapshots, and the checkpoints that are kept."""
     traffic: int
     """Bytes of gradient that each process sends in a step, with each process on its own machine."""
 
@@ -158,6 +158,7 @@ def _plan(study: Study, run: Run, machines: Machines, machine: Machine) -> RunPl
         needed = parts.total + round(machine.base_gib * GIB)
     checkpoints = study.config.checkpoints
     last = -(-recipe.steps // checkpoints.every) + 1
+    snapshots = 0 if study.config.snapshots is None else study.config.snapshots.last - 1
     kept = last if checkpoints.keep == "all" else len(checkpoints.keep) + checkpoints.last
     return RunPlan(
         **asdict(work(run.name, recipe, machines, machine)),
@@ -167,8 +168,8 @@ def _plan(study: Study, run: Run, machines: Machines, machine: Machine) -> RunPl
         memory_measured=measured,
         fits=needed <= machine.memory_gib * GIB,
         processes=processes,
-        # A checkpoint has the weights and two moments.
-        disk=size * (1 + 3 * min(kept, last)),
+        # A checkpoint has the weights and two moments; a snapshot is also in the work folder.
+        disk=size * (1 + 3 * min(kept, last) + 2 * snapshots),
         traffic=round(2 * size * (processes - 1) / processes),
     )
 

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from noiseband.study import Study
+from noiseband.study import Run, Study
 from noiseband.study.machines import Machine, load_machines, machine_of
 
 MARGIN = 1.5
@@ -156,8 +156,8 @@ def _machines(study: Study, table: Path, elsewhere: Elsewhere) -> Callable[[str]
     def machine(model: str) -> Machine | None:
         if elsewhere is None or not elsewhere():
             return None
-        run = study.runs.get(model)
-        name = study.config.machine if run is None else study.machine(run)
+        found = study.weights[model]
+        name = study.machine(found) if isinstance(found, Run) else study.config.machine
         return machine_of(load_machines(table), name)
 
     return machine

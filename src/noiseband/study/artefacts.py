@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from noiseband.study.averages import averaged_over
 from noiseband.study.command_params import declared_files
 from noiseband.study.contamination import contaminations
 from noiseband.study.corpora import Corpus, TokenisedCorpus
@@ -125,6 +126,34 @@ def evaluation_files(study: Study, *, repeatable: bool = False) -> list[Path]:
     ]
 
 
+def snapshot_files(study: Study) -> list[Path]:
+    """The snapshots of every run with their digests, and what is measured of each alone."""
+    config, paths = study.config, study.paths
+    last = 0 if config.snapshots is None else config.snapshots.last
+    weights = [
+        paths.snapshot(run, number) / name
+        for run in study.runs
+        for number in range(1, last)
+        for name in ("model.safetensors", "model.json")
+    ]
+    measured = [
+        file
+        for run, name in evaluations_of(study)
+        if config.evaluations[name].repeatable
+        for snapshot in averaged_over(study, run, name)
+        for file in evaluated_files(study, snapshot, name)
+    ]
+    return [*weights, *measured]
+
+
+def evaluated_files(study: Study, model: str, evaluation: str) -> list[Path]:
+    """The metrics of one further evaluation of a model, and the items if it has any."""
+    metrics = study.paths.evaluation(model, evaluation)
+    if study.config.evaluations[evaluation].kind == "command":
+        return [metrics]
+    return [metrics, study.paths.evaluation_items(model, evaluation)]
+
+
 def evaluation_item_files(study: Study) -> list[Path]:
     """The results for each item of every further evaluation that has them."""
     return [
@@ -217,6 +246,7 @@ def deterministic_artefacts(study: Study) -> list[Path]:
         *trained_files(study, "trace.parquet", "samples.jsonl"),
         *trained_files(study, "test_loss.json", "test_documents.csv"),
         *_repeatable(study),
+        *snapshot_files(study),
         *pretrained_files(study, "pretrained.json", "model.safetensors", "model.json"),
         *pretrained_files(study, "test_loss.json", "test_documents.csv"),
         *evaluation_files(study, repeatable=True),

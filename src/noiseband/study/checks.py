@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from noiseband.errors import nearest
+from noiseband.study.averages import check_averages
 from noiseband.study.config import Changes, Design
 from noiseband.study.corpora import AnyCorpus
 from noiseband.study.free_recipe import FreeRecipe
@@ -56,6 +57,7 @@ def check(valid: dict[str, Any]) -> list[Problem]:
             faulty = {problem.key.split(".")[1] for problem in found}
             problems += check_runs(valid, faulty)
     problems += check_metrics(valid, builtin=valid.get("trainer") is None)
+    problems += check_averages(valid)
     if valid.get("finetuning") is not None:
         for name, protocol in valid["finetuning"].protocols.items():
             key = f"finetuning.protocols.{name}.instructions"

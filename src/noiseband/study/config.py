@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from noiseband.errors import UserError
+from noiseband.study.averages import Snapshots
 from noiseband.study.corpora import AnyCorpus
 from noiseband.study.evaluations import Evaluation as Evaluation
 from noiseband.study.evaluations import EvaluationName, FurtherEvaluation
@@ -310,6 +311,8 @@ class StudyConfig(Section):
     """Text sampled during training."""
     checkpoints: Checkpoints = Checkpoints()
     """When checkpoints are written."""
+    snapshots: Annotated[Snapshots | None, ADDED] = None
+    """Weights from before the end of every run, over which evaluations can be averaged."""
     machine: str = "laptop"
     """Name of an entry of `config/machines.yaml`, used to estimate hours and costs. It changes no
     bits."""

@@ -24,7 +24,7 @@ class EvaluationParams(Section):
     """
     attention: Literal["explicit", "sdpa"]
     run: str
-    """Name of the run or pretrained model."""
+    """Name of the run or pretrained model, or of a run's snapshot."""
     name: str
     """Name of the evaluation, with which the names of its metrics begin."""
     evaluation: FurtherEvaluation
@@ -33,8 +33,9 @@ class EvaluationParams(Section):
 
     @classmethod
     def of(cls, study: Study, run: str, name: str) -> Self:
-        model, one = study.models[run], study.config.evaluations[name]
-        update: dict[str, object] = {"repeatable": True}
+        model, one = study.weights[run], study.config.evaluations[name]
+        # Whether it is averaged concerns only the job that computes the mean.
+        update: dict[str, object] = {"repeatable": True, "average": None}
         if one.loss is not None:
             # The corpus is left out because the input files determine it.
             update["loss"] = one.loss.model_copy(update={"corpus": None})

@@ -108,6 +108,11 @@ class FurtherEvaluation(Section):
     """With `command`: whether it gives the same metrics a second time. If not, its results are not
     in the study's manifest."""
 
+    average: Annotated[Annotated[int, Field(ge=2)] | None, ADDED] = None
+    """Each metric is the mean over this many of a run's last `snapshots`, the final weights among
+    them; null means the final weights alone. A pretrained model has no snapshots, and is measured
+    as it is."""
+
     @property
     def kind(self) -> Kind:
         """The one kind that is given."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
+from noiseband.study.averages import Snapshots
 from noiseband.study.config import Answers, Checkpoints, Evaluation, Protocol, Samples
 from noiseband.study.contamination import contaminated_runs
 from noiseband.study.expand import baseline_seeds
@@ -94,6 +95,7 @@ class TrainParams(Section):
     recipe: Recipe
     samples: Samples
     checkpoints: Checkpoints
+    snapshots: Annotated[Snapshots | None, ADDED] = None
 
     @classmethod
     def of(cls, study: Study, run: Run) -> TrainParams:
@@ -107,6 +109,7 @@ class TrainParams(Section):
             recipe=run.built_in,
             samples=study.config.samples,
             checkpoints=study.config.checkpoints,
+            snapshots=study.config.snapshots,
         )
 
 

@@ -9,6 +9,11 @@ from noiseband.study.free_recipe import CommandRecipe
 from noiseband.study.recipe import Recipe
 
 
+def snapshot_in(run: Path, number: int | str) -> Path:
+    """Folder of one of a run's snapshots, in the run's own folder."""
+    return run / "snapshots" / str(number)
+
+
 @dataclass(frozen=True)
 class Paths:
     """The files and folders under a results folder.
@@ -49,6 +54,10 @@ class Paths:
     def run(self, run: str) -> Path:
         """Folder of a run's results, or of a pretrained model's."""
         return self.results / "runs" / run
+
+    def snapshot(self, run: str, number: int | str) -> Path:
+        """Folder of one of a run's snapshots: number n is n intervals before the end."""
+        return snapshot_in(self.run(run), number)
 
     def documents(self, run: str) -> Path:
         """Losses of a run, or of a pretrained model, on each document of the test window."""

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from noiseband.study.averages import check_snapshots
 from noiseband.study.config import Place, RunEntry, StudyConfig
 from noiseband.study.corpora import AnyCorpus
 from noiseband.study.evaluations import FurtherEvaluation, loss_windows
@@ -95,6 +96,7 @@ def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
     if runs:
         problems += _processes(runs, valid.get("processes", 1), placement)
         problems += _kept(runs, valid["checkpoints"].keep if "checkpoints" in valid else [])
+        problems += check_snapshots(runs, valid.get("snapshots"))
     return problems
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 from noiseband.errors import UserError
+from noiseband.study.averages import snapshot_name, snapshot_names
 from noiseband.study.config import Changes, Place, StudyConfig
 from noiseband.study.evaluations import Evaluation, known_metrics
 from noiseband.study.free_recipe import CommandRecipe, FreeRecipe
@@ -133,6 +134,22 @@ class Study:
     def models(self) -> dict[str, Run | PretrainedModel]:
         """All models with a folder under `runs/`: the runs, then the pretrained models."""
         return {**self.runs, **self.pretrained}
+
+    @cached_property
+    def weights(self) -> dict[str, Run | PretrainedModel]:
+        """Everything that evaluations can be of, by the name of its folder under `runs/`: the
+        models, then the snapshots of the runs."""
+        snapshots = self.config.snapshots
+        kept = {
+            name: run for run in self.runs.values() for name in snapshot_names(run.name, snapshots)
+        }
+        return {**self.models, **kept}
+
+    def weights_file(self, name: str) -> Path:
+        """File of the weights of this name; a run's snapshot 0 is its final weights."""
+        run = self.weights[name].name
+        folder = run if name == snapshot_name(run, 0) else name
+        return self.paths.run(folder) / "model.safetensors"
 
     @cached_property
     def corpora(self) -> list[str]:

@@ -15,6 +15,7 @@ BUILT_IN = {
     "evaluation": "have the command measure, and write its metrics to result.json",
     "samples": "have the command write samples, and name the file in trainer.outputs.samples",
     "checkpoints": "have the command keep its checkpoints in {work}",
+    "snapshots": "have the command average over its own checkpoints",
     "pretrained": "give the other model to an intervention of its own",
     "finetuning": "make it a step of the command, or of an intervention",
     "judge": "have the command write the score to result.json",
@@ -85,4 +86,10 @@ def _evaluations(trainer: Trainer, evaluations: Mapping[str, FurtherEvaluation])
         elif trainer.outputs.export is None:
             remedy = "reads an exported model; name its folder in trainer.outputs.export"
             problems.append(Problem(key, None, remedy))
+        if one.average is not None:
+            remedy = (
+                "averages over snapshots of the built-in trainer; leave it out, and have the "
+                "command average over its own checkpoints"
+            )
+            problems.append(Problem(f"evaluations.{name}.average", one.average, remedy))
     return problems

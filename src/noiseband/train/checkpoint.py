@@ -117,17 +117,29 @@ def superseded(steps: list[int], last: int, keeps: Callable[[int], bool]) -> lis
     return [done for done in older if not keeps(done - 1)]  # after step n, n + 1 are done
 
 
-def load(folder: Path) -> tuple[State | None, list[str]]:
+def load(
+    folder: Path, lacking: Callable[[State], str | None] = lambda state: None
+) -> tuple[State | None, list[str]]:
     """The newest checkpoint that is intact together with its journals, or None; and a complaint for
-    each damaged one that is newer."""
+    each newer one that is damaged or lacks something. The latter are removed, because they would
+    be taken for the newest ones, which stay when the run saves.
+
+    Args:
+        folder: the work folder.
+        lacking: returns what a run that resumes from a checkpoint would lack; None for nothing.
+    """
     complaints: list[str] = []
     for _, path in numbered(folder):
         try:
             state = read(path)
             check_journals(folder, state)
-            return state, complaints
         except ValueError as error:
             complaints.append(f"{path.name} is damaged ({error}); using the one before it")
+            continue
+        if (lack := lacking(state)) is None:
+            return state, complaints
+        complaints.append(f"{path.name} is of no use without {lack}; using the one before it")
+        path.unlink()
     return None, complaints
 
 

@@ -16,6 +16,7 @@ from noiseband.io.files import atomic, write_json, write_jsonl
 from noiseband.io.traces import Row, write_trace
 from noiseband.study.config import Checkpoints
 from noiseband.train.checkpoint import Journal, State, load, locked, save
+from noiseband.train.kept import Kept, final_weights
 from noiseband.train.launch.processes import Processes
 from noiseband.train.remote_checkpoints import RemoteCheckpoints
 from noiseband.train.trainer import Job, Trainer
@@ -57,14 +58,16 @@ class Record:
         self.watcher = watcher
         self.recipe = job.params.recipe
         self.stack = stack
-        self.remote = RemoteCheckpoints(job.copy) if job.copy else None
+        self.kept = Kept(job.params, job.work)
+        self.remote = RemoteCheckpoints(job.copy, self.kept.names) if job.copy else None
         self.drawn_at = sample_steps(self.recipe.steps, job.params.checkpoints)
 
     def checkpoint(self) -> State | None:
         """The state to resume from, or None; the trace and the samples are cut back to it."""
-        state, complaints = load(self.job.work)
+        state, complaints = load(self.job.work, self.kept.lacking)
         if self.remote:
-            newer, more = self.remote.newest(self.job.work, state.step if state else 0)
+            after = state.step if state else 0
+            newer, more = self.remote.newest(self.job.work, after, self.kept.lacking)
             state, complaints = newer or state, complaints + more
         for complaint in complaints:
             self.say(complaint)
@@ -87,6 +90,7 @@ class Record:
         """Record a finished step."""
         self.trace.append(row.record())
         self.watcher.step(row)
+        self.kept.step(trainer)
         if row.step in self.drawn_at:
             self.samples.append(trainer.sample())
 
@@ -106,13 +110,11 @@ class Record:
     def finish(self, trainer: Trainer) -> None:
         """Write the results."""
         params, out = self.job.params, self.job.out
-        recipe = params.model_dump(exclude={"samples", "checkpoints"})
+        recipe = params.model_dump(exclude={"samples", "checkpoints", "snapshots"})
         write_json(out / "recipe.json", {**recipe, "digest": params.recipe.digest})
         write_trace(out / "trace.parquet", [Row(**row) for row in self.trace.rows])
         write_jsonl(out / "samples.jsonl", self.samples.rows)
-        # Cloned, because safetensors refuses tensors that share storage.
-        views = trainer.flat.views(trainer.flat.weights)
-        weights = {name: view.detach().cpu().clone() for name, view in views.items()}
+        weights = final_weights(trainer)
         if trainer.diverged:
             self.say(
                 f"diverged: ended after step {trainer.done} of {self.recipe.steps}, because the "
@@ -120,6 +122,7 @@ class Record:
             )
         elif odd := [name for name, weight in weights.items() if not weight.isfinite().all()]:
             self.say(f"diverged: its final weights are not finite ({odd[0]})")
+        self.kept.finish(out, trainer, weights)
         write_json(out / "model.json", digests(weights))
         with atomic(out / "model.safetensors") as temporary:
             save_file(weights, temporary)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,8 +42,16 @@ def uri_of(work: Path) -> str | None:
 class RemoteCheckpoints:
     """The copy of one run's work folder."""
 
-    def __init__(self, uri: str) -> None:
-        """Raises UserError if the URI contains a password or no installed package can read it."""
+    def __init__(self, uri: str, further: Callable[[int], Sequence[str]] = lambda step: ()) -> None:
+        """
+        Args:
+            uri: address of the copy.
+            further: returns the files that a checkpoint after so many steps relies on, besides the
+                journals.
+
+        Raises:
+            UserError: the URI contains a password, or no installed package can read it.
+        """
         if "@" in uri.partition("://")[2].partition("/")[0]:
             raise UserError(
                 "--checkpoints: the URI contains a user or a password, which would end up in logs; "
@@ -52,7 +60,9 @@ class RemoteCheckpoints:
             )
         import fsspec  # takes 40 ms, which a run without a copy saves
 
-        self.uri = uri.rstrip("/")
+        self.uri, self.further = uri.rstrip("/"), further
+        self.copied: set[str] = set()
+        """The further files that this process has copied."""
         try:
             self.store, self.root = fsspec.url_to_fs(self.uri)
         except (ImportError, ValueError) as error:
@@ -60,10 +70,13 @@ class RemoteCheckpoints:
                 f"--checkpoints {uri}: {error}; for s3:// install 'noiseband[s3]'"
             ) from error
 
-    def newest(self, work: Path, after: int) -> tuple[State | None, list[str]]:
-        """Fetch the newest intact checkpoint of more than `after` steps with its journals.
+    def newest(
+        self, work: Path, after: int, lacking: Callable[[State], str | None] = lambda state: None
+    ) -> tuple[State | None, list[str]]:
+        """Fetch the newest intact checkpoint of more than `after` steps with all it relies on.
 
-        Returns the state, or None, and a complaint for each damaged checkpoint that is newer.
+        Returns the state, or None, and a complaint for each newer checkpoint that is damaged or
+        lacks something; the latter are removed, as `checkpoint.load` removes them.
         Raises UserError if the store cannot be used.
         """
         complaints: list[str] = []
@@ -72,10 +85,17 @@ class RemoteCheckpoints:
             for step in sorted(self._steps(), reverse=True):
                 if step <= after:
                     break
+                name = f"{self.uri}/{file_name(step)}"
                 try:
-                    return self._fetched(work, step), complaints
+                    state = self._fetched(work, step)
                 except ValueError as error:
-                    complaints.append(f"{self.uri}/{file_name(step)} is damaged ({error})")
+                    complaints.append(f"{name} is damaged ({error})")
+                    continue
+                if (lack := lacking(state)) is None:
+                    return state, complaints
+                complaints.append(f"{name} is of no use without {lack}")
+                (work / file_name(step)).unlink()
+                self.store.rm_file(f"{self.root}/{file_name(step)}")
         return None, complaints
 
     def _steps(self) -> list[int]:
@@ -97,6 +117,8 @@ class RemoteCheckpoints:
                 for name in JOURNALS:
                     self.store.get_file(f"{self.root}/{name}", f"{scratch}/{name}")
                 check_journals(Path(scratch), state)
+                for name in self.further(step):
+                    self._get(work / name)
                 for name in JOURNALS:
                     os.replace(Path(scratch, name), work / name)
         except (ValueError, FileNotFoundError) as error:
@@ -109,16 +131,19 @@ class RemoteCheckpoints:
             self.store.get_file(f"{self.root}/{path.name}", str(temporary))
 
     def save(self, work: Path, last: int, keeps: Callable[[int], bool]) -> str | None:
-        """Copy the journals and the newest checkpoint, then remove the superseded checkpoints.
+        """Copy the journals, further files and the newest checkpoint, then remove the superseded
+        checkpoints.
 
         Returns:
             A complaint if the copy failed; training continues, and the next checkpoint is copied.
         """
         try:
             with _speaking(f"cannot copy the checkpoint to {self.uri}"):
-                _, newest = numbered(work)[0]
-                for path in (*(work / name for name in JOURNALS), newest):
-                    self.store.put_file(str(path), f"{self.root}/{path.name}")
+                step, newest = numbered(work)[0]
+                further = [name for name in self.further(step) if name not in self.copied]
+                for name in (*JOURNALS, *further, newest.name):
+                    self.store.put_file(str(work / name), f"{self.root}/{name}")
+                self.copied.update(further)
                 for step in superseded(self._steps(), last, keeps):
                     self.store.rm_file(f"{self.root}/{file_name(step)}")
         except UserError as error:

@@ -112,6 +112,27 @@ def evaluate_command(
     write_outcome(given.name, "command", outcome, out, None)
 
 
+@app.command(rich_help_panel=PANEL)
+def average_evaluation(
+    out: Out,
+    files: Annotated[
+        list[Path],
+        typer.Argument(exists=True, help="Metrics of each snapshot, each followed by its items."),
+    ],
+    items: Annotated[
+        Path | None,
+        typer.Option(help="The Parquet file of results for each item to write, if there are any."),
+    ] = None,
+) -> None:
+    """Average an evaluation over snapshots of a run."""
+    from noiseband.evaluate.mean import average_files
+
+    if items is None:
+        average_files(files, [], out, None)
+    else:
+        average_files(files[::2], files[1::2], out, items)
+
+
 @contextmanager
 def _exported(
     given: EvaluationParams, model: Path, vocabulary: Path | None, work: Path
