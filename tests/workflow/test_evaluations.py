@@ -183,5 +183,5 @@ def test_a_command_that_fails_is_in_its_log(project: Project) -> None:
     with project.edited("eval.py", 'json.dumps({"metrics"', 'json.dumps({"metric"'):
         found = project.snakemake("results/runs/clip-42/evaluations/mine.json")
     assert found.returncode == 1
-    log = (project.results / "logs/evaluate_command/clip-42/mine.log").read_text()
+    log = (project.results / "logs/evaluate_command/clip-42/snapshots/0/mine.log").read_text()
     assert "metrics.json: metrics: missing: write each metric by name" in log
