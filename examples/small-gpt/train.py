@@ -69,6 +69,24 @@ class Model(nn.Module):
         return self.head(self.norm(self.blocks(x)))
 
 
+class AdamW:
+    """The same as torch.optim's, which takes seconds to import because it imports a compiler."""
+
+    def __init__(self, weights, decay):
+        self.weights, self.decay = list(weights), decay
+        self.means = [torch.zeros_like(weight) for weight in self.weights]
+        self.squares = [torch.zeros_like(weight) for weight in self.weights]
+
+    @torch.no_grad()
+    def step(self, rate, count):
+        for weight, mean, square in zip(self.weights, self.means, self.squares, strict=True):
+            weight.mul_(1 - rate * self.decay)
+            mean.lerp_(weight.grad, 1 - 0.9)
+            square.mul_(0.999).addcmul_(weight.grad, weight.grad, value=1 - 0.999)
+            scale = (square.sqrt() / (1 - 0.999**count) ** 0.5).add_(1e-8)
+            weight.addcdiv_(mean, scale, value=-rate / (1 - 0.9**count))
+
+
 def loss_of(model, rows):
     """Mean loss in nats of the bytes after the first in each row, shape (rows, CONTEXT + 1)."""
     return functional.cross_entropy(model(rows[:, :-1]).flatten(0, 1), rows[:, 1:].flatten())
@@ -107,24 +125,22 @@ def main():
     recipe = json.loads(options.config.read_text())
     stopped = []
     signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # The usual function imports a compiler too.
 
     train, held_out = read_text()
     torch.manual_seed(recipe["init_seed"])
     model = Model(recipe)
-    adam = torch.optim.AdamW(
-        model.parameters(), recipe["learning_rate"], weight_decay=recipe["weight_decay"]
-    )
+    adam = AdamW(model.parameters(), recipe["weight_decay"])
     log, samples = [], []
     checkpoint = options.work / "checkpoint.pt"
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(saved["model"])
-        adam.load_state_dict(saved["adam"])
+        adam.means, adam.squares = saved["adam"]
         log, samples = saved["log"], saved["samples"]
 
     def save():
-        state = {"model": model.state_dict(), "adam": adam.state_dict()}
+        state = {"model": model.state_dict(), "adam": [adam.means, adam.squares]}
         torch.save(state | {"log": log, "samples": samples}, checkpoint.with_suffix(".new"))
         checkpoint.with_suffix(".new").replace(checkpoint)
 
@@ -134,14 +150,12 @@ def main():
         torch.manual_seed(recipe["train_seed"] * 1_000_003 + step)
         batch = torch.randint(len(train) - CONTEXT, (recipe["batch"],), generator=starts)
         rate = recipe["learning_rate"] * (1 - step / recipe["steps"] if recipe["decay"] else 1)
-        for group in adam.param_groups:
-            group["lr"] = rate
         loss = loss_of(model.train(), rows_of(train, batch.tolist()))
-        adam.zero_grad()
+        model.zero_grad()
         loss.backward()
         limit = recipe["clip"] or float("inf")
         norm = nn.utils.clip_grad_norm_(model.parameters(), limit)
-        adam.step()
+        adam.step(rate, step + 1)
         log.append([step, loss.item(), rate, norm.item()])
         if step + 1 in (recipe["steps"] // 4, recipe["steps"]):
             text = sample(model, "And it came to pass", 60, step)

@@ -251,14 +251,30 @@ Path(sys.argv[2], "metrics.json").write_text(json.dumps({"metrics": {"length": l
 """
 
 
-def test_an_exported_model_is_evaluated_by_another_command(tmp_path: Path) -> None:
+def test_an_exported_model_is_evaluated_by_another_command_and_watched(tmp_path: Path) -> None:
     study = tmp_path / "study.yaml"
     study.write_text(EXPORTING)
     made = Project(tmp_path / "project", study)
     (made.folder / "train.py").write_text(EXPORT)
     (made.folder / "count.py").write_text(COUNT)
-    done = made.snakemake("results/tables/measurements.csv")
+    trained = [f"results/runs/{run}/result.json" for run in ("baseline-1", "baseline-2", "up-1")]
+    done = made.snakemake(*trained)
     assert done.returncode == 0, done.stdout + done.stderr
+    partial = made.noiseband("report", "--partial")
+    assert partial.returncode == 0, partial.stderr
+    assert "3 trained, not yet tested" in partial.stderr
+    watch = made.background("noiseband", "report", "--watch")
+    try:
+        done = made.snakemake("results/tables/measurements.csv")
+        assert done.returncode == 0, done.stdout + done.stderr
+        said, _ = watch.communicate(timeout=60)
+    finally:
+        watch.kill()
+    assert watch.returncode == 0, said
+    assert said.splitlines()[-1] == "results/partial.html  3 finished"
+    page = (made.results / "partial.html").read_text()
+    assert "refresh" not in page
+    assert "words.length" in page
     lengths = {
         row["run"]: float(row["value"])
         for row in rows(made, "measurements")

@@ -55,9 +55,7 @@ def _progress(study: Study, run: Run) -> RunProgress:
         return _of_command(study, run)
     folder, steps = study.paths.run(run.name), run.recipe.steps
     if made_by(folder, run):
-        tested = all((folder / name).exists() for name in FILES) and all(
-            study.paths.evaluation(run.name, name).exists() for name in study.config.evaluations
-        )
+        tested = all((folder / name).exists() for name in FILES) and _evaluated(study, run)
         return RunProgress(
             run.name, State.FINISHED if tested else State.TRAINED, steps, steps, None
         )
@@ -73,7 +71,8 @@ def _progress(study: Study, run: Run) -> RunProgress:
 def _of_command(study: Study, run: Run) -> RunProgress:
     """The progress of a run that a command makes: its trace so far, as far as it is written."""
     if made_by(study.paths.run(run.name), run):
-        return RunProgress(run.name, State.FINISHED, 0, None, None)
+        state = State.FINISHED if _evaluated(study, run) else State.TRAINED
+        return RunProgress(run.name, state, 0, None, None)
     work = study.paths.training(run.name, run.recipe)
     name = trainer_of(study).outputs.trace
     row = None if name is None else last_logged(work / "out" / name)
@@ -82,6 +81,12 @@ def _of_command(study: Study, run: Run) -> RunProgress:
         state = State.TRAINING
     done, loss = (0, None) if row is None else (row[0] + 1, row[1])
     return RunProgress(run.name, state, done, None, loss)
+
+
+def _evaluated(study: Study, run: Run) -> bool:
+    """Whether every further evaluation of a run is finished."""
+    names = study.config.evaluations
+    return all(study.paths.evaluation(run.name, name).exists() for name in names)
 
 
 def made_by(folder: Path, run: Run) -> bool:
