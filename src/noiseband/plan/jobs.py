@@ -156,7 +156,7 @@ def _machines(study: Study, table: Path, elsewhere: Elsewhere) -> Callable[[str]
     def machine(model: str) -> Machine | None:
         if elsewhere is None or not elsewhere():
             return None
-        found = study.weights[model]
+        found = study.weights.get(model)
         name = study.machine(found) if isinstance(found, Run) else study.config.machine
         return machine_of(load_machines(table), name)
 

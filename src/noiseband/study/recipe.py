@@ -210,11 +210,11 @@ class Optimizer(Section):
     """The optimiser; without `groups`, weight decay is on every parameter, including biases, norms
     and embeddings."""
 
+    learning_rate: Annotated[float, Field(gt=0)]
+    """Peak learning rate."""
     kind: Annotated[Literal["adamw", "muon", "sgd"], ADDED] = "adamw"
     """`adamw`; `muon` for the matrices inside the blocks and AdamW for all other parameters; or
     `sgd`, gradient descent with momentum."""
-    learning_rate: Annotated[float, Field(gt=0)]
-    """Peak learning rate."""
     betas: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = [0.9, 0.999]
     """Decay rates of AdamW's two moment estimates."""
     eps: Annotated[float, Field(gt=0)] = 1e-8

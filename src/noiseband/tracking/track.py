@@ -23,8 +23,8 @@ from noiseband.study.free_recipe import CommandRecipe
 from noiseband.study.recipe import flatten
 from noiseband.tracking.running import last_row, made_by
 
-SHOWN = ("loss", "learning_rate", "muon_learning_rate", "gradient_norm", "clipped", "skipped")
-"""The columns of a trace that are sent, where the run has them; yes and no become 1 and 0."""
+SHOWN = ("loss", "learning_rate", "gradient_norm", "clipped", "skipped")
+"""The columns of a trace that are sent; yes and no become 1 and 0."""
 
 Log = Callable[[int, dict[str, float]], None]
 """A function that takes a step, counted from 0, and its values."""
@@ -91,8 +91,10 @@ def _steps(study: Study, run: Run) -> Iterator[tuple[int, dict[str, float]]]:
 
 
 def _shown(row: Row) -> dict[str, float]:
-    values = {column: getattr(row, column) for column in SHOWN}
-    return {column: float(value) for column, value in values.items() if value is not None}
+    values = {column: float(getattr(row, column)) for column in SHOWN}
+    if row.muon_learning_rate is not None:
+        values["muon_learning_rate"] = row.muon_learning_rate
+    return values
 
 
 def _rows(study: Study, run: Run) -> Iterator[Row]:
