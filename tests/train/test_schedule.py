@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from noiseband.study.recipe import Batch, Data, Model, Optimizer, Recipe, Schedule
+from noiseband.study.optimizer import Optimizer, Schedule
+from noiseband.study.recipe import Batch, Data, Model, Recipe
 from noiseband.train.schedule import rates, scheduled
 
 

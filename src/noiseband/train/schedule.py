@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from noiseband.study.recipe import Recipe, Schedule
+from noiseband.study.optimizer import Schedule
+from noiseband.study.recipe import Recipe
 from noiseband.train.update import Rates
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from noiseband.study.recipe import Optimizer
+from noiseband.study.optimizer import Optimizer
 from noiseband.train.flat import FlatParameters
 from noiseband.train.optimizers.adamw import AdamW
 from noiseband.train.optimizers.cautious import Cautious

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from noiseband.study.recipe import Muon as Options
+from noiseband.study.optimizer import Muon as Options
 from noiseband.train.optimizers.adamw import AdamW
 from noiseband.train.optimizers.cautious import Cautious
 from noiseband.train.optimizers.muon import Muon

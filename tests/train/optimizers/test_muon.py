@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from noiseband.determinism import products_in
-from noiseband.study.recipe import Muon as Options
+from noiseband.study.optimizer import Muon as Options
 from noiseband.train.optimizers.muon import Muon
 
 SHAPES = ((16, 48), (48, 16), (20, 20))

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from noiseband.errors import UserError
-from noiseband.study.recipe import Optimizer
+from noiseband.study.optimizer import Optimizer
 
 Algorithm = Literal["adamw", "muon", "sgd"]
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.optim._muon import DEFAULT_A, DEFAULT_B, DEFAULT_C, EPS, muon
 
 from noiseband.determinism import products_in
-from noiseband.study.recipe import Muon as Options
+from noiseband.study.optimizer import Muon as Options
 from noiseband.train.optimizers.state import memory_for
 
 
