@@ -135,12 +135,12 @@ def for_few_rows(model: GPT) -> GPT:
 
 def _grouped(texts: Sequence[Text], context: int, rows: int) -> list[list[Text]]:
     """Groups of at most `rows` texts; all texts of a group have the same padded length."""
-    alike: dict[int, list[Text]] = {}
+    by_length: dict[int, list[Text]] = {}
     for text in texts:
-        alike.setdefault(_padded(min(len(text.tokens), context)), []).append(text)
+        by_length.setdefault(_padded(min(len(text.tokens), context)), []).append(text)
     return [
         group[begin : begin + rows]
-        for _, group in sorted(alike.items())
+        for _, group in sorted(by_length.items())
         for begin in range(0, len(group), rows)
     ]
 

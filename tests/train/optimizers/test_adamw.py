@@ -48,25 +48,6 @@ def test_the_bits_are_those_of_pytorchs_class(fused: bool, weight_decay: float) 
         assert torch.equal(own.updates[i], state["step"])
 
 
-@pytest.mark.parametrize("fused", [False, True])
-def test_a_restored_optimiser_continues_with_the_same_bits(fused: bool) -> None:
-    whole = parameters()
-    one = AdamW(whole, weight_decay=0.1, fused=fused)
-    for step in range(4):
-        if step == 2:
-            resumed = [tensor.detach().clone() for tensor in whole]
-            other = AdamW(resumed, weight_decay=0.1, fused=fused)
-            other.begin(float(one.updates[0]))
-            for name, memory in one.memory.items():
-                other.memory[name].copy_(memory)
-        set_gradients(whole, step)
-        one.step(0.1)
-    for step in (2, 3):
-        set_gradients(resumed, step)
-        other.step(0.1)
-    assert all(torch.equal(a, b) for a, b in zip(whole, resumed, strict=True))
-
-
 def test_the_fused_kernel_reads_a_scale_and_whether_to_skip() -> None:
     scaled, plain = parameters(), parameters()
     one, other = (AdamW(tensors, weight_decay=0.1, fused=True) for tensors in (scaled, plain))

@@ -16,10 +16,10 @@ from torch.optim._muon import DEFAULT_A, DEFAULT_B, DEFAULT_C, EPS, muon
 
 from noiseband.determinism import products_in
 from noiseband.study.optimizer import Muon as Options
-from noiseband.train.optimizers.state import memory_for
+from noiseband.train.optimizers.state import Momentum
 
 
-class Muon:
+class Muon(Momentum):
     """Updates float32 matrices from their gradients, with decoupled weight decay on each."""
 
     def __init__(
@@ -31,23 +31,18 @@ class Muon:
             options: the momentum and the iterations.
             weight_decay: used in place of that of the options.
         """
-        self.parameters = list(parameters)
+        super().__init__(parameters)
         self.options, self.weight_decay = options, weight_decay
-        self.updates: list[Tensor] = []
-        """The number of updates; empty before the first step."""
-        self.memory: dict[str, Tensor] = {}
-        """The momentum of all matrices as a flat tensor, which may be written to."""
 
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
         """Update every matrix from its gradient."""
-        if not self.updates:
-            self.begin(updates=0.0)
+        self.count()
         with products_in(torch.bfloat16, self.parameters[0].device):
             muon(
                 self.parameters,
-                [parameter.grad for parameter in self.parameters if parameter.grad is not None],
-                self.buffers,
+                self.gradients,
+                self.momenta,
                 lr=learning_rate,
                 weight_decay=self.weight_decay,
                 momentum=self.options.momentum,
@@ -58,10 +53,3 @@ class Muon:
                 adjust_lr_fn=self.options.scale,
                 has_complex=False,
             )
-        self.updates[0] += 1
-
-    def begin(self, updates: float) -> None:
-        """Make `memory`, all zeros, as after `updates` updates."""
-        flat, self.buffers = memory_for(self.parameters)
-        self.memory = {"momentum": flat}
-        self.updates = [torch.tensor(updates)]

@@ -10,6 +10,35 @@ from torch import Tensor
 from noiseband.train.flat import ALIGNMENT
 
 
+class Momentum:
+    """Float32 parameters with one momentum each, which SGD and Muon update."""
+
+    def __init__(self, parameters: Sequence[Tensor]) -> None:
+        self.parameters = list(parameters)
+        self.updates: list[Tensor] = []
+        """The number of updates, one float32 scalar; empty before the first step."""
+        self.memory: dict[str, Tensor] = {}
+        """The momentum of all parameters as a flat tensor, which may be written to."""
+        self.momenta: list[Tensor] = []
+        """Its views of the parameters' shapes."""
+
+    @property
+    def gradients(self) -> list[Tensor]:
+        return [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+
+    def begin(self, updates: float) -> None:
+        """Make `memory`, all zeros, as after `updates` updates."""
+        flat, self.momenta = memory_for(self.parameters)
+        self.memory = {"momentum": flat}
+        self.updates = [torch.tensor(updates)]
+
+    def count(self) -> None:
+        """Begin one more update."""
+        if not self.updates:
+            self.begin(updates=0.0)
+        self.updates[0] += 1
+
+
 def memory_for(parameters: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
     """A flat float32 tensor of zeros on the parameters' device, and its views of their shapes."""
     size = sum(_room(parameter) for parameter in parameters)
