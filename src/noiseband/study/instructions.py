@@ -207,4 +207,4 @@ class Lora(Section):
         Field(min_length=1),
     ]
     """Linear layers of every block that get an adapter. The embeddings and the head, tied or not,
-    are never adapted."""
+    are never adapted, nor is the gate of a gated feed-forward part."""

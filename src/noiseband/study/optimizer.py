@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from noiseband.errors import nearest
 from noiseband.study.section import ADDED, Fraction, Section
+
+KINDS = ("embeddings", "head", "norms", "biases", "matrices")
+"""Kinds of parameters. A kind may be empty, as that of the head is in a tied model."""
 
 
 class Muon(Section):
@@ -38,6 +42,13 @@ class ParameterGroup(Section):
     """Their learning rate as a multiple of that of other parameters."""
     weight_decay: Annotated[float, Field(ge=0)] | None = None
     """Their weight decay; null means that of other parameters."""
+
+    @field_validator("parameters")
+    @classmethod
+    def _is_a_kind_or_a_pattern(cls, value: str) -> str:
+        if value not in KINDS and "." not in value and "*" not in value:
+            raise ValueError(f"{value!r} is no kind of parameters; {nearest(value, KINDS)}")
+        return value
 
 
 class Optimizer(Section):

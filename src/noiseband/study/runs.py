@@ -137,7 +137,7 @@ class Study:
 
     @cached_property
     def weights(self) -> dict[str, Run | PretrainedModel]:
-        """Everything that evaluations can be of, by the name of its folder under `runs/`: the
+        """All weights that are evaluated, by the name of their folder under `runs/`: those of the
         models, then the snapshots of the runs."""
         snapshots = self.config.snapshots
         kept = {

@@ -49,7 +49,7 @@ class State:
     step: int
     """Number of optimiser steps done."""
     tensors: dict[str, Tensor]
-    """`weights`, `first_moment`, `second_moment`: flat float32."""
+    """`weights` and the optimisers' memory, flat float32, and `updates`, a scalar."""
     scale: float
     """Loss scale."""
     good_steps: int

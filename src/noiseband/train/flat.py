@@ -24,7 +24,7 @@ Place = tuple[slice, torch.Size]
 class FlatParameters:
     """Moves a model's parameters into `weights` (float32, 1-D), and their gradients into `grad`.
 
-    Padding between parameters is zero in both and stays zero under AdamW.
+    Padding between parameters is zero in both and stays zero under every optimiser.
     """
 
     def __init__(self, model: GPT, values: Mapping[str, Tensor], device: torch.device) -> None:

@@ -29,7 +29,7 @@ class Update:
     """Clips the gradient in `flat.grad` and updates `flat.weights`."""
 
     def __init__(self, flat: FlatParameters, options: Optimizer) -> None:
-        """Raises UserError if a group of the recipe contains no parameter."""
+        """Raises UserError if the pattern of a group matches no parameter."""
         self.flat, self.options = flat, options
         groups = grouped(options, flat.slices)
         self.names = list(groups.values())

@@ -60,7 +60,18 @@ def test_the_first_group_that_contains_a_parameter_counts() -> None:
     assert sum(map(len, found.values())) == len(SHAPES)
 
 
-def test_a_group_without_parameters_is_an_error() -> None:
+def test_a_kind_that_a_model_has_none_of_is_empty() -> None:
+    tied = parameter_shapes(Model(vocabulary=64, context=8, width=8, heads=2, layers=2, tied=True))
+    groups = [{"parameters": "head", "multiple": 0.5}]
+    assert grouped(optimizer(groups=groups), tied) == {Settings("adamw", 1.0, 0.1): list(tied)}
+
+
+def test_a_kind_that_does_not_exist_is_told_when_the_config_is_read() -> None:
+    with pytest.raises(ValueError, match=r"'norm' is no kind of parameters; did you mean norms\?"):
+        optimizer(groups=[{"parameters": "norm"}])
+
+
+def test_a_pattern_without_parameters_is_an_error() -> None:
     groups = [{"parameters": "biases"}, {"parameters": "trf_blocks.2.*"}]
     with pytest.raises(UserError) as error:
         grouped(optimizer(groups=groups), SHAPES)

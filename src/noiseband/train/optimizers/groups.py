@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from noiseband.errors import UserError
-from noiseband.study.optimizer import Optimizer
+from noiseband.study.optimizer import KINDS, Optimizer
 
 Algorithm = Literal["adamw", "muon", "sgd"]
 
@@ -31,7 +31,7 @@ def grouped(options: Optimizer, names: Iterable[str]) -> dict[Settings, list[str
         names: the names of all parameters.
 
     Raises:
-        UserError: a group of the recipe contains no parameter.
+        UserError: the pattern of a group matches no parameter.
     """
     found: dict[Settings, list[str]] = {}
     matched: set[int] = set()
@@ -56,7 +56,7 @@ def grouped(options: Optimizer, names: Iterable[str]) -> dict[Settings, list[str
         settings = Settings(algorithm, group.multiple if group else 1.0, decay)
         found.setdefault(settings, []).append(name)
     for number, group in enumerate(options.groups):
-        if number not in matched:
+        if number not in matched and options.groups[number].parameters not in KINDS:
             raise UserError(
                 f"recipe.optimizer.groups[{number}].parameters: {group.parameters!r} is no "
                 f"parameter of the model; its parameters have names such as {every[-1]!r}"
@@ -65,7 +65,7 @@ def grouped(options: Optimizer, names: Iterable[str]) -> dict[Settings, list[str
 
 
 def kind_of(name: str) -> str:
-    """The kind of a parameter, by its name: embeddings, head, norms, biases or matrices.
+    """The kind of a parameter, one of `KINDS`, by its name.
 
     `matrices` are the weights of the linear layers inside the blocks.
     """
