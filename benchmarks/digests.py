@@ -27,8 +27,8 @@ from noiseband.io.digests import digest, file_digest, file_digests
 from noiseband.model.init import initial_weights
 from noiseband.repro.compare import compare_files
 from noiseband.study import load_study
+from noiseband.study.architecture import Model
 from noiseband.study.params import TrainParams
-from noiseband.study.recipe import Model
 from noiseband.train.loop import take_step
 
 REFERENCE = Model(vocabulary=50257, context=1024, width=768, heads=12, layers=12)

@@ -36,10 +36,11 @@ from noiseband.io.traces import read_rows
 from noiseband.model.init import write_init
 from noiseband.published.golden import golden_digests
 from noiseband.repro.verify import verify
+from noiseband.study.architecture import Model
 from noiseband.study.config import Checkpoints, Samples
 from noiseband.study.optimizer import Optimizer
 from noiseband.study.params import InitParams, TrainParams
-from noiseband.study.recipe import Batch, Data, Model, Precision, Recipe
+from noiseband.study.recipe import Batch, Data, Precision, Recipe
 
 PUBLISHED: Precision = "float16-amp"
 VARIANTS: tuple[Precision, ...] = ("float16-amp", "tf32", "float32", "bfloat16-amp")

@@ -13,7 +13,7 @@ import tiktoken
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from noiseband.study.recipe import Model
+    from noiseband.study.architecture import Model
 
 # Set before torch is imported anywhere: two threads on two busy cores collapse.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -7,7 +7,7 @@ import pytest
 import tiktoken
 from numpy.typing import NDArray
 
-from noiseband.study.recipe import Model
+from noiseband.study.architecture import Model
 
 
 @pytest.fixture(scope="session")

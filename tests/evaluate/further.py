@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
+from noiseband.study.architecture import Model
 from noiseband.study.evaluation_params import EvaluationParams, digest_of
 from noiseband.study.evaluations import FurtherEvaluation
-from noiseband.study.recipe import Model
 
 WORDS = "the king of the land went up to a great house by the sea and saw light in the heaven and "
 """Text for items."""

@@ -23,11 +23,11 @@ from noiseband.evaluate.journal import Journal
 from noiseband.evaluate.outcome import Outcome
 from noiseband.evaluate.questions import encoded, read_questions
 from noiseband.hub.export import write_export
-from noiseband.model.gpt import AttentionKind
+from noiseband.model.attention import AttentionKind
 from noiseband.model.init import initial_weights
 from noiseband.model.load import load_model
+from noiseband.study.architecture import Model
 from noiseband.study.evaluations import Choice
-from noiseband.study.recipe import Model
 from tests.evaluate.further import choice_rows, params, write_rows
 
 

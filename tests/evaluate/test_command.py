@@ -16,8 +16,8 @@ from noiseband.errors import UserError
 from noiseband.evaluate.command import run_command
 from noiseband.evaluate.outcome import Outcome
 from noiseband.io.metrics import Measured
+from noiseband.study.architecture import Model
 from noiseband.study.evaluation_params import EvaluationParams
-from noiseband.study.recipe import Model
 from tests.evaluate.further import params
 
 MODEL = Model(vocabulary=257, context=16, width=16, heads=2, layers=1)

@@ -16,8 +16,8 @@ from safetensors.torch import save_file as save_weights
 from noiseband.evaluate.documents import DocumentLoss
 from noiseband.evaluate.further_loss import clustered_error, further_loss
 from noiseband.evaluate.loss import evaluate
+from noiseband.study.architecture import Model
 from noiseband.study.evaluations import Evaluation
-from noiseband.study.recipe import Model
 from tests.evaluate.further import params
 
 WINDOW = {"start_token": 16, "tokens": 160, "batch": 2}

@@ -16,7 +16,7 @@ from noiseband.evaluate.choice import choose_file
 from noiseband.evaluate.harness import OFFLINE, check_installed, outcome_of, run_harness
 from noiseband.evaluate.journal import Journal
 from noiseband.hub.export import write_export
-from noiseband.study.recipe import Model
+from noiseband.study.architecture import Model
 from tests.evaluate.further import choice_rows, params, write_rows
 
 MISSING = "needs lm-eval: pip install 'noiseband[harness]'"

@@ -27,9 +27,9 @@ from noiseband.evaluate.window import cut_window
 from noiseband.io.tables import read_rows
 from noiseband.model.init import initial_weights
 from noiseband.model.load import load_model
+from noiseband.study.architecture import Model
 from noiseband.study.config import Evaluation
 from noiseband.study.params import EvaluateParams
-from noiseband.study.recipe import Model
 
 Tokens = NDArray[np.uint16]
 PROTOCOL = Evaluation(start_token=10, tokens=200, batch=3)  # 4 batches of 48: 192 targets

@@ -25,7 +25,7 @@ from noiseband.evaluate.outcome import Outcome, write_outcome
 from noiseband.io.files import read_json
 from noiseband.io.metrics import Measured, read_metrics
 from noiseband.model.init import initial_weights
-from noiseband.study.recipe import Model
+from noiseband.study.architecture import Model
 from tests.evaluate.further import choice_rows, params, write_rows
 
 SEEDS = (1, 2, 3)

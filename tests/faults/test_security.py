@@ -27,11 +27,11 @@ from noiseband.hub.export import write_export
 from noiseband.hub.pretrained import write_pretrained
 from noiseband.model.load import load_model, load_start
 from noiseband.repro.verify import verify
+from noiseband.study.architecture import Model
 from noiseband.study.config import Name, StudyConfig
 from noiseband.study.load import parse_study
 from noiseband.study.params import PretrainedParams
 from noiseband.study.problems import SECRET
-from noiseband.study.recipe import Model
 from noiseband.terminal import on_a_terminal, one_line
 from noiseband.train.checkpoint import read
 from tests.conftest import STUDY

@@ -9,8 +9,8 @@ import pytest
 
 from noiseband.finetune.rows import Row, read_rows
 from noiseband.io.files import write_jsonl
+from noiseband.study.architecture import Model
 from noiseband.study.config import Protocol
-from noiseband.study.recipe import Model
 
 
 @pytest.fixture(scope="session")

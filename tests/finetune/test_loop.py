@@ -26,9 +26,9 @@ from noiseband.finetune.prompts import encode_example
 from noiseband.finetune.rows import Row
 from noiseband.finetune.tuner import shuffled
 from noiseband.model.load import load_model
+from noiseband.study.architecture import Model
 from noiseband.study.config import Protocol
 from noiseband.study.params import FinetuneParams
-from noiseband.study.recipe import Model
 
 Tune = Callable[..., tuple[dict[str, Any], bytes]]
 

@@ -23,9 +23,9 @@ from noiseband.finetune.tuner import Tuner, shuffled
 from noiseband.finetune.watcher import Watcher
 from noiseband.model.gpt import GPT
 from noiseband.model.load import load_model
+from noiseband.study.architecture import Model
 from noiseband.study.config import Protocol
 from noiseband.study.instructions import Lora
-from noiseband.study.recipe import Model
 
 CPU = torch.device("cpu")
 LORA = Lora(rank=2, alpha=8, dropout=0.0, targets=["W_query", "ff.layers.2"])

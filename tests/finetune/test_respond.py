@@ -18,11 +18,11 @@ from noiseband.finetune.prompts import encode_prompt
 from noiseband.finetune.respond import respond, respond_file
 from noiseband.finetune.rows import Row, Turn
 from noiseband.io.files import read_jsonl
-from noiseband.model.gpt import AttentionKind
+from noiseband.model.attention import AttentionKind
 from noiseband.model.load import load_model
+from noiseband.study.architecture import Model
 from noiseband.study.config import Answers, Protocol
 from noiseband.study.instructions import Template
-from noiseband.study.recipe import Model
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from noiseband.finetune.rows import Row
 from noiseband.finetune.tuner import Tuner
 from noiseband.finetune.watcher import Watcher
 from noiseband.model.load import load_model
+from noiseband.study.architecture import Model
 from noiseband.study.config import Protocol
-from noiseband.study.recipe import Model
 
 
 class Losses(Watcher):

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from noiseband.study.recipe import Model
+from noiseband.study.architecture import Model
 
 SMALL = Model(
     vocabulary=257, context=24, width=16, heads=4, layers=2, qkv_bias=True, tied=True, dropout=0.0

@@ -17,7 +17,7 @@ from noiseband.hub.export import FILES, write_export
 from noiseband.model.generate import generate
 from noiseband.model.init import initial_weights
 from noiseband.model.load import load_model
-from noiseband.study.recipe import Model
+from noiseband.study.architecture import Model
 from tests.hub.models import SMALL
 
 CASES = [(bias, tied) for bias in (False, True) for tied in (False, True)]

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from noiseband.errors import UserError
-from noiseband.hub.gpt2 import check_config, config_of, from_gpt2, to_gpt2
+from noiseband.hub import gpt2
+from noiseband.hub.classes import check_config, from_hub, to_hub
 from noiseband.model.gpt import empty_model, parameter_shapes
+from noiseband.study.architecture import Model
 from noiseband.study.pretrained import KNOWN_MODELS
-from noiseband.study.recipe import Model
 from tests.hub.models import SMALL, random_gpt2
 
 
@@ -36,13 +37,13 @@ def changed(**fields: object) -> Model:
 @pytest.mark.parametrize("model", [SMALL, changed(tied=False), changed(heads=1)])
 def test_the_same_logits_and_the_same_tensors_back(model: Model) -> None:
     theirs = random_gpt2(model)
-    weights = from_gpt2(parameters(theirs), model, "x")
+    weights = from_hub(parameters(theirs), model, "x")
     assert {name: tuple(value.shape) for name, value in weights.items()} == parameter_shapes(model)
     tokens = torch.randint(model.vocabulary, (3, model.context))
     with torch.no_grad():
         wanted = theirs(tokens).logits
     torch.testing.assert_close(logits_of(weights, model, tokens), wanted, atol=1e-5, rtol=0)
-    back = to_gpt2(weights, model)
+    back = to_hub(weights, model)
     assert back.keys() == parameters(theirs).keys()
     assert all(torch.equal(back[name], value) for name, value in parameters(theirs).items())
 
@@ -55,7 +56,7 @@ def test_the_real_shape() -> None:
         wanted = theirs(tokens).logits
     tensors = parameters(theirs)
     assert sum(tensor.numel() for tensor in tensors.values()) == 124_439_808
-    weights = from_gpt2(tensors, model, "x")
+    weights = from_hub(tensors, model, "x")
     assert wanted.std() > 1  # so the tolerance is small in comparison
     torch.testing.assert_close(logits_of(weights, model, tokens), wanted, atol=1e-4, rtol=0)
 
@@ -64,18 +65,18 @@ def test_a_model_without_biases_has_zeros_there() -> None:
     model = changed(qkv_bias=False)
     names = parameter_shapes(model)
     weights = {name: torch.randn(shape) for name, shape in names.items()}
-    there = to_gpt2(weights, model)
+    there = to_hub(weights, model)
     theirs = random_gpt2(model)
     assert set(theirs.load_state_dict(there, strict=False).missing_keys) <= {"lm_head.weight"}
     tokens = torch.randint(model.vocabulary, (2, 9))
     with torch.no_grad():
         wanted = theirs(tokens).logits
     torch.testing.assert_close(logits_of(weights, model, tokens), wanted, atol=1e-4, rtol=1e-5)
-    back = from_gpt2(there, model, "x")
+    back = from_hub(there, model, "x")
     assert all(torch.equal(back[name], value) for name, value in weights.items())
     there["transformer.h.1.attn.c_attn.bias"][3] = 1e-3
     with pytest.raises(UserError, match=r"h\.1\.attn\.c_attn\.bias is not zero; set qkv_bias"):
-        from_gpt2(there, model, "x")
+        from_hub(there, model, "x")
 
 
 def test_old_files_have_no_prefix_and_hold_the_mask() -> None:
@@ -83,16 +84,16 @@ def test_old_files_have_no_prefix_and_hold_the_mask() -> None:
     old = {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}
     old |= {f"h.{i}.attn.bias": torch.ones(1, 1, 24, 24).tril() for i in range(2)}
     old |= {"h.0.attn.masked_bias": torch.tensor(-1e4), "lm_head.weight": old["wte.weight"]}
-    found, wanted = from_gpt2(old, SMALL, "x"), from_gpt2(tensors, SMALL, "x")
+    found, wanted = from_hub(old, SMALL, "x"), from_hub(tensors, SMALL, "x")
     assert found.keys() == wanted.keys()
     assert all(torch.equal(found[name], wanted[name]) for name in wanted)
 
 
 def test_half_precision_is_widened() -> None:
     tensors = {n: t.detach().to(torch.float16) for n, t in parameters(random_gpt2(SMALL)).items()}
-    found = from_gpt2(tensors, SMALL, "x")
+    found = from_hub(tensors, SMALL, "x")
     assert {tensor.dtype for tensor in found.values()} == {torch.float32}
-    same = from_gpt2({name: tensor.float() for name, tensor in tensors.items()}, SMALL, "x")
+    same = from_hub({name: tensor.float() for name, tensor in tensors.items()}, SMALL, "x")
     assert all(torch.equal(found[name], same[name]) for name in same)
 
 
@@ -121,20 +122,21 @@ def test_a_tensor_that_does_not_fit_is_named(change: dict[str, Tensor | None], s
     tensors: dict[str, Tensor | None] = {**parameters(random_gpt2(SMALL)), **change}
     there = {name: tensor for name, tensor in tensors.items() if tensor is not None}
     with pytest.raises(UserError) as error:
-        from_gpt2(there, SMALL, "some/model: model.safetensors")
+        from_hub(there, SMALL, "some/model: model.safetensors")
     assert str(error.value).startswith("some/model: model.safetensors: not the GPT2LMHeadModel")
     assert said in str(error.value)
 
 
 def test_a_head_of_its_own_where_the_file_ties_it() -> None:
     with pytest.raises(UserError, match=r"lm_head\.weight is missing"):
-        from_gpt2(parameters(random_gpt2(SMALL)), changed(tied=False), "x")
+        from_hub(parameters(random_gpt2(SMALL)), changed(tied=False), "x")
 
 
 def test_config_both_ways() -> None:
     theirs = random_gpt2(SMALL).config.to_dict()
     check_config(theirs, SMALL, "x")
-    assert {key: theirs[key] for key in config_of(SMALL)} == config_of(SMALL)
+    ours = gpt2.config_of(SMALL)
+    assert {key: theirs[key] for key in ours} == ours
     # Files on the Hub leave out keys that have their default value.
     short = {k: v for k, v in theirs.items() if k.startswith(("n_", "vocab", "model_type"))}
     check_config(short, SMALL, "x")

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from noiseband.errors import UserError
-from noiseband.hub.gpt2 import config_of, to_gpt2
+from noiseband.hub.classes import config_of, to_hub
 from noiseband.hub.pretrained import write_pretrained
 from noiseband.io.digests import digest, digests
 from noiseband.io.files import write_json
@@ -100,7 +100,7 @@ def test_a_models_own_weights_come_back_to_the_bit(
     model = SMALL.model_copy(update={"tied": tied, "qkv_bias": qkv_bias})
     weights = initial_weights(model, "keyed", 42)
     write_json(tmp_path / "config.json", config_of(model))
-    save_file(to_gpt2(weights, model), tmp_path / "model.safetensors")
+    save_file(to_hub(weights, model), tmp_path / "model.safetensors")
     given = params(path=str(tmp_path), model=model, context=model.context)
     write_pretrained(given, tmp_path / "out")
     found = json.loads((tmp_path / "out/model.json").read_text())

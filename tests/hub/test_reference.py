@@ -10,7 +10,7 @@ from noiseband.errors import UserError
 from noiseband.hub.reference import from_reference, shape_of
 from noiseband.io.digests import digest
 from noiseband.model.init import initial_weights
-from noiseband.study.recipe import Model
+from noiseband.study.architecture import Model
 from tests.hub.models import SMALL
 
 CASES = [(bias, tied) for bias in (False, True) for tied in (False, True)]

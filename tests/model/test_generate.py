@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from noiseband.model import generate as module
+from noiseband.model.attention import AttentionKind
 from noiseband.model.generate import for_few_rows, generate
-from noiseband.model.gpt import GPT, AttentionKind, empty_model
+from noiseband.model.gpt import GPT, empty_model
 from noiseband.model.init import initial_weights
 from noiseband.model.sampling import GREEDY, Sampling
-from noiseband.study.recipe import Model
+from noiseband.study.architecture import Model
 from tests.model.uncached import uncached
 
 KINDS: list[AttentionKind] = ["explicit", "sdpa"]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from noiseband.model.gpt import GPT, empty_model
 from noiseband.model.init import initial_weights
-from noiseband.study.recipe import Model
+from noiseband.study.architecture import Model
 
 CONFIG = Model(vocabulary=64, context=12, width=16, heads=4, layers=2, dropout=0.2, qkv_bias=True)
 

@@ -11,7 +11,7 @@ import torch
 
 from noiseband.io.digests import digest, digests
 from noiseband.model.init import initial_weights
-from noiseband.study.recipe import Model
+from noiseband.study.architecture import Model
 
 SMALL = Model(vocabulary=512, context=64, width=48, heads=4, layers=3)
 REFERENCE = Model(vocabulary=50257, context=1024, width=768, heads=12, layers=12)
@@ -64,7 +64,7 @@ PROGRAM = """
 import sys, torch
 from noiseband.model.init import initial_weights
 from noiseband.io.digests import digest
-from noiseband.study.recipe import Model
+from noiseband.study.architecture import Model
 torch.set_num_threads(int(sys.argv[1]))
 model = Model(vocabulary=512, context=64, width=48, heads=4, layers=3)
 print(torch.backends.cpu.get_cpu_capability(), digest(initial_weights(model, "keyed", 42)))

@@ -12,7 +12,7 @@ from torch import Tensor
 from noiseband.errors import UserError
 from noiseband.model.init import initial_weights
 from noiseband.model.load import load_model
-from noiseband.study.recipe import Model
+from noiseband.study.architecture import Model
 
 CONFIG = Model(vocabulary=50, context=8, width=12, heads=2, layers=1)
 CPU = torch.device("cpu")

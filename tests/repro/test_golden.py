@@ -13,7 +13,7 @@ from noiseband.io.digests import digests
 from noiseband.model.init import initial_weights
 from noiseband.published.golden import golden_digests
 from noiseband.repro.golden import complaint
-from noiseband.study.recipe import Model
+from noiseband.study.architecture import Model
 from tests.model.reference_model import reference_parameters
 
 GOLDEN = sorted(

@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from noiseband.model.gpt import GPT
 from noiseband.repro.order import in_forward_order
-from noiseband.study.recipe import Model
+from noiseband.study.architecture import Model
 
 MODEL = Model(vocabulary=30, context=8, width=8, heads=2, layers=12, qkv_bias=True)
 

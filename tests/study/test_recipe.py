@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import pytest
 
 from noiseband.study import load_study
-from noiseband.study.recipe import Model, Recipe, difference, flatten
+from noiseband.study.architecture import Model
+from noiseband.study.recipe import Recipe, difference
 from noiseband.study.runs import apply
-from noiseband.study.section import ADDED
+from noiseband.study.section import ADDED, flatten
 
 # These never change without a line in CHANGELOG.md: a change retrains every study there is.
 GOLDEN = {

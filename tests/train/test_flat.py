@@ -7,7 +7,7 @@ import torch
 
 from noiseband.model.gpt import empty_model
 from noiseband.model.init import initial_weights
-from noiseband.study.recipe import Model
+from noiseband.study.architecture import Model
 from noiseband.train.flat import ALIGNMENT, FlatParameters
 
 CONFIG = Model(vocabulary=61, context=8, width=12, heads=2, layers=1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from noiseband.model.flops import flops_per_token
-from noiseband.study.recipe import Model, Precision
+from noiseband.study.architecture import Model
+from noiseband.study.recipe import Precision
 from noiseband.train.peak import PEAKS, peak_flops
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from noiseband.study.architecture import Model
 from noiseband.study.optimizer import Optimizer, Schedule
-from noiseband.study.recipe import Batch, Data, Model, Recipe
+from noiseband.study.recipe import Batch, Data, Recipe
 from noiseband.train.schedule import rates, scheduled
 
 

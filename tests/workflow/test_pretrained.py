@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from noiseband.io.files import read_jsonl
 from noiseband.model.gpt import parameter_shapes
-from noiseband.study.recipe import Model
+from noiseband.study.architecture import Model
 from tests.hub.models import saved_gpt2
 from tests.hub.server import COMMIT, Hub, serve
 from tests.workflow.project import RUNS, Project

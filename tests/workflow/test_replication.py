@@ -23,7 +23,7 @@ from noiseband.io.tables import read_rows
 from noiseband.published import data
 from noiseband.published.comparison import MISSING, OTHER_SIZE, ComparisonRow
 from noiseband.study import load_study
-from noiseband.study.recipe import Model
+from noiseband.study.architecture import Model
 from tests.hub.models import saved_gpt2
 from tests.hub.server import Hub, serve
 from tests.project import ROOT

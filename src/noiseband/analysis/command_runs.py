@@ -12,8 +12,7 @@ from noiseband.analysis.sources import json_file
 from noiseband.analysis.traces import final_loss, read_trace
 from noiseband.io.checksums import file_sha256, intact
 from noiseband.study.command_params import DIGESTS, RESULT, SAMPLES, TRACE
-from noiseband.study.recipe import written
-from noiseband.study.section import canonical_json
+from noiseband.study.section import canonical_json, written
 
 
 def by_command(folder: Path) -> bool:

@@ -52,7 +52,7 @@ from noiseband.study.command_params import RESULT
 from noiseband.study.metrics import TEST_LOSS
 from noiseband.study.params import TablesParams
 from noiseband.study.paths import Paths
-from noiseband.study.recipe import written
+from noiseband.study.section import written
 
 
 def write_tables(params: TablesParams, results: Path) -> None:

@@ -11,7 +11,7 @@ from noiseband.cli import app
 from noiseband.cli.options import DEFAULT_CONFIG, Config
 from noiseband.study import Run, StudyConfig, load_study
 from noiseband.study.free_recipe import CommandRecipe
-from noiseband.study.recipe import written
+from noiseband.study.section import written
 
 
 @app.command()

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from noiseband.evaluate.questions import Continuation
 from noiseband.model.generate import BLOCK, alike
-from noiseband.model.gpt import GPT
+from noiseband.model.gpt import GPT, capped
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def _score(model: GPT, hidden: Tensor, length: int, tokens: list[int]) -> Scored
     """The score of the last tokens of one row, whose window has `length` tokens."""
     # Copied, so that its alignment does not follow from its place in the batch.
     last = hidden[length - len(tokens) : length].clone()
-    logits = torch.mm(last, model.head.T)
+    logits = capped(torch.mm(last, model.head.T), model.config.logit_softcap)
     wanted = torch.tensor(tokens, device=logits.device)
     likelihoods = torch.log_softmax(logits.double(), dim=-1).gather(1, wanted[:, None])
     return Scored(-float(likelihoods.sum()), bool((logits.argmax(dim=-1) == wanted).all()))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from noiseband.determinism import ARITHMETIC, autocast
 from noiseband.evaluate.window import Window
-from noiseband.model.gpt import GPT
+from noiseband.model.gpt import GPT, capped
 from noiseband.products import rounded, type_of_operands
 from noiseband.study.recipe import Precision
 
@@ -33,6 +33,7 @@ def target_losses(model: GPT, window: Window, precision: Precision) -> Tensor:
     dtype, context = ARITHMETIC[precision].autocast or torch.float32, autocast(precision, device)
     held = type_of_operands(dtype, device)
     head = model.head.to(dtype).to(held).T
+    softcap = model.config.logit_softcap
     rows = min(window.batch * window.context, BLOCK_ROWS[device.type])
     memory = head.new_empty(rows, head.shape[1])
     losses = torch.empty(len(window.targets), device=device)
@@ -40,7 +41,7 @@ def target_losses(model: GPT, window: Window, precision: Precision) -> Tensor:
         with context():
             hidden = model.hidden(inputs.to(device)).flatten(0, 1)
         hidden = hidden.to(dtype).to(held)
-        _cross_entropy(hidden, head, targets.to(device).flatten(), memory, dtype, place)
+        _cross_entropy(hidden, head, targets.to(device).flatten(), memory, dtype, softcap, place)
     return losses.cpu()
 
 
@@ -50,6 +51,7 @@ def _cross_entropy(
     targets: Tensor,
     memory: Tensor,
     dtype: torch.dtype,
+    softcap: float | None,
     out: Tensor,
 ) -> None:
     """Write -log softmax(hidden @ head)[target] of each row to `out`.
@@ -65,7 +67,7 @@ def _cross_entropy(
         logits = torch.mm(rows, head, out=memory[: len(rows)])
         pieces = (torch.split(x, few) for x in (logits, targets[part, None], out[part, None]))
         for some, of, to in zip(*pieces, strict=True):
-            scores = rounded(some, dtype)
+            scores = capped(rounded(some, dtype), softcap)
             # The row's largest score is subtracted, so that the exponential cannot overflow.
             scores.sub_(scores.amax(dim=1, keepdim=True))
             of_target = scores.gather(1, of)

@@ -19,10 +19,10 @@ from noiseband.evaluate.forward import target_losses
 from noiseband.evaluate.window import cut_window
 from noiseband.io.files import write_json
 from noiseband.io.tables import write_rows
-from noiseband.model.gpt import AttentionKind
+from noiseband.model.attention import AttentionKind
 from noiseband.model.load import load_model
+from noiseband.study.architecture import Model
 from noiseband.study.config import Evaluation
-from noiseband.study.recipe import Model
 
 BUCKETS = 8
 """The number of segments of the context over which the loss by position is averaged."""

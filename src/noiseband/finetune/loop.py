@@ -18,10 +18,10 @@ from noiseband.finetune.rows import Row, read_rows
 from noiseband.finetune.tuner import Tuner
 from noiseband.finetune.watcher import Watcher
 from noiseband.io.files import atomic, write_json
-from noiseband.model.gpt import AttentionKind
+from noiseband.model.attention import AttentionKind
 from noiseband.model.load import load_model
+from noiseband.study.architecture import Model
 from noiseband.study.config import Protocol
-from noiseband.study.recipe import Model
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ from noiseband.determinism import make_deterministic, pick_device
 from noiseband.finetune.prompts import encode_prompt
 from noiseband.finetune.rows import Row, read_rows
 from noiseband.io.files import write_jsonl
+from noiseband.model.attention import AttentionKind
 from noiseband.model.generate import for_few_rows, generate
-from noiseband.model.gpt import AttentionKind
 from noiseband.model.load import load_model
 from noiseband.model.sampling import Sampling
 from noiseband.randomness import derived_seed
+from noiseband.study.architecture import Model
 from noiseband.study.config import Protocol
-from noiseband.study.recipe import Model
 
 Report = Callable[[int, int], None]
 """Takes the number of answered questions and the number of all questions."""

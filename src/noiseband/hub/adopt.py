@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from noiseband.errors import NotMadeError, UserError
+from noiseband.hub.classes import from_hub
 from noiseband.hub.entry import WEIGHTS, Import
-from noiseband.hub.gpt2 import from_gpt2
 from noiseband.io.digests import digest
 from noiseband.io.files import atomic, write_json
 from noiseband.io.hub_files import fetch_file
@@ -112,7 +112,7 @@ def _same_outputs(files: dict[str, Path], digests: dict[str, Any], source: str) 
 def _weights(file: Path, run: Run, found: Import) -> dict[str, Tensor]:
     source = f"{found.source.repo}: {WEIGHTS}"
     try:
-        weights = from_gpt2(load_file(file), run.model, source)
+        weights = from_hub(load_file(file), run.model, source)
     except SafetensorError as error:
         raise UserError(f"{source}: not a safetensors file ({error})") from None
     if (own := digest(weights)) != found.source.weights_sha256:

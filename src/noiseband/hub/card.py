@@ -24,7 +24,7 @@ from noiseband.report.views.recipes import baseline_recipe
 from noiseband.stats.least_squares import BASELINE
 from noiseband.stats.verdicts import Call
 from noiseband.study import Run, Study
-from noiseband.study.recipe import written
+from noiseband.study.section import written
 
 TEMPLATES = Path(__file__).parent / "templates"
 VARIED = {

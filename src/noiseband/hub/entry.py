@@ -7,21 +7,22 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from noiseband.errors import UserError
-from noiseband.hub.gpt2 import DEFAULTS, FIELDS, check_config, from_gpt2
-from noiseband.hub.reference import from_reference, shape_of
+from noiseband.hub.classes import check_config, from_hub, shape_of
+from noiseband.hub.reference import from_reference
+from noiseband.hub.reference import shape_of as shape_of_reference
 from noiseband.io.checksums import file_sha256
 from noiseband.io.digests import digest
 from noiseband.io.hub_files import endpoint, fetch_file, reason
 from noiseband.repro.manifest import artefact_digest
 from noiseband.study import Study
-from noiseband.study.pretrained import Pretrained, check_pretrained
-from noiseband.study.recipe import Model
+from noiseband.study.hub_classes import CLASSES
+from noiseband.study.pretrained import Pretrained, PretrainedLayout, check_pretrained
 from noiseband.terminal import one_line
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -56,7 +57,8 @@ def import_model(
 
     Args:
         revision: branch, tag or commit; None takes the default branch. The entry pins the commit.
-        file: the weights of a GPT2LMHeadModel, or a safetensors file with the reference's names.
+        file: the weights of a class of `transformers`, or a safetensors file with the reference's
+            names.
         heads: number of attention heads, needed only for weights with the reference's names.
 
     Raises:
@@ -84,19 +86,20 @@ def import_model(
         except SafetensorError as error:
             raise UserError(f"{repo}: {file}: not a safetensors file ({error})") from None
         source = f"{repo}: {file}"
-        if config.get("model_type") == "gpt2":
-            layout: Literal["gpt2", "reference"] = "gpt2"
-            model = _shape(config, repo)
+        if (kind := config.get("model_type")) in CLASSES:
+            layout: PretrainedLayout = "gpt2" if kind == "gpt2" else "llama"
+            model = shape_of(config, f"{repo}: {CONFIG}")
+            check_config(config, model, f"{repo}: {CONFIG}")
             if published := records.get("model.json"):
                 # An export writes zeros for biases that the run did not have.
                 had = "trf_blocks.0.att.W_query.bias" in published.get("tensors", {})
                 model = model.model_copy(update={"qkv_bias": had})
-            own = from_gpt2(tensors, model, source)
+            own = from_hub(tensors, model, source)
         else:
             if heads is None:
                 raise UserError(f"{repo}: give --heads: the number cannot be read from its weights")
             layout = "reference"
-            model = shape_of(tensors, heads, source)
+            model = shape_of_reference(tensors, heads, source)
             own = from_reference(tensors, model, source)
     found = digest(own)
     wanted = records.get("model.json", {}).get("sha256", found)
@@ -127,17 +130,6 @@ def _listed(repo: str, revision: str | None) -> tuple[str, set[str]]:
     except OSError as error:
         raise UserError(f"{repo}: {reason(error)}") from error
     return str(info.sha), {one.rfilename for one in info.siblings or []}
-
-
-def _shape(config: dict[str, Any], repo: str) -> Model:
-    """The shape of a GPT2LMHeadModel, which always has biases."""
-    try:
-        values = {ours: config.get(theirs, DEFAULTS.get(theirs)) for theirs, ours in FIELDS.items()}
-        model = Model(**values, qkv_bias=True, dropout=0.0)
-    except ValueError as error:
-        raise UserError(f"{repo}: {CONFIG}: not the config of a GPT-2 ({error})") from None
-    check_config(config, model, f"{repo}: {CONFIG}")
-    return model
 
 
 def _json(path: Path, source: str) -> dict[str, Any]:

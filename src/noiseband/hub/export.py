@@ -1,4 +1,4 @@
-"""Export a trained model as a GPT2LMHeadModel, which `transformers` loads without our code."""
+"""Export a trained model as a class of `transformers`, which loads it without our code."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from noiseband.errors import UserError
-from noiseband.hub.gpt2 import config_of, table, to_gpt2
+from noiseband.hub.classes import class_of, config_of, to_hub
 from noiseband.hub.tokenizer import write_tokenizer
 from noiseband.io.checksums import intact
 from noiseband.io.files import atomic, write_json
 from noiseband.model.gpt import parameter_shapes
-from noiseband.study.recipe import Model
+from noiseband.study.architecture import Model
 
 FILES = (
     "config.json",
@@ -28,20 +28,21 @@ FILES = (
 def write_export(weights: Path, model: Model, vocabulary: Path, out: Path) -> None:
     """Write `FILES` into `out`; equal inputs give equal bytes.
 
-    Biases that the model does not have become zeros, query, key and value become one projection,
-    linear layers are transposed, and an untied head stays untied (`tie_word_embeddings: false`).
+    The class is the first of `study.hub_classes` that computes the model. Biases that the model
+    does not have become zeros. For a GPT2LMHeadModel, query, key and value become one projection,
+    and linear layers are transposed. An untied head stays untied (`tie_word_embeddings: false`).
 
     Args:
         weights: safetensors file with the parameters under the reference's names, float32.
-        model: the model's shape; `dropout` becomes the three probabilities of GPT-2's config.
+        model: the model's shape; `dropout` becomes the probabilities of the class's config.
         vocabulary: rank file of the model's tokens.
         out: folder; files with these names are replaced.
 
     Raises:
-        UserError: no GPT2LMHeadModel computes this model, the weights do not fit it, or the
+        UserError: no class computes this model, the weights do not fit it, or the
             vocabulary has another size.
     """
-    table(model)  # refuses a model of another kind before any file is written
+    class_of(model)  # refuses a model of another kind before any file is written
     try:
         tensors = load_file(intact(weights))
     except (SafetensorError, OSError) as error:
@@ -56,16 +57,8 @@ def write_export(weights: Path, model: Model, vocabulary: Path, out: Path) -> No
             "give the vocabulary that the model was trained with"
         )
     ends = {"bos_token_id": end, "eos_token_id": end}
-    dropout = dict.fromkeys(("attn_pdrop", "embd_pdrop", "resid_pdrop"), model.dropout)
-    config = {
-        "architectures": ["GPT2LMHeadModel"],
-        **config_of(model),
-        "n_ctx": model.context,  # llama.cpp's converter reads this old name of n_positions
-        **dropout,
-        **ends,
-        "dtype": "float32",
-    }
+    config = {**config_of(model), **ends, "dtype": "float32"}
     write_json(out / "config.json", config, checksum=False)
     write_json(out / "generation_config.json", {**ends, "pad_token_id": end}, checksum=False)
     with atomic(out / "model.safetensors", checksum=False) as temporary:
-        save_file(to_gpt2(tensors, model), temporary, metadata={"format": "pt"})
+        save_file(to_hub(tensors, model), temporary, metadata={"format": "pt"})

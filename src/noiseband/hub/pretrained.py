@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from noiseband.errors import UserError
-from noiseband.hub.gpt2 import check_config, from_gpt2
+from noiseband.hub.classes import check_config, from_hub
 from noiseband.hub.reference import from_reference
 from noiseband.io.checksums import file_sha256
 from noiseband.io.digests import digest, digests
@@ -31,10 +31,10 @@ def write_pretrained(params: PretrainedParams, out: Path) -> None:
     the file. Positions beyond `params.context` are dropped, so that the model sees as much text as
     the study's runs. Raises UserError if a file is unavailable or does not fit the model.
     """
-    read = from_gpt2 if params.layout == "gpt2" else from_reference
+    read = from_reference if params.layout == "reference" else from_hub
     with _files(params, out / ".source") as folder:
         source, file = params.repo or str(params.path), folder / params.file
-        if params.layout == "gpt2":
+        if params.layout != "reference":
             check_config(_config(folder / CONFIG), params.model, f"{source}: {CONFIG}")
         found = _sha256(file)
         if params.sha256 not in (None, found):
@@ -55,7 +55,8 @@ def write_pretrained(params: PretrainedParams, out: Path) -> None:
                 f"{source}: {params.file}: {name} has values that are not finite; leave the "
                 "model out, or ask who published it"
             )
-    weights["pos_emb.weight"] = weights["pos_emb.weight"][: params.context].clone()
+    if "pos_emb.weight" in weights:
+        weights["pos_emb.weight"] = weights["pos_emb.weight"][: params.context].clone()
     card = {
         "repo": params.repo,
         "revision": params.revision,
@@ -84,7 +85,7 @@ def _files(params: PretrainedParams, scratch: Path) -> Iterator[Path]:
     assert params.revision is not None  # the config demands it
     try:
         repo, revision, file = params.repo, params.revision, params.file
-        if params.layout == "gpt2":
+        if params.layout != "reference":
             fetch_file(repo, revision, CONFIG, scratch / CONFIG)
         fetch_file(repo, revision, file, scratch / file, sha256=params.sha256)
         yield scratch

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from noiseband.errors import UserError
 from noiseband.model.gpt import parameter_shapes
-from noiseband.study.recipe import Model
+from noiseband.study.architecture import Model
 
 EMBEDDING, POSITIONS, HEAD = "tok_emb.weight", "pos_emb.weight", "out_head.weight"
 BUFFER = re.compile(r"trf_blocks\.\d+\.att\.mask")

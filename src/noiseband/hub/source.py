@@ -8,8 +8,9 @@ from pathlib import Path
 from noiseband.errors import DamagedError, NotMadeError, UserError, nearest
 from noiseband.io.files import read_json
 from noiseband.study import Study
+from noiseband.study.architecture import Model
 from noiseband.study.params import finetuned_models
-from noiseband.study.recipe import Model, Recipe
+from noiseband.study.recipe import Recipe
 
 
 @dataclass(frozen=True)

@@ -1,113 +1,105 @@
-"""Explicit attention, as published: scores, mask, softmax, and dropout on the weights."""
+"""The attention part of a block, and the activations that it keeps."""
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from typing import Literal
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from noiseband.model.dropout import by_hand, dropout, dropout_mask
+from noiseband.model.cache import Past
+from noiseband.model.layers import Linear
+from noiseband.model.masks import Masks
+from noiseband.model.norms import make_norm
+from noiseband.model.positions import Rotation
+from noiseband.model.scores import attention_to_past, explicit_attention, fused_attention
+from noiseband.study.architecture import Model
+
+AttentionKind = Literal["explicit", "sdpa"]
 
 
-def explicit_attention(projected: Tensor, mask: Tensor, heads: int, dropped: float) -> Tensor:
-    """Mix values by softmax(query @ key.T / sqrt(head width) + mask), with dropout on the weights.
+class Attention(nn.Module):
+    """Causal self-attention with separate query, key and value projections.
 
-    Args:
-        projected: (batch, time, 3, width): queries, keys and values.
-        mask: (time, time) float32, 0 or -inf.
-        heads: number of heads; it divides width.
-        dropped: probability of dropping a weight; 0 when not training.
-
-    Returns:
-        (batch, time, width).
+    `fused` computes the three as one product, W_qkv, whose rows are theirs one below the other.
     """
-    if by_hand(projected) and projected.dtype is torch.float32:
-        mixed: Tensor = _Attention.apply(projected, mask, heads, dropped)  # type: ignore[no-untyped-call]
-        return mixed
-    query, key, value = _split(projected, heads)
-    # scale x query @ key.T + mask, in one pass over the scores
-    mask = mask.to(query.dtype)
-    scores = torch.baddbmm(mask, query, key.transpose(1, 2), alpha=_scale(query))
-    weights = dropout(torch.softmax(scores, dim=-1), dropped, dropped > 0.0)
-    return _join(weights @ value, heads)
 
+    def __init__(self, config: Model, kind: AttentionKind, fused: bool, window: int | None) -> None:
+        super().__init__()
+        width, bias, size = config.width, config.qkv_bias, config.head_width
+        self.heads, self.kv_heads = config.heads, config.kv_heads
+        self.size = size
+        whole, groups = self.heads * size, self.kv_heads * size
+        self.fused = fused
+        if fused:
+            self.W_qkv = Linear(config, width, whole + 2 * groups, bias)
+        else:
+            self.W_query = Linear(config, width, whole, bias)
+            self.W_key = Linear(config, width, groups, bias)
+            self.W_value = Linear(config, width, groups, bias)
+        self.q_norm = make_norm(config, size) if config.attention.qk_norm else None
+        self.k_norm = make_norm(config, size) if config.attention.qk_norm else None
+        self.out_proj = Linear(config, whole, width, config.attention.bias, "residual")
+        self.dropout = config.dropout
+        self.softcap = config.attention.softcap
+        self.windowed = window is not None
+        self.kind = kind
 
-def attention_to_past(
-    query: Tensor, keys: Tensor, values: Tensor, mask: Tensor, fused: bool
-) -> Tensor:
-    """Attention of new tokens to all tokens read so far, without dropout or a manual gradient.
+    def forward(
+        self, x: Tensor, masks: Masks, rotation: Rotation | None, past: Past | None = None
+    ) -> Tensor:
+        """x: (batch, time, width), and so is the result. With `past`, x follows what that has
+        read."""
+        projected = self._projected(x, rotation)
+        mask = masks.windowed if self.windowed else masks.full
+        dropped = self.dropout if self.training else 0.0
+        if past is not None:
+            query, key, value = (x.transpose(1, 2) for x in self._split(projected))
+            keys, values = past.extend(key, value)
+            fused = self.kind == "sdpa"
+            mixed = attention_to_past(query, keys, values, mask, fused, self.softcap)
+        elif self.kind == "explicit":
+            mixed = explicit_attention(
+                self._every_head(projected), mask, self.heads, dropped, self.softcap
+            )
+        else:
+            causal = masks.causal and mask is masks.full
+            packed = self._every_head(projected)
+            mixed = fused_attention(packed, None if causal else mask, self.heads, dropped)
+        out: Tensor = self.out_proj(mixed)
+        return out
 
-    Args:
-        query: (rows, heads, time, head width), for the new tokens.
-        keys, values: (rows, heads, length, head width), for all tokens.
-        mask: (rows or 1, 1, time, length) float32, 0 or -inf.
-        fused: whether PyTorch's fused kernel computes it.
+    def _projected(self, x: Tensor, rotation: Rotation | None) -> Tensor:
+        """The heads of queries, keys and values, (batch, time, heads + 2 x kv heads, head
+        width)."""
+        if self.fused:
+            projected: Tensor = self.W_qkv(x)
+        else:
+            projected = torch.cat([self.W_query(x), self.W_key(x), self.W_value(x)], dim=-1)
+        projected = projected.view(*x.shape[:2], self.heads + 2 * self.kv_heads, self.size)
+        if self.q_norm is None and rotation is None:
+            return projected
+        query, key, value = self._split(projected)
+        if self.q_norm is not None and self.k_norm is not None:
+            query, key = self.q_norm(query).to(x.dtype), self.k_norm(key).to(x.dtype)
+        both = torch.cat([query, key], dim=2)
+        if rotation is not None:
+            both = rotation(both)
+        return torch.cat([both, value], dim=2)
 
-    Returns:
-        (rows, time, width).
-    """
-    if fused:
-        mixed = F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
-    else:
-        scores = (query * _scale(query)) @ keys.transpose(2, 3) + mask
-        mixed = torch.softmax(scores, dim=-1) @ values
-    return mixed.transpose(1, 2).flatten(2)
+    def _split(self, projected: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values of `_projected`."""
+        sizes = [self.heads, self.kv_heads, self.kv_heads]
+        query, key, value = torch.split(projected, sizes, dim=2)
+        return query, key, value
 
-
-class _Attention(torch.autograd.Function):
-    """Explicit attention with a manual gradient. It takes half as many operations, and for small
-    tensors the time depends on their number."""
-
-    @staticmethod
-    def forward(ctx: Any, projected: Tensor, mask: Tensor, heads: int, dropped: float) -> Tensor:
-        split = _split(projected, heads)
-        query, key, value = split
-        scores = torch.baddbmm(mask, query, key.transpose(1, 2), alpha=_scale(query))
-        weights = kept = torch.softmax(scores, dim=-1, out=scores)
-        keep = None
-        if dropped > 0.0:
-            keep = dropout_mask(weights, dropped)
-            kept = weights * keep
-        ctx.save_for_backward(split, weights, kept, keep)
-        ctx.heads = heads
-        return _join(torch.bmm(kept, value), heads)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
-        split, weights, kept, keep = ctx.saved_tensors
-        query, key, value = split
-        (mixed,) = _split(grads[0][:, :, None], ctx.heads)
-        gradient = torch.empty_like(split)
-        of_query, of_key, of_value = gradient
-        torch.bmm(kept.transpose(1, 2), mixed, out=of_value)
-        of_weights = torch.bmm(mixed, value.transpose(1, 2))
-        if keep is not None:
-            of_weights.mul_(keep)
-        # Derivative of softmax: weights x (gradient - its mean under the weights).
-        scores = torch.ops.aten._softmax_backward_data(of_weights, weights, -1, weights.dtype)
-        scale = _scale(query)
-        torch.baddbmm(of_query, scores, key, beta=0.0, alpha=scale, out=of_query)
-        torch.baddbmm(of_key, scores.transpose(1, 2), query, beta=0.0, alpha=scale, out=of_key)
-        parts, _, time, width = gradient.shape
-        gradient = gradient.view(parts, -1, ctx.heads, time, width).permute(1, 3, 0, 2, 4)
-        return gradient.flatten(3), None, None, None
-
-
-def _scale(query: Tensor) -> float:
-    return 1.0 / math.sqrt(query.shape[-1])
-
-
-def _split(x: Tensor, heads: int) -> Tensor:
-    """(batch, time, parts, width) to (parts, batch x heads, time, head width), contiguous."""
-    batch, time, parts, width = x.shape
-    x = x.view(batch, time, parts, heads, width // heads)
-    return x.permute(2, 0, 3, 1, 4).reshape(parts, batch * heads, time, width // heads)
-
-
-def _join(x: Tensor, heads: int) -> Tensor:
-    """(batch x heads, time, head width) to (batch, time, width)."""
-    _, time, width = x.shape
-    return x.view(-1, heads, time, width).transpose(1, 2).flatten(2)
+    def _every_head(self, projected: Tensor) -> Tensor:
+        """The same as (batch, time, 3, width), with a copy of keys and values for every head of
+        queries."""
+        if self.kv_heads < self.heads:
+            query, *shared = self._split(projected)
+            times = self.heads // self.kv_heads
+            copies = [x.unsqueeze(3).expand(-1, -1, -1, times, -1).flatten(2, 3) for x in shared]
+            projected = torch.cat([query, *copies], dim=2)
+        batch, time, _, size = projected.shape
+        return projected.view(batch, time, 3, self.heads * size)

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from noiseband.model.layers import Linear
-from noiseband.study.recipe import Model
+from noiseband.study.architecture import Model
 
 
 class SquaredReLU(nn.Module):
@@ -41,9 +41,11 @@ class FeedForward(nn.Module):
         # A list with the activation in the middle, so that the parameters are layers.0 and
         # layers.2 as in the reference.
         self.layers = nn.Sequential(
-            Linear(width, hidden, options.bias), activation, Linear(hidden, width, options.bias)
+            Linear(config, width, hidden, options.bias),
+            activation,
+            Linear(config, hidden, width, options.bias, "residual"),
         )
-        self.gate = Linear(width, hidden, options.bias) if options.gated else None
+        self.gate = Linear(config, width, hidden, options.bias) if options.gated else None
 
     def forward(self, x: Tensor) -> Tensor:
         if self.gate is None:

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from noiseband.model.gpt import GPT
+from noiseband.model.gpt import GPT, capped
 from noiseband.model.layers import Linear
 from noiseband.model.sampling import GREEDY, Sampling, draw
-from noiseband.study.recipe import Model
+from noiseband.study.architecture import Model
 
 BLOCK = 64
 """Prompts and the cache are padded to a multiple of this many tokens. All rows and heads of the
@@ -119,7 +119,7 @@ def generate(
 def alike(config: Model) -> bool:
     """Whether all rows of a batch have the same alignment and give the same bits: the widths of a
     head and of the feed-forward part are multiples of `ALIGNED`."""
-    return config.width // config.heads % ALIGNED == 0 and config.hidden % ALIGNED == 0
+    return config.head_width % ALIGNED == 0 and config.hidden % ALIGNED == 0
 
 
 def for_few_rows(model: GPT) -> GPT:
@@ -223,4 +223,5 @@ class _Batch:
     def logits(self, hidden: Tensor) -> Tensor:
         """The logits, (rows, vocabulary), of hidden states, (rows, width)."""
         # With the large matrix first, this is up to twice as fast for few rows on a CPU.
-        return (self.model.head @ hidden.T).T
+        logits = (self.model.head @ hidden.T).T
+        return capped(logits, self.model.config.logit_softcap)

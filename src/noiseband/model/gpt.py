@@ -1,4 +1,4 @@
-"""A GPT-2-style decoder whose parameters carry the reference series' names.
+"""A decoder whose parameters carry the reference series' names.
 
 Parameters are created uninitialised, on the meta device if the caller is under one: weights come
 from `noiseband.model.init` or from a file, never from a constructor.
@@ -6,86 +6,47 @@ from `noiseband.model.init` or from a file, never from a constructor.
 
 from __future__ import annotations
 
-import math
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from noiseband.model.attention import attention_to_past, explicit_attention
-from noiseband.model.cache import Past
+from noiseband.model.attention import Attention, AttentionKind
+from noiseband.model.cache import Cache, Past
 from noiseband.model.dropout import dropout
 from noiseband.model.feed_forward import FeedForward
 from noiseband.model.layers import Embedding, Linear
+from noiseband.model.masks import Masks, of_sequences
 from noiseband.model.norms import make_norm
-from noiseband.study.recipe import Model
-
-AttentionKind = Literal["explicit", "sdpa"]
-
-
-class Attention(nn.Module):
-    """Causal multi-head self-attention with separate query, key and value projections.
-
-    `fused` computes the three as one product, W_qkv, whose rows are theirs one below the other.
-    """
-
-    def __init__(self, config: Model, kind: AttentionKind, fused: bool) -> None:
-        super().__init__()
-        width, bias = config.width, config.qkv_bias
-        self.fused = fused
-        if fused:
-            self.W_qkv = Linear(width, 3 * width, bias=bias)
-        else:
-            self.W_query = Linear(width, width, bias=bias)
-            self.W_key = Linear(width, width, bias=bias)
-            self.W_value = Linear(width, width, bias=bias)
-        self.out_proj = Linear(width, width)
-        self.heads = config.heads
-        self.dropout = config.dropout
-        self.kind = kind
-
-    def forward(self, x: Tensor, mask: Tensor, past: Past | None = None) -> Tensor:
-        """x: (batch, time, width); mask: (time, time), -inf where the key is after the query.
-
-        With `past`, x follows what that has read, and the mask is that of `GPT.extend`.
-        """
-        batch, time, width = x.shape
-        if self.fused:
-            projected = self.W_qkv(x)
-        else:
-            projected = torch.cat([self.W_query(x), self.W_key(x), self.W_value(x)], dim=-1)
-        projected = projected.view(batch, time, 3, width)
-        dropped = self.dropout if self.training else 0.0
-        if past is not None:
-            mixed = attention_to_past(*past.extend(projected), mask, self.kind == "sdpa")
-        elif self.kind == "explicit":
-            mixed = explicit_attention(projected, mask, self.heads, dropped)
-        else:
-            split = projected.view(batch, time, 3, self.heads, width // self.heads)
-            query, key, value = split.permute(2, 0, 3, 1, 4)
-            mixed = F.scaled_dot_product_attention(
-                query, key, value, dropout_p=dropped, is_causal=True
-            )
-            mixed = mixed.transpose(1, 2).flatten(2)
-        out: Tensor = self.out_proj(mixed)
-        return out
+from noiseband.model.positions import Rotation
+from noiseband.study.architecture import Model
 
 
 class Block(nn.Module):
-    """Pre-norm transformer block; dropout on each residual branch."""
+    """A transformer block; dropout on each residual branch."""
 
-    def __init__(self, config: Model, attention: AttentionKind, fused: bool) -> None:
+    def __init__(
+        self, config: Model, attention: AttentionKind, fused: bool, window: int | None
+    ) -> None:
         super().__init__()
-        self.att = Attention(config, attention, fused)
+        self.att = Attention(config, attention, fused, window)
         self.ff = FeedForward(config)
         self.norm1 = make_norm(config)
         self.norm2 = make_norm(config)
         self.dropout = config.dropout
+        self.post = config.norm.place == "post"
 
-    def forward(self, x: Tensor, mask: Tensor, past: Past | None = None) -> Tensor:
-        x = x + dropout(self.att(self.norm1(x), mask, past), self.dropout, self.training)
-        return x + dropout(self.ff(self.norm2(x)), self.dropout, self.training)
+    def forward(
+        self, x: Tensor, masks: Masks, rotation: Rotation | None, past: Past | None = None
+    ) -> Tensor:
+        if self.post:
+            x = self.norm1(x + self._dropped(self.att(x, masks, rotation, past)))
+            out: Tensor = self.norm2(x + self._dropped(self.ff(x)))
+            return out
+        x = x + self._dropped(self.att(self.norm1(x), masks, rotation, past))
+        return x + self._dropped(self.ff(self.norm2(x)))
+
+    def _dropped(self, x: Tensor) -> Tensor:
+        return dropout(x, self.dropout, self.training)
 
 
 class GPT(nn.Module):
@@ -96,14 +57,21 @@ class GPT(nn.Module):
     ) -> None:
         super().__init__()
         self.config = config
-        self.tok_emb = Embedding(config.vocabulary, config.width)
-        self.pos_emb = Embedding(config.context, config.width)
+        self.tok_emb = Embedding(config, config.vocabulary)
+        learned = config.positions.kind == "learned"
+        self.pos_emb = Embedding(config, config.context) if learned else None
+        self.emb_norm = make_norm(config) if config.norm.embedding else None
         self.trf_blocks = nn.ModuleList(
-            Block(config, attention, fused) for _ in range(config.layers)
+            Block(config, attention, fused, window) for window in config.windows
         )
-        self.final_norm = make_norm(config)
+        # Post-norm blocks end with a norm.
+        self.final_norm = make_norm(config) if config.norm.place == "pre" else None
         # A tied head is the token embedding, so it has no parameter of its own.
-        self.out_head = None if config.tied else Linear(config.width, config.vocabulary, bias=False)
+        self.out_head = (
+            None
+            if config.tied
+            else Linear(config, config.width, config.vocabulary, bias=False, role="head")
+        )
 
     @property
     def head(self) -> Tensor:
@@ -114,25 +82,27 @@ class GPT(nn.Module):
         """What the head projects, (batch, time, width). IndexError where time exceeds the
         context."""
         time = tokens.shape[1]
-        position = torch.arange(time, device=tokens.device)
-        x = self.tok_emb(tokens) + self.pos_emb(position)
-        x = dropout(x, self.config.dropout, self.training)
-        mask = torch.full((time, time), -math.inf, device=tokens.device).triu(1)
+        if time > self.config.context:
+            raise IndexError(f"{time} tokens are more than the context of {self.config.context}")
+        positions = torch.arange(time, device=tokens.device)
+        x = dropout(self._embedded(tokens, positions), self.config.dropout, self.training)
+        masks, rotation = of_sequences(self.config, tokens), self._rotation(positions[None])
         for block in self.trf_blocks:
-            x = block(x, mask)
-        out: Tensor = self.final_norm(x)
-        return out
+            x = block(x, masks, rotation)
+        return self._normed(x)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """The logits, (..., vocabulary), of what `hidden` returns."""
+        return capped(F.linear(hidden, self.head), self.config.logit_softcap)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        return F.linear(self.hidden(tokens), self.head)
+        return self.logits(self.hidden(tokens))
 
-    def no_past(self, rows: int, capacity: int) -> list[Past]:
-        """Room in each layer for what `extend` reads of `capacity` tokens in each row."""
-        config, like = self.config, self.tok_emb.weight
-        size = config.width // config.heads
-        return [Past(rows, config.heads, capacity, size, like) for _ in self.trf_blocks]
+    def no_past(self, rows: int, capacity: int) -> Cache:
+        """Room for what `extend` reads of `capacity` tokens in each row."""
+        return Cache(self.config, rows, capacity, self.tok_emb.weight)
 
-    def extend(self, past: list[Past], tokens: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
+    def extend(self, past: Cache, tokens: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
         """`hidden` of tokens that follow those read into `past`, which keeps them too.
 
         Args:
@@ -141,11 +111,32 @@ class GPT(nn.Module):
             mask: (rows or 1, 1, time, tokens read + time) float32, -inf where a new token must
                 not look.
         """
-        x = self.tok_emb(tokens) + self.pos_emb(positions)
-        for block, kept in zip(self.trf_blocks, past, strict=True):
-            x = block(x, mask, kept)
-        out: Tensor = self.final_norm(x)
-        return out
+        x = self._embedded(tokens, positions)
+        masks, rotation = past.masks(tokens, positions, mask), self._rotation(positions)
+        for block, kept in zip(self.trf_blocks, past.layers, strict=True):
+            x = block(x, masks, rotation, kept)
+        return self._normed(x)
+
+    def _embedded(self, tokens: Tensor, positions: Tensor) -> Tensor:
+        x: Tensor = self.tok_emb(tokens)
+        if self.config.embedding_scale != 1.0:
+            x = x * self.config.embedding_scale
+        if self.pos_emb is not None:
+            x = x + self.pos_emb(positions)
+        return x if self.emb_norm is None else self.emb_norm(x)
+
+    def _rotation(self, positions: Tensor) -> Rotation | None:
+        if self.config.positions.kind != "rotary":
+            return None
+        return Rotation(self.config, positions, self.tok_emb.weight.dtype)
+
+    def _normed(self, x: Tensor) -> Tensor:
+        return x if self.final_norm is None else self.final_norm(x)
+
+
+def capped(logits: Tensor, softcap: float | None) -> Tensor:
+    """c tanh(logits / c), with a limit c, or the logits themselves without one."""
+    return logits if softcap is None else softcap * torch.tanh(logits / softcap)
 
 
 def empty_model(config: Model, attention: AttentionKind = "explicit", fused: bool = False) -> GPT:
@@ -159,9 +150,12 @@ def parameter_shapes(config: Model) -> dict[str, tuple[int, ...]]:
     return {name: tuple(p.shape) for name, p in empty_model(config).named_parameters()}
 
 
-def reference_parts(name: str, shape: torch.Size) -> list[tuple[str, torch.Size]]:
+def reference_parts(name: str, shape: torch.Size, config: Model) -> list[tuple[str, torch.Size]]:
     """The reference's parameters that make up one of the model's, in order, with their shapes."""
     if ".W_qkv." not in name:
         return [(name, shape)]
-    part = torch.Size([shape[0] // 3, *shape[1:]])
-    return [(name.replace("W_qkv", f"W_{kind}"), part) for kind in ("query", "key", "value")]
+    heads = {"query": config.heads, "key": config.kv_heads, "value": config.kv_heads}
+    return [
+        (name.replace("W_qkv", f"W_{kind}"), torch.Size([count * config.head_width, *shape[1:]]))
+        for kind, count in heads.items()
+    ]

@@ -99,9 +99,9 @@ def normal_quantile(p: Float64) -> Float64:
     return value
 
 
-def normal(seed: int, name: str, count: int) -> NDArray[np.float32]:
-    """`count` draws from N(0, 1), rounded once to float32."""
-    return _draw(seed, name, count, normal_quantile)
+def normal(seed: int, name: str, count: int, std: float = 1.0) -> NDArray[np.float32]:
+    """`count` draws from N(0, std^2), rounded once to float32."""
+    return _draw(seed, name, count, lambda u: normal_quantile(u) * std)
 
 
 def uniform(seed: int, name: str, count: int, bound: float) -> NDArray[np.float32]:

@@ -10,8 +10,9 @@ from safetensors.torch import load_file
 
 from noiseband.errors import DamagedError, UserError
 from noiseband.io.checksums import intact
-from noiseband.model.gpt import GPT, AttentionKind, empty_model
-from noiseband.study.recipe import Model
+from noiseband.model.attention import AttentionKind
+from noiseband.model.gpt import GPT, empty_model
+from noiseband.study.architecture import Model
 
 
 def load_model(file: Path, config: Model, attention: AttentionKind, device: torch.device) -> GPT:

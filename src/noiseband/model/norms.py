@@ -1,40 +1,49 @@
-"""Normalisation of the residual stream."""
+"""Normalisation of the residual stream, and of queries and keys."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from noiseband.study.recipe import Model
+from noiseband.model.draws import ONE, ZERO, Draw
+from noiseband.study.architecture import Model
 
 
 class LayerNorm(nn.Module):
-    """Normalise the last dimension by its population variance; then scale and shift."""
+    """Normalise the last dimension by its population variance; then scale and shift, if it has the
+    parameters."""
 
-    def __init__(self, width: int, eps: float) -> None:
+    def __init__(self, width: int, eps: float, weight: bool, bias: bool) -> None:
         super().__init__()
-        self.scale = nn.Parameter(torch.empty(width))
-        self.shift = nn.Parameter(torch.empty(width))
+        self.scale = nn.Parameter(torch.empty(width)) if weight else None
+        self.shift = nn.Parameter(torch.empty(width)) if bias else None
+        self.initial: Mapping[str, Draw] = {"scale": ONE, "shift": ZERO}
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.layer_norm(x, self.scale.shape, self.scale, self.shift, eps=self.eps)
+        return F.layer_norm(x, x.shape[-1:], self.scale, self.shift, eps=self.eps)
 
 
 class RMSNorm(nn.Module):
-    """Divide the last dimension by its root mean square, and scale (Zhang and Sennrich 2019)."""
+    """Divide the last dimension by its root mean square, and scale, if it has the parameter (Zhang
+    and Sennrich 2019)."""
 
-    def __init__(self, width: int, eps: float) -> None:
+    def __init__(self, width: int, eps: float, weight: bool) -> None:
         super().__init__()
-        self.scale = nn.Parameter(torch.empty(width))
+        self.scale = nn.Parameter(torch.empty(width)) if weight else None
+        self.initial: Mapping[str, Draw] = {"scale": ONE}
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.rms_norm(x, self.scale.shape, self.scale, eps=self.eps)
+        return F.rms_norm(x, x.shape[-1:], self.scale, eps=self.eps)
 
 
-def make_norm(config: Model) -> nn.Module:
-    """A norm of the kind that the model has, for tensors (..., width)."""
-    kind = RMSNorm if config.norm.kind == "rms" else LayerNorm
-    return kind(config.width, config.norm.eps)
+def make_norm(config: Model, width: int | None = None) -> nn.Module:
+    """A norm of the kind that the model has, for tensors (..., width); by default the model's."""
+    width, options = width or config.width, config.norm
+    if options.kind == "rms":
+        return RMSNorm(width, options.eps, options.weight)
+    return LayerNorm(width, options.eps, options.weight, options.bias)

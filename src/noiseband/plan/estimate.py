@@ -11,8 +11,9 @@ from noiseband.io.files import read_json
 from noiseband.model.flops import flops_per_token
 from noiseband.plan.memory import GIB, Memory, memory, parameter_count
 from noiseband.study import Run, Study
+from noiseband.study.architecture import Model
 from noiseband.study.machines import Machine, Machines, machine_of
-from noiseband.study.recipe import Model, Recipe, valid_processes
+from noiseband.study.recipe import Recipe, valid_processes
 
 NEAR = 0.1
 """A model whose arithmetic per token is within this share of another's has the same rate."""

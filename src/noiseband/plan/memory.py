@@ -15,7 +15,8 @@ from functools import cache
 from noiseband.determinism import ARITHMETIC
 from noiseband.model.feed_forward import kept_numbers
 from noiseband.model.gpt import parameter_shapes
-from noiseband.study.recipe import Model, Recipe
+from noiseband.study.architecture import Model
+from noiseband.study.recipe import Recipe
 from noiseband.train.optimizers.groups import grouped
 from noiseband.train.tree import leaves
 

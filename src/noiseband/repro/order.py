@@ -8,8 +8,9 @@ from collections.abc import Iterable
 # The parts of tensor names (the reference's), in the order in which data flows through the model.
 _FLOW = (
     "tokens", "weights",
-    "tok_emb", "pos_emb", "trf_blocks",
-    "norm1", "att", "W_query", "W_key", "W_value", "out_proj", "norm2", "ff", "gate", "layers",
+    "tok_emb", "pos_emb", "emb_norm", "trf_blocks",
+    "norm1", "att", "W_query", "W_key", "W_value", "q_norm", "k_norm", "out_proj",
+    "norm2", "ff", "gate", "layers",
     "final_norm", "out_head",
     "weight", "bias", "scale", "shift",
     "first_moment", "second_moment", "updates",

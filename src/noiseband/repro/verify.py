@@ -15,7 +15,8 @@ from noiseband.io.digests import file_digests
 from noiseband.io.files import read_json
 from noiseband.io.traces import first_different_row, read_rows
 from noiseband.repro.compare import Comparison, Difference, compare_digests, compare_files
-from noiseband.study.recipe import Recipe, flatten, written
+from noiseband.study.recipe import Recipe
+from noiseband.study.section import flatten, written
 
 WEIGHTS = ("model.safetensors", "init.safetensors")
 """The names of the tensor file in a folder: of a run, or of a starting point."""

@@ -17,9 +17,10 @@ from noiseband.study.free_recipe import FreeRecipe
 from noiseband.study.metrics import check_metrics
 from noiseband.study.pretrained import check_pretrained
 from noiseband.study.problems import Problem, from_pydantic, unknown_names
-from noiseband.study.recipe import BaselineRecipe, flatten
+from noiseband.study.recipe import BaselineRecipe
 from noiseband.study.run_checks import check_runs
 from noiseband.study.runs import BASELINE, CONTINUED, apply
+from noiseband.study.section import flatten
 from noiseband.study.trainer_checks import check_trainer
 
 LONGEST_SET = 200

@@ -8,9 +8,9 @@ from typing import Literal, Self
 
 from noiseband.errors import UserError
 from noiseband.study import user_files
+from noiseband.study.architecture import Model
 from noiseband.study.evaluations import FurtherEvaluation
 from noiseband.study.pretrained import PretrainedModel
-from noiseband.study.recipe import Model
 from noiseband.study.runs import Run, Study
 from noiseband.study.section import Section
 from noiseband.study.user_files import files_sha256

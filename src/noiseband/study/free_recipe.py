@@ -10,8 +10,7 @@ from typing import Any
 
 from pydantic import ConfigDict, RootModel, field_validator
 
-from noiseband.study.recipe import flatten
-from noiseband.study.section import canonical_json
+from noiseband.study.section import canonical_json, flatten
 from noiseband.study.seeds import RunSeeds
 
 

@@ -203,8 +203,12 @@ class Lora(Section):
     dropout: Fraction
     """Dropout on the input of an adapter, in addition to the protocol's own."""
     targets: Annotated[
-        list[Literal["W_query", "W_key", "W_value", "out_proj", "ff.layers.0", "ff.layers.2"]],
+        list[
+            Literal[
+                "W_query", "W_key", "W_value", "out_proj", "ff.layers.0", "ff.layers.2", "ff.gate"
+            ]
+        ],
         Field(min_length=1),
     ]
     """Linear layers of every block that get an adapter. The embeddings and the head, tied or not,
-    are never adapted, nor is the gate of a gated feed-forward part."""
+    are never adapted."""

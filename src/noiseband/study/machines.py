@@ -8,8 +8,9 @@ from typing import Annotated
 from pydantic import Field, ValidationError, model_validator
 
 from noiseband.errors import UserError
+from noiseband.study.architecture import Model
 from noiseband.study.problems import Problem, StudyError, from_pydantic, unknown_names
-from noiseband.study.recipe import Model, Precision
+from noiseband.study.recipe import Precision
 from noiseband.study.section import Positive, Section
 from noiseband.study.yaml_file import read_yaml
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
+from noiseband.study.architecture import Model
 from noiseband.study.averages import Snapshots
 from noiseband.study.config import Answers, Checkpoints, Evaluation, Protocol, Samples
 from noiseband.study.contamination import contaminated_runs
 from noiseband.study.expand import baseline_seeds
 from noiseband.study.judges import Judge
 from noiseband.study.metrics import NamedMetric
-from noiseband.study.pretrained import PretrainedModel
-from noiseband.study.recipe import Model, Recipe
+from noiseband.study.pretrained import PretrainedLayout, PretrainedModel
+from noiseband.study.recipe import Recipe
 from noiseband.study.runs import BASELINE, Run, Study
 from noiseband.study.section import ADDED, Section
 from noiseband.study.seen_questions import questioned_models
@@ -119,7 +120,7 @@ class PretrainedParams(Section):
     repo: str | None
     revision: str | None
     path: str | None
-    layout: Literal["gpt2", "reference"] = "gpt2"
+    layout: PretrainedLayout = "gpt2"
     file: str = "model.safetensors"
     sha256: str | None
     weights_sha256: str | None = None

@@ -9,9 +9,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from noiseband.errors import nearest
+from noiseband.study.architecture import Model
 from noiseband.study.corpora import Tokenizer
+from noiseband.study.hub_classes import CLASSES, beyond_hub, hub_class
 from noiseband.study.problems import Problem, check_place, pinned
-from noiseband.study.recipe import BaselineRecipe, Model, beyond_gpt2
+from noiseband.study.recipe import BaselineRecipe
 from noiseband.study.section import Section
 
 KNOWN_MODELS = {
@@ -43,6 +45,9 @@ def _shape(value: Any) -> Any:
     return KNOWN_MODELS[value]
 
 
+PretrainedLayout = Literal["gpt2", "llama", "reference"]
+
+
 Known = Literal["gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"]
 Shape = Annotated[Model, BeforeValidator(_shape, json_schema_input_type=Model | Known)]
 
@@ -50,8 +55,8 @@ Shape = Annotated[Model, BeforeValidator(_shape, json_schema_input_type=Model | 
 class Pretrained(Section):
     """A model trained elsewhere, to compare the runs with. It is evaluated, fine-tuned and judged
     like them, but is not part of any verdict. Its weights, on the Hub or in a folder, are those of
-    a `GPT2LMHeadModel` (as in a published run) or have the reference's names. `noiseband import`
-    writes the entry.
+    a class of `transformers` (as in a published run) or have the reference's names. `noiseband
+    import` writes the entry.
     """
 
     repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
@@ -60,9 +65,10 @@ class Pretrained(Section):
     """The repository's commit, 40 hex digits."""
     path: str | None = None
     """A folder with the same files, to use instead of `repo`."""
-    layout: Literal["gpt2", "reference"] = "gpt2"
-    """`gpt2` for a GPT2LMHeadModel with a config.json, which is checked; `reference` for weights
-    with the reference's names (`tok_emb.weight`, ...) and no config."""
+    layout: PretrainedLayout = "gpt2"
+    """`gpt2` for a GPT2LMHeadModel with a config.json, which is checked; `llama` for a
+    LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM or Qwen3ForCausalLM with one; `reference`
+    for weights with the reference's names (`tok_emb.weight`, ...) and no config."""
     file: Annotated[str, Field(pattern=r"^[\w][\w./-]*\.safetensors$")] = "model.safetensors"
     """File of the weights."""
     model: Shape
@@ -82,9 +88,15 @@ class Pretrained(Section):
         return value
 
     @model_validator(mode="after")
-    def _gpt2_has_its_parts(self) -> Pretrained:
-        if self.layout == "gpt2" and (odd := beyond_gpt2(self.model)):
-            raise ValueError(f"{odd}: no GPT2LMHeadModel computes this; remove the key")
+    def _layout_has_its_parts(self) -> Pretrained:
+        if self.layout == "reference":
+            return self
+        kind = hub_class(self.model)
+        if kind is None:
+            raise ValueError(f"{beyond_hub(self.model)}: no class of transformers computes this")
+        right = "gpt2" if kind == "gpt2" else "llama"
+        if self.layout != right:
+            raise ValueError(f"model: is a {CLASSES[kind]}; write layout: {right}")
         return self
 
     @model_validator(mode="after")

@@ -8,130 +8,14 @@ one that can must not be anywhere else.
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from noiseband.study.architecture import Model, nearest_divisors
 from noiseband.study.optimizer import Optimizer, Schedule
-from noiseband.study.section import ADDED, Fraction, Positive, Section, Seed
+from noiseband.study.section import ADDED, Positive, Section, Seed, flatten
 from noiseband.study.seeds import RunSeeds
-
-
-def _nearest_divisors(number: int, wanted: int) -> str:
-    """The three divisors nearest to `wanted`. For a number above 10^10, only divisors up to 10^5
-    and their cofactors are considered."""
-    low = [d for d in range(1, min(math.isqrt(number), 10**5) + 1) if number % d == 0]
-    valid = {*low, *(number // d for d in low)}
-    return ", ".join(map(str, sorted(sorted(valid, key=lambda d: (abs(d - wanted), d))[:3])))
-
-
-class Norm(Section):
-    """The norm before each part of a block and before the head."""
-
-    kind: Annotated[Literal["layer", "rms"], ADDED] = "layer"
-    """`layer` is LayerNorm with a bias; `rms` is RMSNorm, which has none."""
-    eps: Annotated[float, Field(gt=0), ADDED] = 1e-5
-    """Constant added to the variance or to the mean square."""
-
-
-class FeedForward(Section):
-    """The feed-forward part of each block."""
-
-    kind: Annotated[Literal["gelu-tanh", "gelu", "relu2", "swiglu", "geglu"], ADDED] = "gelu-tanh"
-    """The activation: GELU by its tanh approximation or exact, the square of ReLU, or a gated
-    product (`swiglu`, and `geglu` with the exact GELU), which has a third matrix."""
-    multiple: Annotated[float, Field(gt=0), ADDED] = 4.0
-    """The hidden width as a multiple of `width`."""
-    hidden: Annotated[Positive | None, ADDED] = None
-    """The hidden width as a number, instead of `multiple`."""
-    bias: Annotated[bool, ADDED] = True
-    """Whether its linear layers have biases."""
-
-    @property
-    def gated(self) -> bool:
-        """Whether the activation multiplies a second product."""
-        return self.kind in ("swiglu", "geglu")
-
-
-class Model(Section):
-    """A GPT-2-style decoder with learned positions and pre-norm blocks."""
-
-    vocabulary: Positive
-    """Number of token ids including end-of-text, equal to the tokenizer's."""
-    context: Positive
-    """Sequence length in tokens, and the number of learned positions."""
-    width: Positive
-    """Width of the residual stream."""
-    heads: Positive
-    """Number of attention heads; must divide `width`."""
-    layers: Positive
-    """Number of transformer blocks."""
-    dropout: Fraction = 0.1
-    """Dropout probability for summed embeddings, attention weights and each residual branch."""
-    qkv_bias: bool = False
-    """Whether the query, key and value projections have biases."""
-    tied: bool = False
-    """Whether the output head shares the weights of the token embedding."""
-    norm: Annotated[Norm, ADDED] = Norm()
-    """The norms."""
-    feed_forward: Annotated[FeedForward, ADDED] = FeedForward()
-    """The feed-forward parts."""
-
-    @model_validator(mode="after")
-    def _hidden_width_is_a_whole_number(self) -> Model:
-        asked = self.feed_forward.multiple * self.width
-        if self.feed_forward.hidden is None and (abs(asked - round(asked)) > 1e-6 or asked < 1):
-            raise ValueError(
-                f"feed_forward.multiple={self.feed_forward.multiple} x width={self.width} is no "
-                f"whole number; write feed_forward.hidden: {max(round(asked), 1)}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _heads_divide_width(self) -> Model:
-        if self.width % self.heads:
-            raise ValueError(
-                f"heads={self.heads} does not divide width={self.width}; "
-                f"nearest that do: {_nearest_divisors(self.width, self.heads)}"
-            )
-        return self
-
-    @property
-    def hidden(self) -> int:
-        """The hidden width of the feed-forward part."""
-        return self.feed_forward.hidden or round(self.feed_forward.multiple * self.width)
-
-    @property
-    def initial(self) -> Model:
-        """The model with a fixed value for everything that its initial weights do not depend on."""
-        own = self.feed_forward
-        hidden = None if self.hidden == 4 * self.width else self.hidden
-        kind: Literal["swiglu", "gelu-tanh"] = "swiglu" if own.gated else "gelu-tanh"
-        changes = {
-            "dropout": 0.0,
-            "norm": Norm(kind=self.norm.kind),
-            "feed_forward": FeedForward(kind=kind, hidden=hidden, bias=own.bias),
-        }
-        return self.model_copy(update=changes)
-
-    @property
-    def architecture(self) -> str:
-        """A readable name for everything that initial weights depend on, and so without dropout."""
-        own = self.feed_forward
-        flags = [
-            *(["qkv"] if self.qkv_bias else []),
-            *(["tied"] if self.tied else []),
-            *(["rms"] if self.norm.kind == "rms" else []),
-            *(["gated"] if own.gated else []),
-            *([f"f{self.hidden}"] if self.hidden != 4 * self.width else []),
-            *([] if own.bias else ["nobias"]),
-        ]
-        return (
-            f"v{self.vocabulary}-c{self.context}-w{self.width}-h{self.heads}-l{self.layers}"
-            + "".join(f"-{flag}" for flag in flags)
-        )
 
 
 class Data(Section):
@@ -161,7 +45,7 @@ class Batch(Section):
         if self.sequences % self.microbatch:
             raise ValueError(
                 f"microbatch={self.microbatch} does not divide sequences={self.sequences}; "
-                f"nearest that do: {_nearest_divisors(self.sequences, self.microbatch)}"
+                f"nearest that do: {nearest_divisors(self.sequences, self.microbatch)}"
             )
         return self
 
@@ -226,6 +110,15 @@ class BaselineRecipe(Section):
     """Number of steps in a row without a finite gradient, which are skipped, after which the run
     has diverged and ends. In float16, up to about 16 are normal at the start, while the loss scale
     is halved to one that fits."""
+
+    @model_validator(mode="after")
+    def _fused_attention_has_no_softcap(self) -> BaselineRecipe:
+        if self.attention == "sdpa" and self.model.attention.softcap is not None:
+            raise ValueError(
+                "attention: sdpa has no softcap of the scores; write attention: explicit, or "
+                "remove model.attention.softcap"
+            )
+        return self
 
 
 class Recipe(BaselineRecipe):
@@ -294,31 +187,6 @@ class Recipe(BaselineRecipe):
     def start(self) -> str:
         """Name of the initial weights. Runs with the same `start` share one file."""
         return f"{self.model.architecture}-{self.init}-{self.init_seed}"
-
-
-def beyond_gpt2(model: Model) -> str | None:
-    """The first key and value that no GPT2LMHeadModel computes, such as `model.norm.kind: rms`;
-    None if there is none."""
-    fixed = {"norm": Norm().whole(), "feed_forward": FeedForward().whole()}
-    found = flatten({key: getattr(model, key).whole() for key in fixed})
-    odd = [key for key, value in flatten(fixed).items() if found[key] != value]
-    return f"model.{odd[0]}: {written(found[odd[0]])}" if odd else None
-
-
-def flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Flatten a nested mapping to dotted keys: `{"a": {"b": 1}}` becomes `{"a.b": 1}`."""
-    flat: dict[str, Any] = {}
-    for key, inner in value.items():
-        if isinstance(inner, dict):
-            flat.update(flatten(inner, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = inner
-    return flat
-
-
-def written(value: Any) -> str:
-    """A recipe's value as it is written in a config."""
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def difference(recipe: BaselineRecipe, other: BaselineRecipe) -> dict[str, list[Any]]:

@@ -14,8 +14,9 @@ from noiseband.study.config import Place, RunEntry, StudyConfig
 from noiseband.study.corpora import AnyCorpus
 from noiseband.study.evaluations import FurtherEvaluation, loss_windows
 from noiseband.study.expand import expand, in_order, seeded
+from noiseband.study.hub_classes import beyond_hub
 from noiseband.study.problems import Problem, from_pydantic, unknown_names
-from noiseband.study.recipe import BaselineRecipe, beyond_gpt2, valid_processes
+from noiseband.study.recipe import BaselineRecipe, valid_processes
 from noiseband.study.runs import BASELINE, Run
 from noiseband.study.seed_checks import check_equal_runs, check_seeds
 from noiseband.study.seeds import run_seeds
@@ -102,12 +103,12 @@ def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
 
 def _exported(runs: Sequence[Run], evaluations: Mapping[str, FurtherEvaluation]) -> list[Problem]:
     """Check that the models that evaluations read as exported folders can be exported."""
-    odd = next(((run.name, key) for run in runs if (key := beyond_gpt2(run.model))), None)
+    odd = next(((run.name, key) for run in runs if (key := beyond_hub(run.model))), None)
     if odd is None:
         return []
     remedy = (
-        f"reads an exported GPT2LMHeadModel, and none computes what {odd[0]} does ({odd[1]}); use "
-        "loss or choice, or leave the change out"
+        f"reads an exported model, and no class of transformers computes what {odd[0]} does "
+        f"({odd[1]}); use loss or choice, or leave the change out"
     )
     return [
         Problem(f"evaluations.{name}.{one.kind}", None, remedy)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 from noiseband.errors import UserError
+from noiseband.study.architecture import Model
 from noiseband.study.averages import snapshot_name, snapshot_names
 from noiseband.study.config import Changes, Place, StudyConfig
 from noiseband.study.evaluations import Evaluation, known_metrics
@@ -16,7 +17,7 @@ from noiseband.study.free_recipe import CommandRecipe, FreeRecipe
 from noiseband.study.metrics import TEST_LOSS, NamedMetric
 from noiseband.study.paths import Paths
 from noiseband.study.pretrained import PretrainedModel
-from noiseband.study.recipe import BaselineRecipe, Model, Recipe
+from noiseband.study.recipe import BaselineRecipe, Recipe
 from noiseband.study.seeds import RunSeeds
 
 AnyBaseline = TypeVar("AnyBaseline", bound=BaselineRecipe | FreeRecipe)

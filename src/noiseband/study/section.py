@@ -78,3 +78,19 @@ def _added(section: type[BaseModel]) -> tuple[tuple[str, Any], ...]:
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces, so that equal values give equal text everywhere."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Flatten a nested mapping to dotted keys: `{"a": {"b": 1}}` becomes `{"a.b": 1}`."""
+    flat: dict[str, Any] = {}
+    for key, inner in value.items():
+        if isinstance(inner, dict):
+            flat.update(flatten(inner, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = inner
+    return flat
+
+
+def written(value: Any) -> str:
+    """A value as it is written in a config."""
+    return value if isinstance(value, str) else json.dumps(value)

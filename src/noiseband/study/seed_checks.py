@@ -8,8 +8,9 @@ from noiseband.study.config import Noise, StudyConfig
 from noiseband.study.expand import design_sets, recipe_of
 from noiseband.study.free_recipe import CommandRecipe, FreeRecipe
 from noiseband.study.problems import Problem
-from noiseband.study.recipe import BaselineRecipe, written
+from noiseband.study.recipe import BaselineRecipe
 from noiseband.study.runs import BASELINE, Run
+from noiseband.study.section import written
 from noiseband.study.seeds import RunSeeds, WrittenSeeds, run_seeds
 
 VARIED = {"train_only": "train_seed", "data_only": "data_seed", "init_only": "init_seed"}

@@ -20,7 +20,7 @@ from noiseband.io.traces import Row, read_rows
 from noiseband.study import Run, Study
 from noiseband.study.command_params import TRACE, trainer_of
 from noiseband.study.free_recipe import CommandRecipe
-from noiseband.study.recipe import flatten
+from noiseband.study.section import flatten
 from noiseband.tracking.running import last_row, made_by
 
 SHOWN = ("loss", "learning_rate", "gradient_norm", "clipped", "skipped")

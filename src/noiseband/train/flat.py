@@ -45,7 +45,7 @@ class FlatParameters:
         end = 0
         for name, parameter in model.named_parameters():
             begin = end
-            for part, shape in reference_parts(name, parameter.shape):
+            for part, shape in reference_parts(name, parameter.shape, model.config):
                 self.slices[part] = slice(end, end + shape.numel()), shape
                 end += shape.numel()
             self.owned[name] = slice(begin, end), parameter.shape

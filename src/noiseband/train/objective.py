@@ -49,7 +49,8 @@ class Objective(nn.Module):
         from noiseband.model.lookup import lookup  # registers an operator, which takes time
 
         for table in (self.model.tok_emb, self.model.pos_emb):
-            table.lookup = lookup
+            if table is not None:
+                table.lookup = lookup
         self.hidden = torch.compile(
             self._hidden, fullgraph=True, dynamic=False, options=dict(ON_GPU)
         )

@@ -8,8 +8,8 @@ import pytest
 
 from noiseband.errors import UserError
 from noiseband.model.gpt import parameter_shapes
+from noiseband.study.architecture import Model
 from noiseband.study.optimizer import Optimizer
-from noiseband.study.recipe import Model
 from noiseband.train.optimizers.groups import Settings, grouped, kind_of
 
 SHAPES = parameter_shapes(

@@ -10,7 +10,7 @@ from typing import Any
 from noiseband.analysis.rows import RunRow
 from noiseband.analysis.sources import json_file
 from noiseband.study.paths import Paths
-from noiseband.study.recipe import flatten, written
+from noiseband.study.section import flatten, written
 
 
 @dataclass(frozen=True)

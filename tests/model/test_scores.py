@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from noiseband.model import attention
-from noiseband.model.attention import explicit_attention
+from noiseband.model import scores
 from noiseband.model.dropout import dropout_mask
+from noiseband.model.scores import explicit_attention
 
 SHAPES = [(1, 1, 1, 4), (2, 5, 1, 8), (3, 16, 4, 16), (2, 33, 2, 64)]
 """(batch, time, heads, width)"""
@@ -80,7 +80,7 @@ def test_the_derivative_by_hand_is_autograds(
 ) -> None:
     x = projected((2, 16, 4, 32))
     by_hand = with_gradient(x, 4, dropped)
-    monkeypatch.setattr(attention, "by_hand", lambda _: False)
+    monkeypatch.setattr(scores, "by_hand", lambda _: False)
     for own, plain in zip(by_hand, with_gradient(x, 4, dropped), strict=True):
         torch.testing.assert_close(own, plain, rtol=1e-5, atol=2e-6)
 

@@ -1,0 +1,76 @@
+"""Which class of `transformers` computes a model, and what none computes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from noiseband.study.architecture import Model
+from noiseband.study.section import flatten, written
+
+HubClass = Literal["gpt2", "llama", "mistral", "qwen2", "qwen3"]
+CLASSES: Mapping[HubClass, str] = {
+    "gpt2": "GPT2LMHeadModel",
+    "llama": "LlamaForCausalLM",
+    "mistral": "MistralForCausalLM",
+    "qwen2": "Qwen2ForCausalLM",
+    "qwen3": "Qwen3ForCausalLM",
+}
+"""The value of `model_type` in config.json, and the name of the class, first those to prefer."""
+
+
+def hub_class(model: Model) -> HubClass | None:
+    """The first class that computes what the model computes; None if there is none.
+
+    A parameter that only the class has does not matter: a missing bias is zero, a missing scale of
+    a norm is one, and so on.
+    """
+    return next((name for name in CLASSES if not _odd(model, name)), None)
+
+
+def beyond_hub(model: Model) -> str | None:
+    """The first key and value that keep the most similar class from computing the model, such as
+    `model.logit_softcap: 30.0`; None if there is a class that computes it."""
+    odd = min((_odd(model, name) for name in CLASSES), key=len)
+    if not odd:
+        return None
+    values = flatten(model.whole())
+    return f"model.{odd[0]}: {written(values[odd[0]])}"
+
+
+def _odd(model: Model, name: HubClass) -> list[str]:
+    """The keys whose values the class does not have."""
+    part, own = model.attention, model.feed_forward
+    limited = [window is not None and window < model.context for window in model.windows]
+    fits: dict[str, Any] = {
+        "norm.place": model.norm.place == "pre",
+        "norm.embedding": not model.norm.embedding,
+        "attention.softcap": part.softcap is None,
+        "attention.documents": not part.documents,
+        "embedding_scale": model.embedding_scale == 1.0,
+        "logit_softcap": model.logit_softcap is None,
+    }
+    if name == "gpt2":
+        fits |= {
+            "norm.kind": model.norm.kind == "layer",
+            "positions.kind": model.positions.kind != "rotary",
+            "attention.kv_heads": model.kv_heads == model.heads,
+            "attention.head_width": model.heads * model.head_width == model.width,
+            "attention.qk_norm": not part.qk_norm,
+            "attention.window": not any(limited),
+            "feed_forward.kind": not own.gated,
+        }
+        return [key for key, holds in fits.items() if not holds]
+    fits |= {
+        "norm.kind": model.norm.kind == "rms",
+        "positions.kind": model.positions.kind == "rotary",
+        "positions.share": model.rotated == model.head_width,
+        "feed_forward.kind": own.gated,
+        "attention.qk_norm": part.qk_norm == (name == "qwen3"),
+        "feed_forward.bias": not own.bias or name == "llama",
+        "attention.bias": not part.bias or name in ("llama", "qwen3"),
+        "qkv_bias": not model.qkv_bias or name != "mistral",
+        "attention.window": not any(limited) or name != "llama",
+        "attention.full_every": all(limited) or name != "mistral",
+    }
+    return [key for key, holds in fits.items() if not holds]
