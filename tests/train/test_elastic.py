@@ -40,6 +40,7 @@ FEATURES: dict[str, dict[str, Any]] = {
         "optimizer.cautious": True,
     },
     "sgd": {"optimizer.kind": "sgd"},
+    "loss": {"loss.label_smoothing": 0.1, "loss.z_loss": 0.001},
 }
 FEATURES["all"] = {
     key: value for name, one in FEATURES.items() if name != "sgd" for key, value in one.items()

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from noiseband.study.loss import Loss
 from noiseband.study.optimizer import Optimizer, Schedule
 from noiseband.study.section import ADDED, Fraction, Positive, Section, Seed
 from noiseband.study.seeds import RunSeeds
@@ -202,6 +203,8 @@ class BaselineRecipe(Section):
     """The optimiser."""
     schedule: Schedule = Schedule()
     """The learning rate schedule."""
+    loss: Annotated[Loss, ADDED] = Loss()
+    """What is minimised."""
     init: Literal["keyed", "reference"] = "keyed"
     """How initial weights are drawn. `keyed` uses a generator for each (init_seed, parameter name);
     `reference` uses one generator, in the order of the reference implementation."""
