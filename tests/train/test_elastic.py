@@ -66,7 +66,9 @@ def case(make_job: MakeJob, feature: str, slots: int, precision: str) -> Job:
         "data.train_tokens": STEPS * slots * 16,
         "precision": precision,
     }
-    return make_job(f"{feature}-{slots}-{precision}", every=2, **changes)
+    job = make_job(f"{feature}-{slots}-{precision}", every=2, **changes)
+    averages = {"ema": 0.9} if feature == "all" else {}
+    return replace(job, params=job.params.model_copy(update={"averages": averages}))
 
 
 def train_all(jobs: Mapping[Any, Job], processes: int, folder: Path) -> None:
@@ -96,6 +98,7 @@ def result(out: Path) -> dict[str, Any]:
         "optimiser state": digests(load_file(last))["sha256"],
         "trace": (out / "trace.parquet").read_bytes(),
         "samples": (out / "samples.jsonl").read_bytes(),
+        "averages": [file.read_bytes() for file in sorted(out.glob("averages/*/*"))],
     }
 
 
