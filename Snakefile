@@ -50,8 +50,9 @@ from noiseband.study.params import (
     TrainParams,
     finetuned_models,
 )
-from noiseband.study.paths import snapshot_in
+from noiseband.study.paths import average_in, snapshot_in
 from noiseband.study.seen_questions import seen_questions
+from noiseband.study.weight_averages import averaged_weights, decays, means
 from noiseband.dag.early import warn_of_harness, warn_of_judge
 from noiseband.evaluate.early import check_evaluations
 from noiseband.dag.forks import fork_jobs
@@ -112,7 +113,7 @@ MACHINES = repository_file(workflow.basedir, "config/machines.yaml")
 study = study_of(config, workflow.configfiles, MACHINES)
 PATHS = study.paths
 RUNS = list(study.runs)
-MODELS = list(study.weights)  # runs, pretrained models, and snapshots of runs
+MODELS = list(study.weights)  # runs, pretrained models, snapshots and averages
 if workflow.is_main_process:
     check_folders(study)
     check_evaluations(study)

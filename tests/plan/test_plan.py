@@ -168,6 +168,15 @@ def test_totals_and_another_seed(study_data: dict[str, Any], machines: Machines)
     # Two snapshots, each in the work folder and in the results.
     kept = parse_study({**small.config.model_dump(), "snapshots": {"every": 2, "last": 3}})
     assert disk(kept, plan(kept, machines, machine)) == disk(small, found) + len(found) * size * 4
+    # A moving average is in both checkpoints and in the results; a mean is only there.
+    averages = {"ema": {"decay": 0.99}, "last": {"snapshots": 2}}
+    averaged = parse_study({**kept.config.model_dump(), "averages": averages})
+    more = plan(averaged, machines, machine)
+    assert disk(averaged, more) == disk(small, found) + len(found) * size * (4 + 2 + 2)
+    assert more[0].memory.moving_averages == size
+    assert more[0].needed > found[0].needed
+    assert "moving averages" in more[0].memory.parts
+    assert "moving averages" not in found[0].memory.parts
 
 
 def test_several_machines_add_up(study_data: dict[str, Any], machines: Machines) -> None:

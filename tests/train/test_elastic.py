@@ -57,6 +57,7 @@ FEATURES: dict[str, dict[str, Any]] = {
         "optimizer.cautious": True,
     },
     "sgd": {"optimizer.kind": "sgd"},
+    "loss": {"loss.label_smoothing": 0.1, "loss.z_loss": 0.001},
 }
 FEATURES["all"] = {
     key: value for name, one in FEATURES.items() if name != "sgd" for key, value in one.items()
@@ -82,7 +83,9 @@ def case(make_job: MakeJob, feature: str, slots: int, precision: str) -> Job:
         "data.train_tokens": STEPS * slots * 16,
         "precision": precision,
     }
-    return make_job(f"{feature}-{slots}-{precision}", every=2, **changes)
+    job = make_job(f"{feature}-{slots}-{precision}", every=2, **changes)
+    averages = {"ema": 0.9} if feature == "all" else {}
+    return replace(job, params=job.params.model_copy(update={"averages": averages}))
 
 
 def train_all(jobs: Mapping[Any, Job], processes: int, folder: Path) -> None:
@@ -112,6 +115,7 @@ def result(out: Path) -> dict[str, Any]:
         "optimiser state": digests(load_file(last))["sha256"],
         "trace": (out / "trace.parquet").read_bytes(),
         "samples": (out / "samples.jsonl").read_bytes(),
+        "averages": [file.read_bytes() for file in sorted(out.glob("averages/*/*"))],
     }
 
 

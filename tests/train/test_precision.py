@@ -25,6 +25,9 @@ def trained(make_job: MakeJob, **changes: Any) -> tuple[str, torch.Tensor, float
     return job.params.recipe.digest, trainer.flat.weights.detach().clone(), rows[-1].loss
 
 
+TERMS = {"loss.label_smoothing": 0.1, "loss.z_loss": 0.01}
+
+
 def test_every_precision_trains_under_a_digest_of_its_own(make_job: MakeJob) -> None:
     found = {name: trained(make_job, precision=name) for name in ARITHMETIC}
     assert len({digest for digest, _, _ in found.values()}) == len(ARITHMETIC) == 6
@@ -37,6 +40,26 @@ def test_every_precision_trains_under_a_digest_of_its_own(make_job: MakeJob) -> 
     assert not torch.equal(weights["float16-amp"], weights["bfloat16-amp"])
     for _, _, loss in found.values():
         assert math.isclose(loss, found["float32"][2], rel_tol=0.01)
+
+
+def test_terms_of_the_loss_do_the_same_in_every_precision(make_job: MakeJob) -> None:
+    """The first loss is the plain one and stays; the gradient changes by the same amount."""
+
+    def first_step(precision: str, **terms: float) -> tuple[float, torch.Tensor]:
+        trainer = Trainer(make_job(precision=precision, **{"model.dropout": 0.0}, **terms))
+        losses = mean_gradient(trainer)
+        return float(losses.mean()), trainer.flat.grad.double()
+
+    changed = {}
+    for precision in ARITHMETIC:
+        plain, of_plain = first_step(precision)
+        found, of_found = first_step(precision, **TERMS)
+        assert found == plain
+        changed[precision] = of_found - of_plain
+    expected = changed["float32"]
+    assert float(expected.norm()) > 0.0
+    for difference in changed.values():
+        assert float((difference - expected).norm()) < 0.1 * float(expected.norm())
 
 
 @pytest.mark.parametrize("change", [{"attention": "sdpa"}, {"optimizer.fused": False}])
@@ -92,13 +115,21 @@ def test_rounded_operands_give_the_loss_and_gradient_of_16_bit_products(
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
-@pytest.mark.parametrize("precision", ["float32", "bfloat16-amp"])
-def test_compiled_training_repeats_to_the_bit(make_job: MakeJob, precision: str) -> None:
-    changes = {"precision": precision, "model.dropout": 0.0}
+@pytest.mark.parametrize(
+    ("precision", "terms"), [("float32", {}), ("bfloat16-amp", {}), ("float32", TERMS)]
+)
+def test_compiled_training_repeats_to_the_bit(
+    make_job: MakeJob, precision: str, terms: dict[str, float]
+) -> None:
+    changes = {"precision": precision, "model.dropout": 0.0, **terms}
     torch.compiler.reset()
-    _, _, plain = trained(make_job, **changes)
+    _, by_hand, plain = trained(make_job, **changes)
     _, first, loss = trained(make_job, compile=True, **changes)
     torch.compiler.reset()
     _, again, _ = trained(make_job, compile=True, **changes)
     assert torch.equal(first, again)
     assert math.isclose(loss, plain, rel_tol=1e-4)
+    if terms:
+        _, without, _ = trained(make_job, precision=precision, **{"model.dropout": 0.0})
+        away = float((without - by_hand).norm())
+        assert float((first - by_hand).norm()) < 0.01 * away

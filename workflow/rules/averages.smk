@@ -1,3 +1,25 @@
+# Weights that are the mean of a run's last snapshots; moving averages are outputs of `train`.
+
+
+rule average_weights:
+    input:
+        lambda w: averaged_weights(study, w.run, w.average),
+    output:
+        model=PATHS.average("{run}", "{average}") / "model.safetensors",
+        digests=PATHS.average("{run}", "{average}") / "model.json",
+    log:
+        PATHS.log("average_weights", "{run}/{average}"),
+    wildcard_constraints:
+        run=one_of(RUNS),
+        average=one_of(means(study.config.averages)),
+    params:
+        code=code("train.mean_weights"),
+    message:
+        "Averaging weights of {wildcards.run}: {wildcards.average}"
+    shell:
+        "noiseband average-weights --out {output.model:q} {input:q} 2> {log:q}"
+
+
 # Evaluations that are averaged over the last snapshots of a run. Each snapshot is evaluated by a job
 # of its own, as if it were a model; the final weights are snapshot 0.
 

@@ -6,9 +6,9 @@ CONTAMINATION = contaminations(study)
 SEEN = seen_questions(study)
 SPLIT = study.config.evaluation.split
 
-# Of a run, a pretrained model or a snapshot; `rules.train.output.model` would match runs only.
+# Of a run, a pretrained model, a snapshot or an average; `rules.train.output.model` would match runs only.
 MODEL = PATHS.run("{run}") / "model.safetensors"
-if study.config.snapshots is not None:
+if len(study.weights) > len(study.models):
     MODEL = of_each(lambda run: study.weights_file(run))
 
 TESTED_ON = {name: study.measured_on(model) for name, model in study.weights.items()}

@@ -3,7 +3,7 @@
 
 use rule train as rerun with:
     output:
-        **snapshots_in(PATHS.rerun("{run}")),
+        **kept_in(PATHS.rerun("{run}")),
         model=PATHS.rerun("{run}") / "model.safetensors",
         digests=PATHS.rerun("{run}") / "model.json",
         trace=PATHS.rerun("{run}") / "trace.parquet",

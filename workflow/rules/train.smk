@@ -26,13 +26,22 @@ def threads_of(run):
     return study.runs[run].recipe.threads * processes_of(run)
 
 
-def snapshots_in(run):
-    """The snapshots that training writes into a run's folder, and their digests."""
-    if study.config.snapshots is None:
-        return {}
-    folders = [snapshot_in(run, n) for n in range(1, study.config.snapshots.last)]
-    names = ("model.safetensors", "model.json")
-    return {"snapshots": [folder / name for folder in folders for name in names]}
+def kept_in(run):
+    """The snapshots and averages that training writes into a run's folder, and their digests."""
+    last = 0 if study.config.snapshots is None else study.config.snapshots.last
+    folders = {
+        "snapshots": [snapshot_in(run, n) for n in range(1, last)],
+        "averages": [average_in(run, name) for name in decays(study.config.averages)],
+    }
+    return {
+        key: [
+            folder / name
+            for folder in each
+            for name in ("model.safetensors", "model.json")
+        ]
+        for key, each in folders.items()
+        if each
+    }
 
 
 rule train:
@@ -43,7 +52,7 @@ rule train:
         verified=verified_start,
         checked=CHECKED,
     output:
-        **snapshots_in(PATHS.run("{run}")),
+        **kept_in(PATHS.run("{run}")),
         model=PATHS.run("{run}") / "model.safetensors",
         digests=PATHS.run("{run}") / "model.json",
         trace=PATHS.run("{run}") / "trace.parquet",

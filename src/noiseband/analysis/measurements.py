@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from noiseband.io.metrics import Measured, read_metrics
 from noiseband.study.metrics import TEST_LOSS, TIMED
 from noiseband.study.params import TablesParams
 from noiseband.study.paths import Paths
+from noiseband.study.weight_averages import average_name
 
 
 def measurement_rows(params: TablesParams, results: Path) -> list[MeasurementRow]:
@@ -24,7 +26,11 @@ def measurement_rows(params: TablesParams, results: Path) -> list[MeasurementRow
     return [
         row
         for run in params.runs
-        for row in (*measured(results, run), *evaluated(results, run, params.evaluations))
+        for row in (
+            *measured(results, run),
+            *evaluated(results, run, params.evaluations),
+            *of_averages(params, results, run),
+        )
         if row.metric not in volatile
     ]
 
@@ -45,6 +51,7 @@ def volatile_rows(params: TablesParams, results: Path) -> list[MeasurementRow]:
         rows += evaluated(results, run, params.evaluations)
         found += [row for row in rows if row.metric in names]
         found += evaluated(results, run, params.volatile_evaluations)
+        found += of_averages(params, results, run, volatile=True)
     return found
 
 
@@ -68,6 +75,26 @@ def evaluated(results: Path, run: str, evaluations: Sequence[str]) -> list[Measu
         for name in evaluations
         for row in _named(run, f"{name}.", _read(Paths(results).evaluation(run, name)))
     ]
+
+
+def of_averages(
+    params: TablesParams, results: Path, run: str, *, volatile: bool = False
+) -> list[MeasurementRow]:
+    """The measurements of the averages of a run's weights, as metrics of the run: those of
+    evaluations that are not repeatable, or all others.
+
+    Raises UserError as `measured` does.
+    """
+    found = []
+    for average in params.averages:
+        name = average_name(run, average)
+        rows = (
+            evaluated(results, name, params.volatile_evaluations)
+            if volatile
+            else [*measured(results, name), *evaluated(results, name, params.evaluations)]
+        )
+        found += [replace(row, run=run, metric=f"{average}.{row.metric}") for row in rows]
+    return found
 
 
 def names_of(rows: Iterable[MeasurementRow]) -> set[str]:

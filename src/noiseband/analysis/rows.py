@@ -17,6 +17,7 @@ from noiseband.stats.verdicts import Call, Verdict
 from noiseband.study.seeds import RunSeeds
 
 __all__ = [
+    "AverageRow",
     "Call",
     "ContaminationRow",
     "DocumentsRow",
@@ -136,6 +137,15 @@ class MetricVerdictRow(VerdictRow):
     """The verdict on one intervention by a metric other than the primary one."""
 
     metric: str = ""
+
+
+@dataclass(frozen=True)
+class AverageRow(MetricVerdictRow):
+    """The verdict on an average of the weights, which is the `intervention`, by one metric: its
+    effect compared with the final weights of the same runs."""
+
+    arm: str = ""
+    """The arm whose runs these are."""
 
 
 @dataclass(frozen=True)

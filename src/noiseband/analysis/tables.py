@@ -19,6 +19,7 @@ from noiseband.analysis.noise import noise_rows
 from noiseband.analysis.outcomes import Outcome, metric_row, metric_verdict_rows, outcome
 from noiseband.analysis.pretrained import gap_rows, pretrained_rows
 from noiseband.analysis.rows import (
+    AverageRow,
     ContaminationRow,
     DocumentsRow,
     FactorialRow,
@@ -46,6 +47,7 @@ from noiseband.analysis.tuning_rows import (
     TuningNoiseRow,
     TwinRow,
 )
+from noiseband.analysis.weight_averages import average_rows
 from noiseband.errors import UserError, run_command
 from noiseband.io.tables import write_rows
 from noiseband.study.command_params import RESULT
@@ -66,6 +68,9 @@ def write_tables(params: TablesParams, results: Path) -> None:
     facts = run_rows(params, results)
     measurements = measurement_rows(params, results)
     rows = with_values(params, facts, values(measurements, params.primary.name))
+    if params.averages:
+        averaged = average_rows(params, rows, measurements, results)
+        write_rows(tables / "averages.csv", AverageRow, averaged)
     outcomes = _outcomes(params, rows, measurements, volatile=False)
     primary = outcomes[params.primary.name]
     runs = inference.with_residuals(rows, primary.study)

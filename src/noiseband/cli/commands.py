@@ -27,7 +27,7 @@ MODULES = {
     "rules.evaluate": ("evaluate", "contamination", "seen-questions"),
     "rules.evaluations": (
         "evaluate-loss", "evaluate-choice", "evaluate-harness", "evaluate-command",
-        "average-evaluation",
+        "average-evaluation", "average-weights",
     ),
     "rules.finetune": ("finetune", "respond"),
     "rules.judge": ("judge",),

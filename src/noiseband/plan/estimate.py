@@ -14,6 +14,7 @@ from noiseband.study import Run, Study
 from noiseband.study.architecture import Model
 from noiseband.study.machines import Machine, Machines, machine_of
 from noiseband.study.recipe import Recipe, valid_processes
+from noiseband.study.weight_averages import decays
 
 NEAR = 0.1
 """A model whose arithmetic per token is within this share of another's has the same rate."""
@@ -47,7 +48,7 @@ class RunPlan(Work):
     fits: bool
     processes: int
     disk: int
-    """Bytes of the trained model, its snapshots, and the checkpoints that are kept."""
+    """Bytes of the trained model, its snapshots and averages, and the checkpoints that are kept."""
     traffic: int
     """Bytes of gradient that each process sends in a step, with each process on its own machine."""
 
@@ -153,10 +154,14 @@ def _plan(study: Study, run: Run, machines: Machines, machine: Machine) -> RunPl
     recipe = run.built_in
     processes = max(n for n in valid_processes(recipe.batch.slots) if n <= machine.devices)
     size = 4 * parameter_count(recipe.model)
-    parts = memory(recipe, processes)
+    averages = study.config.averages
+    moving = len(set(decays(averages).values()))
+    parts = memory(recipe, processes, moving)
     needed, measured = _measured(recipe, processes, machines)
     if measured is None:
         needed = parts.total + round(machine.base_gib * GIB)
+    else:
+        needed += parts.moving_averages
     checkpoints = study.config.checkpoints
     last = -(-recipe.steps // checkpoints.every) + 1
     snapshots = 0 if study.config.snapshots is None else study.config.snapshots.last - 1
@@ -169,8 +174,9 @@ def _plan(study: Study, run: Run, machines: Machines, machine: Machine) -> RunPl
         memory_measured=measured,
         fits=needed <= machine.memory_gib * GIB,
         processes=processes,
-        # A checkpoint has the weights and two moments; a snapshot is also in the work folder.
-        disk=size * (1 + 3 * min(kept, last) + 2 * snapshots),
+        # A checkpoint has the weights, two moments and the moving averages; a snapshot is also in
+        # the work folder.
+        disk=size * (1 + (3 + moving) * min(kept, last) + 2 * snapshots + len(averages)),
         traffic=round(2 * size * (processes - 1) / processes),
     )
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from noiseband.study import Run, Study
 from noiseband.study.machines import Machine, load_machines, machine_of
+from noiseband.study.weight_averages import decays
 
 MARGIN = 1.5
 """Requested time as a multiple of the estimate, if the machine was measured with this model."""
@@ -181,9 +182,11 @@ def node_memory(study: Study, run: str, machine: Machine) -> int:
     from noiseband.plan.memory import memory, parameter_count
 
     recipe, processes = study.runs[run].built_in, study.processes(study.runs[run])
+    moving = len(set(decays(study.config.averages).values()))
     if machine.gpu:
-        # The initial weights, and a checkpoint (weights and two moments) while it is written.
-        each = HOST_GPU_MB + math.ceil(4 * 4 * parameter_count(recipe.model) / 1e6)
+        # The initial weights, and a checkpoint (weights, two moments and the moving averages) while
+        # it is written.
+        each = HOST_GPU_MB + math.ceil(4 * (4 + moving) * parameter_count(recipe.model) / 1e6)
     else:
-        each = math.ceil(memory(recipe, processes).total / 1e6 + machine.base_gib * 1074)
+        each = math.ceil(memory(recipe, processes, moving).total / 1e6 + machine.base_gib * 1074)
     return SNAKEMAKE_MB + each * math.ceil(processes / nodes_of(machine, processes))

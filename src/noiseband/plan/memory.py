@@ -39,11 +39,14 @@ class Memory:
     """The partial sums in the gradient's tree over slots, and the buckets for the exchange."""
     activations: int
     """The activations of one microbatch, including the logits and their gradient."""
+    moving_averages: int = 0
+    """Moving averages of the weights, which only the first process holds."""
 
     @property
     def parts(self) -> dict[str, int]:
-        """The bytes of each part and of the overhead, by name."""
-        known = {field.name.replace("_", " "): getattr(self, field.name) for field in fields(self)}
+        """The bytes of each part that there is and of the overhead, by name."""
+        each = {field.name.replace("_", " "): getattr(self, field.name) for field in fields(self)}
+        known = {name: size for name, size in each.items() if size or name != "moving averages"}
         return {**known, "overhead": self.total - sum(known.values())}
 
     @property
@@ -59,8 +62,12 @@ def parameter_count(model: Model) -> int:
     return sum(map(math.prod, parameter_shapes(model).values()))
 
 
-def memory(recipe: Recipe, processes: int) -> Memory:
-    """The memory of one of the processes that share the recipe's slots."""
+def memory(recipe: Recipe, processes: int, averages: int = 0) -> Memory:
+    """The memory of the first of the processes that share the recipe's slots.
+
+    Args:
+        averages: number of moving averages of the weights.
+    """
     size = 4 * parameter_count(recipe.model)
     sums = leaves(recipe.batch.slots // processes).bit_length() - 1
     # DistributedDataParallel keeps buckets as large as the gradient; ours are a few megabytes.
@@ -71,6 +78,7 @@ def memory(recipe: Recipe, processes: int) -> Memory:
         gradient=size,
         partial_sums=buckets + (sums * size if recipe.reduction == "ordered" else 0),
         activations=_activations(recipe),
+        moving_averages=averages * size,
     )
 
 

@@ -17,6 +17,7 @@ from noiseband.analysis.command_runs import by_command, identity
 from noiseband.analysis.measurements import values
 from noiseband.analysis.noise import noise_sentence
 from noiseband.analysis.rows import (
+    AverageRow,
     ContaminationRow,
     DocumentsRow,
     FactorialRow,
@@ -105,6 +106,7 @@ def environment(templates: Path = TEMPLATES) -> Environment:
         "with_unit": words.with_unit,
         "percent": words.percent,
         "signed": words.signed,
+        "effect_decimals": words.effect_decimals,
         "whole_percent": words.whole_percent,
         "p_text": words.p_text,
         "firmness": words.firmness,
@@ -164,6 +166,7 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
         "gaps": gaps(read_rows(tables / "gaps.csv", GapRow)),
         "verdicts": verdicts,
         "items": read_rows(tables / "items.csv", ItemsRow),
+        "averages": (read_rows(tables / "averages.csv", AverageRow) if params.averages else []),
         "documents": read_rows(tables / "documents.csv", DocumentsRow),
         "verdict_of": {row.intervention: row for row in verdicts},
         "costs": costs(params, results, machines, runs, verdicts),

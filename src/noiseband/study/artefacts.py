@@ -13,8 +13,11 @@ from noiseband.study.evaluations import evaluations_of
 from noiseband.study.params import finetuned_models
 from noiseband.study.runs import Study
 from noiseband.study.seen_questions import seen_questions
+from noiseband.study.weight_averages import average_name, average_names
 
 SPLITS = ("train", "validation", "test")
+AVERAGED_FILES = ("model.safetensors", "model.json", "test_loss.json", "test_documents.csv")
+"""The files of an average of a run's weights that every rerun repeats."""
 TABLES = (
     "runs", "pretrained", "contamination", "verdicts", "documents", "gaps", "noise", "stacks",
     "factorial", "finetuning", "epochs", "finetuning-noise", "twins", "positions",
@@ -32,7 +35,9 @@ VOLATILE_FIGURES = ("volatile-metrics",)
 
 def table_names(study: Study) -> list[str]:
     """Names of the study's CSV tables."""
-    return [*TABLES, *(["published"] if study.config.published else [])]
+    config = study.config
+    some = {"averages": bool(config.averages), "published": config.published}
+    return [*TABLES, *(name for name, there in some.items() if there)]
 
 
 def run_files(study: Study, *names: str) -> list[Path]:
@@ -146,6 +151,33 @@ def snapshot_files(study: Study) -> list[Path]:
     return [*weights, *measured]
 
 
+def average_files(study: Study) -> list[Path]:
+    """The averages of every run's weights with their digests, and what is measured of them."""
+    return [
+        file
+        for run in study.runs
+        for average in study.config.averages
+        for file in (
+            *(study.paths.average(run, average) / name for name in AVERAGED_FILES),
+            *(
+                file
+                for name, one in study.config.evaluations.items()
+                if one.repeatable
+                for file in evaluated_files(study, average_name(run, average), name)
+            ),
+        )
+    ]
+
+
+def measured_averages(study: Study) -> list[Path]:
+    """The metrics of the averages of every run's weights."""
+    names = [name for run in study.runs for name in average_names(run, study.config.averages)]
+    return [
+        *(study.paths.run(name) / "test_loss.json" for name in names),
+        *(study.paths.evaluation(name, one) for name in names for one in study.config.evaluations),
+    ]
+
+
 def evaluated_files(study: Study, model: str, evaluation: str) -> list[Path]:
     """The metrics of one further evaluation of a model, and the items if it has any."""
     metrics = study.paths.evaluation(model, evaluation)
@@ -173,6 +205,7 @@ def table_inputs(study: Study) -> list[Path]:
         *pretrained_files(study, "pretrained.json", "model.json", "test_loss.json"),
         *evaluation_files(study),
         *evaluation_item_files(study),
+        *measured_averages(study),
         *contamination_files(study),
         *seen_questions_files(study),
         *finetuned_files(study, "epochs.json", "answers.jsonl"),
@@ -247,6 +280,7 @@ def deterministic_artefacts(study: Study) -> list[Path]:
         *trained_files(study, "test_loss.json", "test_documents.csv"),
         *_repeatable(study),
         *snapshot_files(study),
+        *average_files(study),
         *pretrained_files(study, "pretrained.json", "model.safetensors", "model.json"),
         *pretrained_files(study, "test_loss.json", "test_documents.csv"),
         *evaluation_files(study, repeatable=True),

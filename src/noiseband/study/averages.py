@@ -68,7 +68,7 @@ def check_averages(valid: Mapping[str, Any]) -> list[Problem]:
     problems = []
     for name, one in evaluations.items():
         if one.average is not None:
-            problems += _enough(f"evaluations.{name}.average", one.average, snapshots)
+            problems += enough_snapshots(f"evaluations.{name}.average", one.average, snapshots)
         if snapshots is not None and name == "snapshots":
             remedy = "with `snapshots`, noiseband uses this name itself; choose another"
             problems.append(Problem(f"evaluations.{name}", None, remedy))
@@ -90,7 +90,8 @@ def check_snapshots(runs: Sequence[Run], snapshots: Snapshots | None) -> list[Pr
     return [Problem("snapshots.every", snapshots.every, remedy)]
 
 
-def _enough(key: str, count: int, snapshots: Snapshots | None) -> list[Problem]:
+def enough_snapshots(key: str, count: int, snapshots: Snapshots | None) -> list[Problem]:
+    """Check that every run keeps `count` snapshots."""
     if snapshots is None:
         remedy = f"no run keeps snapshots; write snapshots: {{every: 50, last: {count}}} as well"
         return [Problem(key, count, remedy)]

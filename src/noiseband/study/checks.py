@@ -22,6 +22,7 @@ from noiseband.study.run_checks import check_runs
 from noiseband.study.runs import BASELINE, CONTINUED, apply
 from noiseband.study.section import flatten
 from noiseband.study.trainer_checks import check_trainer
+from noiseband.study.weight_averages import check_weight_averages
 
 LONGEST_SET = 200
 """Most characters for the interventions in a run's name, which is also a folder's name."""
@@ -59,6 +60,7 @@ def check(valid: dict[str, Any]) -> list[Problem]:
             problems += check_runs(valid, faulty)
     problems += check_metrics(valid, builtin=valid.get("trainer") is None)
     problems += check_averages(valid)
+    problems += check_weight_averages(valid)
     if valid.get("finetuning") is not None:
         for name, protocol in valid["finetuning"].protocols.items():
             key = f"finetuning.protocols.{name}.instructions"

@@ -20,6 +20,7 @@ from noiseband.study.recipe import BaselineRecipe
 from noiseband.study.section import ADDED, Fraction, Positive, Section, Seed
 from noiseband.study.seeds import Seeds, WrittenSeeds
 from noiseband.study.trainer import Trainer
+from noiseband.study.weight_averages import WeightAverage
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -313,6 +314,10 @@ class StudyConfig(Section):
     """When checkpoints are written."""
     snapshots: Annotated[Snapshots | None, ADDED] = None
     """Weights from before the end of every run, over which evaluations can be averaged."""
+    averages: Annotated[dict[EvaluationName, WeightAverage], ADDED] = {}
+    """Averages of every run's weights by name, each evaluated as a variant of the run, without a
+    second training. The metrics of an average are called `<name>.<metric>`, such as `ema.test_loss`
+    and `ema.cloze.accuracy`."""
     machine: str = "laptop"
     """Name of an entry of `config/machines.yaml`, used to estimate hours and costs. It changes no
     bits."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -57,6 +57,19 @@ class NamedMetric(Metric):
         return cls(name=TEST_LOSS, better="lower", unit="nats", margin=margin)
 
 
+def of_averages(
+    metrics: Sequence[NamedMetric], averages: Iterable[str], evaluations: Container[str]
+) -> list[NamedMetric]:
+    """The same metrics of averaged weights, where weights decide them: the test loss, and what
+    further evaluations measure. They have the directions and margins of the runs' own."""
+    return [
+        one.model_copy(update={"name": f"{average}.{one.name}"})
+        for average in averages
+        for one in metrics
+        if one.name == TEST_LOSS or one.name.partition(".")[0] in evaluations
+    ]
+
+
 def check_metrics(valid: Mapping[str, Any], builtin: bool = True) -> list[Problem]:
     """The problems of `metrics` and `primary`.
 
@@ -67,11 +80,16 @@ def check_metrics(valid: Mapping[str, Any], builtin: bool = True) -> list[Proble
     problems = []
     declared: dict[str, Metric] = valid.get("metrics", {})
     evaluations: dict[str, FurtherEvaluation] = valid.get("evaluations", {})
+    averages: Iterable[str] = valid.get("averages", {})
     given = [*([TEST_LOSS] if builtin else []), *known_metrics(evaluations)]
     for name, metric in declared.items():
         key, evaluation = f"metrics.{name}", evaluations.get(name.partition(".")[0])
         timed = builtin and name in TIMED
-        if builtin and name == TEST_LOSS:
+        own, _, measured = name.partition(".")
+        if own in averages:
+            remedy = f"has the direction and the margin of {measured}; declare that instead"
+            problems.append(Problem(key, None, remedy))
+        elif builtin and name == TEST_LOSS:
             remedy = "is always measured, and lower is better; write `margin` at the top instead"
             problems.append(Problem(key, None, remedy))
         elif builtin and not timed and evaluation is None:
@@ -93,6 +111,9 @@ def _primary(
     """The problems of the name of the primary metric."""
     primary = valid.get("primary")
     choices = [*given, *(name for name, metric in declared.items() if not metric.volatile)]
+    named = [NamedMetric(name=name, better="lower") for name in choices]
+    averages, evaluations = valid.get("averages", {}), valid.get("evaluations", {})
+    choices += [one.name for one in of_averages(named, averages, evaluations)]
     if primary is not None and primary not in choices:
         fault = "is volatile; choose another metric" if primary in declared else "no such metric"
         return [Problem("primary", primary, f"{fault}; {nearest(primary, choices)}")]

@@ -20,6 +20,7 @@ from noiseband.study.recipe import Recipe
 from noiseband.study.runs import BASELINE, Run, Study
 from noiseband.study.section import ADDED, Section
 from noiseband.study.seen_questions import questioned_models
+from noiseband.study.weight_averages import decays
 
 
 class InitParams(Section):
@@ -97,6 +98,8 @@ class TrainParams(Section):
     samples: Samples
     checkpoints: Checkpoints
     snapshots: Annotated[Snapshots | None, ADDED] = None
+    averages: Annotated[dict[str, float], ADDED] = {}
+    """Exponential moving averages of the weights by name, with their decays."""
 
     @classmethod
     def of(cls, study: Study, run: Run) -> TrainParams:
@@ -111,6 +114,7 @@ class TrainParams(Section):
             samples=study.config.samples,
             checkpoints=study.config.checkpoints,
             snapshots=study.config.snapshots,
+            averages=decays(study.config.averages),
         )
 
 
@@ -222,6 +226,8 @@ class TablesParams(Section):
     """Names of the further evaluations that are repeatable."""
     volatile_evaluations: Annotated[list[str], ADDED] = []
     """Names of the other further evaluations."""
+    averages: Annotated[list[str], ADDED] = []
+    """Names of the averages of the runs' weights."""
     published: bool
     """Whether the page also shows the published series."""
     noise: dict[str, list[list[int]]]
@@ -269,6 +275,7 @@ class TablesParams(Section):
             command=config.trainer is not None,
             evaluations=[name for name, one in further.items() if one.repeatable],
             volatile_evaluations=[name for name, one in further.items() if not one.repeatable],
+            averages=list(config.averages),
             published=config.published,
             noise={
                 name: [list(baseline_seeds(config.recipe, one)) for one in entries]

@@ -14,6 +14,11 @@ def snapshot_in(run: Path, number: int | str) -> Path:
     return run / "snapshots" / str(number)
 
 
+def average_in(run: Path, average: str) -> Path:
+    """Folder of one of the averages of a run's weights, in the run's own folder."""
+    return run / "averages" / average
+
+
 @dataclass(frozen=True)
 class Paths:
     """The files and folders under a results folder.
@@ -58,6 +63,10 @@ class Paths:
     def snapshot(self, run: str, number: int | str) -> Path:
         """Folder of one of a run's snapshots: number n is n intervals before the end."""
         return snapshot_in(self.run(run), number)
+
+    def average(self, run: str, average: str) -> Path:
+        """Folder of one of the averages of a run's weights."""
+        return average_in(self.run(run), average)
 
     def documents(self, run: str) -> Path:
         """Losses of a run, or of a pretrained model, on each document of the test window."""

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from noiseband.study.architecture import Model, nearest_divisors
+from noiseband.study.loss import Loss
 from noiseband.study.optimizer import Optimizer, Schedule
 from noiseband.study.section import ADDED, Positive, Section, Seed, flatten
 from noiseband.study.seeds import RunSeeds
@@ -86,6 +87,8 @@ class BaselineRecipe(Section):
     """The optimiser."""
     schedule: Schedule = Schedule()
     """The learning rate schedule."""
+    loss: Annotated[Loss, ADDED] = Loss()
+    """What is minimised."""
     init: Literal["keyed", "reference"] = "keyed"
     """How initial weights are drawn. `keyed` uses a generator for each (init_seed, parameter name);
     `reference` uses one generator, in the order of the reference implementation."""

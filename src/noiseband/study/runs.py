@@ -14,11 +14,12 @@ from noiseband.study.averages import snapshot_name, snapshot_names
 from noiseband.study.config import Changes, Place, StudyConfig
 from noiseband.study.evaluations import Evaluation, known_metrics
 from noiseband.study.free_recipe import CommandRecipe, FreeRecipe
-from noiseband.study.metrics import TEST_LOSS, NamedMetric
+from noiseband.study.metrics import TEST_LOSS, NamedMetric, of_averages
 from noiseband.study.paths import Paths
 from noiseband.study.pretrained import PretrainedModel
 from noiseband.study.recipe import BaselineRecipe, Recipe
 from noiseband.study.seeds import RunSeeds
+from noiseband.study.weight_averages import average_names
 
 AnyBaseline = TypeVar("AnyBaseline", bound=BaselineRecipe | FreeRecipe)
 
@@ -139,10 +140,12 @@ class Study:
     @cached_property
     def weights(self) -> dict[str, Run | PretrainedModel]:
         """All weights that are evaluated, by the name of their folder under `runs/`: those of the
-        models, then the snapshots of the runs."""
-        snapshots = self.config.snapshots
+        models, then the snapshots of the runs and the averages of their weights."""
+        snapshots, averages = self.config.snapshots, self.config.averages
         kept = {
-            name: run for run in self.runs.values() for name in snapshot_names(run.name, snapshots)
+            name: run
+            for run in self.runs.values()
+            for name in (*snapshot_names(run.name, snapshots), *average_names(run.name, averages))
         }
         return {**self.models, **kept}
 
@@ -181,6 +184,7 @@ class Study:
             if name not in declared:
                 found.append(NamedMetric(name=name, better=known.better, unit=known.unit))
         found += [NamedMetric(name=name, **dict(one)) for name, one in declared.items()]
+        found += of_averages(found, self.config.averages, self.config.evaluations)
         usual = TEST_LOSS if builtin else next(one.name for one in found if not one.volatile)
         primary = self.config.primary or usual
         return sorted(found, key=lambda one: one.name != primary)

@@ -16,6 +16,7 @@ BUILT_IN = {
     "samples": "have the command write samples, and name the file in trainer.outputs.samples",
     "checkpoints": "have the command keep its checkpoints in {work}",
     "snapshots": "have the command average over its own checkpoints",
+    "averages": "have the command evaluate its averaged weights, and write metrics of its own",
     "pretrained": "give the other model to an intervention of its own",
     "finetuning": "make it a step of the command, or of an intervention",
     "judge": "have the command write the score to result.json",

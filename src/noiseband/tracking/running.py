@@ -14,6 +14,7 @@ from noiseband.io.series import last_logged
 from noiseband.study import Run, Study
 from noiseband.study.command_params import RESULT, trainer_of
 from noiseband.study.free_recipe import CommandRecipe
+from noiseband.study.weight_averages import average_names
 
 FILES = ("recipe.json", "model.json", "trace.parquet", "test_loss.json", "test_documents.csv")
 """The files that a run needs before it can be in the tables."""
@@ -84,9 +85,12 @@ def _of_command(study: Study, run: Run) -> RunProgress:
 
 
 def _evaluated(study: Study, run: Run) -> bool:
-    """Whether every further evaluation of a run is finished."""
-    names = study.config.evaluations
-    return all(study.paths.evaluation(run.name, name).exists() for name in names)
+    """Whether every further evaluation of a run and of the averages of its weights is finished."""
+    paths, averages = study.paths, average_names(run.name, study.config.averages)
+    files = [paths.run(average) / "test_loss.json" for average in averages]
+    for name in study.config.evaluations:
+        files += [paths.evaluation(model, name) for model in (run.name, *averages)]
+    return all(file.exists() for file in files)
 
 
 def made_by(folder: Path, run: Run) -> bool:

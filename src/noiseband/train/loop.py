@@ -96,6 +96,7 @@ def take_step(trainer: Trainer, stop: int = 0) -> Row:
     norm = torch.linalg.vector_norm(trainer.flat.grad)
     scheduled = rates(trainer.recipe, step)
     trainer.update.apply(scheduled, norm)
+    trainer.averages.update(step)
     agreed = agree(trainer.processes, step, losses, norm, trainer.flat.checksum(), stop)
     finite = math.isfinite(agreed.norm)
     trainer.scale.update(finite)

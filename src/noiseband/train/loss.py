@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from noiseband.products import rounded, type_of_operands
+from noiseband.study.loss import Loss
 
 BLOCK_ROWS = {"cpu": 64, "cuda": 4096}
 """Rows of logits in a block, by kind of device: just enough for matrix products at full speed."""
@@ -23,13 +24,17 @@ ALIGNED = 128
 (GPT-2's is 50,257), and a product with an odd side runs at a sixth of the speed."""
 
 
+PLAIN = Loss()
+"""Minimise the cross-entropy and nothing else."""
+
+
 class Gradients(NamedTuple):
     """The losses and the gradients that one pass over the rows computes."""
 
     losses: Tensor
     """-log softmax[target] of each row, (n,) float32."""
     x: Tensor
-    """Gradient of `scale` times the mean loss with respect to x, (n, width)."""
+    """Gradient of `scale` times the mean objective with respect to x, (n, width)."""
     weight: Tensor
     """The same with respect to the weight, (vocabulary, width), in the weight's dtype."""
 
@@ -37,16 +42,23 @@ class Gradients(NamedTuple):
 class _HeadLoss(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtype, scale: float
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        targets: Tensor,
+        dtype: torch.dtype,
+        scale: float,
+        terms: Loss,
+        softcap: float | None,
     ) -> Tensor:
         ctx.type = x.dtype
         by_device = padded_gradients if x.is_cuda else cached_gradients
-        found = by_device(x.to(dtype), weight, targets, scale)
+        found = by_device(x.to(dtype), weight, targets, scale, terms, softcap)
         ctx.save_for_backward(found.x, found.weight)
         return found.losses.mean() * scale
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x_grad, weight_grad = ctx.saved_tensors
         x_grad = x_grad.to(ctx.type)
         # Reading the factor would make the CPU wait for a GPU. On a CPU, a factor of 1 saves a
@@ -55,10 +67,17 @@ class _HeadLoss(torch.autograd.Function):
             # In place, because backward runs once for each forward.
             x_grad.mul_(grads[0])
             weight_grad.mul_(grads[0])
-        return x_grad, weight_grad, None, None, None
+        return x_grad, weight_grad, None, None, None, None, None
 
 
-def cached_gradients(x: Tensor, weight: Tensor, targets: Tensor, scale: float) -> Gradients:
+def cached_gradients(
+    x: Tensor,
+    weight: Tensor,
+    targets: Tensor,
+    scale: float,
+    terms: Loss = PLAIN,
+    softcap: float | None = None,
+) -> Gradients:
     """The gradients by PyTorch's operations, on blocks that fit a CPU's cache; see `head_loss`."""
     dtype, held = x.dtype, type_of_operands(x.dtype, x.device)
     x, head = x.to(held), weight.to(dtype).to(held)
@@ -70,14 +89,23 @@ def cached_gradients(x: Tensor, weight: Tensor, targets: Tensor, scale: float) -
         part = slice(begin, begin + block)
         inputs, of = x[part], targets[part, None]
         scores = rounded(torch.mm(inputs, head.T, out=logits[: len(inputs)]), dtype)
+        slopes = None if softcap is None else _cap(scores, softcap)
         # Shifted by the row's maximum, so that the exponential cannot overflow.
-        scores.sub_(scores.amax(dim=1, keepdim=True))
+        largest = scores.amax(dim=1, keepdim=True)
+        scores.sub_(largest)
         of_target = scores.gather(1, of)
         total = scores.exp_().sum(dim=1, keepdim=True)
         torch.sub(total.log(), of_target, out=losses[part, None])
         # Gradient of the logits: softmax minus one at the target, times scale / n. In float32 a
         # row's factor is applied later, to a smaller matrix; 16 bits could not hold the values.
-        scores.scatter_add_(1, of, -total)
+        # The z-loss multiplies the softmax; label smoothing moves a share of the one elsewhere.
+        if terms.z_loss:
+            scores.mul_(1.0 + 2.0 * terms.z_loss * (largest + total.log()))
+        if terms.label_smoothing:
+            scores.sub_(total * (terms.label_smoothing / len(head)))
+        scores.scatter_add_(1, of, -total * (1.0 - terms.label_smoothing))
+        if slopes is not None:
+            scores.mul_(slopes)
         factor = scale / len(x) / total
         if dtype is torch.float32:
             torch.mm(scores, head, out=x_grad[part]).mul_(factor)
@@ -91,7 +119,14 @@ def cached_gradients(x: Tensor, weight: Tensor, targets: Tensor, scale: float) -
     return Gradients(losses, x_grad.to(dtype), weight_grad)
 
 
-def padded_gradients(x: Tensor, weight: Tensor, targets: Tensor, scale: float) -> Gradients:
+def padded_gradients(
+    x: Tensor,
+    weight: Tensor,
+    targets: Tensor,
+    scale: float,
+    terms: Loss = PLAIN,
+    softcap: float | None = None,
+) -> Gradients:
     """The gradients by one softmax kernel and by products with aligned sides; see `head_loss`.
 
     The head's padding rows are zero, and so are their logits and gradients.
@@ -106,25 +141,39 @@ def padded_gradients(x: Tensor, weight: Tensor, targets: Tensor, scale: float) -
         part = slice(begin, begin + block)
         inputs = x[part]
         scores = torch.mm(inputs, head.T, out=logits[: len(inputs)])
-        _to_gradient(scores, targets[part], losses[part], vocabulary, scale / len(x))
+        slopes = None if softcap is None else _cap(scores, softcap)
+        _to_gradient(scores, targets[part], losses[part], vocabulary, scale / len(x), terms)
+        if slopes is not None:
+            scores.mul_(slopes)
         torch.mm(scores, head, out=x_grad[part])
         _add_product(weight_grad, scores.T, inputs, first=begin == 0)
     return Gradients(losses, x_grad, weight_grad[:vocabulary])
 
 
+def _cap(scores: Tensor, softcap: float) -> Tensor:
+    """Replace scores by c tanh(score / c), in their own dtype; return its slope at each."""
+    shares = scores.float().div_(softcap).tanh_()
+    scores.copy_(shares * softcap)
+    return 1.0 - shares.square()
+
+
 def _to_gradient(
-    logits: Tensor, targets: Tensor, losses: Tensor, vocabulary: int, factor: float
+    logits: Tensor, targets: Tensor, losses: Tensor, vocabulary: int, factor: float, terms: Loss
 ) -> None:
     """`softmax_kernel.softmax_gradient`, or the same in PyTorch's operations without a GPU."""
     if logits.is_cuda:
         from noiseband.train.softmax_kernel import softmax_gradient  # needs Triton
 
-        softmax_gradient(logits, targets, losses, vocabulary, factor)
+        softmax_gradient(logits, targets, losses, vocabulary, factor, terms)
         return
     scores = logits[:, :vocabulary].float()
     losses.copy_(F.cross_entropy(scores, targets, reduction="none"))
     gradient = torch.softmax(scores, dim=1)
-    gradient[torch.arange(len(targets)), targets] -= 1.0
+    if terms.z_loss:
+        gradient *= 1.0 + 2.0 * terms.z_loss * scores.logsumexp(dim=1, keepdim=True)
+    gradient[torch.arange(len(targets)), targets] -= 1.0 - terms.label_smoothing
+    if terms.label_smoothing:
+        gradient -= terms.label_smoothing / vocabulary
     logits[:, :vocabulary] = gradient * factor
 
 
@@ -141,7 +190,13 @@ def _add_product(total: Tensor, left: Tensor, right: Tensor, *, first: bool) -> 
 
 
 def head_loss(
-    x: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtype, scale: float = 1.0
+    x: Tensor,
+    weight: Tensor,
+    targets: Tensor,
+    dtype: torch.dtype,
+    scale: float = 1.0,
+    terms: Loss = PLAIN,
+    softcap: float | None = None,
 ) -> Tensor:
     """`scale` times the mean of -log softmax(x @ weight.T)[target], in nats.
 
@@ -151,9 +206,45 @@ def head_loss(
         targets: (n,) int64.
         dtype: type in which the products are computed; the loss is computed in float32.
         scale: loss scale; it is needed here because the forward pass computes the gradient.
+        terms: what else is minimised. The value is the plain cross-entropy, and the gradient is
+            that of the `objective`.
+        softcap: limit c of the logits, c tanh(logit / c), before the softmax.
 
     Returns:
         A float32 scalar whose backward pass may run once.
     """
-    loss: Tensor = _HeadLoss.apply(x, weight, targets, dtype, scale)  # type: ignore[no-untyped-call]
+    loss: Tensor = _HeadLoss.apply(x, weight, targets, dtype, scale, terms, softcap)  # type: ignore[no-untyped-call]
     return loss
+
+
+def objective(logits: Tensor, targets: Tensor, terms: Loss) -> Tensor:
+    """What training minimises, by PyTorch's operations: the mean cross-entropy with smoothed labels
+    plus the weighted mean of the squared logsumexp.
+
+    Args:
+        logits: (n, vocabulary).
+        targets: (n,) int64.
+    """
+    loss = F.cross_entropy(logits, targets, label_smoothing=terms.label_smoothing)
+    return loss + terms.z_loss * logits.logsumexp(dim=1).square().mean() if terms.z_loss else loss
+
+
+def plain_loss(logits: Tensor, targets: Tensor, terms: Loss) -> Tensor:
+    """The value of the mean cross-entropy, with the gradient of the `objective`."""
+    if terms == PLAIN:
+        return F.cross_entropy(logits, targets)
+    plain = F.cross_entropy(logits.detach(), targets)
+    shown: Tensor = _Shown.apply(objective(logits, targets, terms), plain)  # type: ignore[no-untyped-call]
+    return shown
+
+
+class _Shown(torch.autograd.Function):
+    """The value of one tensor with the gradient of another."""
+
+    @staticmethod
+    def forward(ctx: Any, minimised: Tensor, shown: Tensor) -> Tensor:
+        return shown.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        return grads[0], None

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from noiseband.determinism import ARITHMETIC, autocast
 from noiseband.model.gpt import GPT
 from noiseband.study.recipe import Recipe
-from noiseband.train.loss import head_loss
+from noiseband.train.loss import head_loss, plain_loss
 
 ON_GPU: Mapping[str, bool] = {
     # Never choose a kernel by its measured time, which could give other bits on another day.
@@ -26,7 +25,8 @@ ON_GPU: Mapping[str, bool] = {
 class Objective(nn.Module):
     """Maps inputs and targets, each (microbatch, context) int64, to the loss times `scale`.
 
-    The loss is a float32 scalar in nats.
+    The loss is a float32 scalar in nats: the plain cross-entropy, with the gradient of what the
+    recipe minimises.
     """
 
     def __init__(self, model: GPT, recipe: Recipe, device: torch.device) -> None:
@@ -34,6 +34,7 @@ class Objective(nn.Module):
         self.model = model
         self.autocast = autocast(recipe.precision, device)
         self.dtype = ARITHMETIC[recipe.precision].autocast or torch.float32
+        self.terms, self.softcap = recipe.loss, recipe.model.logit_softcap
         self.hidden: Callable[[Tensor], Tensor] = self._hidden
         self.whole = recipe.compile and device.type == "cpu"
         """Whether the loss is compiled together with the model."""
@@ -60,11 +61,12 @@ class Objective(nn.Module):
             # On a CPU, the compiler fuses PyTorch's own loss with the operations around it.
             with self.autocast():
                 logits = self.model(inputs).flatten(0, 1)
-                return F.cross_entropy(logits.float(), targets.flatten()) * scale
+                return plain_loss(logits.float(), targets.flatten(), self.terms) * scale
         if self.apart:
             # Tensors of the last pass in the memory of CUDA graphs may now be overwritten.
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
-        return head_loss(self.hidden(inputs), self.model.head, targets.flatten(), self.dtype, scale)
+        hidden, head, softcap = self.hidden(inputs), self.model.head, self.softcap
+        return head_loss(hidden, head, targets.flatten(), self.dtype, scale, self.terms, softcap)
 
     def _hidden(self, inputs: Tensor) -> Tensor:
         """The input of the head, (microbatch x context, width)."""

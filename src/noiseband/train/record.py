@@ -110,7 +110,7 @@ class Record:
     def finish(self, trainer: Trainer) -> None:
         """Write the results."""
         params, out = self.job.params, self.job.out
-        recipe = params.model_dump(exclude={"samples", "checkpoints", "snapshots"})
+        recipe = params.model_dump(exclude={"samples", "checkpoints", "snapshots", "averages"})
         write_json(out / "recipe.json", {**recipe, "digest": params.recipe.digest})
         write_trace(out / "trace.parquet", [Row(**row) for row in self.trace.rows])
         write_jsonl(out / "samples.jsonl", self.samples.rows)

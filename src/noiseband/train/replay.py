@@ -21,6 +21,7 @@ from noiseband.study.recipe import Recipe
 from noiseband.train.checkpoint import State
 from noiseband.train.flat import FlatParameters
 from noiseband.train.loop import mean_gradient, take_step
+from noiseband.train.moving_averages import PREFIX
 from noiseband.train.trainer import Job, Trainer
 from noiseband.train.update import Update
 
@@ -68,7 +69,8 @@ def by_name(job: Job, state: State) -> dict[str, dict[str, Tensor]]:
     cut: dict[str, dict[str, Tensor]] = {}
     for kind, tensor in state.tensors.items():
         if tensor.dim() == 1:  # and so not the number of updates
-            views = flat.views(tensor) if kind == "weights" else update.views(kind, tensor)
+            whole = kind == "weights" or kind.startswith(PREFIX)
+            views = flat.views(tensor) if whole else update.views(kind, tensor)
             cut[kind] = {name: view.clone() for name, view in views.items()}
     return cut
 

@@ -11,6 +11,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from noiseband.study.loss import Loss
+
 BLOCK = 4096
 """Columns that are processed at once, 16 for each thread, which leaves enough registers for several
 rows on one multiprocessor. It is fixed because the order of a row's sum depends on it."""
@@ -24,6 +26,8 @@ def _row(  # type: ignore[no-untyped-def]  # Triton gives annotations a meaning 
     targets,
     losses,
     factor,
+    smoothing: tl.constexpr,
+    z_weight: tl.constexpr,
     vocabulary: tl.constexpr,
     columns: tl.constexpr,
     block: tl.constexpr,
@@ -47,19 +51,29 @@ def _row(  # type: ignore[no-untyped-def]  # Triton gives annotations a meaning 
         largest = higher
     tl.store(losses + row, largest + tl.log(total) - of_target)
     share = factor / total
+    of_one = factor
+    elsewhere = 0.0
+    # Constants of the compiler, so that a kernel without these terms has nothing of them.
+    if z_weight > 0.0:
+        share = share * (1.0 + 2.0 * z_weight * (largest + tl.log(total)))
+    if smoothing > 0.0:
+        of_one = factor * (1.0 - smoothing)
+        elsewhere = factor * (smoothing / vocabulary)
     for begin in range(0, columns, block):
         at = begin + places
         scores = tl.load(line + at, mask=at < columns, other=0.0).to(tl.float32)
         softmax = tl.where(at < vocabulary, tl.exp(scores - largest) * share, 0.0)
-        gradient = softmax - tl.where(at == target, factor, 0.0)
+        gradient = softmax - tl.where(at == target, of_one, 0.0)
+        if smoothing > 0.0:
+            gradient = gradient - tl.where(at < vocabulary, elsewhere, 0.0)
         tl.store(line + at, gradient, mask=at < columns)
 
 
 def softmax_gradient(
-    logits: Tensor, targets: Tensor, losses: Tensor, vocabulary: int, factor: float
+    logits: Tensor, targets: Tensor, losses: Tensor, vocabulary: int, factor: float, terms: Loss
 ) -> None:
     """Write each row's -log softmax[target] into `losses`, and overwrite the logits with `factor`
-    times its gradient.
+    times the gradient of what is minimised, which is the same and the further terms.
 
     Args:
         logits: (rows, columns) of any float type, contiguous. Columns from `vocabulary` on are
@@ -70,5 +84,14 @@ def softmax_gradient(
     columns = logits.shape[1]
     block = min(BLOCK, triton.next_power_of_2(columns))
     _row[(len(logits),)](
-        logits, targets, losses, factor, vocabulary, columns, block, num_warps=WARPS
+        logits,
+        targets,
+        losses,
+        factor,
+        terms.label_smoothing,
+        terms.z_loss,
+        vocabulary,
+        columns,
+        block,
+        num_warps=WARPS,
     )

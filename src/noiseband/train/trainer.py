@@ -28,6 +28,7 @@ from noiseband.train.flat import FlatParameters
 from noiseband.train.heap import keep_freed_memory
 from noiseband.train.launch.processes import Processes
 from noiseband.train.loss_scale import LossScale
+from noiseband.train.moving_averages import MovingAverages
 from noiseband.train.objective import Objective
 from noiseband.train.reduce import AllReduce, Ordered
 from noiseband.train.update import Update
@@ -101,6 +102,9 @@ class Trainer:
             self.reduction = AllReduce(self.flat, recipe, processes, self.objective)
             self.objective = self.reduction.parallel or self.objective
         self.update = Update(self.flat, recipe.optimizer)
+        self.averages = MovingAverages(
+            self.flat, job.params.averages.values() if processes.first else []
+        )
         self.scale = LossScale(recipe.precision)
         self.done = 0
         """Number of steps done."""
@@ -116,7 +120,8 @@ class Trainer:
 
     def state(self) -> State:
         """The content of a checkpoint; the tensors are not copies."""
-        tensors = {"weights": self.flat.weights.detach(), **self.update.state()}
+        own = {**self.update.state(), **self.averages.state()}
+        tensors = {"weights": self.flat.weights.detach(), **own}
         return State(self.done, tensors, self.scale.scale, self.scale.good_steps, self.skipped)
 
     def restore(self, state: State | None) -> None:
@@ -140,6 +145,8 @@ class Trainer:
                 if state and self.processes.first:
                     tensor.copy_(state.tensors[name])
                 self.processes.from_first(tensor)
+            if state and self.processes.first:
+                self.averages.restore(state.tensors)
         self.scale.scale, self.scale.good_steps = scale, int(good_steps)
         self.done, self.skipped = int(step), int(skipped)
 

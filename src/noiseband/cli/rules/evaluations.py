@@ -133,6 +133,17 @@ def average_evaluation(
         average_files(files[::2], files[1::2], out, items)
 
 
+@app.command(rich_help_panel=PANEL)
+def average_weights(
+    out: Annotated[Path, typer.Option(help="The file of weights to write.")],
+    files: Annotated[list[Path], typer.Argument(exists=True, help="The weights of each snapshot.")],
+) -> None:
+    """Average the weights of several snapshots of a run."""
+    from noiseband.train.mean_weights import write_mean
+
+    write_mean(files, out)
+
+
 @contextmanager
 def _exported(
     given: EvaluationParams, model: Path, vocabulary: Path | None, work: Path
