@@ -103,3 +103,19 @@ class Attention(nn.Module):
             projected = torch.cat([query, *copies], dim=2)
         batch, time, _, size = projected.shape
         return projected.view(batch, time, 3, self.heads * size)
+
+
+def kept_numbers(config: Model) -> int:
+    """The numbers that a forward pass keeps for each token, for the backward pass, except scores.
+
+    They are the input, a query, a key and a value for every head of queries, and the mixed values;
+    a norm of queries and keys also keeps what it was given.
+    """
+    normed = config.heads + 2 * config.kv_heads if config.attention.qk_norm else 0
+    return config.width + (4 * config.heads + normed) * config.head_width
+
+
+def kept_scores(config: Model) -> int:
+    """The scores that explicit attention keeps for each token."""
+    copies = 1 + (1 if config.dropout else 0) + (1 if config.attention.softcap else 0)
+    return copies * config.heads * config.context

@@ -47,3 +47,9 @@ def make_norm(config: Model, width: int | None = None) -> nn.Module:
     if options.kind == "rms":
         return RMSNorm(width, options.eps, options.weight)
     return LayerNorm(width, options.eps, options.weight, options.bias)
+
+
+def kept_numbers(config: Model) -> int:
+    """The numbers that a norm of the residual stream keeps for each token: its input, and for an
+    RMSNorm its result before the scale."""
+    return (2 if config.norm.kind == "rms" else 1) * config.width

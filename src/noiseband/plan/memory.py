@@ -13,7 +13,8 @@ from dataclasses import dataclass, fields
 from functools import cache
 
 from noiseband.determinism import ARITHMETIC
-from noiseband.model.feed_forward import kept_numbers
+from noiseband.model import attention, feed_forward, norms
+from noiseband.model.attention import AttentionKind
 from noiseband.model.gpt import parameter_shapes
 from noiseband.study.architecture import Model
 from noiseband.study.recipe import Recipe
@@ -97,15 +98,18 @@ def _optimizer(recipe: Recipe) -> int:
 def _activations(recipe: Recipe) -> int:
     model = recipe.model
     wide = ARITHMETIC[recipe.precision].autocast is None
-    masks = 1 if model.dropout else 0
-    # Of the residual stream's width: the inputs of two norms, and attention's input, queries, keys,
-    # values and mixed values.
-    numbers = 7 * model.width + kept_numbers(model)
-    block = (4 if wide else 2) * numbers + 2 * masks * model.width
-    if recipe.attention == "explicit":
-        scores = (2 if model.dropout else 1) * (4 if wide else 2) + masks
-        block += scores * model.heads * model.context
     # The logits (in 32 bits for the loss), their gradient, and the tensor that the loss keeps.
     logits = (12 if wide else 10) * model.vocabulary
     tokens = recipe.batch.microbatch * model.context
-    return tokens * (model.layers * block + logits)
+    return tokens * (activations_of_blocks(model, recipe.attention, wide) + logits)
+
+
+def activations_of_blocks(model: Model, kind: AttentionKind, wide: bool) -> int:
+    """Bytes that all blocks keep for each token, in 32 bits if `wide`, else in 16."""
+    size, masks = 4 if wide else 2, 1 if model.dropout else 0
+    numbers = 2 * norms.kept_numbers(model)
+    numbers += attention.kept_numbers(model) + feed_forward.kept_numbers(model)
+    block = size * numbers + 2 * masks * model.width
+    if kind == "explicit":
+        block += size * attention.kept_scores(model) + masks * model.heads * model.context
+    return model.layers * block

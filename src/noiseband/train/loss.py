@@ -152,7 +152,7 @@ def padded_gradients(
 
 def _cap(scores: Tensor, softcap: float) -> Tensor:
     """Replace scores by c tanh(score / c), in their own dtype; return its slope at each."""
-    shares = scores.float().div_(softcap).tanh_()
+    shares = torch.tanh(scores.float() / softcap)
     scores.copy_(shares * softcap)
     return 1.0 - shares.square()
 
