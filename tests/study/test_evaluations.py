@@ -194,6 +194,6 @@ def test_a_model_that_cannot_be_exported_is_told_before_anything_trains(
     with pytest.raises(StudyError) as error:
         parse_study({**data, "evaluations": {**loss, "mine": COMMAND}})
     assert str(error.value).splitlines()[1].strip() == (
-        "evaluations.mine.command: reads an exported GPT2LMHeadModel, and none computes what "
-        "rms-42 does (model.norm.kind: rms); use loss or choice, or leave the change out"
+        "evaluations.mine.command: reads an exported model, and no class of transformers computes "
+        "what rms-42 does (model.norm.kind: rms); use loss or choice, or leave the change out"
     )

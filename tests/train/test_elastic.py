@@ -115,7 +115,7 @@ def result(out: Path) -> dict[str, Any]:
         "optimiser state": digests(load_file(last))["sha256"],
         "trace": (out / "trace.parquet").read_bytes(),
         "samples": (out / "samples.jsonl").read_bytes(),
-        "averages": [file.read_bytes() for file in sorted(out.glob("averages/*/*"))],
+        "averages": [file.read_bytes() for file in sorted(out.glob("averages/*/model.*"))],
     }
 
 
