@@ -209,9 +209,17 @@ def test_a_polite_stop_saves_the_step_reached(make_job: MakeJob, number: signal.
     assert artefacts(cut) == artefacts(whole)
 
 
-@pytest.mark.parametrize("order", ["sequential", "shuffled"])
-def test_kills_at_any_moment_leave_the_bits_alone(make_job: MakeJob, order: str) -> None:
-    changes = {"data.order": order}
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"data.order": "sequential"},
+        {"data.order": "shuffled"},
+        {"data.order": "shuffled", "batch.ramp.sequences": 2, "batch.ramp.share": 0.6},
+    ],
+)
+def test_kills_at_any_moment_leave_the_bits_alone(
+    make_job: MakeJob, changes: dict[str, Any]
+) -> None:
     whole, cut = make_job("whole", every=2, **changes), make_job("cut", every=2, **changes)
     train(whole)
     chance = random.Random(7)

@@ -11,6 +11,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from noiseband.io.metrics import Measured, read_metrics
 from tests.workflow.project import Project
@@ -120,6 +122,47 @@ def test_an_average_is_the_mean_over_snapshots(project: Project) -> None:
     manifest = json.loads((project.results / "manifest.json").read_text())["artefacts"]
     for name in ("1/model.safetensors", "2/evaluations/cloze.json", "0/evaluations/mine.json"):
         assert f"runs/clip-42/snapshots/{name}" in manifest
+
+
+def test_averaged_weights_are_evaluated_as_variants_of_their_run(project: Project) -> None:
+    tables = project.results / "tables"
+    table = (tables / "measurements.csv").read_text()
+    manifest = json.loads((project.results / "manifest.json").read_text())["artefacts"]
+    for run in RUNS:
+        average = f"{run}/averages/ema"
+        cloze = metrics(project, average, "cloze")["loss"]
+        assert f"{run},ema.cloze.loss,{cloze.value!r},{cloze.standard_error!r},9\n" in table
+        assert f"{run},ema.mine.loss,{metrics(project, average, 'mine')['loss'].value!r},," in table
+        folder = project.results / "runs" / run
+        own, found = (
+            json.loads((one / "test_loss.json").read_text())["test_loss"]
+            for one in (folder, folder / "averages/ema")
+        )
+        assert found != own
+        assert f"{run},ema.test_loss,{found!r}," in table
+        assert f"{own!r}," in table
+        for name in ("model.safetensors", "test_documents.csv", "evaluations/cloze.json"):
+            assert f"runs/{average}/{name}" in manifest
+    assert "ema.test_loss" in (tables / "metric-verdicts.csv").read_text()
+    assert "test_loss,clip" in (tables / "averages.csv").read_text()
+
+
+def test_a_mean_of_snapshots_trains_nothing(project: Project) -> None:
+    ema = "averages: {ema: {decay: 0.9}"
+    with project.edited("config/config.yaml", ema, f"{ema}, late: {{snapshots: 3}}"):
+        planned = project.planned()
+        assert "average_weights" in planned and "train" not in planned
+        done = project.snakemake("results/runs/clip-42/averages/late/test_loss.json")
+    assert done.returncode == 0, done.stderr
+    folder = project.results / "runs/clip-42"
+    files = ("model", "snapshots/1/model", "snapshots/2/model", "averages/late/model")
+    *each, mean = (load_file(folder / f"{name}.safetensors") for name in files)
+    for name, weight in mean.items():
+        first, second, third = (one[name].double() for one in each)
+        assert torch.equal(weight, ((first + second + third) / 3).float())
+    assert (folder / "averages/late/test_loss.json").exists()
+    with project.edited("config/config.yaml", ema, ema.replace("0.9", "0.8")):
+        assert project.planned()["train"] == set(RUNS)
 
 
 def test_the_harness_says_what_choice_says(project: Project) -> None:

@@ -54,6 +54,7 @@ from noiseband.study.command_params import RESULT
 from noiseband.study.metrics import TEST_LOSS
 from noiseband.study.params import TablesParams
 from noiseband.study.paths import Paths
+from noiseband.study.recipe import Recipe
 from noiseband.study.section import written
 
 
@@ -221,7 +222,9 @@ def run_row(folder: Path, digest: str = "", volatile: Sequence[str] = ()) -> Run
         return command_row(folder, card, volatile)
     evaluation = loss_file(folder / "test_loss.json")
     recipe, trace = card["recipe"], read_trace(folder / "trace.parquet")
-    tokens_per_step = recipe["batch"]["sequences"] * recipe["model"]["context"]
+    tokens = trace.steps * recipe["batch"]["sequences"] * recipe["model"]["context"]
+    if "ramp" in recipe["batch"]:
+        tokens = Recipe.model_validate(recipe).tokens_before(trace.steps)
     return RunRow(
         run=card["run"],
         intervention=card["intervention"],
@@ -236,7 +239,7 @@ def run_row(folder: Path, digest: str = "", volatile: Sequence[str] = ()) -> Run
         bits_per_byte=evaluation["bits_per_byte"],
         final_train_loss=final_loss(trace),
         steps=trace.steps,
-        tokens=trace.steps * tokens_per_step,
+        tokens=tokens,
         clipped_steps=int(trace.clipped.sum()),
         skipped_steps=int(trace.skipped.sum()),
         weights_sha256=json_file(folder / "model.json")["sha256"],

@@ -60,7 +60,7 @@ def fit(
     for one in try_all(given, processes, limit):
         tried.append(one)
         batch, found = one.recipe.batch, one.outcome
-        most = valid_processes(batch.slots)[-1]
+        most = valid_processes(batch.fewest_slots)[-1]
         peak = "too large" if found is None else f"{found.peak_memory / 1e9:.2f} GB"
         rate = "" if found is None else f"{found.tokens_per_second:,.0f}"
         upto = "1" if most == 1 else f"up to {most}"
@@ -87,8 +87,8 @@ def _verdict(own: int, tried: list[Candidate], config: Path) -> str:
             f"; the recipe's is {own}.\nAnother microbatch is another recipe: its digest changes "
             f"from {before.digest[:16]} to {best.digest[:16]},\nall its runs are trained again, "
             "and their bits cannot be compared with those of the old runs;\nprocesses that can "
-            f"share its slots: at most {valid_processes(best.batch.slots)[-1]}, not "
-            f"{valid_processes(before.batch.slots)[-1]}.\n"
+            f"share its slots: at most {valid_processes(best.batch.fewest_slots)[-1]}, not "
+            f"{valid_processes(before.batch.fewest_slots)[-1]}.\n"
             f"To adopt it, write in {config}: recipe: batch: microbatch: {largest}"
         )
     if fastest.batch.microbatch != largest:

@@ -60,7 +60,7 @@ def card_text(study: Study, run: Run, repo: str, licence: str) -> str:
         standing=standing(study, run, digests["sha256"]),
         sample=_last(samples),
         steps=f"{recipe.steps:,}",
-        tokens=f"{recipe.steps * recipe.tokens_per_step:,}",
+        tokens=f"{recipe.tokens:,}",
         data=_data(study, recipe.data.corpus),
         recipe=baseline_recipe(study.results, run.name),
         software=provenance["software"],

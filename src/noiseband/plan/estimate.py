@@ -67,9 +67,8 @@ class Total:
 def work(run: str, recipe: Recipe, machines: Machines, machine: Machine) -> Work:
     """The work of a run of this recipe, with the whole machine to itself."""
     rate, scaled = _rate(recipe, machines, machine)
-    tokens = recipe.steps * recipe.tokens_per_step
-    seconds = None if rate is None else tokens / rate
-    return Work(run, recipe.steps, tokens, seconds, scaled)
+    seconds = None if rate is None else recipe.tokens / rate
+    return Work(run, recipe.steps, recipe.tokens, seconds, scaled)
 
 
 def plan(study: Study, machines: Machines, machine: Machine) -> list[RunPlan]:
@@ -152,7 +151,7 @@ def disk(study: Study, plans: Sequence[RunPlan]) -> int:
 
 def _plan(study: Study, run: Run, machines: Machines, machine: Machine) -> RunPlan:
     recipe = run.built_in
-    processes = max(n for n in valid_processes(recipe.batch.slots) if n <= machine.devices)
+    processes = max(n for n in valid_processes(recipe.batch.fewest_slots) if n <= machine.devices)
     size = 4 * parameter_count(recipe.model)
     averages = study.config.averages
     moving = len(set(decays(averages).values()))

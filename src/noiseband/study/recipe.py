@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from noiseband.study.architecture import Model, nearest_divisors
 from noiseband.study.loss import Loss
 from noiseband.study.optimizer import Optimizer, Schedule
+from noiseband.study.ramp import Batches, Ramp
 from noiseband.study.section import ADDED, Positive, Section, Seed, flatten
 from noiseband.study.seeds import RunSeeds
 
@@ -40,6 +41,8 @@ class Batch(Section):
     """Sequences in one optimiser step (the global batch)."""
     microbatch: Positive
     """Sequences in one forward-backward pass; must divide `sequences`."""
+    ramp: Annotated[Ramp, ADDED] = Ramp()
+    """Smaller batches at the beginning."""
 
     @model_validator(mode="after")
     def _microbatch_divides_batch(self) -> Batch:
@@ -48,12 +51,27 @@ class Batch(Section):
                 f"microbatch={self.microbatch} does not divide sequences={self.sequences}; "
                 f"nearest that do: {nearest_divisors(self.sequences, self.microbatch)}"
             )
+        first = self.ramp.sequences
+        if first is not None and first not in (valid := self._ramps()):
+            raise ValueError(
+                f"ramp.sequences={first} is not a smaller batch of whole microbatches that doubles "
+                f"to sequences={self.sequences}; valid: {', '.join(map(str, valid)) or 'none'}"
+            )
         return self
+
+    def _ramps(self) -> list[int]:
+        """The batches from which a ramp may start."""
+        return [self.sequences // count for count in valid_processes(self.slots)[1:]]
 
     @property
     def slots(self) -> int:
         """Microbatches in one optimiser step; the gradient is a fixed binary tree over them."""
         return self.sequences // self.microbatch
+
+    @property
+    def fewest_slots(self) -> int:
+        """Microbatches in the smallest step, among which processes are shared out."""
+        return (self.ramp.sequences or self.sequences) // self.microbatch
 
 
 def valid_processes(slots: int) -> list[int]:
@@ -123,6 +141,21 @@ class BaselineRecipe(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _ramp_has_steps(self) -> BaselineRecipe:
+        if self.batch.ramp.sequences is not None and len(self.batches.stages) == 1:
+            raise ValueError(
+                f"batch.ramp.share={self.batch.ramp.share} of data.train_tokens="
+                f"{self.data.train_tokens} is less than a step of each smaller batch; raise it"
+            )
+        return self
+
+    @property
+    def batches(self) -> Batches:
+        """The batches of all steps, which read the training tokens, rounded up to whole steps."""
+        sequences = -(-self.data.train_tokens // self.model.context)
+        return Batches.of(sequences, self.batch.sequences, self.batch.ramp)
+
 
 class Recipe(BaselineRecipe):
     """A fully resolved recipe."""
@@ -169,17 +202,27 @@ class Recipe(BaselineRecipe):
 
     @property
     def tokens_per_step(self) -> int:
+        """Tokens of a step with all sequences."""
         return self.batch.sequences * self.model.context
 
     @property
     def steps(self) -> int:
-        """Number of optimiser steps, from the training tokens rounded up to whole steps."""
-        return -(-self.data.train_tokens // self.tokens_per_step)
+        """Number of optimiser steps."""
+        return self.batches.steps
+
+    def tokens_before(self, step: int) -> int:
+        """Number of tokens that all steps before `step` read."""
+        return self.batches.before(step) * self.model.context
+
+    @property
+    def tokens(self) -> int:
+        """Number of tokens that the run reads."""
+        return self.tokens_before(self.steps)
 
     @property
     def stop_token(self) -> int:
         """Token where a run that continues this one starts reading: this run's last target."""
-        return self.data.start_token + self.steps * self.tokens_per_step
+        return self.data.start_token + self.tokens
 
     @property
     def last_token(self) -> int:

@@ -239,15 +239,16 @@ def _processes(
     study's number of processes, only the one with the smallest limit is reported."""
     own = {name: place.processes for name, place in placement.items() if place.processes}
     rest = [run for run in runs if run.name not in own]
-    least = sorted(rest, key=lambda run: valid_processes(run.built_in.batch.slots)[-1])[:1]
+    least = sorted(rest, key=lambda run: valid_processes(run.built_in.batch.fewest_slots)[-1])[:1]
     problems = []
     for run in [*least, *(run for run in runs if run.name in own)]:
-        slots, count = run.built_in.batch.slots, own.get(run.name, processes)
+        slots, count = run.built_in.batch.fewest_slots, own.get(run.name, processes)
         valid = valid_processes(slots)
         if count not in valid:
+            first = " in its first step" if slots < run.built_in.batch.slots else ""
             key = f"placement.{run.name}.processes" if run.name in own else "processes"
             remedy = (
-                f"run {run.name} has {slots} slots; choose a power of two that divides "
+                f"run {run.name} has {slots} slots{first}; choose a power of two that divides "
                 f"them: {', '.join(map(str, valid))}"
             )
             problems.append(Problem(key, count, remedy))

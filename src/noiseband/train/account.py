@@ -31,7 +31,7 @@ class Account(Watcher):
         self.progress = Progress(
             job.params.run,
             recipe.steps,
-            recipe.tokens_per_step,
+            recipe.tokens_before,
             job.work / "train.log",
             self.peak,
         )

@@ -37,10 +37,13 @@ class TokenWindow:
         """A view of the file, shape (sequences, context + 1): each sequence with its last target,
         which is the first token of the next sequence."""
         self.order = data_order(recipe)
-        self.block = max(1, BLOCK // recipe.batch.sequences)
-        """Number of steps whose sequences are computed together."""
+        self.batches = recipe.batches
+        size = recipe.batch.sequences
+        self.block = max(1, BLOCK // size) * size
+        """Number of places that are computed together: whole batches, so that no slot is in two
+        blocks."""
         self.computed: tuple[int, NDArray[np.int64]] | None = None
-        """The number of the last such block of steps, and its sequences. It only saves time."""
+        """The number of the last such block, and its sequences. It only saves time."""
 
     def batch(self, step: int, slot: int) -> tuple[Tensor, Tensor]:
         """Return inputs and targets of one slot, int64, each (microbatch, context).
@@ -60,16 +63,16 @@ class TokenWindow:
 
     def chosen(self, step: int, slot: int) -> NDArray[np.int64]:
         """Return the numbers of the window's sequences that one slot reads, (microbatch,)."""
-        batch = self.recipe.batch
-        begin = step * batch.sequences + slot * batch.microbatch
+        size = self.recipe.batch.microbatch
+        begin = self.batches.before(step) + slot * size
         if self.order is None:
-            return np.arange(begin, begin + batch.microbatch)
-        number = step // self.block
-        first = number * self.block * batch.sequences
+            return np.arange(begin, begin + size)
+        number, place = divmod(begin, self.block)
         if self.computed is None or self.computed[0] != number:
-            stop = min(first + self.block * batch.sequences, self.order.count)
+            first = number * self.block
+            stop = min(first + self.block, self.order.count)
             self.computed = number, self.order(np.arange(first, stop))
-        return self.computed[1][begin - first : begin - first + batch.microbatch]
+        return self.computed[1][place : place + size]
 
     def _complain(self, chosen: NDArray[np.int64], read: NDArray[np.uint16]) -> None:
         """Raise UserError for the first token without an embedding."""
@@ -88,5 +91,5 @@ def data_order(recipe: Recipe) -> Order | None:
     if recipe.data_seed is None:
         return None
     before = [] if recipe.continues is None else [recipe.continues]
-    count = recipe.steps * recipe.batch.sequences
+    count = recipe.batches.before(recipe.steps)
     return Order(count, recipe.data_seed, *before, "order")

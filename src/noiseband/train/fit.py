@@ -30,11 +30,11 @@ def with_microbatch(recipe: Recipe, microbatch: int) -> Recipe:
 
 def microbatches(recipe: Recipe, processes: int) -> list[int]:
     """Microbatches that give a number of slots divisible by `processes`, ascending."""
-    sequences = recipe.batch.sequences
+    smallest = recipe.batch.ramp.sequences or recipe.batch.sequences
     return [
         microbatch
-        for microbatch in range(1, sequences + 1)
-        if sequences % microbatch == 0 and sequences // microbatch % processes == 0
+        for microbatch in range(1, smallest + 1)
+        if smallest % microbatch == 0 and smallest // microbatch % processes == 0
     ]
 
 

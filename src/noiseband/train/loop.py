@@ -120,7 +120,9 @@ def mean_gradient(trainer: Trainer) -> Tensor:
     Returns:
         The losses of this process's slots, float64, in nats.
     """
-    step, own, scale = trainer.done, trainer.reduction.slots, trainer.scale.scale
+    step, scale = trainer.done, trainer.scale.scale
+    slots = trainer.window.batches.size(step) // trainer.recipe.batch.microbatch
+    own = trainer.processes.share(slots)
     losses = torch.zeros(len(own), dtype=torch.float64, device=trainer.flat.device)
 
     def backward(slot: int) -> None:
@@ -129,9 +131,9 @@ def mean_gradient(trainer: Trainer) -> Tensor:
         torch.autograd.backward(loss)
         losses[slot - own.start] = loss.detach()
 
-    trainer.reduction.sum(backward)
+    trainer.reduction.sum(own, backward)
     # A multiplication by the reciprocal, which is exact if slots and scale are powers of two.
-    trainer.flat.grad.mul_(1.0 / (trainer.recipe.batch.slots * scale))
+    trainer.flat.grad.mul_(1.0 / (slots * scale))
     return losses / scale
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
@@ -22,14 +23,14 @@ class Progress:
         self,
         run: str,
         steps: int,
-        tokens_per_step: int,
+        tokens_before: Callable[[int], int],
         log: Path,
         peak_tokens_per_second: float | None = None,
         stream: TextIO = sys.stderr,
     ) -> None:
         self.run = run
         self.steps = steps
-        self.tokens_per_step = tokens_per_step
+        self.tokens_before = tokens_before
         self.peak = peak_tokens_per_second
         self.log = open(log, "a", encoding="utf-8")  # noqa: SIM115 (closed by close)
         self.stream = stream
@@ -38,6 +39,9 @@ class Progress:
         self.first_end: float | None = None
         self.flushed = 0.0
         self.done = 0
+        """Number of steps that this process has taken."""
+        self.after = 0
+        """Number of steps that the run has taken."""
 
     def say(self, text: str) -> None:
         """Write a message to the log and to `stream`."""
@@ -48,6 +52,7 @@ class Progress:
     def step(self, row: Row) -> None:
         """Write the line of a finished step."""
         self.done += 1
+        self.after = row.step + 1
         now = time.perf_counter()
         self.ends.append(now)
         if self.first_end is None:
@@ -63,8 +68,8 @@ class Progress:
             print(line, file=self.stream)
 
     def _line(self, row: Row) -> str:
-        rate = (len(self.ends) - 1) * self.tokens_per_step / (self.ends[-1] - self.ends[0])
-        left = (self.steps - row.step - 1) * self.tokens_per_step / rate
+        rate = self._tokens(len(self.ends) - 1) / (self.ends[-1] - self.ends[0])
+        left = (self.tokens_before(self.steps) - self.tokens_before(self.after)) / rate
         share = "unknown" if self.peak is None else f"{rate / self.peak:.0%}"
         width = len(str(self.steps))
         marks = (" clipped" if row.clipped else "") + (" SKIPPED" if row.skipped else "")
@@ -79,7 +84,11 @@ class Progress:
         """Mean over this process's steps except the first; None before the second."""
         if self.first_end is None or self.done < 2:
             return None
-        return (self.done - 1) * self.tokens_per_step / (self.ends[-1] - self.first_end)
+        return self._tokens(self.done - 1) / (self.ends[-1] - self.first_end)
+
+    def _tokens(self, steps: int) -> int:
+        """The tokens of the last `steps` steps."""
+        return self.tokens_before(self.after) - self.tokens_before(self.after - steps)
 
     def close(self) -> None:
         self.log.close()

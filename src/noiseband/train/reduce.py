@@ -38,22 +38,26 @@ class Ordered:
     def __init__(self, flat: FlatParameters, recipe: Recipe, processes: Processes) -> None:
         self.flat = flat
         self.processes = processes
-        self.slots = processes.share(recipe.batch.slots)
-        self.tree = Tree(flat.grad, len(self.slots), flat.collector)
+        self.tree = Tree(flat.grad, len(processes.share(recipe.batch.slots)), flat.collector)
         self.buckets: list[slice] = []
         if processes.count > 1:
             self._watch_parameters()
 
-    def sum(self, backward: Backward) -> None:
-        """Leave in `flat.grad` the sum of all slots' gradients, equal on every process."""
-        self.tree.sum_but_last(self.slots, backward)
+    def sum(self, slots: range, backward: Backward) -> None:
+        """Leave in `flat.grad` the sum of all slots' gradients, equal on every process.
+
+        Args:
+            slots: the slots of this process.
+            backward: adds a slot's gradient.
+        """
+        self.tree.sum_but_last(slots, backward)
         if not self.buckets:
-            backward(self.slots[-1])
+            backward(slots[-1])
             self.tree.merge(slice(None))
             return
         self.missing = [len(names) for names in self.needs]
         self.finished = 0
-        backward(self.slots[-1])
+        backward(slots[-1])
         if self.stream is not None:
             torch.cuda.current_stream().wait_stream(self.stream)
 
@@ -131,22 +135,19 @@ class Ordered:
 class AllReduce:
     """Sums slots one after another; DistributedDataParallel sums over processes in any order."""
 
-    def __init__(
-        self, flat: FlatParameters, recipe: Recipe, processes: Processes, objective: nn.Module
-    ) -> None:
+    def __init__(self, flat: FlatParameters, processes: Processes, objective: nn.Module) -> None:
         self.flat = flat
         self.processes = processes
-        self.slots = processes.share(recipe.batch.slots)
         self.parallel: DistributedDataParallel | None = None
         if processes.count > 1:
             self.parallel = DistributedDataParallel(objective)
 
-    def sum(self, backward: Backward) -> None:
-        """Leave in `flat.grad` the sum of all slots' gradients, equal on every process."""
+    def sum(self, slots: range, backward: Backward) -> None:
+        """The same as `Ordered.sum`."""
         self.flat.grad.zero_()
         parallel = self.parallel
-        for slot in self.slots:
-            waits = parallel is not None and slot != self.slots[-1]
+        for slot in slots:
+            waits = parallel is not None and slot != slots[-1]
             with parallel.no_sync() if parallel and waits else nullcontext(), peers_alive():
                 backward(slot)
         if parallel is not None:

@@ -84,6 +84,7 @@ class Trainer:
         self.job = job
         self.recipe = recipe = job.params.recipe
         self.processes = processes = processes or Processes(0, 1, pick_device())
+        processes.share(recipe.batch.fewest_slots)  # before anything is read
         make_deterministic(recipe.threads, recipe.precision)
         keep_freed_memory()
         self.model = empty_model(recipe.model, recipe.attention, fused=True)
@@ -99,7 +100,7 @@ class Trainer:
         if recipe.reduction == "ordered":
             self.reduction = Ordered(self.flat, recipe, processes)
         else:
-            self.reduction = AllReduce(self.flat, recipe, processes, self.objective)
+            self.reduction = AllReduce(self.flat, processes, self.objective)
             self.objective = self.reduction.parallel or self.objective
         self.update = Update(self.flat, recipe.optimizer)
         self.averages = MovingAverages(

@@ -25,7 +25,8 @@ def leaves(slots: int) -> int:
 
 
 class Tree:
-    """Sums slots into `total`, with at most log2(leaves) partial sums in further tensors."""
+    """Sums slots into `total`, with at most log2(leaves) partial sums in further tensors. Each step
+    may have another number of slots."""
 
     def __init__(
         self, total: Tensor, slots: int, collector: Callable[[Tensor], Callable[[], None]]
@@ -33,13 +34,13 @@ class Tree:
         """
         Args:
             total: 1-D tensor for the result.
-            slots: number of slots in this tree.
+            slots: largest number of slots in this tree; smaller ones are it divided by a power of
+                two.
             collector: for a tensor, returns a function that makes backward passes add to it.
         """
-        self.leaves = leaves(slots)
-        self.per_leaf = slots // self.leaves
-        depth = self.leaves.bit_length() - 1
-        self.sums = [total, *(torch.empty_like(total) for _ in range(depth))]
+        self.depth = _depth(slots)
+        """Number of partial sums that the last leaf of the current step completes."""
+        self.sums = [total, *(torch.empty_like(total) for _ in range(self.depth))]
         self.collect = [collector(one) for one in self.sums]
 
     def sum_but_last(self, slots: range, backward: Callable[[int], None]) -> None:
@@ -51,16 +52,18 @@ class Tree:
             slots: the slots of this tree.
             backward: adds a slot's gradient to the current tensor.
         """
+        self.depth = _depth(len(slots))
+        last, per_leaf = leaves(len(slots)) - 1, len(slots) // leaves(len(slots))
         open_sums = 0
-        for leaf in range(self.leaves):
+        for leaf in range(last + 1):
             self.sums[open_sums].zero_()
             self.collect[open_sums]()
-            first = leaf * self.per_leaf
-            if leaf == self.leaves - 1:
+            first = leaf * per_leaf
+            if leaf == last:
                 for slot in slots[first:-1]:
                     backward(slot)
                 return
-            for slot in slots[first : first + self.per_leaf]:
+            for slot in slots[first : first + per_leaf]:
                 backward(slot)
             # A binary counter: after leaf i merge as many pairs as i + 1 has trailing zero bits.
             finished = leaf + 1
@@ -75,9 +78,13 @@ class Tree:
 
         The number of leaves is a power of two, so the last leaf completes every open pair.
         """
-        for number in reversed(range(1, len(self.sums))):
+        for number in reversed(range(1, self.depth + 1)):
             self._add(number, where)
 
     def _add(self, number: int, where: slice) -> None:
         """Add an open sum to the one before it. The order of the two does not matter."""
         self.sums[number - 1][where].add_(self.sums[number][where])
+
+
+def _depth(slots: int) -> int:
+    return leaves(slots).bit_length() - 1

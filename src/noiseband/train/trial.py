@@ -22,6 +22,7 @@ from pydantic import BaseModel
 
 from noiseband.determinism import pick_device
 from noiseband.study.params import TrainParams
+from noiseband.study.ramp import Ramp
 from noiseband.train.loop import take_step
 from noiseband.train.memory import peak_memory
 from noiseband.train.trainer import Job, Trainer
@@ -90,7 +91,9 @@ def _run(request: Request, device: torch.device) -> Outcome:
     recipe = request.params.recipe
     train_tokens = STEPS * recipe.tokens_per_step
     data = recipe.data.model_copy(update={"start_token": 0, "train_tokens": train_tokens})
-    recipe = recipe.model_copy(update={"data": data})
+    # Full batches from the first step on, which need the most memory.
+    batch = recipe.batch.model_copy(update={"ramp": Ramp()})
+    recipe = recipe.model_copy(update={"data": data, "batch": batch})
     generator = np.random.Generator(np.random.PCG64(0))
     vocabulary, count = recipe.model.vocabulary, recipe.last_token
     byte_ranks = {bytes([byte]): byte for byte in range(256)}

@@ -14,7 +14,7 @@ from noiseband.report.figures.palette import colour
 from noiseband.study.runs import BASELINE
 
 LEAST_BINS, MOST_BINS = 24, 160
-OTHER_TOKENS = ("continues=", "data.", "batch.sequences=", "model.context=")
+OTHER_TOKENS = ("continues=", "data.", "batch.sequences=", "batch.ramp.", "model.context=")
 """Beginnings of changes after which a run reads other tokens than the baseline."""
 OTHER_MICROBATCH = "batch.microbatch="
 POINTS = 6_000

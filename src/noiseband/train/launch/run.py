@@ -71,7 +71,7 @@ def run_processes(
             "first `unset WORLD_SIZE RANK`"
         )
     processes = processes or 1
-    check_processes(running or processes, launch.params.recipe.batch.slots)
+    check_processes(running or processes, launch.params.recipe.batch.fewest_slots)
     if running:
         announce(f"train {launch.params.run}")
         end_with_launcher()
