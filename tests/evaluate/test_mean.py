@@ -137,7 +137,26 @@ def test_a_metric_that_is_no_mean_over_items(tmp_path: Path) -> None:
     assert table(items)["rare"] == [None, 1.0]
 
 
-def test_a_command_has_no_items(tmp_path: Path) -> None:
+def test_the_mean_of_a_metric_that_some_items_lack(tmp_path: Path) -> None:
+    """Its standard error is over the items that have it."""
+    each = [
+        Outcome(
+            {"rare": Measured((low + 1) / 2, 0.1, 2)},
+            {"items": 3},
+            ["a", "b", "c"],
+            {"rare": [low, None, 1.0]},
+        )
+        for low in (0.0, 0.5)
+    ]
+    metrics, items = averaged(tmp_path, "command", each)
+    assert table(items)["rare"] == [0.25, None, 1.0]
+    found = read_metrics(metrics)["rare"]
+    assert (found.value, found.n) == (0.625, 2)
+    assert found.standard_error == pytest.approx(0.375)
+    assert read_json(metrics)["items"] == 3
+
+
+def test_a_command_may_have_no_items(tmp_path: Path) -> None:
     files = [tmp_path / f"{value}.json" for value in (1, 2)]
     for value, file in zip((1.0, 2.0), files, strict=True):
         write_outcome("mine", "command", Outcome({"score": Measured(value)}), file, None)

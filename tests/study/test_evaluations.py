@@ -71,6 +71,15 @@ def test_a_command_that_does_not_repeat_is_not_in_the_manifest(study_data: Data)
     assert file in table_inputs(study) and file not in deterministic_artefacts(study)
 
 
+def test_a_command_may_have_items(study_data: Data) -> None:
+    for repeatable in (True, False):
+        mine = {**COMMAND, "items": True, "repeatable": repeatable}
+        study = parse_study({**study_data, "evaluations": {"mine": mine}})
+        file = study.paths.evaluation_items("baseline-42", "mine")
+        assert file in table_inputs(study)
+        assert (file in deterministic_artefacts(study)) == repeatable
+
+
 def test_known_metrics_have_a_direction_and_a_unit(study: Study) -> None:
     known = known_metrics(study.config.evaluations)
     assert {name: tuple(kind) for name, kind in known.items()} == {
@@ -89,6 +98,7 @@ def test_known_metrics_have_a_direction_and_a_unit(study: Study) -> None:
             "give exactly one of loss, choice, harness, command, not loss and command",
         ),
         ({"loss": {}, "gpu": True}, "gpu belongs to a command; remove it"),
+        ({"loss": {}, "items": True}, "items belongs to a command; remove it"),
         ({"choice": {"file": "a", "rows": 12}}, "rows: 12: should be a multiple of 8"),
         ({"command": "python eval.py"}, "command: .*{out} is missing; pass it on"),
         (

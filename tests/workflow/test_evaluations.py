@@ -9,10 +9,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from noiseband.analysis.rows import ItemsRow
 from noiseband.io.metrics import Measured, read_metrics
+from noiseband.io.tables import read_rows
 from tests.workflow.project import Project
 
 STUDY = Path(__file__).parent / "evaluated.yaml"
@@ -40,9 +43,24 @@ options.add_argument("--model")
 options.add_argument("--out", type=Path)
 given = options.parse_args()
 model = AutoModelForCausalLM.from_pretrained(given.model)
-ids = AutoTokenizer.from_pretrained(given.model)("the sea", return_tensors="pt")["input_ids"]
-loss = float(model(ids, labels=ids).loss)
-(given.out / "metrics.json").write_text(json.dumps({"metrics": {"loss": loss}}))
+tokenizer = AutoTokenizer.from_pretrained(given.model)
+losses = {}
+for text in ("the sea", "a house of stone", "the king said"):
+    ids = tokenizer(text, return_tensors="pt")["input_ids"]
+    losses[text] = float(model(ids, labels=ids).loss)
+loss = sum(losses.values()) / len(losses)
+(given.out / "metrics.json").write_text(json.dumps({"metrics": {"loss": loss, "items": 3}}))
+lines = [json.dumps({"item": text, "loss": one}) for text, one in losses.items()]
+(given.out / "items.jsonl").write_text("\\n".join(lines))
+"""
+SIZE = """\
+import json, sys
+from pathlib import Path
+
+model, out, run = sys.argv[1:]
+size = sum(file.stat().st_size for file in Path(model).iterdir())
+metrics = {"bytes": size, "snapshot": int(run.rpartition("/")[2])}
+Path(out, "metrics.json").write_text(json.dumps({"metrics": metrics}))
 """
 
 
@@ -66,6 +84,7 @@ def write_files(folder: Path) -> None:
     (folder / "tasks").mkdir()
     (folder / "tasks/ours.yaml").write_text(TASK)
     (folder / "eval.py").write_text(EVAL)
+    (folder / "size.py").write_text(SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +125,8 @@ def test_their_metrics_are_measurements(project: Project) -> None:
 
 
 def test_an_average_is_the_mean_over_snapshots(project: Project) -> None:
-    for run, (name, metric, count) in product(RUNS, [("cloze", "loss", 3), ("mine", "loss", 2)]):
+    several = [("cloze", "loss", 3), ("mine", "loss", 2), ("size", "snapshot", 2)]
+    for run, (name, metric, count) in product(RUNS, several):
         each = [metrics(project, f"{run}/snapshots/{n}", name)[metric] for n in range(count)]
         assert len({one.value for one in each}) == count
         found = metrics(project, run, name)[metric]
@@ -132,17 +152,41 @@ def test_the_harness_says_what_choice_says(project: Project) -> None:
 
 def test_items_can_be_compared_one_by_one(project: Project) -> None:
     folders = [project.results / "runs" / run / "evaluations" for run in RUNS]
-    for name, count in (("choose", 24), ("cloze", 9)):
+    for name, count in (("choose", 24), ("cloze", 9), ("mine", 3)):
         one, other = (pq.read_table(folder / f"{name}.items.parquet") for folder in folders)
         assert one["item"].to_pylist() == other["item"].to_pylist()
         assert one.num_rows == count and one["loss"] != other["loss"]
     documents = pq.read_table(folders[0] / "code.items.parquet")
     assert documents.column_names == ["item", "loss", "tokens"]
+    assert not (folders[0] / "size.items.parquet").exists()
+
+
+def test_items_of_a_command_are_compared_too(project: Project) -> None:
+    """The known answer is the mean difference over the items, averaged over the snapshots."""
+    baseline, clip = (
+        pq.read_table(project.results / f"runs/{run}/evaluations/mine.items.parquet").to_pydict()
+        for run in RUNS
+    )
+    assert baseline["item"] == ["a house of stone", "the king said", "the sea"]
+    differences = np.subtract(clip["loss"], baseline["loss"])
+    rows = read_rows(project.results / "tables/items.csv", ItemsRow)
+    (row,) = [row for row in rows if row.metric == "mine.loss"]
+    assert (row.items, row.worsened) == (3, (differences > 0).sum())
+    assert row.difference == pytest.approx(differences.mean())
+    for run, table in zip(RUNS, (baseline, clip), strict=True):
+        found = metrics(project, run, "mine")["loss"]
+        assert found.standard_error == pytest.approx(np.std(table["loss"], ddof=1) / 3**0.5)
 
 
 def test_results_are_in_the_manifest_and_exports_are_gone(project: Project) -> None:
     manifest = json.loads((project.results / "manifest.json").read_text())["artefacts"]
-    for name in ("code.json", "code.items.parquet", "choose.json", "mine.json"):
+    for name in (
+        "code.json",
+        "code.items.parquet",
+        "size.json",
+        "mine.json",
+        "mine.items.parquet",
+    ):
         assert f"runs/clip-42/evaluations/{name}" in manifest
     left = project.results.glob("work/evaluations/**/*")
     assert not [path for path in left if path.is_file() or path.name == "model"]
@@ -152,7 +196,7 @@ def test_results_are_in_the_manifest_and_exports_are_gone(project: Project) -> N
 def test_a_change_reruns_what_depends_on_it(project: Project) -> None:
     after = {"tables", "figures", "manifest", "report"}
     with project.edited("eval.py", "the sea", "the land"):
-        assert project.planned().keys() - after == {"evaluate_command", "average_command"}
+        assert project.planned().keys() - after == {"evaluate_command_items", "average_evaluation"}
     with project.edited("data/words.jsonl", '"context": "', '"context": "the '):
         found = project.planned().keys() - after
         assert found == {"check_data", "evaluate_choice", "average_evaluation"}

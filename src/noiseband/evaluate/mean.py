@@ -13,12 +13,9 @@ import pyarrow.parquet as pq
 from noiseband.errors import UserError
 from noiseband.evaluate.documents import DocumentLoss
 from noiseband.evaluate.further_loss import clustered_error
-from noiseband.evaluate.outcome import Outcome, mean_of, write_outcome
+from noiseband.evaluate.outcome import Outcome, is_mean_of, mean_of, write_outcome
 from noiseband.io.checksums import intact
 from noiseband.io.metrics import Measured, metrics_in, read_object
-
-CLOSE = 1e-9
-"""Largest relative difference between a metric and the mean over its items, if it is that mean."""
 
 Columns = dict[str, list[float | None]]
 """Metric to its value for each item."""
@@ -42,9 +39,9 @@ def average_files(
 
     Args:
         metrics: the file of metrics of each snapshot, the final weights first.
-        items: the file of items of each snapshot; empty for a command.
+        items: the file of items of each snapshot; empty for an evaluation without items.
         out: the file of metrics to write.
-        each: the file of items to write; None for a command.
+        each: the file of items to write; None for an evaluation without items.
 
     Raises:
         UserError: a file is damaged, or two snapshots have other metrics or items.
@@ -113,15 +110,7 @@ def _loss_errors(
 
 def _over_items(name: str, found: Sequence[Evaluated]) -> bool:
     """Whether a metric is the mean over its items in every snapshot."""
-    for one in found:
-        column = one.columns.get(name, [])
-        known = [value for value in column if value is not None]
-        if not column or len(known) < len(column):
-            return False
-        mean = math.fsum(known) / len(known)
-        if not math.isclose(one.metrics[name].value, mean, rel_tol=CLOSE, abs_tol=CLOSE):
-            return False
-    return True
+    return all(is_mean_of(one.metrics[name].value, one.columns.get(name, [])) for one in found)
 
 
 def _mean_columns(columns: Sequence[Sequence[float | None]]) -> list[float | None]:

@@ -15,6 +15,9 @@ import pyarrow.parquet as pq
 from noiseband.io.files import atomic, write_json
 from noiseband.io.metrics import Measured, metrics_json
 
+CLOSE = 1e-9
+"""Largest relative difference between a metric and the mean over its items, if it is that mean."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -38,6 +41,13 @@ def mean_of(values: Sequence[float]) -> Measured:
         return Measured(math.nan, None, len(found))
     error = float(found.std(ddof=1) / math.sqrt(len(found))) if len(found) > 1 else None
     return Measured(float(found.mean()), error, len(found))
+
+
+def is_mean_of(value: float, column: Sequence[float | None]) -> bool:
+    """Whether a metric is the mean over those of its items that have it."""
+    known = [one for one in column if one is not None]
+    mean = math.fsum(known) / len(known) if known else math.nan
+    return math.isclose(value, mean, rel_tol=CLOSE, abs_tol=CLOSE)
 
 
 def write_outcome(name: str, kind: str, outcome: Outcome, out: Path, items: Path | None) -> None:

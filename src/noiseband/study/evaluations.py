@@ -104,6 +104,9 @@ class FurtherEvaluation(Section):
     """With `command`: the files and folders that decide its result, such as its script."""
     gpu: Annotated[bool, ADDED] = False
     """With `command`: whether it uses a GPU. The other kinds use one if there is one."""
+    items: Annotated[bool, ADDED] = False
+    """With `command`: whether it also writes `items.jsonl`, its results for each item, by which two
+    models can be compared."""
     repeatable: Annotated[bool, ADDED] = True
     """With `command`: whether it gives the same metrics a second time. If not, its results are not
     in the study's manifest."""
@@ -122,6 +125,11 @@ class FurtherEvaluation(Section):
     def exports(self) -> bool:
         """Whether it reads the model as an exported folder."""
         return self.kind in ("harness", "command")
+
+    @property
+    def has_items(self) -> bool:
+        """Whether it gives results for each item."""
+        return self.command is None or self.items
 
     @property
     def paths(self) -> list[str]:
@@ -152,7 +160,7 @@ class FurtherEvaluation(Section):
             found = " and ".join(given) or "none of them"
             raise ValueError(f"give exactly one of {', '.join(KINDS)}, not {found}")
         if self.command is None:
-            for key in ("files", "gpu", "repeatable"):
+            for key in ("files", "gpu", "items", "repeatable"):
                 if getattr(self, key) != type(self).model_fields[key].default:
                     raise ValueError(f"{key} belongs to a command; remove it")
         return self

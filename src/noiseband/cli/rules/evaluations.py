@@ -18,6 +18,10 @@ from noiseband.gpus import reserve
 from noiseband.study.evaluation_params import EvaluationParams
 
 Items = Annotated[Path, typer.Option(help="The Parquet file of results for each item to write.")]
+ItemsIfAny = Annotated[
+    Path | None,
+    typer.Option(help="The Parquet file of results for each item to write, if there are any."),
+]
 Exported = Annotated[
     Path, typer.Option(exists=True, help="The model's weights, or the folder with its export.")
 ]
@@ -97,6 +101,7 @@ def evaluate_command(
     model: Exported,
     work: Work,
     out: Out,
+    items: ItemsIfAny = None,
     vocabulary: Vocabulary = None,
 ) -> None:
     """Run a command of one's own on a model, which is exported for it."""
@@ -109,7 +114,7 @@ def evaluate_command(
 
     with _exported(given, model, vocabulary, work) as folder:
         outcome = run_command(given, folder, work / "out")
-    write_outcome(given.name, "command", outcome, out, None)
+    write_outcome(given.name, "command", outcome, out, items)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -119,10 +124,7 @@ def average_evaluation(
         list[Path],
         typer.Argument(exists=True, help="Metrics of each snapshot, each followed by its items."),
     ],
-    items: Annotated[
-        Path | None,
-        typer.Option(help="The Parquet file of results for each item to write, if there are any."),
-    ] = None,
+    items: ItemsIfAny = None,
 ) -> None:
     """Average an evaluation over snapshots of a run."""
     from noiseband.evaluate.mean import average_files
