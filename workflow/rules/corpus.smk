@@ -30,15 +30,18 @@ rule corpus:
         'noiseband corpus --params {params.text:q} --out "$(dirname {output.card:q})" 2> {log:q}'
 
 
-def vocabulary_text(wildcards):
-    """The split that a vocabulary is trained on; none for a published vocabulary."""
-    trained = study.config.corpora[wildcards.corpus].tokenizer.kind == "bpe"
-    return rules.corpus.output.train if trained else []
+def vocabulary_source(wildcards):
+    """The split that a vocabulary is trained on, or the vocabulary of the corpus that this one is
+    like; none for a published vocabulary."""
+    needed = VocabularyParams.of(study, wildcards.corpus)
+    if needed.like is not None:
+        return PATHS.vocabulary(needed.like)
+    return rules.corpus.output.train if needed.kind == "bpe" else []
 
 
 rule vocabulary:
     input:
-        text=vocabulary_text,
+        source=vocabulary_source,
     output:
         PATHS.vocabulary("{corpus}"),
     log:
@@ -49,7 +52,7 @@ rule vocabulary:
     message:
         "Vocabulary of {wildcards.corpus}"
     shell:
-        "noiseband vocabulary --params {params.text:q} --out {output:q} {input.text:q} 2> {log:q}"
+        "noiseband vocabulary --params {params.text:q} --out {output:q} {input.source:q} 2> {log:q}"
 
 
 rule tokenize:

@@ -151,6 +151,26 @@ class Tokenizer(Section):
         return self.vocabulary or 50257
 
 
+class SharedTokenizer(Section):
+    """The vocabulary of another corpus, so that token ids mean the same text in both."""
+
+    like: str
+    """Name of that corpus, whose vocabulary is its own."""
+    allow_special: bool = False
+    """As for a tokenizer of its own."""
+
+
+def _tokenizer_kind(value: Any) -> str:
+    shared = "like" in value if isinstance(value, dict) else isinstance(value, SharedTokenizer)
+    return "of another corpus" if shared else "of its own"
+
+
+AnyTokenizer = Annotated[
+    Annotated[Tokenizer, Tag("of its own")] | Annotated[SharedTokenizer, Tag("of another corpus")],
+    Discriminator(_tokenizer_kind),
+]
+
+
 class SplitTokens(Section):
     """Number of tokens in each split, including end-of-text after every document."""
 
@@ -189,21 +209,13 @@ class Documents(Section):
 class Encoded(Section):
     """The part that all corpora have in common: a tokenizer and token counts."""
 
-    tokenizer: Tokenizer
-    """Tokenizer that turns text into tokens."""
+    tokenizer: AnyTokenizer
+    """Tokenizer that turns text into tokens; `{like: <corpus>}` takes another corpus's vocabulary,
+    with which a study that trains a `bpe` vocabulary can evaluate on, or train on, further corpora.
+    """
     tokens: SplitTokens | None = None
     """Pinned token counts. They are checked when the token files are written, and a run that would
     read past the end is refused."""
-
-    def same_tokens(self, other: Encoded) -> bool:
-        """Whether both give the same token files, that is, differ in their token counts at most."""
-        return self is other or self.model_dump(exclude={"tokens"}) == other.model_dump(
-            exclude={"tokens"}
-        )
-
-    def same_ids(self, other: Encoded) -> bool:
-        """Whether a token id stands for the same text in both."""
-        return self.tokenizer.kind == other.tokenizer.kind == "gpt2" or self.same_tokens(other)
 
 
 class Corpus(Documents, Encoded):
@@ -254,9 +266,15 @@ class TokenisedCorpus(Encoded):
 
     @model_validator(mode="after")
     def _vocabulary_is_published(self) -> TokenisedCorpus:
-        if self.tokenizer.kind != "gpt2":
+        chosen = self.tokenizer
+        if isinstance(chosen, SharedTokenizer):
             raise ValueError(
-                f"tokenizer.kind={self.tokenizer.kind}: there is no text to train it on; "
+                f"tokenizer.like={chosen.like}: nothing shows that the tokens are of that "
+                "vocabulary; write kind: gpt2, or give `sources` instead of `tokenised`"
+            )
+        if chosen.kind != "gpt2":
+            raise ValueError(
+                f"tokenizer.kind={chosen.kind}: there is no text to train it on; "
                 "write gpt2, or give `sources` instead of `tokenised`"
             )
         return self
