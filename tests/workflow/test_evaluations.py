@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from noiseband.analysis.rows import ItemsRow
+from noiseband.analysis.rows import ItemsRow, MetricVerdictRow
 from noiseband.corpus.token_file import open_tokens
 from noiseband.corpus.vocabulary import END_OF_TEXT, load_encoding
 from noiseband.io.metrics import Measured, read_metrics
@@ -66,6 +67,18 @@ Path(out, "metrics.json").write_text(json.dumps({"metrics": metrics}))
 """
 
 
+def code(words: Callable[[int], str], number: int) -> dict[str, str]:
+    """A document in one of three languages."""
+    language = ("python", "go", "c")[number % 3]
+    start = {
+        "python": "def {}(x):\n    return",
+        "go": "func {}(x int) int {{",
+        "c": "int {}(int x)",
+    }
+    lines = [f"{start[language].format(words(1))} x + {number + part}\n" for part in range(4)]
+    return {"text": "".join(lines), "language": language}
+
+
 def write_files(folder: Path) -> None:
     draw = random.Random(1)
 
@@ -78,8 +91,7 @@ def write_files(folder: Path) -> None:
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
     write("texts/prose.jsonl", [{"text": f"{words(9)} {words(120)}."} for _ in range(60)])
-    functions = [f"def {words(1)}(x):\n    return x + {number}\n" for number in range(160)]
-    write("texts/code.jsonl", [{"text": "".join(functions[i : i + 4])} for i in range(0, 160, 4)])
+    write("texts/code.jsonl", [code(words, number) for number in range(40)])
     choices = [{"context": words(40), "choices": [words(4), words(4)]} for _ in range(24)]
     write("data/choices.jsonl", [{**one, "answer": i % 2} for i, one in enumerate(choices)])
     write("data/words.jsonl", [{"context": words(9), "target": words(1)} for _ in range(9)])
@@ -108,10 +120,10 @@ def metrics(project: Project, run: str, name: str) -> dict[str, Measured]:
 
 def test_every_run_has_every_evaluation(project: Project) -> None:
     for run in RUNS:
-        code = metrics(project, run, "code")
-        assert set(code) == {"loss", "bits_per_byte"}
+        found = metrics(project, run, "code")
+        assert set(found) == {"loss", "bits_per_byte", "loss.python", "loss.go"}
         test_loss = json.loads((project.results / "runs" / run / "test_loss.json").read_text())
-        assert code["loss"].value != test_loss["test_loss"]
+        assert found["loss"].value != test_loss["test_loss"]
         assert metrics(project, run, "choose")["accuracy"].n == 24
         assert set(metrics(project, run, "cloze")) == {"accuracy", "loss"}
         assert 4 < metrics(project, run, "mine")["loss"].value < 8
@@ -137,7 +149,9 @@ def test_their_metrics_are_measurements(project: Project) -> None:
 
 
 def test_an_average_is_the_mean_over_snapshots(project: Project) -> None:
-    several = [("cloze", "loss", 3), ("mine", "loss", 2), ("size", "snapshot", 2)]
+    several = [
+        ("cloze", "loss", 3), ("mine", "loss", 2), ("size", "snapshot", 2), ("code", "loss.go", 2)
+    ]  # fmt: skip
     for run, (name, metric, count) in product(RUNS, several):
         each = [metrics(project, f"{run}/snapshots/{n}", name)[metric] for n in range(count)]
         assert len({one.value for one in each}) == count
@@ -169,8 +183,33 @@ def test_items_can_be_compared_one_by_one(project: Project) -> None:
         assert one["item"].to_pylist() == other["item"].to_pylist()
         assert one.num_rows == count and one["loss"] != other["loss"]
     documents = pq.read_table(folders[0] / "code.items.parquet")
-    assert documents.column_names == ["item", "loss", "tokens"]
+    assert documents.column_names == ["item", "loss", "tokens", "slice"]
     assert not (folders[0] / "size.items.parquet").exists()
+
+
+def test_slices_are_losses_of_documents_by_their_field(project: Project) -> None:
+    """The known answer is in the texts, and the losses of documents are in the items."""
+    lines = (project.results / "corpus/code/test.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    starts = {"def ": "python", "func": "go", "int ": None}
+    verdicts = read_rows(project.results / "tables/metric-verdicts.csv", MetricVerdictRow)
+    for run in RUNS:
+        file = project.results / "runs" / run / "evaluations/code.items.parquet"
+        items = pq.read_table(file).to_pydict()
+        found = metrics(project, run, "code")
+        assert items["slice"] == [starts[rows[int(item)]["text"][:4]] for item in items["item"]]
+        weights, parts = np.array(items["tokens"]), []
+        for value in ("python", "go", None):
+            own = np.array([its == value for its in items["slice"]])
+            parts.append((np.average(np.array(items["loss"])[own], weights=weights[own]), own))
+        for name, (loss, own) in zip(("python", "go"), parts, strict=False):
+            measured = found[f"loss.{name}"]
+            assert measured.value == pytest.approx(loss) and measured.n == own.sum()
+            assert measured.standard_error is not None
+        whole = sum(loss * weights[own].sum() for loss, own in parts) / weights.sum()
+        assert found["loss"].value == pytest.approx(whole)
+    judged = {row.metric for row in verdicts}
+    assert {"code.loss", "code.loss.python", "code.loss.go"} <= judged
 
 
 def test_items_of_a_command_are_compared_too(project: Project) -> None:
@@ -212,9 +251,10 @@ def test_a_change_reruns_what_depends_on_it(project: Project) -> None:
     with project.edited("data/words.jsonl", '"context": "', '"context": "the '):
         found = project.planned().keys() - after
         assert found == {"check_data", "evaluate_choice", "average_evaluation"}
-    loss = "{corpus: code, split: test, batch: 2}"
+    loss = "{corpus: code, split: test, batch: 2, "
     with project.edited("config/config.yaml", loss, loss.replace("2", "4")):
-        assert project.planned().keys() - after == {"check_data", "evaluate_loss"}
+        found = project.planned().keys() - after
+        assert found == {"check_data", "evaluate_loss", "average_evaluation"}
     with project.edited("src/noiseband/evaluate/choice.py", "min(rates)", "max(rates)"):
         assert project.planned().keys() - after == {"evaluate_choice", "average_evaluation"}
     with project.edited("config/config.yaml", "average: 3", "average: 2"):
@@ -233,6 +273,10 @@ def test_what_is_wrong_is_told_before_anything_trains(project: Project) -> None:
         found = project.snakemake("-n")
     assert found.returncode == 2
     assert "evaluations.mine: 'evil.py': no such file or folder; give a path" in found.stderr
+    with project.edited("config/config.yaml", "fields: [language]", "fields: [lang]"):
+        found = project.snakemake("-n")
+    assert found.returncode == 2
+    assert 'evaluations.code.loss.by: "language": corpus code does not keep this' in found.stderr
 
 
 def test_a_command_that_fails_is_in_its_log(project: Project) -> None:

@@ -13,9 +13,9 @@ rule corpus:
     input:
         files=lambda w: local(local_files(study, w.corpus)),
     output:
-        train=PATHS.corpus("{corpus}") / "train.jsonl",
-        validation=PATHS.corpus("{corpus}") / "validation.jsonl",
-        test=PATHS.corpus("{corpus}") / "test.jsonl",
+        train=PATHS.texts("{corpus}", "train"),
+        validation=PATHS.texts("{corpus}", "validation"),
+        test=PATHS.texts("{corpus}", "test"),
         card=PATHS.corpus("{corpus}") / "card.json",
     log:
         PATHS.log("corpus", "{corpus}"),
@@ -141,6 +141,11 @@ rule check_data:
             PATHS.instructions(name) / "rows.jsonl"
             for name in DataNeeds.of(study, w.corpus).rows
         ],
+        sliced=lambda w: [
+            file
+            for split in DataNeeds.of(study, w.corpus).sliced
+            for file in (PATHS.split(w.corpus, split), PATHS.texts(w.corpus, split))
+        ],
     output:
         PATHS.checked("{corpus}"),
     log:
@@ -150,11 +155,14 @@ rule check_data:
     params:
         code=code("repro.data_check"),
         text=lambda w: DataNeeds.of(study, w.corpus).text,
+        sliced=lambda w, input: [
+            word for file in input.sliced for word in ("--sliced", file)
+        ],
     message:
         "Checking the data of {wildcards.corpus}"
     shell:
         "noiseband check-data --params {params.text:q} --card {input.card:q}"
-        " --vocabulary {input.vocabulary:q} --out {output:q} {input.rows:q} 2> {log:q}"
+        " --vocabulary {input.vocabulary:q} --out {output:q} {params.sliced:q} {input.rows:q} 2> {log:q}"
 
 
 def checked_corpora(name):

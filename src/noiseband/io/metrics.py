@@ -20,6 +20,8 @@ from noiseband.io.checksums import intact
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """The names of metrics."""
+OTHER = re.compile(r"[^A-Za-z0-9._-]")
+"""Characters that no name of a metric has."""
 KEYS = ("value", "standard_error", "n")
 """The keys of a metric that is more than a number."""
 
@@ -38,6 +40,11 @@ class Measured:
     @property
     def finite(self) -> bool:
         return math.isfinite(self.value)
+
+
+def fitting(text: str) -> str:
+    """A text as a part of a metric's name: any other character becomes `-`."""
+    return OTHER.sub("-", text)
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -101,9 +101,17 @@ def check_data(
     vocabulary: File,
     out: Out,
     rows: Annotated[list[Path] | None, typer.Argument(exists=True, dir_okay=False)] = None,
+    sliced: Annotated[
+        list[Path] | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="Of each split with slices: its tokens, then its documents.",
+        ),
+    ] = None,
 ) -> None:
     """Check that a corpus and instruction rows have what the study needs, before it trains."""
     from noiseband.repro.data_check import check_data_files
 
     needs = parse(data_needs.DataNeeds, params_text)
-    check_data_files(needs, card, vocabulary, rows or [], out)
+    check_data_files(needs, card, vocabulary, rows or [], out, sliced or [])

@@ -36,7 +36,18 @@ Work = Annotated[Path, typer.Option(help="Folder for what is not finished yet.")
 
 @app.command(rich_help_panel=PANEL)
 def evaluate_loss(
-    params_text: ParamsText, model: File, tokens: File, vocabulary: File, out: Out, items: Items
+    params_text: ParamsText,
+    model: File,
+    tokens: File,
+    vocabulary: File,
+    out: Out,
+    items: Items,
+    documents: Annotated[
+        Path | None,
+        typer.Argument(
+            exists=True, dir_okay=False, help="Documents of the split, if their fields make slices."
+        ),
+    ] = None,
 ) -> None:
     """Measure the loss of a model on any corpus."""
     given = parse(EvaluationParams, params_text)
@@ -44,7 +55,8 @@ def evaluate_loss(
     from noiseband.evaluate.further_loss import further_loss
     from noiseband.evaluate.outcome import write_outcome
 
-    write_outcome(given.name, "loss", further_loss(given, model, tokens, vocabulary), out, items)
+    outcome = further_loss(given, model, tokens, vocabulary, documents)
+    write_outcome(given.name, "loss", outcome, out, items)
 
 
 @app.command(rich_help_panel=PANEL)
