@@ -21,7 +21,9 @@ from tests.report.test_page import words_of
 ITEMS = [f"item {number}" for number in range(200)]
 
 
-def written(results: Path, kind: str = "choice", better: Better = "higher") -> dict[str, list[int]]:
+def written(
+    results: Path, kind: str = "choice", better: Better = "higher", lacking: bool = False
+) -> dict[str, list[int]]:
     """A study whose evaluation `cloze` has items, and which of them each run answers rightly."""
     metric = NamedMetric(name="cloze.accuracy", better=better)
     params = study(results, TEST_LOSS, metric)
@@ -35,7 +37,9 @@ def written(results: Path, kind: str = "choice", better: Better = "higher") -> d
             if arm == "same":
                 own = right[f"baseline-{seed}"]
             right[f"{arm}-{seed}"] = own
-            found = Outcome({"accuracy": mean_of(own)}, items=ITEMS, values={"accuracy": own})
+            values = [*own[:-1], None] if lacking else own
+            about = {"items": len(ITEMS)} if lacking else {}
+            found = Outcome({"accuracy": mean_of(own)}, about, ITEMS, {"accuracy": values})
             folder = results / "runs" / f"{arm}-{seed}/evaluations"
             write_outcome(
                 "cloze", kind, found, folder / "cloze.json", folder / "cloze.items.parquet"
@@ -69,6 +73,19 @@ def test_items_are_compared_in_pairs(tmp_path: Path) -> None:
         (differences < 0).sum(),
     )
     assert (same.difference, same.difference_se, same.improved, same.worsened) == (0, 0, 0, 0)
+
+
+def test_items_of_a_command_are_compared_where_both_models_have_them(tmp_path: Path) -> None:
+    right = written(tmp_path, "command", lacking=True)
+    up = rows_of(tmp_path)[0]
+    assert up.items == 199
+    differences = np.subtract(right["up-1"], right["baseline-1"])[:-1]
+    assert up.difference == pytest.approx(differences.mean())
+
+
+def test_a_command_without_items_is_not_asked_for_them(tmp_path: Path) -> None:
+    written(tmp_path, "command")
+    assert rows_of(tmp_path) == []
 
 
 def test_of_a_metric_that_should_be_low_less_is_better(tmp_path: Path) -> None:

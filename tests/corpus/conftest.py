@@ -66,7 +66,7 @@ def corpus(pocket: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bpe(pocket: Corpus, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A rank file of 4,096 ids, trained on the pocket corpus."""
     path = tmp_path_factory.mktemp("bpe") / "vocabulary.tiktoken"
-    build_vocabulary(pocket.tokenizer, corpus / "train.jsonl", path)
+    build_vocabulary(Tokenizer(kind="bpe", vocabulary=4096), corpus / "train.jsonl", path)
     return path
 
 

@@ -16,6 +16,7 @@ from noiseband.corpus.vocabulary import (
     GPT2_SHA256,
     PATTERN,
     build_vocabulary,
+    copy_vocabulary,
     gpt2_ranks,
     load_encoding,
 )
@@ -52,6 +53,14 @@ def test_hash_and_pattern_are_those_that_tiktoken_pins(
     assert pinned == {"r50k_base.tiktoken": GPT2_SHA256}
     assert r50k_base["pat_str"] == PATTERN
     assert r50k_base["special_tokens"] == {"<|endoftext|>": 50256}
+
+
+def test_another_corpus_takes_the_file_as_it_is(bpe: Path, tmp_path: Path) -> None:
+    copy_vocabulary(Tokenizer(kind="bpe", vocabulary=4096), bpe, tmp_path / "mine.tiktoken")
+    assert (tmp_path / "mine.tiktoken").read_bytes() == bpe.read_bytes()
+    with pytest.raises(UserError, match=r"has 4,096 ids, but .* a corpus with 512; remove it"):
+        copy_vocabulary(Tokenizer(kind="bpe", vocabulary=512), bpe, tmp_path / "other.tiktoken")
+    assert not (tmp_path / "other.tiktoken").exists()
 
 
 def test_a_damaged_installation_is_an_error(

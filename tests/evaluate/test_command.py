@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import signal
@@ -30,14 +31,33 @@ Path(out, "metrics.json").write_text(json.dumps({"metrics": {"name": len(model),
 """
 
 
-def given(folder: Path, script: str, words: str = "{model} {out} {run}") -> EvaluationParams:
+ITEMS = """
+import json, sys
+from pathlib import Path
+out = Path(sys.argv[2])
+metrics = {"right": 0.5, "named": {"value": 0.5, "standard_error": 0.1}, "other": 7.0, "seconds": 2}
+(out / "metrics.json").write_text(json.dumps({"metrics": metrics}))
+lines = [
+    {"item": "b", "right": 0, "other": 3},
+    {"item": "c", "right": 1, "named": None, "other": float("nan")},
+    {"item": "a", "right": 0.5, "named": 0.5, "other": 4},
+]
+(out / "items.jsonl").write_text("\\n".join(map(json.dumps, lines)))
+"""
+
+
+def given(
+    folder: Path, script: str, words: str = "{model} {out} {run}", items: bool = False
+) -> EvaluationParams:
     (folder / "eval.py").write_text(script)
     command = f"{shlex.quote(sys.executable)} {shlex.quote(str(folder / 'eval.py'))} {words}"
-    return params(MODEL, command=command, files=[str(folder / "eval.py")])
+    return params(MODEL, command=command, files=[str(folder / "eval.py")], items=items)
 
 
-def run(folder: Path, script: str) -> Outcome:
-    return run_command(given(folder, script), folder / "a model's folder", folder / "out")
+def run(folder: Path, script: str, items: bool = False) -> Outcome:
+    return run_command(
+        given(folder, script, items=items), folder / "a model's folder", folder / "out"
+    )
 
 
 def test_its_metrics_are_read(tmp_path: Path) -> None:
@@ -48,6 +68,37 @@ def test_its_metrics_are_read(tmp_path: Path) -> None:
     assert outcome.metrics == {"name": Measured(name), "run": Measured(11)}
     assert outcome.about["files_sha256"] is not None
     assert not (tmp_path / "out").exists()
+
+
+def test_its_items_are_read(tmp_path: Path) -> None:
+    """Sorted by name; a metric that is their mean has their standard error if it has none."""
+    outcome = run(tmp_path, ITEMS, items=True)
+    assert outcome.items == ["a", "b", "c"]
+    assert outcome.values["right"] == [0.5, 0, 1]
+    assert outcome.values["named"] == [0.5, None, None]
+    assert outcome.values["other"] == pytest.approx([4, 3, math.nan], nan_ok=True)
+    right = outcome.metrics.pop("right")
+    assert (right.value, right.n) == (0.5, 3)
+    assert right.standard_error == pytest.approx(0.5 / 3**0.5)
+    assert outcome.metrics == {
+        "named": Measured(0.5, 0.1), "other": Measured(7.0), "seconds": Measured(2.0)
+    }  # fmt: skip
+    assert outcome.about["items"] == 3
+    assert not (tmp_path / "out").exists()
+
+
+def test_items_that_nobody_asked_for_are_not_read(tmp_path: Path) -> None:
+    outcome = run(tmp_path, ITEMS)
+    assert (outcome.items, outcome.values) == ([], {}) and "items" not in outcome.about
+
+
+def test_items_that_are_not_there_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        run(tmp_path, WRITES, items=True)
+    assert str(caught.value).endswith(
+        'ended well and wrote no items.jsonl; write a line for each item, such as {"item": "1", '
+        f'"name": 0.5}}, to {tmp_path / "out/items.jsonl"}, or leave `items: true` out'
+    )
 
 
 def test_what_it_prints_is_in_the_log(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -13,12 +13,13 @@ from safetensors.numpy import save_file
 from safetensors.torch import load_file
 from safetensors.torch import save_file as save_weights
 
-from noiseband.evaluate.documents import DocumentLoss
-from noiseband.evaluate.further_loss import clustered_error, further_loss
+from noiseband.errors import UserError
+from noiseband.evaluate.documents import DocumentLoss, clustered_error
+from noiseband.evaluate.further_loss import further_loss
 from noiseband.evaluate.loss import evaluate
 from noiseband.study.architecture import Model
 from noiseband.study.evaluations import Evaluation
-from tests.evaluate.further import params
+from tests.evaluate.further import params, write_rows
 
 WINDOW = {"start_token": 16, "tokens": 160, "batch": 2}
 
@@ -65,14 +66,68 @@ def test_its_standard_error_is_that_of_drawn_documents() -> None:
     assert clustered_error(samples[0][:1]) is None
 
 
+BY = {"language": ["python", "go"]}
+
+
+@pytest.fixture
+def documents(tmp_path: Path, tokens: NDArray[np.uint16], encoding: tiktoken.Encoding) -> Path:
+    """A language of each document of the split, in turn; the first tokens have the first."""
+    count = int((tokens == encoding.eot_token).sum()) + 1
+    languages = ("python", "go", "c")
+    rows = [{"id": "", "text": "", "fields": {"language": languages[n % 3]}} for n in range(count)]
+    return write_rows(tmp_path / "test.jsonl", rows)
+
+
+def test_slices_are_the_losses_of_their_documents(
+    config: Model, model_file: Path, split: Path, vocabulary: Path, documents: Path
+) -> None:
+    whole = further_loss(params(config, loss=WINDOW), model_file, split, vocabulary)
+    by = {**WINDOW, "by": BY}
+    found = further_loss(params(config, loss=by), model_file, split, vocabulary, documents)
+    assert found.metrics["loss"] == whole.metrics["loss"]
+    assert found.values == whole.values and not whole.slices
+    expected = [("python", "go", None)[int(item) % 3] for item in found.items]
+    assert found.slices == expected
+    losses, weights = (np.array(found.values[name], np.float64) for name in ("loss", "tokens"))
+    shares = []
+    for name in ("python", "go"):
+        own = np.array([one == name for one in expected])
+        measured = found.metrics[f"loss.{name}"]
+        loss = np.average(losses[own], weights=weights[own])
+        assert measured.value == pytest.approx(loss) and measured.n == own.sum() > 1
+        each = [
+            DocumentLoss(0, int(size), loss * size)
+            for loss, size in zip(losses[own], weights[own], strict=True)
+        ]
+        assert measured.standard_error == pytest.approx(clustered_error(each))
+        shares.append((measured.value, weights[own].sum()))
+    rest = np.array([one is None for one in expected])
+    shares.append((np.average(losses[rest], weights=weights[rest]), weights[rest].sum()))
+    total = np.average([loss for loss, _ in shares], weights=[size for _, size in shares])
+    assert total == pytest.approx(found.metrics["loss"].value)
+
+
+def test_a_slice_without_documents_is_named(
+    config: Model, model_file: Path, split: Path, vocabulary: Path, documents: Path
+) -> None:
+    window = {**WINDOW, "by": {"language": ["go", "pyton"]}}
+    with pytest.raises(UserError) as error:
+        further_loss(params(config, loss=window), model_file, split, vocabulary, documents)
+    assert str(error.value) == (
+        "evaluations.mine.loss.by.language: pyton: no document of the window has it; correct it "
+        "(the most frequent are python, go, c), take more tokens, or leave it out"
+    )
+
+
 def test_a_model_that_diverged_has_no_loss(
-    tmp_path: Path, config: Model, model_file: Path, split: Path, vocabulary: Path
+    tmp_path: Path, config: Model, model_file: Path, split: Path, vocabulary: Path, documents: Path
 ) -> None:
     weights = load_file(model_file)
     weights["final_norm.scale"].fill_(math.nan)
     save_weights(weights, tmp_path / "nan.safetensors")
-    found = further_loss(
-        params(config, loss=WINDOW), tmp_path / "nan.safetensors", split, vocabulary
-    )
+    broken = tmp_path / "nan.safetensors"
+    by = {**WINDOW, "by": BY}
+    found = further_loss(params(config, loss=by), broken, split, vocabulary, documents)
+    assert found.metrics.keys() == {"loss", "bits_per_byte", "loss.python", "loss.go"}
     assert all(math.isnan(one.value) for one in found.metrics.values())
     assert found.items == []

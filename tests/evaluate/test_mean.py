@@ -17,8 +17,8 @@ from safetensors.torch import save_file as save_weights
 
 from noiseband.errors import UserError
 from noiseband.evaluate.choice import choose_file
-from noiseband.evaluate.documents import DocumentLoss
-from noiseband.evaluate.further_loss import clustered_error, further_loss
+from noiseband.evaluate.documents import DocumentLoss, clustered_error
+from noiseband.evaluate.further_loss import further_loss
 from noiseband.evaluate.journal import Journal
 from noiseband.evaluate.mean import average_files
 from noiseband.evaluate.outcome import Outcome, write_outcome
@@ -90,22 +90,30 @@ def test_the_mean_of_losses(
 ) -> None:  # fmt: skip
     split = tmp_path / "test.safetensors"
     save_file({"tokens": tokens}, split)
-    given = params(config, loss={"batch": 2})
-    each = [further_loss(given, model, split, vocabulary) for model in snapshots]
+    rows = [{"fields": {"n": str(number % 2)}} for number in range(99)]
+    documents = write_rows(tmp_path / "test.jsonl", rows)
+    given = params(config, loss={"batch": 2, "by": {"n": ["1", "0"]}})
+    each = [further_loss(given, model, split, vocabulary, documents) for model in snapshots]
     metrics, items = averaged(tmp_path, "loss", each)
     found, columns = read_metrics(metrics), table(items)
     assert columns["tokens"] == each[0].values["tokens"]
-    for name in ("loss", "bits_per_byte"):
+    assert columns["slice"] == each[0].slices
+    for name in ("loss", "bits_per_byte", "loss.0", "loss.1"):
         assert found[name].value == pytest.approx(
             np.mean([one.metrics[name].value for one in each])
         )
-    documents = [
+    losses = [
         DocumentLoss(int(item), int(count), loss * count)
         for item, count, loss in zip(
             columns["item"], columns["tokens"], columns["loss"], strict=True
         )
     ]
-    error = clustered_error(documents)
+    for value in ("0", "1"):
+        own = [one for one, its in zip(losses, columns["slice"], strict=True) if its == value]
+        error = clustered_error(own)
+        assert error is not None and len(own) == found[f"loss.{value}"].n
+        assert found[f"loss.{value}"].standard_error == pytest.approx(error)
+    error = clustered_error(losses)
     assert error is not None and found["loss"].standard_error == pytest.approx(error)
     bits = found["bits_per_byte"]
     assert bits.standard_error == pytest.approx(error * bits.value / found["loss"].value)
@@ -113,10 +121,11 @@ def test_the_mean_of_losses(
     broken = initial_weights(config, "keyed", 1)
     broken["out_head.weight"].fill_(torch.nan)
     save_weights(broken, snapshots[1])
-    each[1] = further_loss(given, snapshots[1], split, vocabulary)
+    each[1] = further_loss(given, snapshots[1], split, vocabulary, documents)
     metrics, items = averaged(tmp_path, "loss", each)
     assert math.isnan(read_metrics(metrics)["loss"].value)
     assert read_metrics(metrics)["loss"].standard_error is None
+    assert math.isnan(read_metrics(metrics)["loss.1"].value)
     assert table(items)["item"] == []
 
 
@@ -137,7 +146,26 @@ def test_a_metric_that_is_no_mean_over_items(tmp_path: Path) -> None:
     assert table(items)["rare"] == [None, 1.0]
 
 
-def test_a_command_has_no_items(tmp_path: Path) -> None:
+def test_the_mean_of_a_metric_that_some_items_lack(tmp_path: Path) -> None:
+    """Its standard error is over the items that have it."""
+    each = [
+        Outcome(
+            {"rare": Measured((low + 1) / 2, 0.1, 2)},
+            {"items": 3},
+            ["a", "b", "c"],
+            {"rare": [low, None, 1.0]},
+        )
+        for low in (0.0, 0.5)
+    ]
+    metrics, items = averaged(tmp_path, "command", each)
+    assert table(items)["rare"] == [0.25, None, 1.0]
+    found = read_metrics(metrics)["rare"]
+    assert (found.value, found.n) == (0.625, 2)
+    assert found.standard_error == pytest.approx(0.375)
+    assert read_json(metrics)["items"] == 3
+
+
+def test_a_command_may_have_no_items(tmp_path: Path) -> None:
     files = [tmp_path / f"{value}.json" for value in (1, 2)]
     for value, file in zip((1.0, 2.0), files, strict=True):
         write_outcome("mine", "command", Outcome({"score": Measured(value)}), file, None)

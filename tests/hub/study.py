@@ -26,6 +26,7 @@ from noiseband.repro.provenance import write_provenance
 from noiseband.study import Run, Study
 from noiseband.study.load import parse_study
 from noiseband.study.params import EvaluateParams, InitParams, TablesParams, TrainParams
+from noiseband.study.vocabularies import tokenizer_of
 from noiseband.train.account import Account
 from noiseband.train.loop import train
 from noiseband.train.segments import segments_of
@@ -84,7 +85,7 @@ def _write_tokens(study: Study) -> None:
         write_jsonl(corpus / f"{split}.jsonl", rows)
     source = {"package": "readme", "version": "1.0", "licence": LICENCE}
     write_json(corpus / "card.json", {"sources": [source]})
-    tokenizer = study.config.corpora["text"].tokenizer
+    tokenizer = tokenizer_of(study.config.corpora, "text")
     build_vocabulary(tokenizer, corpus / "train.jsonl", tokens / "vocabulary.tiktoken")
     tokenize(corpus, tokens / "vocabulary.tiktoken", None, tokens)
 

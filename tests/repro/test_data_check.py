@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from noiseband.errors import UserError
 from noiseband.io.files import write_jsonl
@@ -36,14 +39,20 @@ ROWS = [row("train"), row("test"), row("validation")]
 
 
 def check(
-    folder: Path, vocabulary: Path, tokens: dict[str, int], rows: list[dict[str, Any]], **more: Any
+    folder: Path,
+    vocabulary: Path,
+    tokens: dict[str, int],
+    rows: list[dict[str, Any]],
+    sliced: Sequence[Path] = (),
+    **more: Any,
 ) -> None:
     (folder / "checked.json").unlink(missing_ok=True)
     card = folder / "card.json"
     card.write_text(json.dumps({"splits": {name: {"tokens": n} for name, n in tokens.items()}}))
     write_jsonl(folder / "rows.jsonl", rows)
     needs = DataNeeds.model_validate({**NEEDS, **more})
-    check_data_files(needs, card, vocabulary, [folder / "rows.jsonl"], folder / "checked.json")
+    out = folder / "checked.json"
+    check_data_files(needs, card, vocabulary, [folder / "rows.jsonl"], out, sliced)
 
 
 def complaint(folder: Path, *given: Any, **more: Any) -> str:
@@ -124,6 +133,31 @@ def test_windows_of_further_losses_are_checked(tmp_path: Path, vocabulary: Path)
     assert said.startswith("evaluations.code.loss.tokens=None from evaluations.code.loss.start_")
     assert said.endswith("(corpus text, model long)")
     check(tmp_path, vocabulary, ENOUGH | {"validation": 129}, ROWS, further=[further])
+
+
+def test_slices_without_documents_in_a_window_are_told(tmp_path: Path, vocabulary: Path) -> None:
+    """Of 12 documents of 17 tokens, the last is in no window of whole batches."""
+    tokens = np.array([1] * 16 + [256], np.uint16)
+    files = [tmp_path / "test.safetensors", tmp_path / "test.jsonl"]
+    save_file({"tokens": np.tile(tokens, 12)}, files[0])
+    values = ["go", "c", *["python"] * 9, "rust"]
+    write_jsonl(files[1], ({"fields": {"language": value}} for value in values))
+    window: dict[str, Any] = {"batch": 2, "by": {"language": ["c", "go"]}}
+    further = {"key": "evaluations.code.loss", "evaluation": window, "windows": NEEDS["windows"]}
+    tokens_there = ENOUGH | {"test": 204}
+    check(tmp_path, vocabulary, tokens_there, ROWS, files, further=[further])
+    window["by"] = {"language": ["go", "rust"]}
+    # Seen in the window of the short context, of 192 tokens, but not in that of the long one.
+    said = complaint(tmp_path, vocabulary, tokens_there, ROWS, files, further=[further])
+    assert said == (
+        "evaluations.code.loss.by.language: rust: no document of the window has it; correct it "
+        "(the most frequent are python, go, c), take more tokens, or leave it out (corpus text, model "
+        "long)"
+    )
+    window["start_token"] = 17
+    window["by"] = {"language": ["go"]}
+    said = complaint(tmp_path, vocabulary, tokens_there, ROWS, files, further=[further])
+    assert "go: no document of the window has it" in said and said.endswith("model short)")
 
 
 def test_choices_without_room_are_told(tmp_path: Path, vocabulary: Path) -> None:

@@ -14,6 +14,7 @@ from noiseband.study import Study, StudyError, parse_study
 from noiseband.study.artefacts import deterministic_artefacts, table_inputs
 from noiseband.study.commands import command_words
 from noiseband.study.data_needs import DataNeeds
+from noiseband.study.data_params import CorpusParams
 from noiseband.study.evaluation_params import EvaluationParams, digest_of, files_of
 from noiseband.study.evaluations import evaluations_of, known_metrics
 
@@ -71,6 +72,15 @@ def test_a_command_that_does_not_repeat_is_not_in_the_manifest(study_data: Data)
     assert file in table_inputs(study) and file not in deterministic_artefacts(study)
 
 
+def test_a_command_may_have_items(study_data: Data) -> None:
+    for repeatable in (True, False):
+        mine = {**COMMAND, "items": True, "repeatable": repeatable}
+        study = parse_study({**study_data, "evaluations": {"mine": mine}})
+        file = study.paths.evaluation_items("baseline-42", "mine")
+        assert file in table_inputs(study)
+        assert (file in deterministic_artefacts(study)) == repeatable
+
+
 def test_known_metrics_have_a_direction_and_a_unit(study: Study) -> None:
     known = known_metrics(study.config.evaluations)
     assert {name: tuple(kind) for name, kind in known.items()} == {
@@ -89,6 +99,7 @@ def test_known_metrics_have_a_direction_and_a_unit(study: Study) -> None:
             "give exactly one of loss, choice, harness, command, not loss and command",
         ),
         ({"loss": {}, "gpu": True}, "gpu belongs to a command; remove it"),
+        ({"loss": {}, "items": True}, "items belongs to a command; remove it"),
         ({"choice": {"file": "a", "rows": 12}}, "rows: 12: should be a multiple of 8"),
         ({"command": "python eval.py"}, "command: .*{out} is missing; pass it on"),
         (
@@ -125,6 +136,76 @@ def test_corpora_of_losses_are_checked(study_data: Data) -> None:
     assert said.startswith("evaluations.other.loss.split: ")
     said = complaints(study_data, {"other": {"loss": {"split": "train"}}})
     assert said.startswith("evaluations.other.loss.start_token: 0: ")
+
+
+SLICED = {"corpus": "code", "by": {"language": ["python", "C++"]}}
+
+
+def with_code(data: Data, **keys: Any) -> Data:
+    """The study with a further corpus, in whose files documents have a language."""
+    source = {"path": "texts", "files": ["code/*.jsonl"]}
+    code = {"sources": [source], "fields": ["language"], "tokenizer": {"like": "text"}, **keys}
+    data["corpora"]["code"] = code
+    return data
+
+
+def test_slices_are_metrics_of_their_own(study_data: Data) -> None:
+    """With verdicts, as every loss; the neutral value changes no params."""
+    with_code(study_data)
+    study_data["evaluations"] = {"code": {"loss": SLICED}, "whole": {"loss": {"corpus": "code"}}}
+    study = parse_study({**study_data, "primary": "code.loss.python"})
+    assert [(one.name, one.better, one.unit) for one in study.metrics] == [
+        ("code.loss.python", "lower", "nats"),
+        ("test_loss", "lower", "nats"),
+        ("code.loss", "lower", "nats"),
+        ("code.loss.C--", "lower", "nats"),
+        ("whole.loss", "lower", "nats"),
+    ]
+    texts = [EvaluationParams.of(study, "clip-42", name).text for name in ("code", "whole")]
+    by = ',"by":{"language":["python","C++"]}'
+    assert by.lstrip(",") in texts[0] and "by" not in texts[1]
+    needs = DataNeeds.of(study, "code")
+    assert (needs.sliced, DataNeeds.of(study, "text").sliced) == (["test"], [])
+    assert [one.evaluation.by for one in needs.further] == [SLICED["by"], None]
+    assert CorpusParams.of(study, "code").fields == ["language"]
+    assert "fields" not in CorpusParams.of(study, "text").text
+
+
+@pytest.mark.parametrize(
+    ("by", "said"),
+    [
+        ({}, "loss.by: has 0 fields; give one, as in {language: [python, go]}"),
+        ({"a": ["x"], "b": ["y"]}, "loss.by: has 2 fields; give one, as in"),
+        ({"language": []}, "loss.by.language: []: list should have at least 1 item"),
+        ({"language": [str(n) for n in range(21)]}, "language has 21 values, and each is one more"),
+        (
+            {"language": ["C+", "C#"]},
+            "language: 'C+' and 'C#' would both be called loss.C-; list one of them",
+        ),
+        ({"language": ["go", "go"]}, "'go' and 'go' would both be called loss.go"),
+        (
+            {"licence": ["MIT"]},
+            'loss.by: "licence": corpus code does not keep this field; write fields: [licence] in '
+            "corpora.code",
+        ),
+    ],
+)
+def test_what_is_wrong_with_slices_is_a_line(study_data: Data, by: Data, said: str) -> None:
+    found = complaints(with_code(study_data), {"code": {"loss": {"corpus": "code", "by": by}}})
+    assert said in found and "\n" not in found
+
+
+def test_documents_of_slices_must_be_known(study_data: Data) -> None:
+    like = {"like": "text", "allow_special": True}
+    found = complaints(with_code(study_data, tokenizer=like), {"code": {"loss": SLICED}})
+    assert "corpus code has tokenizer.allow_special, with which an end-of-text need not" in found
+    for corpus in ("text", "code"):
+        study_data["corpora"][corpus]["tokenizer"] = {"kind": "gpt2"}
+    study_data["recipe"]["model"]["vocabulary"] = 50257
+    tokens = {"path": "tokens", "train": "a.safetensors", "test": "b.safetensors"}
+    study_data["corpora"]["code"] = {"tokenised": tokens, "tokenizer": {"kind": "gpt2"}}
+    found = complaints(study_data, {"code": {"loss": SLICED}})
+    assert "corpus code has ready-made tokens, whose documents have no fields" in found
 
 
 def test_a_further_corpus_is_made(study_data: Data) -> None:

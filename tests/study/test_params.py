@@ -19,6 +19,7 @@ from noiseband.study.params import (
     TrainParams,
     finetuned_models,
 )
+from noiseband.study.vocabularies import same_ids, same_tokens
 
 STUDY = load_study("config/config.yaml")
 ALL: list[Section] = [
@@ -88,4 +89,5 @@ def test_allow_special_tokenises_anew_and_makes_no_other_vocabulary(
         assert same.of(after, corpus) == same.of(before, corpus)
     run = before.config.baseline
     assert TrainParams.of(after, after.runs[run]) == TrainParams.of(before, before.runs[run])
-    assert not after.config.corpora[corpus].same_tokens(before.config.corpora[corpus])
+    both = {"before": before.config.corpora[corpus], "after": after.config.corpora[corpus]}
+    assert same_ids(both, "before", "after") and not same_tokens(both, "before", "after")

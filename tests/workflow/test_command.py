@@ -223,7 +223,7 @@ metrics:
   score: {better: higher}
   words.length: {better: lower}
 evaluations:
-  words: {command: "python count.py {model} {out}", files: [count.py]}
+  words: {command: "python count.py {model} {out}", files: [count.py], items: true}
 recipe: {level: 3}
 interventions:
   up: {level: 5}
@@ -248,6 +248,8 @@ from pathlib import Path
 
 length = len(Path(sys.argv[1], "words.txt").read_text())
 Path(sys.argv[2], "metrics.json").write_text(json.dumps({"metrics": {"length": length}}))
+items = [{"item": f"word {n}", "length": length + n} for n in (1, 0, -1)]
+Path(sys.argv[2], "items.jsonl").write_text("\\n".join(map(json.dumps, items)))
 """
 
 
@@ -282,3 +284,6 @@ def test_an_exported_model_is_evaluated_by_another_command_and_watched(tmp_path:
     }
     assert lengths == {"baseline-1": 31, "baseline-2": 32, "up-1": 51}
     assert (made.results / "runs/up-1/export/words.txt").exists()
+    (items,) = rows(made, "items")
+    assert (items["metric"], items["run"], items["items"]) == ("words.length", "up-1", "3")
+    assert float(items["difference"]) == 20

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from noiseband.analysis.rows import ItemsRow, MetricVerdictRow
+from noiseband.corpus.token_file import open_tokens
+from noiseband.corpus.vocabulary import END_OF_TEXT, load_encoding
 from noiseband.io.metrics import Measured, read_metrics
+from noiseband.io.tables import read_rows
 from tests.workflow.project import Project
 
 STUDY = Path(__file__).parent / "evaluated.yaml"
@@ -42,10 +48,37 @@ options.add_argument("--model")
 options.add_argument("--out", type=Path)
 given = options.parse_args()
 model = AutoModelForCausalLM.from_pretrained(given.model)
-ids = AutoTokenizer.from_pretrained(given.model)("the sea", return_tensors="pt")["input_ids"]
-loss = float(model(ids, labels=ids).loss)
-(given.out / "metrics.json").write_text(json.dumps({"metrics": {"loss": loss}}))
+tokenizer = AutoTokenizer.from_pretrained(given.model)
+losses = {}
+for text in ("the sea", "a house of stone", "the king said"):
+    ids = tokenizer(text, return_tensors="pt")["input_ids"]
+    losses[text] = float(model(ids, labels=ids).loss)
+loss = sum(losses.values()) / len(losses)
+(given.out / "metrics.json").write_text(json.dumps({"metrics": {"loss": loss, "items": 3}}))
+lines = [json.dumps({"item": text, "loss": one}) for text, one in losses.items()]
+(given.out / "items.jsonl").write_text("\\n".join(lines))
 """
+SIZE = """\
+import json, sys
+from pathlib import Path
+
+model, out, run = sys.argv[1:]
+size = sum(file.stat().st_size for file in Path(model).iterdir())
+metrics = {"bytes": size, "snapshot": int(run.rpartition("/")[2])}
+Path(out, "metrics.json").write_text(json.dumps({"metrics": metrics}))
+"""
+
+
+def code(words: Callable[[int], str], number: int) -> dict[str, str]:
+    """A document in one of three languages."""
+    language = ("python", "go", "c")[number % 3]
+    start = {
+        "python": "def {}(x):\n    return",
+        "go": "func {}(x int) int {{",
+        "c": "int {}(int x)",
+    }
+    lines = [f"{start[language].format(words(1))} x + {number + part}\n" for part in range(4)]
+    return {"text": "".join(lines), "language": language}
 
 
 def write_files(folder: Path) -> None:
@@ -60,14 +93,14 @@ def write_files(folder: Path) -> None:
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
     write("texts/prose.jsonl", [{"text": f"{words(9)} {words(120)}."} for _ in range(60)])
-    functions = [f"def {words(1)}(x):\n    return x + {number}\n" for number in range(160)]
-    write("texts/code.jsonl", [{"text": "".join(functions[i : i + 4])} for i in range(0, 160, 4)])
+    write("texts/code.jsonl", [code(words, number) for number in range(40)])
     choices = [{"context": words(40), "choices": [words(4), words(4)]} for _ in range(24)]
     write("data/choices.jsonl", [{**one, "answer": i % 2} for i, one in enumerate(choices)])
     write("data/words.jsonl", [{"context": words(9), "target": words(1)} for _ in range(9)])
     (folder / "tasks").mkdir()
     (folder / "tasks/ours.yaml").write_text(TASK)
     (folder / "eval.py").write_text(EVAL)
+    (folder / "size.py").write_text(SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -89,15 +122,25 @@ def metrics(project: Project, run: str, name: str) -> dict[str, Measured]:
 
 def test_every_run_has_every_evaluation(project: Project) -> None:
     for run in RUNS:
-        code = metrics(project, run, "code")
-        assert set(code) == {"loss", "bits_per_byte"}
+        found = metrics(project, run, "code")
+        assert set(found) == {"loss", "bits_per_byte", "loss.python", "loss.go"}
         test_loss = json.loads((project.results / "runs" / run / "test_loss.json").read_text())
-        assert code["loss"].value != test_loss["test_loss"]
+        assert found["loss"].value != test_loss["test_loss"]
         assert metrics(project, run, "choose")["accuracy"].n == 24
         assert set(metrics(project, run, "cloze")) == {"accuracy", "loss"}
-        assert 8 < metrics(project, run, "mine")["loss"].value < 12
+        assert 4 < metrics(project, run, "mine")["loss"].value < 8
     both = [metrics(project, run, "mine")["loss"] for run in RUNS]
     assert both[0] != both[1]
+
+
+def test_a_second_corpus_is_tokenised_with_the_first_ones_vocabulary(project: Project) -> None:
+    prose, code = (project.results / "tokens" / corpus for corpus in ("prose", "code"))
+    vocabulary = code / "vocabulary.tiktoken"
+    assert vocabulary.read_bytes() == (prose / "vocabulary.tiktoken").read_bytes()
+    lines = (project.results / "corpus/code/test.jsonl").read_text().splitlines()
+    encoding = load_encoding(vocabulary)
+    texts = encoding.decode(open_tokens(code / "test.safetensors").tolist()).split(END_OF_TEXT)
+    assert texts == [*(json.loads(line)["text"] for line in lines), ""]
 
 
 def test_their_metrics_are_measurements(project: Project) -> None:
@@ -108,7 +151,10 @@ def test_their_metrics_are_measurements(project: Project) -> None:
 
 
 def test_an_average_is_the_mean_over_snapshots(project: Project) -> None:
-    for run, (name, metric, count) in product(RUNS, [("cloze", "loss", 3), ("mine", "loss", 2)]):
+    several = [
+        ("cloze", "loss", 3), ("mine", "loss", 2), ("size", "snapshot", 2), ("code", "loss.go", 2)
+    ]  # fmt: skip
+    for run, (name, metric, count) in product(RUNS, several):
         each = [metrics(project, f"{run}/snapshots/{n}", name)[metric] for n in range(count)]
         assert len({one.value for one in each}) == count
         found = metrics(project, run, name)[metric]
@@ -175,17 +221,66 @@ def test_the_harness_says_what_choice_says(project: Project) -> None:
 
 def test_items_can_be_compared_one_by_one(project: Project) -> None:
     folders = [project.results / "runs" / run / "evaluations" for run in RUNS]
-    for name, count in (("choose", 24), ("cloze", 9)):
+    for name, count in (("choose", 24), ("cloze", 9), ("mine", 3)):
         one, other = (pq.read_table(folder / f"{name}.items.parquet") for folder in folders)
         assert one["item"].to_pylist() == other["item"].to_pylist()
         assert one.num_rows == count and one["loss"] != other["loss"]
     documents = pq.read_table(folders[0] / "code.items.parquet")
-    assert documents.column_names == ["item", "loss", "tokens"]
+    assert documents.column_names == ["item", "loss", "tokens", "slice"]
+    assert not (folders[0] / "size.items.parquet").exists()
+
+
+def test_slices_are_losses_of_documents_by_their_field(project: Project) -> None:
+    """The known answer is in the texts, and the losses of documents are in the items."""
+    lines = (project.results / "corpus/code/test.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    starts = {"def ": "python", "func": "go", "int ": None}
+    verdicts = read_rows(project.results / "tables/metric-verdicts.csv", MetricVerdictRow)
+    for run in RUNS:
+        file = project.results / "runs" / run / "evaluations/code.items.parquet"
+        items = pq.read_table(file).to_pydict()
+        found = metrics(project, run, "code")
+        assert items["slice"] == [starts[rows[int(item)]["text"][:4]] for item in items["item"]]
+        weights, parts = np.array(items["tokens"]), []
+        for value in ("python", "go", None):
+            own = np.array([its == value for its in items["slice"]])
+            parts.append((np.average(np.array(items["loss"])[own], weights=weights[own]), own))
+        for name, (loss, own) in zip(("python", "go"), parts, strict=False):
+            measured = found[f"loss.{name}"]
+            assert measured.value == pytest.approx(loss) and measured.n == own.sum()
+            assert measured.standard_error is not None
+        whole = sum(loss * weights[own].sum() for loss, own in parts) / weights.sum()
+        assert found["loss"].value == pytest.approx(whole)
+    judged = {row.metric for row in verdicts}
+    assert {"code.loss", "code.loss.python", "code.loss.go"} <= judged
+
+
+def test_items_of_a_command_are_compared_too(project: Project) -> None:
+    """The known answer is the mean difference over the items, averaged over the snapshots."""
+    baseline, clip = (
+        pq.read_table(project.results / f"runs/{run}/evaluations/mine.items.parquet").to_pydict()
+        for run in RUNS
+    )
+    assert baseline["item"] == ["a house of stone", "the king said", "the sea"]
+    differences = np.subtract(clip["loss"], baseline["loss"])
+    rows = read_rows(project.results / "tables/items.csv", ItemsRow)
+    (row,) = [row for row in rows if row.metric == "mine.loss"]
+    assert (row.items, row.worsened) == (3, (differences > 0).sum())
+    assert row.difference == pytest.approx(differences.mean())
+    for run, table in zip(RUNS, (baseline, clip), strict=True):
+        found = metrics(project, run, "mine")["loss"]
+        assert found.standard_error == pytest.approx(np.std(table["loss"], ddof=1) / 3**0.5)
 
 
 def test_results_are_in_the_manifest_and_exports_are_gone(project: Project) -> None:
     manifest = json.loads((project.results / "manifest.json").read_text())["artefacts"]
-    for name in ("code.json", "code.items.parquet", "choose.json", "mine.json"):
+    for name in (
+        "code.json",
+        "code.items.parquet",
+        "size.json",
+        "mine.json",
+        "mine.items.parquet",
+    ):
         assert f"runs/clip-42/evaluations/{name}" in manifest
     left = project.results.glob("work/evaluations/**/*")
     assert not [path for path in left if path.is_file() or path.name == "model"]
@@ -195,13 +290,14 @@ def test_results_are_in_the_manifest_and_exports_are_gone(project: Project) -> N
 def test_a_change_reruns_what_depends_on_it(project: Project) -> None:
     after = {"tables", "figures", "manifest", "report"}
     with project.edited("eval.py", "the sea", "the land"):
-        assert project.planned().keys() - after == {"evaluate_command", "average_command"}
+        assert project.planned().keys() - after == {"evaluate_command_items", "average_evaluation"}
     with project.edited("data/words.jsonl", '"context": "', '"context": "the '):
         found = project.planned().keys() - after
         assert found == {"check_data", "evaluate_choice", "average_evaluation"}
-    loss = "{corpus: code, split: test, batch: 2}"
+    loss = "{corpus: code, split: test, batch: 2, "
     with project.edited("config/config.yaml", loss, loss.replace("2", "4")):
-        assert project.planned().keys() - after == {"check_data", "evaluate_loss"}
+        found = project.planned().keys() - after
+        assert found == {"check_data", "evaluate_loss", "average_evaluation"}
     with project.edited("src/noiseband/evaluate/choice.py", "min(rates)", "max(rates)"):
         assert project.planned().keys() - after == {"evaluate_choice", "average_evaluation"}
     with project.edited("config/config.yaml", "average: 3", "average: 2"):
@@ -220,6 +316,10 @@ def test_what_is_wrong_is_told_before_anything_trains(project: Project) -> None:
         found = project.snakemake("-n")
     assert found.returncode == 2
     assert "evaluations.mine: 'evil.py': no such file or folder; give a path" in found.stderr
+    with project.edited("config/config.yaml", "fields: [language]", "fields: [lang]"):
+        found = project.snakemake("-n")
+    assert found.returncode == 2
+    assert 'evaluations.code.loss.by: "language": corpus code does not keep this' in found.stderr
 
 
 def test_a_command_that_fails_is_in_its_log(project: Project) -> None:

@@ -40,6 +40,7 @@ def of_snapshots(wildcards):
 ruleorder: average_evaluation > evaluate_loss
 ruleorder: average_evaluation > evaluate_choice
 ruleorder: average_evaluation > evaluate_harness
+ruleorder: average_evaluation > evaluate_command_items
 ruleorder: average_command > evaluate_command
 
 
@@ -53,9 +54,7 @@ rule average_evaluation:
         PATHS.log("average_evaluation", EVALUATION_LOG),
     wildcard_constraints:
         run=one_of(RUNS),
-        evaluation=one_of(
-            name for name in AVERAGED if EVALUATIONS[name].kind != "command"
-        ),
+        evaluation=one_of(name for name in AVERAGED if EVALUATIONS[name].has_items),
     params:
         code=code("evaluate.mean"),
     message:
@@ -74,9 +73,7 @@ rule average_command:
         PATHS.log("average_command", EVALUATION_LOG),
     wildcard_constraints:
         run=one_of(RUNS),
-        evaluation=one_of(
-            name for name in AVERAGED if EVALUATIONS[name].kind == "command"
-        ),
+        evaluation=one_of(name for name in AVERAGED if not EVALUATIONS[name].has_items),
     params:
         code=code("evaluate.mean"),
     message:

@@ -13,9 +13,9 @@ rule corpus:
     input:
         files=lambda w: local(local_files(study, w.corpus)),
     output:
-        train=PATHS.corpus("{corpus}") / "train.jsonl",
-        validation=PATHS.corpus("{corpus}") / "validation.jsonl",
-        test=PATHS.corpus("{corpus}") / "test.jsonl",
+        train=PATHS.texts("{corpus}", "train"),
+        validation=PATHS.texts("{corpus}", "validation"),
+        test=PATHS.texts("{corpus}", "test"),
         card=PATHS.corpus("{corpus}") / "card.json",
     log:
         PATHS.log("corpus", "{corpus}"),
@@ -30,15 +30,18 @@ rule corpus:
         'noiseband corpus --params {params.text:q} --out "$(dirname {output.card:q})" 2> {log:q}'
 
 
-def vocabulary_text(wildcards):
-    """The split that a vocabulary is trained on; none for a published vocabulary."""
-    trained = study.config.corpora[wildcards.corpus].tokenizer.kind == "bpe"
-    return rules.corpus.output.train if trained else []
+def vocabulary_source(wildcards):
+    """The split that a vocabulary is trained on, or the vocabulary of the corpus that this one is
+    like; none for a published vocabulary."""
+    needed = VocabularyParams.of(study, wildcards.corpus)
+    if needed.like is not None:
+        return PATHS.vocabulary(needed.like)
+    return rules.corpus.output.train if needed.kind == "bpe" else []
 
 
 rule vocabulary:
     input:
-        text=vocabulary_text,
+        source=vocabulary_source,
     output:
         PATHS.vocabulary("{corpus}"),
     log:
@@ -49,7 +52,7 @@ rule vocabulary:
     message:
         "Vocabulary of {wildcards.corpus}"
     shell:
-        "noiseband vocabulary --params {params.text:q} --out {output:q} {input.text:q} 2> {log:q}"
+        "noiseband vocabulary --params {params.text:q} --out {output:q} {input.source:q} 2> {log:q}"
 
 
 rule tokenize:
@@ -138,6 +141,11 @@ rule check_data:
             PATHS.instructions(name) / "rows.jsonl"
             for name in DataNeeds.of(study, w.corpus).rows
         ],
+        sliced=lambda w: [
+            file
+            for split in DataNeeds.of(study, w.corpus).sliced
+            for file in (PATHS.split(w.corpus, split), PATHS.texts(w.corpus, split))
+        ],
     output:
         PATHS.checked("{corpus}"),
     log:
@@ -147,11 +155,14 @@ rule check_data:
     params:
         code=code("repro.data_check"),
         text=lambda w: DataNeeds.of(study, w.corpus).text,
+        sliced=lambda w, input: [
+            word for file in input.sliced for word in ("--sliced", file)
+        ],
     message:
         "Checking the data of {wildcards.corpus}"
     shell:
         "noiseband check-data --params {params.text:q} --card {input.card:q}"
-        " --vocabulary {input.vocabulary:q} --out {output:q} {input.rows:q} 2> {log:q}"
+        " --vocabulary {input.vocabulary:q} --out {output:q} {params.sliced:q} {input.rows:q} 2> {log:q}"
 
 
 def checked_corpora(name):

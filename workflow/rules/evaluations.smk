@@ -8,11 +8,18 @@ def window_of(wildcards):
     return window.corpus or study.weights[wildcards.run].corpus, window.split
 
 
+def sliced_documents(wildcards):
+    """The documents of that split, if their fields make slices."""
+    sliced = EVALUATIONS[wildcards.evaluation].loss.by is not None
+    return PATHS.texts(*window_of(wildcards)) if sliced else []
+
+
 rule evaluate_loss:
     input:
         model=MODEL,
         tokens=lambda w: PATHS.split(*window_of(w)),
         vocabulary=lambda w: PATHS.vocabulary(window_of(w)[0]),
+        documents=sliced_documents,
     output:
         metrics=PATHS.evaluation("{run}", "{evaluation}"),
         each=PATHS.evaluation_items("{run}", "{evaluation}"),
@@ -32,7 +39,7 @@ rule evaluate_loss:
     shell:
         "noiseband evaluate-loss --params {params.text:q} --model {input.model:q}"
         " --tokens {input.tokens:q} --vocabulary {input.vocabulary:q}"
-        " --out {output.metrics:q} --items {output.each:q} 2> {log:q}"
+        " --out {output.metrics:q} --items {output.each:q} {input.documents:q} 2> {log:q}"
 
 
 rule evaluate_choice:

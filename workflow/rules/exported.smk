@@ -57,26 +57,43 @@ rule evaluate_harness:
         + " --work {params.work:q} --out {output.metrics:q} --items {output.each:q} 2> {log:q}"
 
 
+COMMANDS = {name: one for name, one in EVALUATIONS.items() if one.kind == "command"}
+
+
 rule evaluate_command:
     input:
         **EXPORTED,
     output:
-        PATHS.evaluation("{run}", "{evaluation}"),
+        metrics=PATHS.evaluation("{run}", "{evaluation}"),
     log:
         PATHS.log("evaluate_command", EVALUATION_LOG),
     benchmark:
         PATHS.benchmark("evaluate_command", EVALUATION_LOG)
     wildcard_constraints:
-        evaluation=of_kind("command"),
+        evaluation=one_of(name for name, one in COMMANDS.items() if not one.items),
     resources:
         gpu=gpu_of_command,
     params:
         code=code("evaluate.command", "hub.export"),
         text=EVALUATION_PARAMS,
         work=EVALUATING,
+        each=[],
     message:
         "Evaluating {wildcards.run}: {wildcards.evaluation}"
     shell:
         "noiseband evaluate-command --params {params.text:q} --model {input.model:q}"
         + VOCABULARY_OPTION
-        + " --work {params.work:q} --out {output:q} 2> {log:q}"
+        + " --work {params.work:q} --out {output.metrics:q} {params.each:q} 2> {log:q}"
+
+
+use rule evaluate_command as evaluate_command_items with:
+    output:
+        metrics=PATHS.evaluation("{run}", "{evaluation}"),
+        each=PATHS.evaluation_items("{run}", "{evaluation}"),
+    wildcard_constraints:
+        evaluation=one_of(name for name, one in COMMANDS.items() if one.items),
+    params:
+        code=rules.evaluate_command.params.code,
+        text=EVALUATION_PARAMS,
+        work=EVALUATING,
+        each=lambda w, output: ["--items", output.each],

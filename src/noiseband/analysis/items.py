@@ -22,9 +22,8 @@ from noiseband.study.metrics import NamedMetric
 from noiseband.study.params import TablesParams
 from noiseband.study.paths import Paths
 
-KINDS = ("choice", "harness")
-"""Kinds of evaluations whose metrics are means over items. A loss is one over tokens, and a command
-gives no items."""
+KINDS = ("choice", "harness", "command")
+"""Kinds of evaluations whose metrics are means over items; a loss is one over tokens."""
 
 
 def item_rows(params: TablesParams, rows: Sequence[RunRow], results: Path) -> list[ItemsRow]:
@@ -57,7 +56,9 @@ def _pairs(rows: Sequence[RunRow]) -> Iterator[tuple[RunRow, RunRow]]:
 
 
 def _has_items(results: Path, run: str, evaluation: str) -> bool:
-    return json_file(Paths(results).evaluation(run, evaluation)).get("kind") in KINDS
+    about = json_file(Paths(results).evaluation(run, evaluation))
+    # Not every command gives items; one that does says how many.
+    return about.get("kind") in KINDS and (about["kind"] != "command" or "items" in about)
 
 
 def _of_metric(
@@ -92,13 +93,13 @@ def _of_metric(
 
 
 def _items(results: Path, run: str, evaluation: str, column: str) -> dict[str, float] | None:
-    """The value of each item by its name; None if some item has none."""
+    """The value of each item that has the metric, by its name; None if one of them diverged, or
+    there are none."""
     path = Paths(results).evaluation_items(run, evaluation)
     try:
         table = pq.read_table(intact(path)).to_pydict()
     except FileNotFoundError as error:
         raise NotMadeError(path) from error
-    values = table.get(column)
-    if values is None or any(value is None or not np.isfinite(value) for value in values):
-        return None
-    return dict(zip(table["item"], values, strict=True))
+    each = zip(table["item"], table.get(column, [None] * len(table["item"])), strict=True)
+    found = {item: value for item, value in each if value is not None}
+    return found if found and np.isfinite([*found.values()]).all() else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from noiseband.corpus.dataset_files import checked, dataset_files, where
@@ -52,8 +52,9 @@ class Read(Protocol):
         ...
 
 
-def open_sources(sources: list[AnySource]) -> list[Read]:
-    """Open each source and check it against its pins. Files on the Hub are downloaded.
+def open_sources(sources: list[AnySource], fields: Sequence[str] = ()) -> list[Read]:
+    """Open each source and check it against its pins. Files on the Hub are downloaded. `fields` are
+    those of the rows of files that come with their documents.
 
     Raises UserError if a package is missing or has another version, if files cannot be fetched, or
     if content has another SHA-256 than pinned.
@@ -62,7 +63,7 @@ def open_sources(sources: list[AnySource]) -> list[Read]:
     return [
         PackageDocuments(source, f"sources[{place}]")
         if isinstance(source, Source)
-        else FileDocuments(source, f"{place}/" if several else "")
+        else FileDocuments(source, f"{place}/" if several else "", fields)
         for place, source in enumerate(sources)
     ]
 
@@ -101,8 +102,8 @@ class FileDocuments:
     id begins with the number of the source.
     """
 
-    def __init__(self, source: FileSource, prefix: str) -> None:
-        self.source, self.prefix = source, prefix
+    def __init__(self, source: FileSource, prefix: str, fields: Sequence[str] = ()) -> None:
+        self.source, self.prefix, self.fields = source, prefix, fields
         self.files = dataset_files(source, source.files)
         self.sha256 = checked(source, self.files)
         self.tally, self.repaired, self.digest = Tally(), 0, ""
@@ -147,11 +148,11 @@ class FileDocuments:
 
     def _documents(self) -> Iterator[Document]:
         for name, path in self.files.items():
-            for row, (text, repaired) in enumerate(read_texts(path, self.source.column)):
+            for row, one in enumerate(read_texts(path, self.source.column, self.fields)):
                 # Repaired and counted, since one such document in millions must not stop a study.
-                self.repaired += repaired
-                document = Document(f"{self.prefix}{name}/{row}", text)
-                if is_garbled(text):
+                self.repaired += one.repaired
+                document = Document(f"{self.prefix}{name}/{row}", one.text, fields=one.fields)
+                if is_garbled(one.text):
                     self.garbled.append(document.id)
                 yield document
 

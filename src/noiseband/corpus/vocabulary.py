@@ -48,6 +48,21 @@ def build_vocabulary(tokenizer: Tokenizer, text: Path | None, out: Path) -> None
         temporary.write_bytes(ranks)
 
 
+def copy_vocabulary(tokenizer: Tokenizer, vocabulary: Path, out: Path) -> None:
+    """Write another corpus's rank file, whose tokenizer is `tokenizer`, to `out`.
+
+    Raises UserError if the file is damaged or of another size.
+    """
+    found = load_encoding(vocabulary).n_vocab
+    if found != tokenizer.size:
+        raise UserError(
+            f"{vocabulary}: has {found:,} ids, but tokenizer.like is of a corpus with "
+            f"{tokenizer.size:,}; remove it and rebuild the vocabulary"
+        )
+    with atomic(out) as temporary:
+        temporary.write_bytes(vocabulary.read_bytes())
+
+
 def gpt2_ranks() -> bytes:
     """Return the published GPT-2 vocabulary as a rank file, after checking its hash."""
     ranks = resources.files("noiseband.corpus").joinpath("gpt2.tiktoken").read_bytes()

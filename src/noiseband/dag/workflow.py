@@ -96,7 +96,7 @@ def check_folders(study: Study) -> None:
 
     Otherwise only a job would notice that its patterns match no file, or fail at its end.
     """
-    for name in study.corpora:
+    for name in study.read_corpora:
         chosen = study.config.corpora[name]
         sources = [chosen.tokenised] if isinstance(chosen, TokenisedCorpus) else chosen.sources
         for source in sources:
@@ -117,7 +117,7 @@ def check_folders(study: Study) -> None:
 
 def _own_files(study: Study) -> Iterator[str]:
     """The files of the user that jobs read, apart from the config."""
-    for name in study.corpora:
+    for name in study.read_corpora:
         yield from local_files(study, name)
     for model in study.pretrained.values():
         if model.source.path is not None:

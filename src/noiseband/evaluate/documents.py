@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,27 @@ def document_losses(
         DocumentLoss(before + place, int(size), float(total))
         for place, (size, total) in enumerate(zip(sizes, nats, strict=True))
     ]
+
+
+def clustered_error(documents: Sequence[DocumentLoss]) -> float | None:
+    """The standard error of a loss over the documents that could have been drawn, nats per token.
+
+    The loss is a ratio, nats over tokens; its variance is linearised, from the residuals nats -
+    loss x tokens of the documents (Cochran 1977, chapter 6). None with fewer than two documents.
+    """
+    if len(documents) < 2:
+        return None
+    nats = np.array([one.nats for one in documents])
+    tokens = np.array([one.tokens for one in documents], np.float64)
+    residuals = nats - nats.sum() / tokens.sum() * tokens
+    count = len(documents)
+    return float(math.sqrt(count / (count - 1) * (residuals**2).sum()) / tokens.sum())
+
+
+def documents_in(tokens: NDArray[np.uint16], first: int, stop: int, end_of_text: int) -> range:
+    """The numbers of the documents with at least one of the targets tokens[first:stop]."""
+    begin = count(tokens[:first], end_of_text)
+    return range(begin, begin + 1 + count(tokens[first : stop - 1], end_of_text))
 
 
 def whole_documents(

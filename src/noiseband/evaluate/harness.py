@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -12,7 +11,7 @@ from typing import Any, TypeGuard
 from noiseband.determinism import make_deterministic, pick_device
 from noiseband.errors import UserError
 from noiseband.evaluate.outcome import Outcome
-from noiseband.io.metrics import Measured
+from noiseband.io.metrics import Measured, fitting
 from noiseband.study.evaluation_params import EvaluationParams
 from noiseband.study.evaluations import NEEDS_HARNESS, Harness
 
@@ -121,7 +120,7 @@ def _items(
 def _label(task: str, metric: str, filtered: str) -> str:
     """The name of a metric, from characters that such a name may have."""
     parts = [task, metric, "" if filtered == "none" else filtered]
-    return ".".join(re.sub(r"[^A-Za-z0-9._-]", "-", part) for part in parts if part)
+    return ".".join(fitting(part) for part in parts if part)
 
 
 def _number(value: Any) -> TypeGuard[float]:

@@ -11,14 +11,11 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from noiseband.errors import UserError
-from noiseband.evaluate.documents import DocumentLoss
-from noiseband.evaluate.further_loss import clustered_error
-from noiseband.evaluate.outcome import Outcome, mean_of, write_outcome
+from noiseband.evaluate.documents import DocumentLoss, clustered_error
+from noiseband.evaluate.outcome import Outcome, is_mean_of, mean_of, write_outcome
+from noiseband.evaluate.slices import sliced_losses
 from noiseband.io.checksums import intact
 from noiseband.io.metrics import Measured, metrics_in, read_object
-
-CLOSE = 1e-9
-"""Largest relative difference between a metric and the mean over its items, if it is that mean."""
 
 Columns = dict[str, list[float | None]]
 """Metric to its value for each item."""
@@ -33,6 +30,8 @@ class Evaluated:
     metrics: dict[str, Measured]
     items: list[str]
     columns: Columns
+    slices: list[str | None]
+    """The slice in which each item is; empty without slices."""
 
 
 def average_files(
@@ -42,9 +41,9 @@ def average_files(
 
     Args:
         metrics: the file of metrics of each snapshot, the final weights first.
-        items: the file of items of each snapshot; empty for a command.
+        items: the file of items of each snapshot; empty for an evaluation without items.
         out: the file of metrics to write.
-        each: the file of items to write; None for a command.
+        each: the file of items to write; None for an evaluation without items.
 
     Raises:
         UserError: a file is damaged, or two snapshots have other metrics or items.
@@ -88,14 +87,17 @@ def averaged(kind: str, found: Sequence[Evaluated], about: dict[str, Any]) -> Ou
             counts.pop() if len(counts) == 1 else None,
         )
     if kind == "loss":
-        metrics.update(_loss_errors(metrics, found[0].items, columns))
-    return Outcome(metrics, about, found[0].items, columns)
+        metrics.update(_loss_errors(metrics, found[0].items, columns, found[0].slices))
+    return Outcome(metrics, about, found[0].items, columns, found[0].slices)
 
 
 def _loss_errors(
-    metrics: dict[str, Measured], items: Sequence[str], columns: Columns
+    metrics: dict[str, Measured],
+    items: Sequence[str],
+    columns: Columns,
+    slices: Sequence[str | None],
 ) -> dict[str, Measured]:
-    """A loss and its bits per byte, with the standard error over documents."""
+    """A loss, its bits per byte and its slices, with the standard error over documents."""
     loss, bits = metrics["loss"], metrics["bits_per_byte"]
     rows = zip(items, columns["loss"], columns["tokens"], strict=True)
     documents = [
@@ -105,23 +107,17 @@ def _loss_errors(
     ]
     error = clustered_error(documents) if loss.finite else None
     each = None if error is None else error * bits.value / loss.value
+    values = [one for one in dict.fromkeys(slices) if one is not None] if loss.finite else []
     return {
         "loss": Measured(loss.value, error, loss.n),
         "bits_per_byte": Measured(bits.value, each, bits.n),
+        **sliced_losses(values, documents, slices),
     }
 
 
 def _over_items(name: str, found: Sequence[Evaluated]) -> bool:
     """Whether a metric is the mean over its items in every snapshot."""
-    for one in found:
-        column = one.columns.get(name, [])
-        known = [value for value in column if value is not None]
-        if not column or len(known) < len(column):
-            return False
-        mean = math.fsum(known) / len(known)
-        if not math.isclose(one.metrics[name].value, mean, rel_tol=CLOSE, abs_tol=CLOSE):
-            return False
-    return True
+    return all(is_mean_of(one.metrics[name].value, one.columns.get(name, [])) for one in found)
 
 
 def _mean_columns(columns: Sequence[Sequence[float | None]]) -> list[float | None]:
@@ -142,6 +138,7 @@ def _read(metrics: Path, items: Path | None) -> Evaluated:
     found = metrics_in(data, metrics)
     about = {key: value for key, value in data.items() if key != "metrics"}
     if items is None:
-        return Evaluated(about, found, [], {})
+        return Evaluated(about, found, [], {}, [])
     columns = pq.read_table(intact(items)).to_pydict()
-    return Evaluated(about, found, columns.pop("item"), columns)
+    names, slices = columns.pop("item"), columns.pop("slice", [])
+    return Evaluated(about, found, names, columns, slices)

@@ -23,6 +23,7 @@ from noiseband.repro.manifest import artefact_digest
 from noiseband.study import Study
 from noiseband.study.hub_classes import CLASSES
 from noiseband.study.pretrained import Pretrained, PretrainedLayout, check_pretrained
+from noiseband.study.vocabularies import tokenizer_of
 from noiseband.terminal import one_line
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -145,7 +146,7 @@ def _json(path: Path, source: str) -> dict[str, Any]:
 def complaints(study: Study, name: str, found: Import) -> list[str]:
     """The reasons why the study cannot take the model as a row with this name; empty if it can."""
     corpus = study.config.built_in.data.corpus
-    tokenizer = study.config.corpora[corpus].tokenizer
+    tokenizer = tokenizer_of(study.config.corpora, corpus)
     said = [
         str(one) for one in check_pretrained(study.config.built_in, tokenizer, {name: found.source})
     ]

@@ -20,6 +20,8 @@ from noiseband.io.checksums import intact
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """The names of metrics."""
+OTHER = re.compile(r"[^A-Za-z0-9._-]")
+"""Characters that no name of a metric has."""
 KEYS = ("value", "standard_error", "n")
 """The keys of a metric that is more than a number."""
 
@@ -40,6 +42,11 @@ class Measured:
         return math.isfinite(self.value)
 
 
+def fitting(text: str) -> str:
+    """A text as a part of a metric's name: any other character becomes `-`."""
+    return OTHER.sub("-", text)
+
+
 def read_object(path: Path) -> dict[str, Any]:
     """Read a JSON object in which numbers may be NaN or infinite.
 
@@ -51,7 +58,7 @@ def read_object(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not JSON ({error}); write one JSON object") from error
     if not isinstance(found, dict):
-        raise UserError(f"{path}: {_shown(found)}: write one JSON object with the key metrics")
+        raise UserError(f"{path}: {shown(found)}: write one JSON object with the key metrics")
     return found
 
 
@@ -67,7 +74,7 @@ def metrics_in(data: Mapping[str, Any], path: Path) -> dict[str, Measured]:
     """The metrics of a file that is read already; `path` is for errors. Raises UserError."""
     found = data.get("metrics")
     if not isinstance(found, dict) or not found:
-        what = "missing" if found is None else _shown(found)
+        what = "missing" if found is None else shown(found)
         raise UserError(
             f'{path}: metrics: {what}: write each metric by name, as {{"metrics": {{"loss": 1.5}}}}'
         )
@@ -91,29 +98,29 @@ def _measured(name: str, value: Any, path: Path) -> Measured:
     key = f"metrics.{name}"
     if NAME.fullmatch(name) is None:
         raise UserError(
-            f"{path}: metrics: {_shown(name)}: a metric's name consists of letters, digits, '.', "
+            f"{path}: metrics: {shown(name)}: a metric's name consists of letters, digits, '.', "
             "'_' and '-', and starts with a letter or a digit; rename it"
         )
     if not isinstance(value, dict):
-        return Measured(_number(value, path, key))
+        return Measured(number_of(value, path, key))
     for other in value:
         if other not in KEYS:
             raise UserError(f"{path}: {key}.{other}: unknown key; valid: {', '.join(KEYS)}")
     if "value" not in value:
         raise UserError(f"{path}: {key}.value: missing; write the number")
     return Measured(
-        _number(value["value"], path, f"{key}.value"),
+        number_of(value["value"], path, f"{key}.value"),
         _standard_error(value.get("standard_error"), path, f"{key}.standard_error"),
         _count(value.get("n"), path, f"{key}.n"),
     )
 
 
-def _number(value: Any, path: Path, key: str) -> float:
-    """A number as float64; NaN for null and for what is not finite."""
+def number_of(value: Any, path: Path | str, key: str) -> float:
+    """A number as float64; NaN for null and for what is not finite. Raises UserError otherwise."""
     if value is None:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UserError(f"{path}: {key}: {_shown(value)}: write a number")
+        raise UserError(f"{path}: {key}: {shown(value)}: write a number")
     try:
         number = float(value)
     except OverflowError:
@@ -124,9 +131,9 @@ def _number(value: Any, path: Path, key: str) -> float:
 def _standard_error(value: Any, path: Path, key: str) -> float | None:
     if value is None:
         return None
-    number = _number(value, path, key)
+    number = number_of(value, path, key)
     if number < 0:
-        raise UserError(f"{path}: {key}: {_shown(value)}: write a number of at least 0, or null")
+        raise UserError(f"{path}: {key}: {shown(value)}: write a number of at least 0, or null")
     return number if math.isfinite(number) else None
 
 
@@ -135,12 +142,12 @@ def _count(value: Any, path: Path, key: str) -> int | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise UserError(
-            f"{path}: {key}: {_shown(value)}: write a whole number of at least 1, or null"
+            f"{path}: {key}: {shown(value)}: write a whole number of at least 1, or null"
         )
     return value
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """A value as JSON, cut short."""
     text = json.dumps(value, default=str)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import tiktoken
 
+from noiseband.corpus.token_file import open_tokens
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.errors import UserError
 from noiseband.evaluate.questions import read_questions
+from noiseband.evaluate.slices import window_slices
 from noiseband.evaluate.window import window_targets
 from noiseband.finetune.prompts import tokens_before_answer
 from noiseband.finetune.rows import read_rows
 from noiseband.io.files import read_json, write_json
-from noiseband.study.data_needs import DataNeeds, Prompts, TestWindow
+from noiseband.study.data_needs import DataNeeds, FurtherWindow, Prompts, TestWindow
 from noiseband.study.evaluations import Evaluation
 
 SHOWN = 5
@@ -23,7 +25,12 @@ SHOWN = 5
 
 
 def check_data_files(
-    needs: DataNeeds, card: Path, vocabulary: Path, rows: Sequence[Path], out: Path
+    needs: DataNeeds,
+    card: Path,
+    vocabulary: Path,
+    rows: Sequence[Path],
+    out: Path,
+    sliced: Sequence[Path] = (),
 ) -> None:
     """Call `problems` for a corpus, and write the numbers of tokens of its splits as JSON.
 
@@ -31,12 +38,14 @@ def check_data_files(
         card: the card of the corpus's tokens.
         vocabulary: its rank file.
         rows: a file for each of `needs.rows`.
+        sliced: for each of `needs.sliced`, its tokens and then its documents.
 
     Raises UserError with all problems in one line.
     """
     tokens = {name: split["tokens"] for name, split in read_json(card)["splits"].items()}
     files = dict(zip(needs.rows, rows, strict=True))
-    found = list(problems(needs, tokens, load_encoding(vocabulary), files))
+    splits = dict(zip(needs.sliced, zip(sliced[::2], sliced[1::2], strict=True), strict=True))
+    found = list(problems(needs, tokens, load_encoding(vocabulary), files, splits))
     if found:
         raise UserError("; and ".join(found))
     write_json(out, {"tokens": tokens})
@@ -47,21 +56,27 @@ def problems(
     tokens: Mapping[str, int],
     encoding: tiktoken.Encoding,
     rows: Mapping[str, Path],
+    sliced: Mapping[str, tuple[Path, Path]],
 ) -> Iterator[str]:
     """Yield a message for each thing that the study needs and the data do not have.
 
     Args:
         tokens: number of tokens of each split.
         rows: file of each set of instruction rows.
+        sliced: tokens and documents of each split whose documents make slices.
     """
     yield from _short_training(needs, tokens["train"])
     there = tokens[needs.evaluation.split]
     yield from _short_windows("evaluation", needs.evaluation, needs.windows, needs.corpus, there)
     for further in needs.further:
         there = tokens[further.evaluation.split]
-        yield from _short_windows(
-            further.key, further.evaluation, further.windows, needs.corpus, there
+        short = list(
+            _short_windows(further.key, further.evaluation, further.windows, needs.corpus, there)
         )
+        yield from short
+        if further.evaluation.by is not None and not short:
+            files = sliced[further.evaluation.split]
+            yield from _empty_slices(further, needs.corpus, encoding.eot_token, *files)
     for one in needs.choices:
         try:
             read_questions(one.choice, encoding, one.context)
@@ -95,6 +110,20 @@ def _short_windows(
         except UserError as error:
             said = str(error).replace("evaluation.", f"{key}.")
             yield f"{said} (corpus {corpus}, model {window.model})"
+            return
+
+
+def _empty_slices(
+    further: FurtherWindow, corpus: str, end_of_text: int, tokens: Path, documents: Path
+) -> Iterator[str]:
+    for one in further.windows:
+        split = open_tokens(tokens)
+        try:
+            window_slices(
+                further.key, further.evaluation, one.context, split, end_of_text, documents
+            )
+        except UserError as error:
+            yield f"{error} (corpus {corpus}, model {one.model})"
             return
 
 

@@ -181,17 +181,19 @@ def measured_averages(study: Study) -> list[Path]:
 def evaluated_files(study: Study, model: str, evaluation: str) -> list[Path]:
     """The metrics of one further evaluation of a model, and the items if it has any."""
     metrics = study.paths.evaluation(model, evaluation)
-    if study.config.evaluations[evaluation].kind == "command":
+    if not study.config.evaluations[evaluation].has_items:
         return [metrics]
     return [metrics, study.paths.evaluation_items(model, evaluation)]
 
 
-def evaluation_item_files(study: Study) -> list[Path]:
-    """The results for each item of every further evaluation that has them."""
+def evaluation_item_files(study: Study, *, repeatable: bool = False) -> list[Path]:
+    """The results for each item of every further evaluation that has them; `repeatable` as in
+    `evaluation_files`."""
     return [
         study.paths.evaluation_items(model, name)
         for model, name in evaluations_of(study)
-        if study.config.evaluations[name].kind != "command"
+        if study.config.evaluations[name].has_items
+        and (study.config.evaluations[name].repeatable or not repeatable)
     ]
 
 
@@ -284,7 +286,7 @@ def deterministic_artefacts(study: Study) -> list[Path]:
         *pretrained_files(study, "pretrained.json", "model.safetensors", "model.json"),
         *pretrained_files(study, "test_loss.json", "test_documents.csv"),
         *evaluation_files(study, repeatable=True),
-        *evaluation_item_files(study),
+        *evaluation_item_files(study, repeatable=True),
         *contamination_files(study),
         *seen_questions_files(study),
         *finetuned_files(study, "model.safetensors", "epochs.json", "answers.jsonl"),

@@ -22,6 +22,7 @@ from noiseband.study.run_checks import check_runs
 from noiseband.study.runs import BASELINE, CONTINUED, apply
 from noiseband.study.section import flatten
 from noiseband.study.trainer_checks import check_trainer
+from noiseband.study.vocabularies import check_vocabularies, tokenizer_of
 from noiseband.study.weight_averages import check_weight_averages
 
 LONGEST_SET = 200
@@ -37,16 +38,17 @@ def check(valid: dict[str, Any]) -> list[Problem]:
     problems = check_trainer(valid)
     if problems:
         return problems  # Other checks would read the files, or be about what has to go.
+    problems += check_vocabularies(valid.get("corpora", {}))
+    if problems:
+        valid = {**valid, "corpora": {}}  # Other checks follow from one corpus to the next.
     corpora = valid.get("corpora", {})
     if "recipe" in valid and corpora:
         problems += _corpus(valid["recipe"], corpora, "recipe")
         if problems:
             corpora = {}  # Every intervention inherits the mistake; report it once.
         else:
-            corpus = corpora[valid["recipe"].data.corpus]
-            problems += check_pretrained(
-                valid["recipe"], corpus.tokenizer, valid.get("pretrained", {})
-            )
+            tokenizer = tokenizer_of(corpora, valid["recipe"].data.corpus)
+            problems += check_pretrained(valid["recipe"], tokenizer, valid.get("pretrained", {}))
     if {"recipe", "interventions"} <= valid.keys():
         found = _interventions(valid["recipe"], valid["interventions"], corpora)
         problems += found
@@ -73,7 +75,7 @@ def _corpus(recipe: BaselineRecipe, corpora: dict[str, AnyCorpus], key: str) -> 
     name = recipe.data.corpus
     if name not in corpora:
         return unknown_names(f"{key}.data.corpus", name, corpora)
-    size = corpora[name].tokenizer.size
+    size = tokenizer_of(corpora, name).size
     if recipe.model.vocabulary == size:
         return []
     remedy = f"the tokenizer of corpus {name} has {size} ids; write {size}"

@@ -9,6 +9,7 @@ from typing import Any
 from noiseband.study.config import Evaluation
 from noiseband.study.runs import Run, Study, trained_on
 from noiseband.study.section import Section
+from noiseband.study.vocabularies import same_ids, same_tokens, tokenizer_of
 
 LONGEST_NAME = 150
 """Most characters in a result's name, so that every file system accepts it with its suffixes."""
@@ -51,13 +52,12 @@ class ContaminationParams(Section):
     @classmethod
     def of(cls, study: Study, run: Run) -> ContaminationParams:
         corpora, name = study.config.corpora, study.measured_on(run)
-        own = corpora[name]
         read: list[Segment] = []
         others: set[str] = set()
         for one in trained_on(run, study.runs):
             data = one.built_in.data
-            if corpora[data.corpus].same_ids(own):
-                corpus = name if corpora[data.corpus].same_tokens(own) else data.corpus
+            if same_ids(corpora, data.corpus, name):
+                corpus = name if same_tokens(corpora, data.corpus, name) else data.corpus
                 stop = one.built_in.last_token
                 read.append(Segment(corpus=corpus, first=data.start_token, stop=stop))
             else:
@@ -68,7 +68,7 @@ class ContaminationParams(Section):
             evaluation=study.config.evaluation.model_copy(
                 update={"precision": "float32", "corpus": None}
             ),
-            end_of_text=own.tokenizer.size - 1,
+            end_of_text=tokenizer_of(corpora, name).size - 1,
             training=merged(read),
             not_compared=sorted(others),
         )

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from noiseband.errors import nearest
 from noiseband.study.problems import check_place, pinned
-from noiseband.study.section import Positive, Section, Sha256
+from noiseband.study.section import ADDED, Positive, Section, Sha256
 
 READERS = "noiseband.corpus.embedded.readers"
 """The package of the readers that have short names."""
@@ -111,6 +111,11 @@ class FileSource(Files):
         return f"{self.repo or self.path}: {', '.join(sorted(self.files))}"
 
 
+def _has_rows(name: str) -> bool:
+    """Whether a document of files of this name is a row with several values."""
+    return not name.removesuffix(".gz").removesuffix(".zst").endswith(".txt")
+
+
 def _source_kind(value: Any) -> str:
     package = "package" in value if isinstance(value, dict) else isinstance(value, Source)
     return "of a package" if package else "of files"
@@ -151,6 +156,26 @@ class Tokenizer(Section):
         return self.vocabulary or 50257
 
 
+class SharedTokenizer(Section):
+    """The vocabulary of another corpus, so that token ids mean the same text in both."""
+
+    like: str
+    """Name of that corpus, whose vocabulary is its own."""
+    allow_special: bool = False
+    """As for a tokenizer of its own."""
+
+
+def _tokenizer_kind(value: Any) -> str:
+    shared = "like" in value if isinstance(value, dict) else isinstance(value, SharedTokenizer)
+    return "of another corpus" if shared else "of its own"
+
+
+AnyTokenizer = Annotated[
+    Annotated[Tokenizer, Tag("of its own")] | Annotated[SharedTokenizer, Tag("of another corpus")],
+    Discriminator(_tokenizer_kind),
+]
+
+
 class SplitTokens(Section):
     """Number of tokens in each split, including end-of-text after every document."""
 
@@ -175,6 +200,23 @@ class Documents(Section):
     """Share of the documents held out for validation; 0 leaves that split empty."""
     test: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """Share of the documents held out for the test loss."""
+    fields: Annotated[list[Annotated[str, Field(min_length=1)]], ADDED] = []
+    """Columns, or keys of the JSON objects, that are kept for each document, so that a loss can be
+    measured [by](evaluations.md#slices) one of them. A dot leads into a nested object, as in
+    `meta.language`. Every row must have them, as a text or a whole number."""
+
+    @model_validator(mode="after")
+    def _sources_have_fields(self) -> Documents:
+        for place, source in enumerate(self.sources if self.fields else []):
+            names = source.files if isinstance(source, FileSource) else []
+            texts = [name for name in names if not _has_rows(name)]
+            if texts or not isinstance(source, FileSource):
+                what = f"text files such as {texts[0]}" if texts else "a package"
+                raise ValueError(
+                    f"fields={self.fields[0]}: sources[{place}] is {what}, whose documents have no "
+                    "fields; give it a corpus of its own, or leave fields out"
+                )
+        return self
 
     def part(self, split: Literal["train", "validation", "test"]) -> tuple[float, float]:
         """Start and end of a split, as shares of the documents in their order."""
@@ -189,21 +231,13 @@ class Documents(Section):
 class Encoded(Section):
     """The part that all corpora have in common: a tokenizer and token counts."""
 
-    tokenizer: Tokenizer
-    """Tokenizer that turns text into tokens."""
+    tokenizer: AnyTokenizer
+    """Tokenizer that turns text into tokens; `{like: <corpus>}` takes another corpus's vocabulary,
+    with which a study that trains a `bpe` vocabulary can evaluate on, or train on, further corpora.
+    """
     tokens: SplitTokens | None = None
     """Pinned token counts. They are checked when the token files are written, and a run that would
     read past the end is refused."""
-
-    def same_tokens(self, other: Encoded) -> bool:
-        """Whether both give the same token files, that is, differ in their token counts at most."""
-        return self is other or self.model_dump(exclude={"tokens"}) == other.model_dump(
-            exclude={"tokens"}
-        )
-
-    def same_ids(self, other: Encoded) -> bool:
-        """Whether a token id stands for the same text in both."""
-        return self.tokenizer.kind == other.tokenizer.kind == "gpt2" or self.same_tokens(other)
 
 
 class Corpus(Documents, Encoded):
@@ -254,9 +288,15 @@ class TokenisedCorpus(Encoded):
 
     @model_validator(mode="after")
     def _vocabulary_is_published(self) -> TokenisedCorpus:
-        if self.tokenizer.kind != "gpt2":
+        chosen = self.tokenizer
+        if isinstance(chosen, SharedTokenizer):
             raise ValueError(
-                f"tokenizer.kind={self.tokenizer.kind}: there is no text to train it on; "
+                f"tokenizer.like={chosen.like}: nothing shows that the tokens are of that "
+                "vocabulary; write kind: gpt2, or give `sources` instead of `tokenised`"
+            )
+        if chosen.kind != "gpt2":
+            raise ValueError(
+                f"tokenizer.kind={chosen.kind}: there is no text to train it on; "
                 "write gpt2, or give `sources` instead of `tokenised`"
             )
         return self

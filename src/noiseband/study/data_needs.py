@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from noiseband.study.config import Evaluation
 from noiseband.study.evaluation_params import digest_of
-from noiseband.study.evaluations import Choice, loss_windows
+from noiseband.study.evaluations import Choice, FurtherLoss, loss_windows
 from noiseband.study.instructions import TemplateChoice
 from noiseband.study.runs import Study
 from noiseband.study.section import ADDED, Section
+
+AnyWindow = TypeVar("AnyWindow", bound=Evaluation)
 
 
 class Reading(Section):
@@ -46,7 +48,7 @@ class FurtherWindow(Section):
 
     key: str
     """Key of the window in the config."""
-    evaluation: Evaluation
+    evaluation: FurtherLoss
     """The window without its precision and corpus."""
     windows: list[TestWindow]
 
@@ -79,6 +81,11 @@ class DataNeeds(Section):
     def rows(self) -> list[str]:
         """Names of the sets of instruction rows, sorted."""
         return sorted({one.rows for one in self.prompts})
+
+    @property
+    def sliced(self) -> list[str]:
+        """The splits whose documents make slices of a further loss, sorted."""
+        return sorted({one.evaluation.split for one in self.further if one.evaluation.by})
 
     @classmethod
     def of(cls, study: Study, corpus: str) -> DataNeeds:
@@ -148,6 +155,6 @@ def _choices(study: Study, corpus: str) -> list[Choices]:
     ]
 
 
-def _place(evaluation: Evaluation) -> Evaluation:
+def _place(evaluation: AnyWindow) -> AnyWindow:
     """The evaluation without its precision and corpus, which do not move the window."""
     return evaluation.model_copy(update={"precision": "float32", "corpus": None})

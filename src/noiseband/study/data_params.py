@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from noiseband.study.corpora import Documents, SplitTokens, Tokenised, TokenisedCorpus
 from noiseband.study.instructions import Instructions
 from noiseband.study.runs import Study
-from noiseband.study.section import Section
+from noiseband.study.section import ADDED, Section
+from noiseband.study.vocabularies import tokenizer_of, vocabulary_of
 
 
 class CorpusParams(Documents):
@@ -24,11 +25,18 @@ class VocabularyParams(Section):
 
     kind: Literal["bpe", "gpt2"]
     vocabulary: int | None
+    like: Annotated[str | None, ADDED] = None
+    """Name of the corpus whose vocabulary it is; None if it is the corpus's own."""
 
     @classmethod
     def of(cls, study: Study, corpus: str) -> VocabularyParams:
-        tokenizer = study.config.corpora[corpus].tokenizer
-        return cls(kind=tokenizer.kind, vocabulary=tokenizer.vocabulary)
+        corpora = study.config.corpora
+        tokenizer, other = tokenizer_of(corpora, corpus), vocabulary_of(corpora, corpus)
+        return cls(
+            kind=tokenizer.kind,
+            vocabulary=tokenizer.vocabulary,
+            like=None if other == corpus else other,
+        )
 
 
 class TokenizeParams(Section):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from pydantic import Field, field_validator, model_validator
 
+from noiseband.io.metrics import fitting
 from noiseband.study.commands import check_command
 from noiseband.study.section import ADDED, Positive, Section
 
@@ -42,6 +43,62 @@ class Evaluation(Section):
     """Sequences in a forward pass. Part of the protocol, since another shape gives other bits."""
     precision: Literal["float32", "float16-amp", "bfloat16-amp"] = "float32"
     """Arithmetic of the forward pass."""
+
+
+Slice = Annotated[str, Field(min_length=1, max_length=60)]
+MOST_SLICES = 20
+"""Each slice is one more metric with verdicts of its own."""
+
+
+class FurtherLoss(Evaluation):
+    """The loss in a window of any corpus, with the keys of `evaluation`."""
+
+    by: Annotated[dict[Text, Annotated[list[Slice], Field(min_length=1)]] | None, ADDED] = None
+    """A field of the documents, one of the corpus's `fields`, and the values of it whose losses are
+    metrics of their own, such as `{language: [python, go]}`: `loss.python` and `loss.go`. See
+    [slices](evaluations.md#slices)."""
+
+    @property
+    def field(self) -> str:
+        """The field by which the loss is sliced; empty if it is not."""
+        return next(iter(self.by or {}), "")
+
+    @property
+    def slices(self) -> dict[str, str]:
+        """Metric to the value of the field."""
+        return {slice_metric(value): value for value in (self.by or {}).get(self.field, [])}
+
+    @field_validator("by")
+    @classmethod
+    def _metrics_differ(cls, by: dict[str, list[str]] | None) -> dict[str, list[str]] | None:
+        if by is None:
+            return by
+        if len(by) != 1:
+            raise ValueError(
+                f"has {len(by)} fields; give one, as in {{language: [python, go]}}, and another "
+                "evaluation for another field"
+            )
+        ((field, values),) = by.items()
+        if len(values) > MOST_SLICES:
+            raise ValueError(
+                f"{field} has {len(values)} values, and each is one more metric with verdicts of "
+                f"its own; list at most {MOST_SLICES}"
+            )
+        named: dict[str, str] = {}
+        for value in values:
+            metric = slice_metric(value)
+            if metric in named:
+                raise ValueError(
+                    f"{field}: {named[metric]!r} and {value!r} would both be called {metric}; list "
+                    "one of them"
+                )
+            named[metric] = value
+        return by
+
+
+def slice_metric(value: str) -> str:
+    """The name of the metric of a slice, without that of the evaluation."""
+    return f"loss.{fitting(value)}"
 
 
 class Choice(Section):
@@ -90,7 +147,7 @@ class FurtherEvaluation(Section):
     """One more evaluation of every run and pretrained model: exactly one of `loss`, `choice`,
     `harness` and `command`."""
 
-    loss: Annotated[Evaluation | None, ADDED] = None
+    loss: Annotated[FurtherLoss | None, ADDED] = None
     """The loss on any corpus of the study."""
     choice: Annotated[Choice | None, ADDED] = None
     """Multiple choice or last words, from a file."""
@@ -104,6 +161,9 @@ class FurtherEvaluation(Section):
     """With `command`: the files and folders that decide its result, such as its script."""
     gpu: Annotated[bool, ADDED] = False
     """With `command`: whether it uses a GPU. The other kinds use one if there is one."""
+    items: Annotated[bool, ADDED] = False
+    """With `command`: whether it also writes `items.jsonl`, its results for each item, by which two
+    models can be compared."""
     repeatable: Annotated[bool, ADDED] = True
     """With `command`: whether it gives the same metrics a second time. If not, its results are not
     in the study's manifest."""
@@ -124,6 +184,11 @@ class FurtherEvaluation(Section):
         return self.kind in ("harness", "command")
 
     @property
+    def has_items(self) -> bool:
+        """Whether it gives results for each item."""
+        return self.command is None or self.items
+
+    @property
     def paths(self) -> list[str]:
         """The user's files and folders that decide its result, in the order of the config."""
         if self.choice is not None:
@@ -136,7 +201,9 @@ class FurtherEvaluation(Section):
     def metrics(self) -> dict[str, MetricKind]:
         """The metrics that it is sure to give, by name without that of the evaluation. What it
         gives beyond these is kept and not judged."""
-        return {"loss": LOSS, "choice": CHOICE}.get(self.kind, {})
+        if self.loss is not None:
+            return LOSS | dict.fromkeys(self.loss.slices, LOSS["loss"])
+        return {"choice": CHOICE}.get(self.kind, {})
 
     @field_validator("command")
     @classmethod
@@ -152,7 +219,7 @@ class FurtherEvaluation(Section):
             found = " and ".join(given) or "none of them"
             raise ValueError(f"give exactly one of {', '.join(KINDS)}, not {found}")
         if self.command is None:
-            for key in ("files", "gpu", "repeatable"):
+            for key in ("files", "gpu", "items", "repeatable"):
                 if getattr(self, key) != type(self).model_fields[key].default:
                     raise ValueError(f"{key} belongs to a command; remove it")
         return self
@@ -178,7 +245,7 @@ def known_metrics(evaluations: Mapping[str, FurtherEvaluation]) -> dict[str, Met
 
 def loss_windows(
     evaluations: Mapping[str, FurtherEvaluation],
-) -> Iterator[tuple[str, Evaluation]]:
+) -> Iterator[tuple[str, FurtherLoss]]:
     """Yield the key of each further loss in the config, with its window."""
     for name, one in evaluations.items():
         if one.loss is not None:

@@ -32,6 +32,10 @@ class Paths:
         """Folder of a corpus's splits as text, with their card."""
         return self.results / "corpus" / corpus
 
+    def texts(self, corpus: str, split: str) -> Path:
+        """Documents of one split: `train`, `validation` or `test`."""
+        return self.corpus(corpus) / f"{split}.jsonl"
+
     def tokens(self, corpus: str) -> Path:
         """Folder of a corpus's splits as tokens, with their card and vocabulary."""
         return self.results / "tokens" / corpus

@@ -20,6 +20,7 @@ from noiseband.study.recipe import BaselineRecipe, valid_processes
 from noiseband.study.runs import BASELINE, Run
 from noiseband.study.seed_checks import check_equal_runs, check_seeds
 from noiseband.study.seeds import run_seeds
+from noiseband.study.slice_checks import check_slices
 from noiseband.study.window_checks import check_measured_on, check_test_window
 
 
@@ -89,10 +90,12 @@ def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
         return problems
     problems += _enough_tokens(entries, runs, valid.get("corpora", {}))
     windows = [("evaluation", valid["evaluation"])] if "evaluation" in valid else []
-    for key, window in [*windows, *loss_windows(valid.get("evaluations", {}))]:
-        corpora = valid.get("corpora", {})
+    further, corpora = [*loss_windows(valid.get("evaluations", {}))], valid.get("corpora", {})
+    for key, window in [*windows, *further]:
         problems += check_measured_on(runs, window.corpus, corpora, f"{key}.corpus")
         problems += check_test_window(runs, window, corpora, key)
+    for key, sliced in further:
+        problems += check_slices(runs, sliced, corpora, key)
     problems += _exported(runs, valid.get("evaluations", {}))
     if runs:
         problems += _processes(runs, valid.get("processes", 1), placement)

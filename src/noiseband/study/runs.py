@@ -19,6 +19,7 @@ from noiseband.study.paths import Paths
 from noiseband.study.pretrained import PretrainedModel
 from noiseband.study.recipe import BaselineRecipe, Recipe
 from noiseband.study.seeds import RunSeeds
+from noiseband.study.vocabularies import vocabulary_of
 from noiseband.study.weight_averages import average_names
 
 AnyBaseline = TypeVar("AnyBaseline", bound=BaselineRecipe | FreeRecipe)
@@ -165,6 +166,15 @@ class Study:
         measured = dict.fromkeys(map(self.measured_on, self.runs.values()))
         further = dict.fromkeys(window.corpus for window in self._further_losses if window.corpus)
         return list(read | measured | further)
+
+    @property
+    def read_corpora(self) -> list[str]:
+        """Names of the corpora whose text or tokens are read: `corpora`, then those whose
+        vocabularies they take."""
+        known = self.config.corpora
+        return list(
+            dict.fromkeys([*self.corpora, *(vocabulary_of(known, name) for name in self.corpora)])
+        )
 
     @property
     def _further_losses(self) -> list[Evaluation]:

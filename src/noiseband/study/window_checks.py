@@ -14,6 +14,7 @@ from noiseband.study.config import Evaluation
 from noiseband.study.corpora import AnyCorpus, Corpus
 from noiseband.study.problems import Problem, unknown_names
 from noiseband.study.runs import Run, trained_on
+from noiseband.study.vocabularies import same_ids, same_tokens
 
 
 def check_test_window(
@@ -50,12 +51,13 @@ def check_measured_on(
     if corpus not in corpora:
         return unknown_names(key, corpus, corpora)
     known = [run for run in runs if run.built_in.data.corpus in corpora]
-    others = [run for run in known if not corpora[run.corpus].same_ids(corpora[corpus])]
+    others = [run for run in known if not same_ids(corpora, run.corpus, corpus)]
     if not others:
         return []
     remedy = (
         f"run {others[0].name} reads {others[0].corpus}, whose token ids mean other text; "
-        "give both corpora the tokenizer gpt2, or leave the key out"
+        f"write tokenizer: {{like: {others[0].corpus}}} in corpora.{corpus}, give both corpora the "
+        "tokenizer gpt2, or leave the key out"
     )
     return [Problem(key, corpus, remedy)]
 
@@ -82,7 +84,7 @@ def _same_tokens(
     alike = [
         (run, read)
         for run, read in pairs
-        if corpora[evaluation.corpus or run.corpus].same_tokens(corpora[read.corpus])
+        if same_tokens(corpora, evaluation.corpus or run.corpus, read.corpus)
     ]
     clashes = []
     for run, read in alike:
@@ -121,7 +123,9 @@ def _same_documents(
     for run, read in pairs:
         names = evaluation.corpus or run.corpus, read.corpus
         own, other = corpora[names[0]], corpora[names[1]]
-        if not (isinstance(own, Corpus) and isinstance(other, Corpus)) or own.same_tokens(other):
+        if not (isinstance(own, Corpus) and isinstance(other, Corpus)):
+            continue
+        if same_tokens(corpora, *names):
             continue
         shared = {s.origin for s in own.sources} & {s.origin for s in other.sources}
         (begin, end), (first, last) = own.part(evaluation.split), other.part("train")

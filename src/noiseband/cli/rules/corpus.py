@@ -25,19 +25,24 @@ def corpus(params_text: ParamsText, out: Out) -> None:
 def vocabulary(
     params_text: ParamsText,
     out: Out,
-    text: Annotated[
+    source: Annotated[
         Path | None,
         typer.Argument(
-            exists=True, dir_okay=False, help="Training split, if the vocabulary is trained."
+            exists=True,
+            dir_okay=False,
+            help="Training split, if the vocabulary is trained, or the vocabulary that it is like.",
         ),
     ] = None,
 ) -> None:
-    """Train the vocabulary of a corpus, or write a published one."""
-    from noiseband.corpus.vocabulary import build_vocabulary
+    """Train the vocabulary of a corpus, or write a published one, or another corpus's."""
+    from noiseband.corpus.vocabulary import build_vocabulary, copy_vocabulary
 
     given = parse(data_params.VocabularyParams, params_text)
     tokenizer = corpora.Tokenizer(kind=given.kind, vocabulary=given.vocabulary)
-    build_vocabulary(tokenizer, text, out)
+    if given.like is not None and source is not None:
+        copy_vocabulary(tokenizer, source, out)
+    else:
+        build_vocabulary(tokenizer, source, out)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -96,9 +101,17 @@ def check_data(
     vocabulary: File,
     out: Out,
     rows: Annotated[list[Path] | None, typer.Argument(exists=True, dir_okay=False)] = None,
+    sliced: Annotated[
+        list[Path] | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="Of each split with slices: its tokens, then its documents.",
+        ),
+    ] = None,
 ) -> None:
     """Check that a corpus and instruction rows have what the study needs, before it trains."""
     from noiseband.repro.data_check import check_data_files
 
     needs = parse(data_needs.DataNeeds, params_text)
-    check_data_files(needs, card, vocabulary, rows or [], out)
+    check_data_files(needs, card, vocabulary, rows or [], out, sliced or [])

@@ -18,6 +18,10 @@ from noiseband.gpus import reserve
 from noiseband.study.evaluation_params import EvaluationParams
 
 Items = Annotated[Path, typer.Option(help="The Parquet file of results for each item to write.")]
+ItemsIfAny = Annotated[
+    Path | None,
+    typer.Option(help="The Parquet file of results for each item to write, if there are any."),
+]
 Exported = Annotated[
     Path, typer.Option(exists=True, help="The model's weights, or the folder with its export.")
 ]
@@ -32,7 +36,18 @@ Work = Annotated[Path, typer.Option(help="Folder for what is not finished yet.")
 
 @app.command(rich_help_panel=PANEL)
 def evaluate_loss(
-    params_text: ParamsText, model: File, tokens: File, vocabulary: File, out: Out, items: Items
+    params_text: ParamsText,
+    model: File,
+    tokens: File,
+    vocabulary: File,
+    out: Out,
+    items: Items,
+    documents: Annotated[
+        Path | None,
+        typer.Argument(
+            exists=True, dir_okay=False, help="Documents of the split, if their fields make slices."
+        ),
+    ] = None,
 ) -> None:
     """Measure the loss of a model on any corpus."""
     given = parse(EvaluationParams, params_text)
@@ -40,7 +55,8 @@ def evaluate_loss(
     from noiseband.evaluate.further_loss import further_loss
     from noiseband.evaluate.outcome import write_outcome
 
-    write_outcome(given.name, "loss", further_loss(given, model, tokens, vocabulary), out, items)
+    outcome = further_loss(given, model, tokens, vocabulary, documents)
+    write_outcome(given.name, "loss", outcome, out, items)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -97,6 +113,7 @@ def evaluate_command(
     model: Exported,
     work: Work,
     out: Out,
+    items: ItemsIfAny = None,
     vocabulary: Vocabulary = None,
 ) -> None:
     """Run a command of one's own on a model, which is exported for it."""
@@ -109,7 +126,7 @@ def evaluate_command(
 
     with _exported(given, model, vocabulary, work) as folder:
         outcome = run_command(given, folder, work / "out")
-    write_outcome(given.name, "command", outcome, out, None)
+    write_outcome(given.name, "command", outcome, out, items)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -119,10 +136,7 @@ def average_evaluation(
         list[Path],
         typer.Argument(exists=True, help="Metrics of each snapshot, each followed by its items."),
     ],
-    items: Annotated[
-        Path | None,
-        typer.Option(help="The Parquet file of results for each item to write, if there are any."),
-    ] = None,
+    items: ItemsIfAny = None,
 ) -> None:
     """Average an evaluation over snapshots of a run."""
     from noiseband.evaluate.mean import average_files

@@ -1,0 +1,39 @@
+"""Checks of losses by a field: that the documents of the corpus have it, and can be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from noiseband.study.corpora import AnyCorpus, Corpus
+from noiseband.study.evaluations import FurtherLoss
+from noiseband.study.problems import Problem
+from noiseband.study.runs import Run
+
+
+def check_slices(
+    runs: Sequence[Run], window: FurtherLoss, corpora: Mapping[str, AnyCorpus], key: str
+) -> list[Problem]:
+    """Return the problem with the field by which a further loss is sliced, if there is one.
+
+    Args:
+        key: key of the loss in the config.
+    """
+    names = dict.fromkeys(window.corpus or run.corpus for run in runs)
+    for name in names if window.by is not None else ():
+        remedy = _remedy(name, window.field, corpora[name]) if name in corpora else None
+        if remedy is not None:
+            return [Problem(f"{key}.by", window.field, remedy)]
+    return []
+
+
+def _remedy(name: str, field: str, corpus: AnyCorpus) -> str | None:
+    if not isinstance(corpus, Corpus):
+        return f"corpus {name} has ready-made tokens, whose documents have no fields; leave it out"
+    if field not in corpus.fields:
+        return f"corpus {name} does not keep this field; write fields: [{field}] in corpora.{name}"
+    if corpus.tokenizer.allow_special:
+        return (
+            f"corpus {name} has tokenizer.allow_special, with which an end-of-text need not end a "
+            "document; turn that off, or leave this out"
+        )
+    return None
