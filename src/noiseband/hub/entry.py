@@ -13,15 +13,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from noiseband.errors import UserError
-from noiseband.hub.gpt2 import DEFAULTS, FIELDS, check_config, from_gpt2
+from noiseband.hub.gpt2 import from_gpt2
 from noiseband.hub.reference import from_reference, shape_of
+from noiseband.hub.shape import shape_in
 from noiseband.io.checksums import file_sha256
 from noiseband.io.digests import digest
 from noiseband.io.hub_files import endpoint, fetch_file, reason
 from noiseband.repro.manifest import artefact_digest
 from noiseband.study import Study
 from noiseband.study.pretrained import Pretrained, check_pretrained
-from noiseband.study.recipe import Model
 from noiseband.terminal import one_line
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -86,7 +86,7 @@ def import_model(
         source = f"{repo}: {file}"
         if config.get("model_type") == "gpt2":
             layout: Literal["gpt2", "reference"] = "gpt2"
-            model = _shape(config, repo)
+            model = shape_in(config, f"{repo}: {CONFIG}")
             if published := records.get("model.json"):
                 # An export writes zeros for biases that the run did not have.
                 had = "trf_blocks.0.att.W_query.bias" in published.get("tensors", {})
@@ -127,17 +127,6 @@ def _listed(repo: str, revision: str | None) -> tuple[str, set[str]]:
     except OSError as error:
         raise UserError(f"{repo}: {reason(error)}") from error
     return str(info.sha), {one.rfilename for one in info.siblings or []}
-
-
-def _shape(config: dict[str, Any], repo: str) -> Model:
-    """The shape of a GPT2LMHeadModel, which always has biases."""
-    try:
-        values = {ours: config.get(theirs, DEFAULTS.get(theirs)) for theirs, ours in FIELDS.items()}
-        model = Model(**values, qkv_bias=True, dropout=0.0)
-    except ValueError as error:
-        raise UserError(f"{repo}: {CONFIG}: not the config of a GPT-2 ({error})") from None
-    check_config(config, model, f"{repo}: {CONFIG}")
-    return model
 
 
 def _json(path: Path, source: str) -> dict[str, Any]:
