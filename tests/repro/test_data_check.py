@@ -11,8 +11,8 @@ import pytest
 from noiseband.errors import UserError
 from noiseband.io.files import write_jsonl
 from noiseband.repro import data_check
-from noiseband.repro.data_check import check_data_files
-from noiseband.study.data_needs import DataNeeds
+from noiseband.repro.data_check import check_data_files, check_export_files
+from noiseband.study.data_needs import DataNeeds, ExportNeeds
 
 NEEDS: dict[str, Any] = {
     "corpus": "text",
@@ -109,6 +109,19 @@ def test_adapters_need_their_package(
         "finetuning.protocols.all.method: lora needs the package peft; run "
         "`pip install 'noiseband[lora]'`"
     )
+
+
+def test_prompts_must_fit_into_an_exported_model(tmp_path: Path, vocabulary: Path) -> None:
+    needs = ExportNeeds.model_validate({"prompts": [{**NEEDS["prompts"][0], "context": None}]})
+    rows, shape, out = tmp_path / "rows.jsonl", tmp_path / "shape.json", tmp_path / "checked.json"
+    write_jsonl(rows, [*ROWS, row("test", LONG)])
+    shape.write_text('{"context": 24}')
+    with pytest.raises(UserError, match=r"1 of 4 prompts leave no room .* 24 tokens of short"):
+        check_export_files(needs, shape, vocabulary, [rows], out)
+    assert not out.exists()
+    shape.write_text('{"context": 64}')
+    check_export_files(needs, shape, vocabulary, [rows], out)
+    assert json.loads(out.read_text()) == {"context": 64}
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path, vocabulary: Path) -> None:
