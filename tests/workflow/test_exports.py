@@ -184,6 +184,20 @@ def test_an_exported_model_is_evaluated_by_another_command(project: Project) -> 
     assert (project.results / "runs/up-1/export/words.txt").exists()
 
 
+def test_plan_prices_evaluations_by_what_snakemake_measured(project: Project) -> None:
+    evaluation = project.results / "runs/up-1/evaluations/words.json"
+    kept = evaluation.rename(evaluation.with_suffix(".kept"))
+    try:
+        found = project.noiseband("plan")
+    finally:
+        kept.rename(evaluation)
+    assert found.returncode == 0, found.stderr
+    (words,) = (line.split() for line in found.stdout.splitlines() if line.startswith("words "))
+    assert words[:3] == ["words", "3", "2"]
+    assert words[3].isdigit()
+    assert "Not yet priced" not in found.stdout
+
+
 def test_what_is_fine_tuned_is_the_exported_model(project: Project) -> None:
     for run in RUNS:
         folder = project.results / "runs" / run
