@@ -104,16 +104,26 @@ def _check_kind(whole: Mapping[str, Any], path: Path) -> None:
     plain = split.get("use_regex", True) and not split.get("add_prefix_space", True)
     if split.get("type") != "ByteLevel" or not plain:
         raise UserError(f"{path}: pre_tokenizer is {json.dumps(split)}; {RETRAIN}")
-    for key in ("normalizer", "post_processor"):
-        kind = (whole.get(key) or {}).get("type")
-        if kind is not None and (key, kind) != ("post_processor", "ByteLevel"):
-            raise UserError(f"{path}: {key} is {kind}, which changes the tokens; {RETRAIN}")
+    if whole.get("normalizer") is not None:
+        kind = whole["normalizer"]["type"]
+        raise UserError(f"{path}: normalizer is {kind}, which changes the text; {RETRAIN}")
+    after = whole.get("post_processor") or {"type": "ByteLevel"}
+    if after["type"] != "ByteLevel" and not _adds_nothing(after):
+        raise UserError(
+            f"{path}: post_processor is {after['type']}, which adds tokens to a text; {RETRAIN}"
+        )
     for one in whole.get("added_tokens", []):
         if not one["special"]:
             raise UserError(
                 f"{path}: the added token {json.dumps(one['content'])} is not special, so that "
                 f"text is split around it; {RETRAIN}"
             )
+
+
+def _adds_nothing(processor: Mapping[str, Any]) -> bool:
+    """Whether it is a template with the text alone, as `transformers` writes."""
+    template = processor.get("single", [])
+    return processor["type"] == "TemplateProcessing" and [*map(list, template)] == [["Sequence"]]
 
 
 def _end(folder: Path) -> str:
