@@ -27,7 +27,7 @@ from noiseband.study.command_params import (
 from noiseband.study.averages import averaged_over
 from noiseband.study.contamination import contaminations
 from noiseband.study.metrics import TIMED
-from noiseband.study.data_needs import DataNeeds
+from noiseband.study.data_needs import DataNeeds, ExportNeeds
 from noiseband.study.data_params import (
     CorpusParams,
     FetchTokensParams,
@@ -171,6 +171,7 @@ rule all:
 if study.config.trainer is None:
 
     include: "workflow/rules/corpus.smk"
+    include: "workflow/rules/instructions.smk"
     include: "workflow/rules/model.smk"
     include: "workflow/rules/train.smk"
     include: "workflow/rules/pretrained.smk"
@@ -193,6 +194,14 @@ else:
 
     include: "workflow/rules/command.smk"
     include: "workflow/rules/exported.smk"
+
+
+if study.config.trainer is not None and study.config.finetuning is not None:
+
+    include: "workflow/rules/instructions.smk"
+    include: "workflow/rules/convert.smk"
+    include: "workflow/rules/finetune.smk"
+    include: "workflow/rules/judge.smk"
 
 
 include: "workflow/rules/report.smk"

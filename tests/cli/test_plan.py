@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
+from noiseband.duration import duration
+from noiseband.study import load_study
 from tests.cli.command import run
 
 
@@ -92,3 +96,60 @@ def test_a_mistake_in_the_table_is_named(tmp_path: Path, text: str, words: str) 
     assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+EVALUATED = """
+evaluations:
+  words: {command: "python count.py {model} {out}"}
+  new: {command: "python count.py {model} {out}"}
+"""
+COMMAND = f"""
+study: mine
+trainer:
+  command: python train.py {{recipe}} {{out}}
+  seeds: [train_seed]
+  outputs: {{export: model}}
+metrics: {{score: {{better: higher}}}}
+recipe: {{level: 3}}
+noise: {{init_and_train: [1, 2, 3]}}
+baseline: baseline-1
+{EVALUATED}"""
+MACHINES = """
+models: {}
+machines: {laptop: {devices: 1, memory_gib: 1, usd_per_hour: 36, source: none, rates: []}}
+"""
+
+
+@pytest.mark.parametrize("kind", ["command", "built-in"])
+def test_evaluations_are_priced_by_those_that_are_finished(kind: str, tmp_path: Path) -> None:
+    config, table = tmp_path / "study.yaml", tmp_path / "machines.yaml"
+    table.write_text(MACHINES)
+    config.write_text(COMMAND if kind == "command" else Path("config/factorial.yaml").read_text())
+    whole = load_study(config).config.model_dump(mode="json", exclude_defaults=True)
+    whole |= {"results": str(tmp_path / "results"), **yaml.safe_load(EVALUATED)}
+    config.write_text(yaml.safe_dump(whole, sort_keys=False))
+    study, options = load_study(config), ("--config", str(config), "--machines", str(table))
+    before = plan(*options).stdout
+    assert "Not yet priced, because no job is measured: words, new. Make one: " in before
+    for name, seconds in zip(study.runs, (4, 6), strict=False):
+        made = study.runs[name]
+        for path, text in {
+            study.paths.run(name) / "recipe.json": json.dumps({"digest": made.recipe.digest}),
+            study.paths.run(name) / "result.json": "{}",
+            study.paths.run(name) / "timing.json": '{"seconds": 60, "resumed": false}',
+            study.paths.run(name) / "model.safetensors": "",
+            study.paths.evaluation(name, "words"): "{}",
+            study.paths.benchmark("evaluate_command", f"{name}/words"): f"s\n{seconds}.0\n",
+        }.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+    after = plan(*options).stdout
+    (words,) = (line.split() for line in after.splitlines() if line.startswith("words "))
+    jobs = len(study.runs)
+    # 36 dollars an hour are a cent a second.
+    left = 5 * (jobs - 2)
+    assert words[:5] == ["words", str(jobs), "2", "5", "s"]
+    assert duration(left) in " ".join(words)
+    assert words[-1] == f"${left / 100:.2f}"
+    assert "Not yet priced, because no job is measured: new. Make one: " in after
+    assert "runs/baseline-1/evaluations/new.json" in after

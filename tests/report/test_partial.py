@@ -134,7 +134,10 @@ def test_seen_questions_of_the_models_that_have_answered(
     finish(study, *runs, models=["baseline-42/alpaca/42"])
     out = tmp_path / "page.html"
     write_partial(study, MACHINES, out)
-    assert "The rule seen_questions has not written" in words_of(out.read_text())
+    said = words_of(out.read_text())
+    assert "The rule seen_questions has not written" in said
+    assert "No run of an intervention is finished yet." in said
+    assert "The study has no interventions" not in said
     (name,) = seen_questions(study)
     made = study.paths.seen_questions(SEEN)
     write_json(study.paths.seen_questions(name), json.loads(made.read_text()))

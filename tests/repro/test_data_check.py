@@ -14,8 +14,8 @@ from safetensors.numpy import save_file
 from noiseband.errors import UserError
 from noiseband.io.files import write_jsonl
 from noiseband.repro import data_check
-from noiseband.repro.data_check import check_data_files
-from noiseband.study.data_needs import DataNeeds
+from noiseband.repro.data_check import check_data_files, check_export_files
+from noiseband.study.data_needs import DataNeeds, ExportNeeds
 
 NEEDS: dict[str, Any] = {
     "corpus": "text",
@@ -120,6 +120,19 @@ def test_adapters_need_their_package(
     )
 
 
+def test_prompts_must_fit_into_an_exported_model(tmp_path: Path, vocabulary: Path) -> None:
+    needs = ExportNeeds.model_validate({"prompts": [{**NEEDS["prompts"][0], "context": None}]})
+    rows, shape, out = tmp_path / "rows.jsonl", tmp_path / "shape.json", tmp_path / "checked.json"
+    write_jsonl(rows, [*ROWS, row("test", LONG)])
+    shape.write_text('{"context": 24}')
+    with pytest.raises(UserError, match=r"1 of 4 prompts leave no room .* 24 tokens of short"):
+        check_export_files(needs, shape, vocabulary, [rows], out)
+    assert not out.exists()
+    shape.write_text('{"context": 64}')
+    check_export_files(needs, shape, vocabulary, [rows], out)
+    assert json.loads(out.read_text()) == {"context": 64}
+
+
 def test_all_problems_are_told_at_once(tmp_path: Path, vocabulary: Path) -> None:
     few = {"train": 100, "validation": 0, "test": 10}
     said = complaint(tmp_path, vocabulary, few, [*ROWS, row("test", LONG)])
@@ -151,8 +164,8 @@ def test_slices_without_documents_in_a_window_are_told(tmp_path: Path, vocabular
     said = complaint(tmp_path, vocabulary, tokens_there, ROWS, files, further=[further])
     assert said == (
         "evaluations.code.loss.by.language: rust: no document of the window has it; correct it "
-        "(the most frequent are python, go, c), take more tokens, or leave it out (corpus text, model "
-        "long)"
+        "(the most frequent are python, go, c), take more tokens, or leave it out (corpus text, "
+        "model long)"
     )
     window["start_token"] = 17
     window["by"] = {"language": ["go"]}

@@ -11,7 +11,11 @@ import pytest
 
 from noiseband.errors import UserError
 from noiseband.study import Study, StudyError, parse_study
+from noiseband.study.artefacts import deterministic_artefacts
+from noiseband.study.data_needs import ExportNeeds
 from noiseband.study.free_recipe import CommandRecipe
+from noiseband.study.params import FinetuneParams, RespondParams, finetuned_models
+from noiseband.study.seen_questions import questioned_models
 
 CONFIG: dict[str, Any] = {
     "study": "mine",
@@ -241,6 +245,36 @@ def test_evaluations_read_what_the_command_exports() -> None:
     said = problems(evaluations={"items": {"choice": {"file": "items.jsonl"}}})
     assert "evaluations.items.choice: reads a model of the built-in trainer; use harness" in said
     assert study(evaluations={"words": words}, trainer__outputs={"export": "model"})
+
+
+FINETUNING: dict[str, Any] = {
+    "instructions": {"mine": {"kind": "file", "path": "rows.json"}},
+    "protocols": {
+        "one": {"instructions": "mine", "epochs": 1, "patience": None, "dropout": 0.0,
+                "seeds": [1, 2]},
+    },
+    "runs": ["muon-1", "baseline-1"],
+}  # fmt: skip
+
+
+def test_what_is_fine_tuned_is_what_the_command_exports() -> None:
+    said = problems(finetuning=FINETUNING)
+    assert "finetuning: tunes an exported model; name its folder in trainer.outputs.export" in said
+    exports = {"trainer__outputs": {"export": "model"}}
+    wrong = {**FINETUNING, "runs": ["muon-7"]}
+    assert "finetuning.runs.0" in problems(**exports, finetuning=wrong)
+    found = study(**exports, finetuning=FINETUNING, judge={"kind": "chrf", "rounds": 1})
+    assert finetuned_models(found)[:2] == [("muon-1", "one", 1), ("muon-1", "one", 2)]
+    for kind in (FinetuneParams, RespondParams):
+        params = kind.of(found, found.runs["muon-1"], "one")
+        assert (params.model, params.attention) == (None, "explicit")
+        assert kind.model_validate_json(params.text) == params
+    (prompts,) = ExportNeeds.of(found, "muon-1").prompts
+    assert (prompts.model, prompts.rows, prompts.context) == ("muon-1", "mine", None)
+    assert questioned_models(found) == {"questions~mine": ["muon-1", "baseline-1"]}
+    files = set(map(str, deterministic_artefacts(found)))
+    assert "results/runs/muon-1/converted/model.safetensors" in files
+    assert "results/runs/deep-1/converted/model.safetensors" not in files
 
 
 def test_metrics_are_declared_with_their_margins() -> None:

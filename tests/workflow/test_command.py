@@ -79,7 +79,9 @@ def test_every_intervention_has_a_verdict_where_higher_is_better(project: Projec
     verdicts = {row["intervention"]: row for row in rows(project, "verdicts")}
     assert verdicts["up"]["verdict"] == "helps"
     assert float(verdicts["up"]["effect"]) == pytest.approx(2, abs=0.2)
-    assert verdicts["chance"]["verdict"] == "within noise"
+    # Its scores are drawn afresh in every test, so one in twenty of its verdicts is another.
+    assert verdicts["chance"]["verdict"] != "identical"
+    assert float(verdicts["chance"]["effect"]) == pytest.approx(0, abs=0.1)
     runs = {row["run"]: row for row in rows(project, "runs")}
     assert runs["baseline-1"]["steps"] == "9"
     assert runs["baseline-1"]["tokens"] == "900"
@@ -210,80 +212,3 @@ def test_a_command_that_fails_stops_the_study_with_its_last_line(tmp_path: Path)
     assert failed.returncode != 0
     assert "failed (exit status 1); its last line: no such data" in failed.stdout + failed.stderr
     assert not (made.results / "runs/baseline-1/result.json").exists()
-
-
-EXPORTING = """
-study: exporting
-trainer:
-  command: python train.py {recipe} {out}
-  files: [train.py]
-  seeds: [train_seed]
-  outputs: {export: model}
-metrics:
-  score: {better: higher}
-  words.length: {better: lower}
-evaluations:
-  words: {command: "python count.py {model} {out}", files: [count.py], items: true}
-recipe: {level: 3}
-interventions:
-  up: {level: 5}
-seeds: {default: [1]}
-noise: {init_and_train: [1, 2]}
-baseline: baseline-1
-"""
-
-EXPORT = """
-import json, sys
-from pathlib import Path
-
-recipe, out = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])
-(out / "model").mkdir()
-(out / "model/words.txt").write_text("a" * (10 * recipe["level"] + recipe["train_seed"]))
-(out / "result.json").write_text('{"metrics": {"score": %d}}' % recipe["train_seed"])
-"""
-
-COUNT = """
-import json, sys
-from pathlib import Path
-
-length = len(Path(sys.argv[1], "words.txt").read_text())
-Path(sys.argv[2], "metrics.json").write_text(json.dumps({"metrics": {"length": length}}))
-items = [{"item": f"word {n}", "length": length + n} for n in (1, 0, -1)]
-Path(sys.argv[2], "items.jsonl").write_text("\\n".join(map(json.dumps, items)))
-"""
-
-
-def test_an_exported_model_is_evaluated_by_another_command_and_watched(tmp_path: Path) -> None:
-    study = tmp_path / "study.yaml"
-    study.write_text(EXPORTING)
-    made = Project(tmp_path / "project", study)
-    (made.folder / "train.py").write_text(EXPORT)
-    (made.folder / "count.py").write_text(COUNT)
-    trained = [f"results/runs/{run}/result.json" for run in ("baseline-1", "baseline-2", "up-1")]
-    done = made.snakemake(*trained)
-    assert done.returncode == 0, done.stdout + done.stderr
-    partial = made.noiseband("report", "--partial")
-    assert partial.returncode == 0, partial.stderr
-    assert "3 trained, not yet tested" in partial.stderr
-    watch = made.background("noiseband", "report", "--watch")
-    try:
-        done = made.snakemake("results/tables/measurements.csv")
-        assert done.returncode == 0, done.stdout + done.stderr
-        said, _ = watch.communicate(timeout=60)
-    finally:
-        watch.kill()
-    assert watch.returncode == 0, said
-    assert said.splitlines()[-1] == "results/partial.html  3 finished"
-    page = (made.results / "partial.html").read_text()
-    assert "refresh" not in page
-    assert "words.length" in page
-    lengths = {
-        row["run"]: float(row["value"])
-        for row in rows(made, "measurements")
-        if row["metric"] == "words.length"
-    }
-    assert lengths == {"baseline-1": 31, "baseline-2": 32, "up-1": 51}
-    assert (made.results / "runs/up-1/export/words.txt").exists()
-    (items,) = rows(made, "items")
-    assert (items["metric"], items["run"], items["items"]) == ("words.length", "up-1", "3")
-    assert float(items["difference"]) == 20

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from noiseband.hub.convert import write_converted
 from noiseband.study import load_study
 from tests.project import ROOT
 from tests.workflow.project import Project
@@ -46,6 +47,9 @@ def test_an_example_reaches_its_report(name: str, tmp_path: Path) -> None:
     page = (results / "report.html").read_text()
     assert whole["title"].split()[0] in page
     assert 'id="training"' in page
+    if "export" in whole["trainer"].get("outputs", {}):
+        write_converted(results / "runs/baseline-1/export", tmp_path / "converted")
+        assert (tmp_path / "converted/model.safetensors").exists()
 
 
 def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

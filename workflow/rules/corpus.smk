@@ -110,29 +110,6 @@ rule fetch_tokens:
         " --out {params.out:q} 2> {log:q}"
 
 
-def instruction_file(wildcards):
-    """The user's own file of rows, so that a change of it makes the rows again."""
-    chosen = study.config.finetuning.instructions[wildcards.instructions]
-    return local(chosen.path) if chosen.kind == "file" else []
-
-
-rule instructions:
-    input:
-        file=instruction_file,
-    output:
-        PATHS.instructions("{instructions}") / "rows.jsonl",
-    log:
-        PATHS.log("instructions", "{instructions}"),
-    params:
-        code=code("corpus.instructions"),
-        text=lambda w: InstructionsParams.of(study, w.instructions).text,
-        out=subpath(output[0], parent=True),
-    message:
-        "Collecting instructions {wildcards.instructions}"
-    shell:
-        "noiseband instructions --params {params.text:q} --out {params.out:q} 2> {log:q}"
-
-
 rule check_data:
     input:
         card=PATHS.tokens("{corpus}") / "card.json",

@@ -1,9 +1,7 @@
 # Test loss: all evaluations of a run in one process. Contamination: counted once for all runs that
-# have the same test window and were trained on the same tokens. Seen questions: counted once for all
-# models that are fine-tuned on the same rows and were trained on the same tokens.
+# have the same test window and were trained on the same tokens.
 
 CONTAMINATION = contaminations(study)
-SEEN = seen_questions(study)
 SPLIT = study.config.evaluation.split
 
 # Of a run, a pretrained model, a snapshot or an average; `rules.train.output.model` would match runs only.
@@ -62,34 +60,4 @@ rule contamination:
         "Contamination of {wildcards.window}"
     shell:
         "noiseband contamination --params {params.text:q} --tokens {input.tokens:q} --out {output:q}"
-        " {input.training:q} 2> {log:q}"
-
-
-rule seen_questions:
-    input:
-        rows=lambda w: PATHS.instructions(SEEN[w.questions].instructions) / "rows.jsonl",
-        # The tokens of each segment, and their vocabulary.
-        training=lambda w: [
-            file
-            for segment in SEEN[w.questions].training
-            for file in (
-                PATHS.split(segment.corpus, "train"),
-                PATHS.vocabulary(segment.corpus),
-            )
-        ],
-    output:
-        PATHS.seen_questions("{questions}"),
-    log:
-        PATHS.log("seen_questions", "{questions}"),
-    benchmark:
-        PATHS.benchmark("seen_questions", "{questions}")
-    wildcard_constraints:
-        questions=one_of(SEEN),
-    params:
-        code=code("evaluate.seen_questions"),
-        text=lambda w: SEEN[w.questions].text,
-    message:
-        "Seen questions of {wildcards.questions}"
-    shell:
-        "noiseband seen-questions --params {params.text:q} --rows {input.rows:q} --out {output:q}"
         " {input.training:q} 2> {log:q}"

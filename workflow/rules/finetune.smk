@@ -9,10 +9,17 @@ ROWS = of_all(
     lambda protocol: PATHS.instructions(PROTOCOLS[protocol].instructions)
     / "rows.jsonl",
 )
+# Of a run that a command made, the job reads the model's shape.
+if study.config.trainer is None:
+    SHAPE, SHAPE_OPTION = {}, ""
+else:
+    SHAPE = {"shape": rules.convert_export.output.shape}
+    SHAPE_OPTION = " --shape {input.shape:q}"
 
 
 rule finetune:
     input:
+        **SHAPE,
         model=MODEL,
         vocabulary=VOCABULARY,
         rows=ROWS,
@@ -38,11 +45,14 @@ rule finetune:
         "Fine-tuning {wildcards.run} ({wildcards.protocol}, seed {wildcards.seed})"
     shell:
         "noiseband finetune --params {params.text:q} --seed {wildcards.seed} --model {input.model:q}"
-        " --vocabulary {input.vocabulary:q} --rows {input.rows:q} --out {params.out:q} 2> {log:q}"
+        " --vocabulary {input.vocabulary:q} --rows {input.rows:q} --out {params.out:q}"
+        + SHAPE_OPTION
+        + " 2> {log:q}"
 
 
 rule respond:
     input:
+        **SHAPE,
         model=rules.finetune.output.model,
         vocabulary=VOCABULARY,
         rows=ROWS,
@@ -65,4 +75,6 @@ rule respond:
         "Answers of {wildcards.run} ({wildcards.protocol}, seed {wildcards.seed})"
     shell:
         "noiseband respond --params {params.text:q} --model {input.model:q}"
-        " --vocabulary {input.vocabulary:q} --rows {input.rows:q} --out {output:q} 2> {log:q}"
+        " --vocabulary {input.vocabulary:q} --rows {input.rows:q} --out {output:q}"
+        + SHAPE_OPTION
+        + " 2> {log:q}"

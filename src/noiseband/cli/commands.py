@@ -19,16 +19,18 @@ from noiseband.cli.options import PANEL
 
 MODULES = {
     "rules.corpus": (
-        "corpus", "vocabulary", "tokenize", "fetch-tokens", "instructions", "check-data",
+        "corpus", "vocabulary", "tokenize", "fetch-tokens", "check-data",
     ),
+    "rules.instructions": ("instructions", "seen-questions"),
     "rules.model": ("verify-init",),
     "rules.command": ("train-command", "verify-command"),
     "rules.pretrained": ("pretrained",),
-    "rules.evaluate": ("evaluate", "contamination", "seen-questions"),
+    "rules.evaluate": ("evaluate", "contamination"),
     "rules.evaluations": (
         "evaluate-loss", "evaluate-choice", "evaluate-harness", "evaluate-command",
         "average-evaluation", "average-weights",
     ),
+    "rules.convert": ("convert-export", "check-export"),
     "rules.finetune": ("finetune", "respond"),
     "rules.judge": ("judge",),
     "rules.repro": ("verify-rerun", "manifest"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,6 +60,7 @@ def plan(
         print()
     _totals(study, groups, machines)
     plans = [one for some in groups.values() for one in some]
+    _evaluations(study, [one.run for one in plans if one.done], machine, machines)
     print(f"\nDisk: {_size(disk(study, plans))} for models, kept checkpoints and initial weights.")
     print(f"Corpora: {', '.join(_corpora(study))}.")
     _memory(plans)
@@ -98,6 +100,47 @@ def _plan_command(study: Study, name: str | None, table: Path) -> None:
     if not done:
         first = study.paths.run(study.config.baseline) / "result.json"
         print(f"\nNo run is finished, so its time is not known; make one: {run_command(first)}")
+    _evaluations(study, done, name, machines)
+
+
+def _evaluations(
+    study: Study, done: Collection[str], machine: str | None, machines: Machines
+) -> None:
+    """Print the time and cost of the further evaluations that are still to do.
+
+    Args:
+        done: the runs that are trained.
+        machine: the machine of all jobs; None for those that the study assigns.
+    """
+    from noiseband.plan.estimate import Work, combined, total
+    from noiseband.plan.evaluations import plan_evaluations
+    from noiseband.study import Run
+    from noiseband.study.machines import machine_of
+
+    plans = plan_evaluations(study, done)
+    if not plans:
+        return
+    width = max(len("evaluation"), *(len(one.name) for one in plans))
+    line = f"{{:<{width}}}  {{:>5}}  {{:>5}}  {{:>12}}  {{:>12}}  {{:>10}}"
+    print("\n" + line.format("evaluation", "jobs", "done", "each", "still to do", "cost"))
+    for one in plans:
+        totals = []
+        for job in one.left:
+            model = study.weights[job]
+            own = study.machine(model) if isinstance(model, Run) else study.config.machine
+            work = Work(job, 0, 0, one.seconds, scaled=False)
+            totals.append(total([work], machine_of(machines, machine or own)))
+        whole = combined(totals)
+        finished = one.jobs - len(one.left)
+        times = _time(one.seconds), _time(whole.seconds), _money(whole.usd)
+        print(line.format(one.name, one.jobs, finished, *times))
+    unknown = [one for one in plans if one.left and one.seconds is None]
+    if unknown:
+        first = study.paths.evaluation(unknown[0].left[0], unknown[0].name)
+        print(
+            f"\nNot yet priced, because no job is measured: "
+            f"{', '.join(one.name for one in unknown)}. Make one: {run_command(first)}"
+        )
 
 
 def _totals(study: Study, groups: dict[str, list[RunPlan]], machines: Machines) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
 from torch import Tensor
 
 from noiseband.errors import UserError
@@ -66,6 +67,10 @@ def shape_of(config: Mapping[str, Any], source: str) -> Model:
         raise UserError(f"{source}: model_type is {kind!r}; noiseband reads {', '.join(CLASSES)}")
     try:
         return gpt2.shape_of(config) if kind == "gpt2" else llama.shape_of(config)
+    except ValidationError as error:
+        first = error.errors()[0]
+        said = ": ".join([*map(str, first["loc"]), first["msg"]])
+        raise UserError(f"{source}: not the config of a {kind} ({said})") from None
     except ValueError as error:
         raise UserError(f"{source}: not the config of a {kind} ({error})") from None
 

@@ -17,7 +17,13 @@ from noiseband.evaluate.window import window_targets
 from noiseband.finetune.prompts import tokens_before_answer
 from noiseband.finetune.rows import read_rows
 from noiseband.io.files import read_json, write_json
-from noiseband.study.data_needs import DataNeeds, FurtherWindow, Prompts, TestWindow
+from noiseband.study.data_needs import (
+    DataNeeds,
+    ExportNeeds,
+    FurtherWindow,
+    Prompts,
+    TestWindow,
+)
 from noiseband.study.evaluations import Evaluation
 
 SHOWN = 5
@@ -51,6 +57,27 @@ def check_data_files(
     write_json(out, {"tokens": tokens})
 
 
+def check_export_files(
+    needs: ExportNeeds, shape: Path, vocabulary: Path, rows: Sequence[Path], out: Path
+) -> None:
+    """Check that every prompt fits into an exported model, and write the model's context as JSON.
+
+    Args:
+        shape: the converted model's `shape.json`.
+        vocabulary: its rank file.
+        rows: a file for each of `needs.rows`.
+
+    Raises UserError with all problems in one line.
+    """
+    context = read_json(shape)["context"]
+    prompts = [one.model_copy(update={"context": context}) for one in needs.prompts]
+    files = dict(zip(needs.rows, rows, strict=True))
+    found = list(_prompts_that_cannot(prompts, load_encoding(vocabulary), files))
+    if found:
+        raise UserError("; and ".join(found))
+    write_json(out, {"context": context})
+
+
 def problems(
     needs: DataNeeds,
     tokens: Mapping[str, int],
@@ -82,7 +109,13 @@ def problems(
             read_questions(one.choice, encoding, one.context)
         except UserError as error:
             yield f"{one.key}: {error}"
-    for prompts in needs.prompts:
+    yield from _prompts_that_cannot(needs.prompts, encoding, rows)
+
+
+def _prompts_that_cannot(
+    needed: Sequence[Prompts], encoding: tiktoken.Encoding, rows: Mapping[str, Path]
+) -> Iterator[str]:
+    for prompts in needed:
         yield from _prompts_without_room(prompts, rows[prompts.rows], encoding)
         if prompts.method == "lora" and find_spec("peft") is None:
             yield (
@@ -130,15 +163,16 @@ def _empty_slices(
 def _prompts_without_room(
     prompts: Prompts, file: Path, encoding: tiktoken.Encoding
 ) -> Iterator[str]:
-    rows = read_rows(file)
+    assert prompts.context is not None  # an export's is read from its shape
+    rows, context = read_rows(file), prompts.context
     needed = [(row, tokens_before_answer(row, encoding, prompts.template)) for row in rows]
-    long = [(row, tokens) for row, tokens in needed if tokens > prompts.context]
+    long = [(row, tokens) for row, tokens in needed if tokens > context]
     if long:
         named = [f"row {row.number} has {tokens:,}" for row, tokens in long]
         template = prompts.template if isinstance(prompts.template, str) else "of the config"
         yield (
             f"finetuning.instructions.{prompts.rows}: {len(long):,} of {len(rows):,} prompts "
-            f"leave no room for an answer in the context of {prompts.context:,} tokens of "
+            f"leave no room for an answer in the context of {context:,} tokens of "
             f"{prompts.model} (template {template}): {_some(named)}; look them up in {file}, and "
             "shorten or remove them, or choose a shorter template"
         )

@@ -75,6 +75,14 @@ def finetuned_files(study: Study, *names: str) -> list[Path]:
     return [folder / name for folder in folders for name in names]
 
 
+def converted_files(study: Study) -> list[Path]:
+    """The exported models of a command in the form that fine-tuning reads."""
+    if study.config.trainer is None:
+        return []
+    names = ("model.safetensors", "vocabulary.tiktoken", "shape.json")
+    return [study.paths.converted(run.name) / name for run in study.finetuned for name in names]
+
+
 def judged_files(study: Study) -> list[Path]:
     """Every judging round of every protocol that at least one run is fine-tuned with."""
     protocols = dict.fromkeys(protocol for _, protocol, _ in finetuned_models(study))
@@ -289,6 +297,7 @@ def deterministic_artefacts(study: Study) -> list[Path]:
         *evaluation_item_files(study, repeatable=True),
         *contamination_files(study),
         *seen_questions_files(study),
+        *converted_files(study),
         *finetuned_files(study, "model.safetensors", "epochs.json", "answers.jsonl"),
         *judged_files(study),
         *(paths.verified(run.name) for run in study.repeats),

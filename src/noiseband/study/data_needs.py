@@ -40,7 +40,8 @@ class Prompts(Section):
     method: Literal["full", "lora"]
     model: str
     """The first fine-tuned model with that context."""
-    context: int
+    context: int | None
+    """None if only the exported model knows it."""
 
 
 class FurtherWindow(Section):
@@ -108,21 +109,42 @@ class DataNeeds(Section):
         )
 
 
+class ExportNeeds(Section):
+    """Params of `check_export`: what fine-tuning needs of the model that a command exported."""
+
+    prompts: list[Prompts]
+
+    @property
+    def rows(self) -> list[str]:
+        """Names of the sets of instruction rows, sorted."""
+        return sorted({one.rows for one in self.prompts})
+
+    @classmethod
+    def of(cls, study: Study, run: str) -> ExportNeeds:
+        return cls(prompts=_prompts_of(study, run, None))
+
+
 def _prompts(study: Study, corpus: str) -> list[Prompts]:
     tuned = [model for model in study.finetuned if study.measured_on(model) == corpus]
-    if study.config.finetuning is None or not tuned:
+    if not tuned:
         return []
     smallest = min(tuned, key=lambda model: model.model.context)
+    return _prompts_of(study, smallest.name, smallest.model.context)
+
+
+def _prompts_of(study: Study, model: str, context: int | None) -> list[Prompts]:
+    """Every protocol's prompts, which must fit into a model's context."""
+    protocols = {} if study.config.finetuning is None else study.config.finetuning.protocols
     return [
         Prompts(
             protocol=name,
             rows=protocol.instructions,
             template=protocol.template,
             method=protocol.method,
-            model=smallest.name,
-            context=smallest.model.context,
+            model=model,
+            context=context,
         )
-        for name, protocol in study.config.finetuning.protocols.items()
+        for name, protocol in protocols.items()
     ]
 
 

@@ -169,9 +169,13 @@ class EvaluateParams(ModelParams):
         return cls(**_model(run), evaluation=evaluation)
 
 
-class RespondParams(ModelParams):
+class RespondParams(Section):
     """Params of `respond`."""
 
+    model: Annotated[Model | None, ADDED] = None
+    """The model with its dropout set to 0; None for a run of a command, whose shape is in a file.
+    """
+    attention: Literal["explicit", "sdpa"] = "explicit"
     protocol: Protocol
 
     @classmethod
@@ -179,7 +183,8 @@ class RespondParams(ModelParams):
         assert study.config.finetuning is not None  # Rules ask only in studies that fine-tune.
         # Each seed is a job of its own, so another seed in the list must not rerun this one.
         chosen = study.config.finetuning.protocols[protocol].model_copy(update={"seeds": [0]})
-        return cls(**_model(run), protocol=chosen)
+        by_command = study.config.trainer is not None
+        return cls(**({} if by_command else _model(run)), protocol=chosen)
 
 
 class FinetuneParams(RespondParams):

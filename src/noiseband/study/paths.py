@@ -92,6 +92,10 @@ class Paths:
         """Folder of a run that was trained a second time on demand."""
         return self.results / "reruns" / run
 
+    def converted(self, run: str) -> Path:
+        """Folder of a model that a command exported, in the form that fine-tuning reads."""
+        return self.run(run) / "converted"
+
     def finetuned(self, run: str, protocol: str, seed: int | str) -> Path:
         """Folder of a fine-tuned model."""
         return self.run(run) / "ift" / protocol / str(seed)

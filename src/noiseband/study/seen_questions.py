@@ -18,7 +18,7 @@ class SeenQuestionsParams(Section):
     """Name of the set."""
     training: list[Segment]
     """Sorted training segments; segments of one corpus that touch are merged. Empty for models
-    that others trained, on text that is not known."""
+    that others or a command trained, on text that is not known."""
 
     @property
     def name(self) -> str:
@@ -30,7 +30,8 @@ class SeenQuestionsParams(Section):
     def of(
         cls, study: Study, instructions: str, model: Run | PretrainedModel
     ) -> SeenQuestionsParams:
-        seen = trained_on(model, study.runs) if isinstance(model, Run) else ()
+        known = isinstance(model, Run) and study.config.trainer is None
+        seen = trained_on(model, study.runs) if isinstance(model, Run) and known else ()
         read = [
             Segment(corpus=one.data.corpus, first=one.data.start_token, stop=one.last_token)
             for one in (run.built_in for run in seen)

@@ -47,7 +47,8 @@ class Outputs(Section):
     weights: Inside | None = None
     """The final weights as a safetensors file. Runs are then compared by them, to the bit."""
     export: Inside | None = None
-    """A folder with the model in a format that other programs read."""
+    """A folder with the model in a format that other programs read. Fine-tuning reads a
+    `GPT2LMHeadModel` with its tokenizer."""
 
     @field_validator("trace", mode="after")
     @classmethod

@@ -18,8 +18,6 @@ BUILT_IN = {
     "snapshots": "have the command average over its own checkpoints",
     "averages": "have the command evaluate its averaged weights, and write metrics of its own",
     "pretrained": "give the other model to an intervention of its own",
-    "finetuning": "make it a step of the command, or of an intervention",
-    "judge": "have the command write the score to result.json",
     "published": "the published series was trained by the built-in trainer",
     "on_mismatch": "it is about the initial weights of `init: reference`",
 }
@@ -61,6 +59,9 @@ def check_trainer(valid: dict[str, Any]) -> list[Problem]:
                 remedy = f"only the built-in trainer uses it; leave it out: {instead}"
                 problems.append(Problem(f"runs.{position}.{name}", value, remedy))
     problems += _evaluations(trainer, valid.get("evaluations", {}))
+    if valid.get("finetuning") is not None and trainer.outputs.export is None:
+        remedy = "tunes an exported model; name its folder in trainer.outputs.export"
+        problems.append(Problem("finetuning", None, remedy))
     if valid.get("margin") is not None:
         remedy = "write it under metrics.<name>, in the unit of that metric"
         problems.append(Problem("margin", valid["margin"], remedy))

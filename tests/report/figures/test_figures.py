@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
@@ -17,7 +18,10 @@ from matplotlib.figure import Figure
 
 from noiseband.analysis.tables import write_tables
 from noiseband.analysis.traces import Floats, edges
+from noiseband.analysis.tuning_rows import EpochRow, FinetuningRow
 from noiseband.io.files import atomic, write_json
+from noiseband.io.tables import read_rows
+from noiseband.report.figures.finetuning import draw_finetuning
 from noiseband.report.figures.palette import DARK, GLYPHS, LIGHT, SHAPES
 from noiseband.report.figures.svg import blank, drawing, panel, render, tip
 from noiseband.report.figures.training import MOST_BINS, frame
@@ -252,6 +256,18 @@ def test_a_study_of_one_run_has_charts_too(tmp_path: Path) -> None:
     tuned = (tmp_path / "figures" / "finetuning.svg").read_text(encoding="utf-8")
     assert "no noise runs" in noise
     assert "no fine-tuned models" in tuned
+
+
+def test_scores_are_drawn_by_test_loss_where_there_is_one(made: Made) -> None:
+    models = read_rows(made.results / "tables/finetuning.csv", FinetuningRow)
+    epochs = read_rows(made.results / "tables/epochs.csv", EpochRow)
+    protocols = len({row.protocol for row in models})
+    both = draw_finetuning(models, epochs, [], []).axes
+    assert len(both) == 2 * protocols
+    alone = draw_finetuning([replace(row, test_loss=None) for row in models], epochs, [], []).axes
+    assert len(alone) == protocols
+    assert all("validation loss" in axes.get_title(loc="left") for axes in alone)
+    assert alone[0].get_position().width > 2 * both[0].get_position().width
 
 
 @pytest.mark.parametrize(

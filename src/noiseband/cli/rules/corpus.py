@@ -86,15 +86,6 @@ def fetch_tokens(params_text: ParamsText, vocabulary: File, out: Out) -> None:
 
 
 @app.command(rich_help_panel=PANEL)
-def instructions(params_text: ParamsText, out: Out) -> None:
-    """Collect instruction rows for fine-tuning, split by position."""
-    from noiseband.corpus.instructions import build_instructions
-    from noiseband.terminal import tell
-
-    build_instructions(parse(data_params.InstructionsParams, params_text).instructions, out, tell)
-
-
-@app.command(rich_help_panel=PANEL)
 def check_data(
     params_text: ParamsText,
     card: File,

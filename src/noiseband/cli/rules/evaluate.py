@@ -1,4 +1,4 @@
-"""Commands of evaluate.smk: test losses, contamination and seen questions."""
+"""Commands of evaluate.smk: test losses and contamination."""
 
 from __future__ import annotations
 
@@ -44,22 +44,3 @@ def contamination(
     from noiseband.study.contamination import ContaminationParams
 
     contamination_file(parse(ContaminationParams, params_text), tokens, training, out)
-
-
-@app.command(rich_help_panel=PANEL)
-def seen_questions(
-    params_text: ParamsText,
-    rows: File,
-    out: Out,
-    training: Annotated[
-        list[Path] | None,
-        typer.Argument(exists=True, help="A token file and its vocabulary for each segment."),
-    ] = None,
-) -> None:
-    """Count the test and validation questions that are in training rows or training text."""
-    from noiseband.evaluate.seen_questions import seen_questions_file
-    from noiseband.study.seen_questions import SeenQuestionsParams
-
-    files = training or []
-    pairs = list(zip(files[::2], files[1::2], strict=True))
-    seen_questions_file(parse(SeenQuestionsParams, params_text), rows, pairs, out)

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from noiseband.cli import app
 from noiseband.cli.options import PANEL, File, Out, ParamsText, parse
+from noiseband.errors import UserError
 from noiseband.gpus import reserve
+from noiseband.io.files import read_json
 from noiseband.study import params
+from noiseband.study.architecture import Model
+
+Shape = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True, dir_okay=False, help="Shape of the model, if the params do not have it."
+    ),
+]
 
 
 @app.command(rich_help_panel=PANEL)
@@ -22,6 +33,7 @@ def finetune(
     vocabulary: File,
     rows: File,
     out: Out,
+    shape: Shape = None,
 ) -> None:
     """Fine-tune a run's model on instructions."""
     given = parse(params.FinetuneParams, params_text)
@@ -32,12 +44,27 @@ def finetune(
     protocol = given.protocol
     console = Console(f"{model}  seed {seed}", protocol.epochs)
     finetune_file(
-        given.model, given.attention, protocol, seed, model, vocabulary, rows, out, console
+        _shape(given.model, shape),
+        given.attention,
+        protocol,
+        seed,
+        model,
+        vocabulary,
+        rows,
+        out,
+        console,
     )
 
 
 @app.command(rich_help_panel=PANEL)
-def respond(params_text: ParamsText, model: File, vocabulary: File, rows: File, out: Out) -> None:
+def respond(
+    params_text: ParamsText,
+    model: File,
+    vocabulary: File,
+    rows: File,
+    out: Out,
+    shape: Shape = None,
+) -> None:
     """Answer the test questions with a fine-tuned model."""
     given = parse(params.RespondParams, params_text)
     reserve(1, f"respond {out}")
@@ -45,4 +72,14 @@ def respond(params_text: ParamsText, model: File, vocabulary: File, rows: File, 
     from noiseband.finetune.respond import respond_file
 
     report = AnswerConsole(str(model))
-    respond_file(given.model, given.attention, given.protocol, model, vocabulary, rows, out, report)
+    network = _shape(given.model, shape)
+    respond_file(network, given.attention, given.protocol, model, vocabulary, rows, out, report)
+
+
+def _shape(model: Model | None, file: Path | None) -> Model:
+    """The model of the params or, for a run of a command, of the file with its shape."""
+    if model is not None:
+        return model
+    if file is None:
+        raise UserError("--shape is missing: these params are of a run that a command made")
+    return Model(**read_json(file))

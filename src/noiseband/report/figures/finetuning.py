@@ -26,7 +26,8 @@ def draw_finetuning(
     runs: Sequence[RunRow],
     verdicts: Sequence[VerdictRow],
 ) -> Figure:
-    """Draw two panels for each protocol: validation losses by epoch, and score by test loss."""
+    """Draw two panels for each protocol: validation losses by epoch, and score by test loss. The
+    second is left out where no model has a test loss."""
     protocols = list(dict.fromkeys(row.protocol for row in models))
     calls = {row.intervention: row.verdict for row in verdicts}
     verdict = {model.run: PRETRAINED for model in models}
@@ -35,17 +36,17 @@ def draw_finetuning(
         usual = BASELINE if run.intervention == BASELINE else PRETRAINED
         verdict[run.run] = calls.get(run.intervention, usual)
     figure = blank(WIDTH, HEIGHT * len(protocols))
-    width = (WIDTH - LEFT - MIDDLE - 16) / 2
+    tested = any(row.test_loss is not None for row in models)
+    half = (WIDTH - LEFT - MIDDLE - 16) / 2
     for place, protocol in enumerate(protocols):
-        top = place * HEIGHT + TOP
-        left, right = (
-            panel(figure, start, top, width, HEIGHT - TOP - 50)
-            for start in (LEFT, LEFT + width + MIDDLE)
-        )
+        top, height = place * HEIGHT + TOP, HEIGHT - TOP - 50
+        left = panel(figure, LEFT, top, half if tested else 2 * half + MIDDLE, height)
         _validation(left, [row for row in epochs if row.protocol == protocol], verdict)
-        _scores(right, [row for row in models if row.protocol == protocol], verdict)
         left.set_title(f"{plain(protocol)}: validation loss by epoch", loc="left", pad=10)
-        right.set_title(f"{plain(protocol)}: judge score by test loss", loc="left", pad=10)
+        if tested:
+            right = panel(figure, LEFT + half + MIDDLE, top, half, height)
+            _scores(right, [row for row in models if row.protocol == protocol], verdict)
+            right.set_title(f"{plain(protocol)}: judge score by test loss", loc="left", pad=10)
     return figure
 
 

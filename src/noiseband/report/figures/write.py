@@ -138,7 +138,7 @@ def write_figures(params: TablesParams, results: Path) -> None:
     )
     save(
         "finetuning",
-        "Validation loss by epoch, and judge score against test loss, of every fine-tuned model.",
+        "Validation loss by epoch and, if known, judge score by test loss, of every tuned model.",
         lambda: (
             draw_finetuning(models, epochs, runs, verdicts)
             if models
