@@ -26,6 +26,7 @@ RESOLVE = re.compile(
 )
 API = re.compile(
     r"/api/(?P<kind>models|datasets)/(?P<repo>[^/]+/[^/]+)/(?P<what>revision|tree)/(?P<revision>[^/]+)"
+    r"(?P<folder>/.+)?"
 )
 PAGE = 2
 """The number of files on a page of a list."""
@@ -71,6 +72,17 @@ class Hub:
         for path in folder.rglob("*"):
             if path.is_file():
                 self.add(repo, path.relative_to(folder).as_posix(), path.read_bytes(), revision)
+
+    def level(self, repo: str, revision: str, folder: str) -> list[dict[str, Any]]:
+        """What is directly in a folder of a commit: its files, and its folders."""
+        inside = f"{folder}/" if folder else ""
+        found = [file for file in self.tree(repo, revision) if file["path"].startswith(inside)]
+        deeper = {one["path"][len(inside) :] for one in found if "/" in one["path"][len(inside) :]}
+        folders = sorted({inside + path.partition("/")[0] for path in deeper})
+        return [
+            *({"type": "directory", "path": path, "size": 0, "oid": "0" * 40} for path in folders),
+            *(file for file in found if "/" not in file["path"][len(inside) :]),
+        ]
 
     def tree(self, repo: str, revision: str) -> list[dict[str, Any]]:
         """The files of a commit as the list shows them: large ones with their SHA-256."""
@@ -148,7 +160,12 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             elif listed and listed["what"] == "revision":
                 self._send_json({"id": listed["repo"], "sha": revision})
             elif listed:
-                self._send_page(hub.tree(repo, revision))
+                query = dict(parse_qsl(urlsplit(self.path).query))
+                folder = (listed["folder"] or "").strip("/")
+                if query.get("recursive", "").lower() == "true" and not folder:
+                    self._send_page(hub.tree(repo, revision))
+                else:
+                    self._send_page(hub.level(repo, revision, folder))
             elif asked and (content := hub.files.get((repo, revision, asked["file"]))) is not None:
                 self._send_file(content, revision, cut=fault is not None)
             else:
@@ -189,12 +206,12 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             }
             first = 0
             asked = "" if hub.ignores_ranges else self.headers["Range"] or ""
-            if part := re.fullmatch(r"bytes=(\d+)-", asked):
-                first = int(part[1])
+            last = len(content) - 1
+            if part := re.fullmatch(r"bytes=(\d+)-(\d*)", asked):
+                first, last = int(part[1]), min(int(part[2] or last), last)
                 hub.ranges.append((unquote(urlsplit(self.path).path), first))
-                last = len(content) - 1
                 headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
-            body = content[first:]
+            body = content[first : last + 1]
             headers["Content-Length"] = str(len(body))
             self._send(206 if part else 200, headers, body[: len(body) // 2] if cut else body)
             self.close_connection = cut

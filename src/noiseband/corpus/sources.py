@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
@@ -11,9 +12,11 @@ from noiseband.corpus.documents import Document, digest
 from noiseband.corpus.encodings import is_garbled
 from noiseband.corpus.packages import package_files
 from noiseband.corpus.readers import find_reader
-from noiseband.corpus.texts import count_texts, read_texts
+from noiseband.corpus.streams import Rows
+from noiseband.corpus.texts import Text, count_texts, read_texts
 from noiseband.errors import UserError
 from noiseband.study.corpora import AnySource, FileSource, Source
+from noiseband.study.dataset_source import DatasetSource
 
 GARBLED_SHARE = 0.1
 """If more of a source's documents than this share are not text, the corpus is not built."""
@@ -59,13 +62,17 @@ def open_sources(sources: list[AnySource], fields: Sequence[str] = ()) -> list[R
     Raises UserError if a package is missing or has another version, if files cannot be fetched, or
     if content has another SHA-256 than pinned.
     """
-    several = sum(isinstance(source, FileSource) for source in sources) > 1
-    return [
-        PackageDocuments(source, f"sources[{place}]")
-        if isinstance(source, Source)
-        else FileDocuments(source, f"{place}/" if several else "", fields)
-        for place, source in enumerate(sources)
-    ]
+    several = sum(not isinstance(source, Source) for source in sources) > 1
+    found: list[Read] = []
+    for place, source in enumerate(sources):
+        prefix = f"{place}/" if several else ""
+        if isinstance(source, Source):
+            found.append(PackageDocuments(source, f"sources[{place}]"))
+        elif isinstance(source, DatasetSource):
+            found.append(StreamedDocuments(source, prefix, fields))
+        else:
+            found.append(FileDocuments(source, prefix, fields))
+    return found
 
 
 class PackageDocuments:
@@ -94,24 +101,21 @@ class PackageDocuments:
         return []
 
 
-class FileDocuments:
-    """Documents of a data set's files, read from the disk each time.
+class RowDocuments(ABC):
+    """Documents in rows that others wrote, some of which may be no text.
 
-    A document's id consists of its file's name and its row, counted from 0, so the same files give
-    the same documents from the Hub and from any folder. If a corpus has several such sources, the
-    id begins with the number of the source.
+    If a corpus has several such sources, a document's id begins with the number of the source.
     """
 
-    def __init__(self, source: FileSource, prefix: str, fields: Sequence[str] = ()) -> None:
-        self.source, self.prefix, self.fields = source, prefix, fields
-        self.files = dataset_files(source, source.files)
-        self.sha256 = checked(source, self.files)
+    def __init__(self, place: str, prefix: str) -> None:
+        self.place, self.prefix = place, prefix
         self.tally, self.repaired, self.digest = Tally(), 0, ""
         self.garbled: list[str] = []
         """Ids of documents that are mostly control characters."""
 
-    def __len__(self) -> int:
-        return sum(count_texts(path) for path in self.files.values())
+    @abstractmethod
+    def _texts(self) -> Iterator[tuple[str, Text]]:
+        """The id of each document, without the prefix, and its text."""
 
     def __iter__(self) -> Iterator[Document]:
         """Yield the documents.
@@ -144,17 +148,47 @@ class FileDocuments:
         return found
 
     def _documents_read(self) -> str:
-        return f"of {self.tally.documents:,} documents of {where(self.source)}"
+        return f"of {self.tally.documents:,} documents of {self.place}"
 
     def _documents(self) -> Iterator[Document]:
+        for name, one in self._texts():
+            # Repaired and counted, since one such document in millions must not stop a study.
+            self.repaired += one.repaired
+            document = Document(f"{self.prefix}{name}", one.text, fields=one.fields)
+            if is_garbled(one.text):
+                self.garbled.append(document.id)
+            yield document
+
+    def _counts(self) -> dict[str, Any]:
+        """The part of the card that says what was read."""
+        return {
+            "documents": self.tally.documents,
+            "characters": self.tally.characters,
+            "not_utf8": self.repaired,
+            "sha256": self.digest,
+        }
+
+
+class FileDocuments(RowDocuments):
+    """Documents of a data set's files, read from the disk each time.
+
+    A document's id consists of its file's name and its row, counted from 0, so the same files give
+    the same documents from the Hub and from any folder.
+    """
+
+    def __init__(self, source: FileSource, prefix: str, fields: Sequence[str] = ()) -> None:
+        super().__init__(where(source), prefix)
+        self.source, self.fields = source, fields
+        self.files = dataset_files(source, source.files)
+        self.sha256 = checked(source, self.files)
+
+    def __len__(self) -> int:
+        return sum(count_texts(path) for path in self.files.values())
+
+    def _texts(self) -> Iterator[tuple[str, Text]]:
         for name, path in self.files.items():
             for row, one in enumerate(read_texts(path, self.source.column, self.fields)):
-                # Repaired and counted, since one such document in millions must not stop a study.
-                self.repaired += one.repaired
-                document = Document(f"{self.prefix}{name}/{row}", one.text, fields=one.fields)
-                if is_garbled(one.text):
-                    self.garbled.append(document.id)
-                yield document
+                yield f"{name}/{row}", one
 
     def card(self) -> dict[str, Any]:
         # The folder is left out, since its place on a disk says nothing about its content.
@@ -163,10 +197,33 @@ class FileDocuments:
             "revision": self.source.revision,
             "column": self.source.column,
             "files": self.sha256,
-            "documents": self.tally.documents,
-            "characters": self.tally.characters,
-            "not_utf8": self.repaired,
-            "sha256": self.digest,
+            **self._counts(),
+        }
+
+
+class StreamedDocuments(RowDocuments):
+    """Documents that the library `datasets` streams. An id is the split and the row, counted from
+    0."""
+
+    def __init__(self, source: DatasetSource, prefix: str, fields: Sequence[str] = ()) -> None:
+        super().__init__(source.origin, prefix)
+        self.source, self.fields, self.rows = source, fields, Rows(source)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def _texts(self) -> Iterator[tuple[str, Text]]:
+        for row, one in enumerate(self.rows.texts(self.fields)):
+            yield f"{self.source.split}/{row}", one
+
+    def card(self) -> dict[str, Any]:
+        return {
+            "dataset": None if self.source.folder else self.source.dataset,
+            "config": self.source.config,
+            "split": self.source.split,
+            "revision": self.source.revision,
+            "column": self.source.column,
+            **self._counts(),
         }
 
 

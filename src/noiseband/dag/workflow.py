@@ -17,6 +17,7 @@ from noiseband.io.checksums import is_checksum
 from noiseband.io.folders import chooses, files_in
 from noiseband.study import Study, parse_study, read_yaml
 from noiseband.study.corpora import FileSource, TokenisedCorpus
+from noiseband.study.dataset_source import DatasetSource
 from noiseband.study.extend import EXTENDS, changed, extended
 from noiseband.study.machines import load_machines, machine_of
 from noiseband.terminal import on_a_terminal
@@ -151,24 +152,25 @@ def local_files(study: Study, corpus: str) -> list[str]:
     """The local files that a corpus is read from, which are inputs; files of the Hub are not."""
     chosen = study.config.corpora[corpus]
     if isinstance(chosen, TokenisedCorpus):
-        source = chosen.tokenised
-        return [f"{source.path}/{file}" for file in source.files.values() if source.path]
-    return [
-        str(path)
-        for source in chosen.sources
-        if isinstance(source, FileSource) and source.path
-        for path in matching_files(source)
-    ]
+        made = chosen.tokenised
+        return [f"{made.path}/{file}" for file in made.files.values() if made.path]
+    found = []
+    for source in chosen.sources:
+        if isinstance(source, FileSource) and source.path:
+            found += matching_files(source.path, source.files)
+        elif isinstance(source, DatasetSource) and source.folder:
+            found += matching_files(source.folder, ["*"])
+    return [str(path) for path in found]
 
 
-def matching_files(source: FileSource) -> list[Path]:
+def matching_files(name: str, patterns: Sequence[str]) -> list[Path]:
     """The files of a source in a local folder.
 
     Empty if the folder does not exist; the rule's command then reports it.
     """
-    folder = Path(str(source.path))
+    folder = Path(name)
     return [
         folder / name
         for name in (files_in(folder) if folder.is_dir() else [])
-        if not is_checksum(PurePosixPath(name)) and any(chooses(one, name) for one in source.files)
+        if not is_checksum(PurePosixPath(name)) and any(chooses(one, name) for one in patterns)
     ]

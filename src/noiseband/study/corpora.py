@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from noiseband.errors import nearest
+from noiseband.study.dataset_source import DatasetSource
 from noiseband.study.problems import check_place, pinned
 from noiseband.study.section import ADDED, Positive, Section, Sha256
 
@@ -117,13 +118,17 @@ def _has_rows(name: str) -> bool:
 
 
 def _source_kind(value: Any) -> str:
-    package = "package" in value if isinstance(value, dict) else isinstance(value, Source)
-    return "of a package" if package else "of files"
+    keys = value if isinstance(value, dict) else {}
+    if "package" in keys or isinstance(value, Source):
+        return "of a package"
+    return "of a data set" if "dataset" in keys or isinstance(value, DatasetSource) else "of files"
 
 
 # The tags contain a blank, so that `problems` can tell them from keys.
 AnySource = Annotated[
-    Annotated[Source, Tag("of a package")] | Annotated[FileSource, Tag("of files")],
+    Annotated[Source, Tag("of a package")]
+    | Annotated[DatasetSource, Tag("of a data set")]
+    | Annotated[FileSource, Tag("of files")],
     Discriminator(_source_kind),
 ]
 
@@ -210,7 +215,7 @@ class Documents(Section):
         for place, source in enumerate(self.sources if self.fields else []):
             names = source.files if isinstance(source, FileSource) else []
             texts = [name for name in names if not _has_rows(name)]
-            if texts or not isinstance(source, FileSource):
+            if texts or isinstance(source, Source):
                 what = f"text files such as {texts[0]}" if texts else "a package"
                 raise ValueError(
                     f"fields={self.fields[0]}: sources[{place}] is {what}, whose documents have no "

@@ -48,7 +48,7 @@ class Outputs(Section):
     """The final weights as a safetensors file. Runs are then compared by them, to the bit."""
     export: Inside | None = None
     """A folder with the model in a format that other programs read. Fine-tuning reads a
-    `GPT2LMHeadModel` with its tokenizer."""
+    model of a class of `transformers` with its tokenizer: GPT-2, Llama, Mistral, Qwen2 or Qwen3."""
 
     @field_validator("trace", mode="after")
     @classmethod
