@@ -53,7 +53,7 @@ from noiseband.study.params import (
 from noiseband.study.paths import average_in, snapshot_in
 from noiseband.study.seen_questions import seen_questions
 from noiseband.study.weight_averages import averaged_weights, decays, means
-from noiseband.dag.early import warn_of_harness, warn_of_judge
+from noiseband.dag.early import warn_of_adapters, warn_of_harness, warn_of_judge
 from noiseband.evaluate.early import check_evaluations
 from noiseband.dag.forks import fork_jobs
 from noiseband.dag.orphans import sign_jobs
@@ -159,6 +159,7 @@ onstart:
     forget_shared_checksums(workflow, study.results)
     warn_of_judge(workflow, study.config.judge)
     warn_of_harness(workflow, study.config.evaluations)
+    warn_of_adapters(workflow, study)
     fork_jobs(workflow)
 
 

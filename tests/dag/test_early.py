@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from noiseband.dag import early
-from noiseband.dag.early import missing, warn_of_harness, warn_of_judge
+from noiseband.dag.early import missing, warn_of_adapters, warn_of_harness, warn_of_judge
+from noiseband.study.config import Finetuning, Protocol
 from noiseband.study.evaluations import FurtherEvaluation, Harness
+from noiseband.study.instructions import FileRows, Lora
 from noiseband.study.judges import ChrfJudge, LocalJudge, OpenAIJudge
 
 ENDPOINT = OpenAIJudge(
@@ -87,3 +89,37 @@ def test_a_harness_that_is_not_installed_is_told(
     said = capsys.readouterr().err
     wanted = "evaluations.tasks.harness: needs the package lm-eval; run `pip install 'noiseband["
     assert (wanted in said) == told
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, True),
+        ({"rules": ["train_command"]}, False),
+        ({"installed": True}, False),
+        ({"trainer": None}, False),
+        ({"method": "full"}, False),
+    ],
+)
+def test_adapters_of_a_commands_models_need_their_package(
+    changes: dict[str, Any],
+    told: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    usual = {"rules": ["finetune"], "installed": False, "trainer": "a command", "method": "lora"}
+    case = SimpleNamespace(**{**usual, **changes})
+    monkeypatch.setattr(early, "find_spec", lambda name: name if case.installed else None)
+    lora = Lora(rank=1, alpha=1, dropout=0.0, targets=["W_query"])
+    protocol = Protocol(
+        instructions="mine", epochs=1, patience=None, dropout=0.0, method=case.method,
+        lora=lora if case.method == "lora" else None,
+    )  # fmt: skip
+    rows: Any = {"mine": FileRows(kind="file", path="rows.json")}
+    tuning = Finetuning(instructions=rows, protocols={"adapters": protocol})
+    study: Any = SimpleNamespace(config=SimpleNamespace(finetuning=tuning, trainer=case.trainer))
+    jobs = [SimpleNamespace(rule=SimpleNamespace(name=name)) for name in case.rules]
+    workflow: Any = SimpleNamespace(nodes=None, dag=SimpleNamespace(needrun_jobs=lambda: jobs))
+    warn_of_adapters(workflow, study)
+    said = "finetuning.protocols.adapters.method: lora needs the package peft; run `pip install"
+    assert (said in capsys.readouterr().err) == told

@@ -17,6 +17,8 @@ rule instructions:
         PATHS.instructions("{instructions}") / "rows.jsonl",
     log:
         PATHS.log("instructions", "{instructions}"),
+    # Before any long job: a bad row is told early.
+    priority: 20
     params:
         code=code("corpus.instructions"),
         text=lambda w: InstructionsParams.of(study, w.instructions).text,

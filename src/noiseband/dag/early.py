@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from noiseband.study import Study
 from noiseband.study.evaluations import NEEDS_HARNESS, FurtherEvaluation
 from noiseband.study.judges import Judge, LocalJudge, OpenAIJudge
 from noiseband.terminal import tell
@@ -41,6 +42,26 @@ def warn_of_harness(workflow: Any, evaluations: Mapping[str, FurtherEvaluation])
         tell(
             f"evaluations.{wanted[0]}.harness: {NEEDS_HARNESS} (without it these evaluations will "
             "stop, and everything else goes on)"
+        )
+
+
+def warn_of_adapters(workflow: Any, study: Study) -> None:
+    """Print that the package of adapters is missing, if this Snakemake is going to train some here
+    of models that a command makes. For other models, a job stops before anything trains."""
+    tuning = study.config.finetuning
+    protocols = {} if tuning is None else tuning.protocols
+    wanted = [name for name, one in protocols.items() if one.method == "lora"]
+    if (
+        wanted
+        and study.config.trainer is not None
+        and workflow.nodes is None
+        and find_spec("peft") is None
+        and any(job.rule.name == "finetune" for job in workflow.dag.needrun_jobs())
+    ):
+        tell(
+            f"finetuning.protocols.{wanted[0]}.method: lora needs the package peft; run `pip "
+            "install 'noiseband[lora]'` (without it fine-tuning will stop, and everything else "
+            "goes on)"
         )
 
 
