@@ -31,6 +31,7 @@ from noiseband.study.data_needs import DataNeeds, ExportNeeds
 from noiseband.study.data_params import (
     CorpusParams,
     FetchTokensParams,
+    FieldsParams,
     InstructionsParams,
     TokenizeParams,
     VocabularyParams,

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from noiseband.corpus.alpaca import read_alpaca
 from noiseband.corpus.build import build_corpus
 from noiseband.corpus.encodings import is_garbled, lines
-from noiseband.corpus.texts import Text, count_texts, read_texts
+from noiseband.corpus.texts import count_texts, read_texts
 from noiseband.errors import UserError
 from noiseband.hub.pretrained import _tensors as read_pretrained
 from noiseband.io.files import read_json
@@ -65,8 +65,8 @@ def test_a_file_in_any_encoding_with_a_mark_is_read_alike(
     jsonl, txt = tmp_path / f"a.jsonl{packed}", tmp_path / f"a.txt{packed}"
     jsonl.write_bytes(PACKED[packed](encoded(pages, encoding)))
     txt.write_bytes(PACKED[packed](encoded(WORDS * 9, encoding)))
-    assert list(read_texts(jsonl, "text")) == [Text(text, False) for text in texts]
-    assert list(read_texts(txt, "text")) == [Text(WORDS * 9, False)]
+    assert list(read_texts(jsonl, "text")) == [(text, False) for text in texts]
+    assert list(read_texts(txt, "text")) == [(WORDS * 9, False)]
     assert (count_texts(jsonl), count_texts(txt)) == (300, 1)
     rows = [{"instruction": text, "input": "", "output": "yes"} for text in texts]
     for written in (json.dumps(rows, ensure_ascii=False), "\n".join(map(json.dumps, rows))):
@@ -78,10 +78,10 @@ def test_a_file_in_any_encoding_with_a_mark_is_read_alike(
 def test_a_mark_where_files_were_joined_is_no_text(tmp_path: Path) -> None:
     one, other = (codecs.BOM_UTF8 + json.dumps({"text": x}).encode() + b"\n" for x in "ab")
     (tmp_path / "a.jsonl").write_bytes(one + other + codecs.BOM_UTF8)
-    assert list(read_texts(tmp_path / "a.jsonl", "text")) == [Text("a", False), Text("b", False)]
+    assert list(read_texts(tmp_path / "a.jsonl", "text")) == [("a", False), ("b", False)]
     # Inside a text it is a character like any other.
     (tmp_path / "b.jsonl").write_text(json.dumps({"text": "\ufeffa"}))
-    assert list(read_texts(tmp_path / "b.jsonl", "text")) == [Text("\ufeffa", False)]
+    assert list(read_texts(tmp_path / "b.jsonl", "text")) == [("\ufeffa", False)]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
@@ -127,7 +127,7 @@ def test_half_a_wide_character_is_told(tmp_path: Path, name: str) -> None:
 def test_a_lone_surrogate_in_a_wide_file_is_repaired(tmp_path: Path) -> None:
     content = codecs.BOM_UTF16_LE + "a\ud800b".encode("utf-16-le", "surrogatepass")
     (tmp_path / "a.txt").write_bytes(content)
-    assert list(read_texts(tmp_path / "a.txt", "text")) == [Text("a\ufffdb", True)]
+    assert list(read_texts(tmp_path / "a.txt", "text")) == [("a\ufffdb", True)]
 
 
 def corpus(folder: Path, texts: Iterable[bytes]) -> list[str]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from noiseband.corpus.texts import Text, count_texts, read_texts
+from noiseband.corpus.texts import count_texts, read_texts
 from noiseband.errors import UserError
 
 TEXTS = ["one\nline", "", "<|endoftext|>", "Größe \u2028 \U0001f600", "two\n\n"]
@@ -38,7 +38,7 @@ def refused(path: Path, column: str = "text") -> str:
 @pytest.mark.parametrize("name", ["a.parquet", "a.jsonl", "a.jsonl.gz", "a.json.gz"])
 def test_rows_are_texts(tmp_path: Path, name: str) -> None:
     path = written(tmp_path / name, TEXTS, "content")
-    assert list(read_texts(path, "content")) == [Text(text, False) for text in TEXTS]
+    assert list(read_texts(path, "content")) == [(text, False) for text in TEXTS]
     assert count_texts(path) == len(TEXTS)
     assert "text" in refused(path)
 
@@ -47,20 +47,20 @@ def test_rows_are_texts(tmp_path: Path, name: str) -> None:
 def test_columns_of_text_come_in_several_kinds(tmp_path: Path, kind: pa.DataType) -> None:
     values = [text.encode() for text in TEXTS] if kind == pa.binary() else TEXTS
     pq.write_table(pa.table({"text": pa.array(values, kind)}), tmp_path / "a.parquet")
-    assert [one.text for one in read_texts(tmp_path / "a.parquet", "text")] == TEXTS
+    assert [text for text, _ in read_texts(tmp_path / "a.parquet", "text")] == TEXTS
 
 
 def test_a_text_file_is_one_text(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(b"all\r\nof it\n")
-    assert list(read_texts(path, "text")) == [Text("all\r\nof it\n", False)]
+    assert list(read_texts(path, "text")) == [("all\r\nof it\n", False)]
     assert count_texts(path) == 1
 
 
 def test_blank_lines_are_no_rows(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "a"}\n\n  \n{"text": "b"}')
-    assert list(read_texts(path, "text")) == [Text("a", False), Text("b", False)]
+    assert list(read_texts(path, "text")) == [("a", False), ("b", False)]
     assert count_texts(path) == 2
 
 
@@ -74,11 +74,11 @@ def test_what_is_no_utf8_is_mended_alike_in_every_format(tmp_path: Path) -> None
         b'{"text": "' + bad + b'"}\n{"text": "\\ud83d!"}\n{"text": "\\ud83d\\ude00"}'
     )
     (tmp_path / "a.txt").write_bytes(bad)
-    mended = Text("caf\ufffd \ufffd", True)
+    mended = ("caf\ufffd \ufffd", True)
     for name in ("a.parquet", "a.txt"):
         assert list(read_texts(tmp_path / name, "text")) == [mended]
     found = list(read_texts(tmp_path / "a.jsonl", "text"))
-    assert found == [mended, Text("\ufffd!", True), Text("\U0001f600", False)]
+    assert found == [mended, ("\ufffd!", True), ("\U0001f600", False)]
 
 
 @pytest.mark.parametrize(
@@ -112,51 +112,6 @@ def test_files_that_hold_something_else(
 def test_columns_that_hold_something_else(tmp_path: Path, values: object, said: str) -> None:
     pq.write_table(pa.table({"text": values}), tmp_path / "a.parquet")
     assert said in refused(tmp_path / "a.parquet")
-
-
-ROWS = [
-    {"text": "a", "language": "python", "meta": {"year": 2019, "by": "x.y"}, "a.b": "c"},
-    {"text": "b", "language": "", "meta": {"year": 2020, "by": None}, "a.b": "d"},
-]
-
-
-@pytest.mark.parametrize("name", ["a.parquet", "a.jsonl"])
-def test_fields_come_with_the_texts(tmp_path: Path, name: str) -> None:
-    """By their names; a dot leads into an object, unless it is in the name itself."""
-    path = tmp_path / name
-    if path.suffix == ".parquet":
-        pq.write_table(pa.Table.from_pylist(ROWS), path)
-    else:
-        path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
-    found = list(read_texts(path, "text", ["meta.year", "language", "a.b"]))
-    assert found == [
-        Text("a", False, ("2019", "python", "c")),
-        Text("b", False, ("2020", "", "d")),
-    ]
-    for field, said in (
-        ("meta.by", "row 2: meta.by: missing; add it, or leave it out of `fields`"),
-        ("meta", 'row 1: meta: {"year": 2019, "by": "x.y"} is neither a text nor a whole number; '),
-    ):
-        with pytest.raises(UserError) as error:
-            list(read_texts(path, "text", [field]))
-        assert str(error.value).startswith(f"{path}: {said}")
-    with pytest.raises(UserError, match=r"no column lang; it has|row 1: lang: missing; add it"):
-        list(read_texts(path, "text", ["lang"]))
-
-
-def test_fields_that_are_no_texts(tmp_path: Path) -> None:
-    path = tmp_path / "a.jsonl"
-    for value, shown in ((True, "true"), (1.5, "1.5"), (["x"], '["x"]')):
-        path.write_text(json.dumps({"text": "a", "language": value}))
-        with pytest.raises(UserError, match="is neither a text nor a whole number") as error:
-            list(read_texts(path, "text", ["language"]))
-        assert f"row 1: language: {shown} is" in str(error.value)
-    bad = pa.Array.from_buffers(
-        pa.string(), 1, [None, pa.array([0, 1], pa.int32()).buffers()[1], pa.py_buffer(b"\xff")]
-    )
-    pq.write_table(pa.table({"text": ["a"], "language": bad}), tmp_path / "b.parquet")
-    with pytest.raises(UserError, match="after row 0: language is not UTF-8"):
-        list(read_texts(tmp_path / "b.parquet", "text", ["language"]))
 
 
 def test_a_parquet_file_that_was_cut_short_in_the_middle(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 
 from noiseband.study.architecture import Model
@@ -32,6 +34,12 @@ def params(model: Model, name: str = "mine", **given: Any) -> EvaluationParams:
 
 def write_rows(file: Path, rows: Sequence[dict[str, Any]]) -> Path:
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file
+
+
+def write_fields(file: Path, languages: Sequence[str]) -> Path:
+    """The fields of a split's documents: the language of each."""
+    pq.write_table(pa.table({"language": languages}), file)
     return file
 
 

@@ -13,6 +13,7 @@ from noiseband.evaluate.documents import (
     DocumentLoss,
     by_document,
     document_losses,
+    documents_in,
     whole_documents,
 )
 
@@ -120,3 +121,6 @@ def test_every_target_is_in_one_document(
     assert [(one.document, one.tokens, one.nats) for one in found] == [
         (document, len(places), float(sum(places))) for document, places in expected.items()
     ]
+    if stop > first:
+        numbers = documents_in(np.array(tokens, dtype=np.uint16), first, stop, END)
+        assert list(numbers) == list(expected)

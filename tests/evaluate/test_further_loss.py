@@ -19,7 +19,7 @@ from noiseband.evaluate.further_loss import further_loss
 from noiseband.evaluate.loss import evaluate
 from noiseband.study.architecture import Model
 from noiseband.study.evaluations import Evaluation
-from tests.evaluate.further import params, write_rows
+from tests.evaluate.further import params, write_fields
 
 WINDOW = {"start_token": 16, "tokens": 160, "batch": 2}
 
@@ -70,20 +70,19 @@ BY = {"language": ["python", "go"]}
 
 
 @pytest.fixture
-def documents(tmp_path: Path, tokens: NDArray[np.uint16], encoding: tiktoken.Encoding) -> Path:
+def fields(tmp_path: Path, tokens: NDArray[np.uint16], encoding: tiktoken.Encoding) -> Path:
     """A language of each document of the split, in turn; the first tokens have the first."""
     count = int((tokens == encoding.eot_token).sum()) + 1
     languages = ("python", "go", "c")
-    rows = [{"id": "", "text": "", "fields": {"language": languages[n % 3]}} for n in range(count)]
-    return write_rows(tmp_path / "test.jsonl", rows)
+    return write_fields(tmp_path / "fields.parquet", [languages[n % 3] for n in range(count)])
 
 
 def test_slices_are_the_losses_of_their_documents(
-    config: Model, model_file: Path, split: Path, vocabulary: Path, documents: Path
+    config: Model, model_file: Path, split: Path, vocabulary: Path, fields: Path
 ) -> None:
     whole = further_loss(params(config, loss=WINDOW), model_file, split, vocabulary)
     by = {**WINDOW, "by": BY}
-    found = further_loss(params(config, loss=by), model_file, split, vocabulary, documents)
+    found = further_loss(params(config, loss=by), model_file, split, vocabulary, fields)
     assert found.metrics["loss"] == whole.metrics["loss"]
     assert found.values == whole.values and not whole.slices
     expected = [("python", "go", None)[int(item) % 3] for item in found.items]
@@ -108,11 +107,11 @@ def test_slices_are_the_losses_of_their_documents(
 
 
 def test_a_slice_without_documents_is_named(
-    config: Model, model_file: Path, split: Path, vocabulary: Path, documents: Path
+    config: Model, model_file: Path, split: Path, vocabulary: Path, fields: Path
 ) -> None:
     window = {**WINDOW, "by": {"language": ["go", "pyton"]}}
     with pytest.raises(UserError) as error:
-        further_loss(params(config, loss=window), model_file, split, vocabulary, documents)
+        further_loss(params(config, loss=window), model_file, split, vocabulary, fields)
     assert str(error.value) == (
         "evaluations.mine.loss.by.language: pyton: no document of the window has it; correct it "
         "(the most frequent are python, go, c), take more tokens, or leave it out"
@@ -120,14 +119,14 @@ def test_a_slice_without_documents_is_named(
 
 
 def test_a_model_that_diverged_has_no_loss(
-    tmp_path: Path, config: Model, model_file: Path, split: Path, vocabulary: Path, documents: Path
+    tmp_path: Path, config: Model, model_file: Path, split: Path, vocabulary: Path, fields: Path
 ) -> None:
     weights = load_file(model_file)
     weights["final_norm.scale"].fill_(math.nan)
     save_weights(weights, tmp_path / "nan.safetensors")
     broken = tmp_path / "nan.safetensors"
     by = {**WINDOW, "by": BY}
-    found = further_loss(params(config, loss=by), broken, split, vocabulary, documents)
+    found = further_loss(params(config, loss=by), broken, split, vocabulary, fields)
     assert found.metrics.keys() == {"loss", "bits_per_byte", "loss.python", "loss.go"}
     assert all(math.isnan(one.value) for one in found.metrics.values())
     assert found.items == []

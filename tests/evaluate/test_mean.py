@@ -26,7 +26,7 @@ from noiseband.io.files import read_json
 from noiseband.io.metrics import Measured, read_metrics
 from noiseband.model.init import initial_weights
 from noiseband.study.architecture import Model
-from tests.evaluate.further import choice_rows, params, write_rows
+from tests.evaluate.further import choice_rows, params, write_fields, write_rows
 
 SEEDS = (1, 2, 3)
 
@@ -90,10 +90,9 @@ def test_the_mean_of_losses(
 ) -> None:  # fmt: skip
     split = tmp_path / "test.safetensors"
     save_file({"tokens": tokens}, split)
-    rows = [{"fields": {"n": str(number % 2)}} for number in range(99)]
-    documents = write_rows(tmp_path / "test.jsonl", rows)
-    given = params(config, loss={"batch": 2, "by": {"n": ["1", "0"]}})
-    each = [further_loss(given, model, split, vocabulary, documents) for model in snapshots]
+    fields = write_fields(tmp_path / "fields.parquet", ["0", "1"] * 50)
+    given = params(config, loss={"batch": 2, "by": {"language": ["1", "0"]}})
+    each = [further_loss(given, model, split, vocabulary, fields) for model in snapshots]
     metrics, items = averaged(tmp_path, "loss", each)
     found, columns = read_metrics(metrics), table(items)
     assert columns["tokens"] == each[0].values["tokens"]
@@ -121,7 +120,7 @@ def test_the_mean_of_losses(
     broken = initial_weights(config, "keyed", 1)
     broken["out_head.weight"].fill_(torch.nan)
     save_weights(broken, snapshots[1])
-    each[1] = further_loss(given, snapshots[1], split, vocabulary, documents)
+    each[1] = further_loss(given, snapshots[1], split, vocabulary, fields)
     metrics, items = averaged(tmp_path, "loss", each)
     assert math.isnan(read_metrics(metrics)["loss"].value)
     assert read_metrics(metrics)["loss"].standard_error is None

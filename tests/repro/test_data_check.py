@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import save_file
 
@@ -151,10 +153,10 @@ def test_windows_of_further_losses_are_checked(tmp_path: Path, vocabulary: Path)
 def test_slices_without_documents_in_a_window_are_told(tmp_path: Path, vocabulary: Path) -> None:
     """Of 12 documents of 17 tokens, the last is in no window of whole batches."""
     tokens = np.array([1] * 16 + [256], np.uint16)
-    files = [tmp_path / "test.safetensors", tmp_path / "test.jsonl"]
+    files = [tmp_path / "test.safetensors", tmp_path / "fields.parquet"]
     save_file({"tokens": np.tile(tokens, 12)}, files[0])
     values = ["go", "c", *["python"] * 9, "rust"]
-    write_jsonl(files[1], ({"fields": {"language": value}} for value in values))
+    pq.write_table(pa.table({"language": values}), files[1])
     window: dict[str, Any] = {"batch": 2, "by": {"language": ["c", "go"]}}
     further = {"key": "evaluations.code.loss", "evaluation": window, "windows": NEEDS["windows"]}
     tokens_there = ENOUGH | {"test": 204}
@@ -164,8 +166,8 @@ def test_slices_without_documents_in_a_window_are_told(tmp_path: Path, vocabular
     said = complaint(tmp_path, vocabulary, tokens_there, ROWS, files, further=[further])
     assert said == (
         "evaluations.code.loss.by.language: rust: no document of the window has it; correct it "
-        "(the most frequent are python, go, c), take more tokens, or leave it out (corpus text, "
-        "model long)"
+        "(the most frequent are python, go, c), take more tokens, or leave it out "
+        "(corpus text, model long)"
     )
     window["start_token"] = 17
     window["by"] = {"language": ["go"]}

@@ -43,18 +43,6 @@ def problems(data: Data) -> dict[str, str]:
     return {}
 
 
-def test_fields_are_of_rows(study_data: Data) -> None:
-    assert problems(raw(study_data, RAW, fields=["language"])) == {}
-    found = problems(raw(study_data, {**RAW, "files": ["a.parquet", "b.txt.gz"]}, fields=["x"]))
-    assert found == {
-        "corpora.text": "corpora.text: fields=x: sources[0] is text files such as b.txt.gz, whose "
-        "documents have no fields; give it a corpus of its own, or leave fields out"
-    }
-    package = {"package": "p", "version": "1.0", "reader": "asv", "sha256": "0" * 64}
-    found = problems(raw(study_data, package, fields=["x"]))
-    assert "fields=x: sources[0] is a package, whose documents have no" in found["corpora.text"]
-
-
 def test_each_kind_is_read_as_itself(study_data: Data) -> None:
     found = parse_study(raw(study_data, RAW, order="as-read", validation=0.0)).config.corpora
     assert isinstance(found["text"], Corpus)

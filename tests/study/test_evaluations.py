@@ -14,7 +14,7 @@ from noiseband.study import Study, StudyError, parse_study
 from noiseband.study.artefacts import deterministic_artefacts, table_inputs
 from noiseband.study.commands import command_words
 from noiseband.study.data_needs import DataNeeds
-from noiseband.study.data_params import CorpusParams
+from noiseband.study.data_params import CorpusParams, FieldsParams
 from noiseband.study.evaluation_params import EvaluationParams, digest_of, files_of
 from noiseband.study.evaluations import evaluations_of, known_metrics
 
@@ -144,7 +144,7 @@ SLICED = {"corpus": "code", "by": {"language": ["python", "C++"]}}
 def with_code(data: Data, **keys: Any) -> Data:
     """The study with a further corpus, in whose files documents have a language."""
     source = {"path": "texts", "files": ["code/*.jsonl"]}
-    code = {"sources": [source], "fields": ["language"], "tokenizer": {"like": "text"}, **keys}
+    code = {"sources": [source], "tokenizer": {"like": "text"}, **keys}
     data["corpora"]["code"] = code
     return data
 
@@ -165,10 +165,11 @@ def test_slices_are_metrics_of_their_own(study_data: Data) -> None:
     by = ',"by":{"language":["python","C++"]}'
     assert by.lstrip(",") in texts[0] and "by" not in texts[1]
     needs = DataNeeds.of(study, "code")
-    assert (needs.sliced, DataNeeds.of(study, "text").sliced) == (["test"], [])
+    assert needs.sliced == {"test": ["language"]} and not DataNeeds.of(study, "text").sliced
     assert [one.evaluation.by for one in needs.further] == [SLICED["by"], None]
-    assert CorpusParams.of(study, "code").fields == ["language"]
-    assert "fields" not in CorpusParams.of(study, "text").text
+    assert FieldsParams.of(study, "code", "test").fields == ["language"]
+    whole = parse_study({**study_data, "evaluations": {}})
+    assert CorpusParams.of(study, "code") == CorpusParams.of(whole, "code")
 
 
 @pytest.mark.parametrize(
@@ -183,11 +184,6 @@ def test_slices_are_metrics_of_their_own(study_data: Data) -> None:
             "language: 'C+' and 'C#' would both be called loss.C-; list one of them",
         ),
         ({"language": ["go", "go"]}, "'go' and 'go' would both be called loss.go"),
-        (
-            {"licence": ["MIT"]},
-            'loss.by: "licence": corpus code does not keep this field; write fields: [licence] in '
-            "corpora.code",
-        ),
     ],
 )
 def test_what_is_wrong_with_slices_is_a_line(study_data: Data, by: Data, said: str) -> None:
@@ -197,6 +193,14 @@ def test_what_is_wrong_with_slices_is_a_line(study_data: Data, by: Data, said: s
 
 def test_documents_of_slices_must_be_known(study_data: Data) -> None:
     like = {"like": "text", "allow_special": True}
+    files = {"path": "texts", "files": ["a.parquet", "b.txt.gz"]}
+    found = complaints(with_code(study_data, sources=[files]), {"code": {"loss": SLICED}})
+    assert found == (
+        'evaluations.code.loss.by: "language": sources[0] of corpus code is text files such as '
+        "b.txt.gz, whose documents have no fields; give it a corpus of its own"
+    )
+    found = complaints(study_data, {"text": {"loss": {"by": SLICED["by"]}}})
+    assert '"language": sources[0] of corpus text is a package, whose documents have' in found
     found = complaints(with_code(study_data, tokenizer=like), {"code": {"loss": SLICED}})
     assert "corpus code has tokenizer.allow_special, with which an end-of-text need not" in found
     for corpus in ("text", "code"):

@@ -298,6 +298,9 @@ def test_a_change_reruns_what_depends_on_it(project: Project) -> None:
     with project.edited("config/config.yaml", loss, loss.replace("2", "4")):
         found = project.planned().keys() - after
         assert found == {"check_data", "evaluate_loss", "average_evaluation"}
+    with project.edited("config/config.yaml", "[python, go]", "[python, c]"):
+        found = project.planned().keys() - after
+        assert found == {"check_data", "evaluate_loss", "average_evaluation"}
     with project.edited("src/noiseband/evaluate/choice.py", "min(rates)", "max(rates)"):
         assert project.planned().keys() - after == {"evaluate_choice", "average_evaluation"}
     with project.edited("config/config.yaml", "average: 3", "average: 2"):
@@ -316,10 +319,10 @@ def test_what_is_wrong_is_told_before_anything_trains(project: Project) -> None:
         found = project.snakemake("-n")
     assert found.returncode == 2
     assert "evaluations.mine: 'evil.py': no such file or folder; give a path" in found.stderr
-    with project.edited("config/config.yaml", "fields: [language]", "fields: [lang]"):
+    with project.edited("config/config.yaml", "go]", "go, 'go']"):
         found = project.snakemake("-n")
     assert found.returncode == 2
-    assert 'evaluations.code.loss.by: "language": corpus code does not keep this' in found.stderr
+    assert "code.loss.by: " in found.stderr and "would both be called loss.go" in found.stderr
 
 
 def test_a_command_that_fails_is_in_its_log(project: Project) -> None:

@@ -30,6 +30,27 @@ rule corpus:
         'noiseband corpus --params {params.text:q} --out "$(dirname {output.card:q})" 2> {log:q}'
 
 
+rule document_fields:
+    input:
+        documents=PATHS.texts("{corpus}", "{split}"),
+        files=lambda w: local(local_files(study, w.corpus)),
+    output:
+        PATHS.fields("{corpus}", "{split}"),
+    log:
+        PATHS.log("document_fields", "{corpus}-{split}"),
+    wildcard_constraints:
+        corpus=one_of(corpora_made_of(study, "text")),
+        split="train|validation|test",
+    params:
+        code=code("corpus.fields"),
+        text=lambda w: FieldsParams.of(study, w.corpus, w.split).text,
+    message:
+        "Fields of the documents of {wildcards.corpus}, {wildcards.split}"
+    shell:
+        "noiseband document-fields --params {params.text:q} --documents {input.documents:q}"
+        " --out {output:q} 2> {log:q}"
+
+
 def vocabulary_source(wildcards):
     """The split that a vocabulary is trained on, or the vocabulary of the corpus that this one is
     like; none for a published vocabulary."""
@@ -121,7 +142,7 @@ rule check_data:
         sliced=lambda w: [
             file
             for split in DataNeeds.of(study, w.corpus).sliced
-            for file in (PATHS.split(w.corpus, split), PATHS.texts(w.corpus, split))
+            for file in (PATHS.split(w.corpus, split), PATHS.fields(w.corpus, split))
         ],
     output:
         PATHS.checked("{corpus}"),

@@ -8,10 +8,10 @@ def window_of(wildcards):
     return window.corpus or study.weights[wildcards.run].corpus, window.split
 
 
-def sliced_documents(wildcards):
-    """The documents of that split, if their fields make slices."""
+def fields_of(wildcards):
+    """The fields of that split's documents, if the loss is sliced by one."""
     sliced = EVALUATIONS[wildcards.evaluation].loss.by is not None
-    return PATHS.texts(*window_of(wildcards)) if sliced else []
+    return PATHS.fields(*window_of(wildcards)) if sliced else []
 
 
 rule evaluate_loss:
@@ -19,7 +19,7 @@ rule evaluate_loss:
         model=MODEL,
         tokens=lambda w: PATHS.split(*window_of(w)),
         vocabulary=lambda w: PATHS.vocabulary(window_of(w)[0]),
-        documents=sliced_documents,
+        fields=fields_of,
     output:
         metrics=PATHS.evaluation("{run}", "{evaluation}"),
         each=PATHS.evaluation_items("{run}", "{evaluation}"),
@@ -39,7 +39,7 @@ rule evaluate_loss:
     shell:
         "noiseband evaluate-loss --params {params.text:q} --model {input.model:q}"
         " --tokens {input.tokens:q} --vocabulary {input.vocabulary:q}"
-        " --out {output.metrics:q} --items {output.each:q} {input.documents:q} 2> {log:q}"
+        " --out {output.metrics:q} --items {output.each:q} {input.fields:q} 2> {log:q}"
 
 
 rule evaluate_choice:

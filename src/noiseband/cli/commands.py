@@ -19,7 +19,7 @@ from noiseband.cli.options import PANEL
 
 MODULES = {
     "rules.corpus": (
-        "corpus", "vocabulary", "tokenize", "fetch-tokens", "check-data",
+        "corpus", "document-fields", "vocabulary", "tokenize", "fetch-tokens", "check-data",
     ),
     "rules.instructions": ("instructions", "seen-questions"),
     "rules.model": ("verify-init",),

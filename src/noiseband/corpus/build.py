@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
 from noiseband.corpus.documents import SPLITS, Document
-from noiseband.corpus.fields import KEY as FIELDS
 from noiseband.corpus.shuffle import Shuffled
 from noiseband.corpus.sources import Tally, open_sources
 from noiseband.errors import UserError
@@ -26,9 +24,8 @@ def build_corpus(
 ) -> None:
     """Write `train.jsonl`, `validation.jsonl`, `test.jsonl` and `card.json` into the folder `out`.
 
-    A row is `{"id", "text"}`, and if the config has fields also `"fields"`, an object of texts. The
-    files depend only on the config and on files that it does not pin. Only a few documents are in
-    memory at a time, except those of packages. `tell` takes
+    A row is `{"id", "text"}`. The files depend only on the config and on files that it does not
+    pin. Only a few documents are in memory at a time, except those of packages. `tell` takes
     sentences for the user about documents that were repaired.
     Raises UserError if a source cannot be read, if content does not match its pin, if a split would
     be empty, or if the disk is full.
@@ -45,7 +42,7 @@ def build_corpus(
 
 
 def _build(config: Documents, out: Path, scratch: Path, tell: Callable[[str], object]) -> None:
-    sources = open_sources(config.sources, config.fields)
+    sources = open_sources(config.sources)
     documents = chain.from_iterable(sources)
     bar = partial(tqdm, unit=" documents", unit_scale=True, delay=2, disable=None)
     if config.order == "hashed":
@@ -56,15 +53,11 @@ def _build(config: Documents, out: Path, scratch: Path, tell: Callable[[str], ob
         count = sum(map(len, sources))
         duplicates, sizes = 0, split_sizes(count, config)
         ordered = iter(bar(documents, desc="Writing", total=count))
-    tallies = {
-        split: _write(out / f"{split}.jsonl", ordered, n, config.fields)
-        for split, n in sizes.items()
-    }
+    tallies = {split: _write(out / f"{split}.jsonl", ordered, n) for split, n in sizes.items()}
     if next(ordered, None) is not None:  # This also finishes the last source, as its card needs.
         raise UserError(f"{out}: a source has grown while it was read; run again")
     card = {
         **({} if config.order == "hashed" else {"order": config.order}),
-        **({"fields": config.fields} if config.fields else {}),
         "sources": [source.card() for source in sources],
         "duplicates_left_out": duplicates,
         "splits": {split: vars(tallies[split]) for split in SPLITS},
@@ -94,16 +87,9 @@ def split_sizes(documents: int, config: Documents) -> dict[str, int]:
     return {split: sizes[split] for split in order}
 
 
-def _write(path: Path, ordered: Iterable[Document], count: int, fields: Sequence[str]) -> Tally:
+def _write(path: Path, ordered: Iterable[Document], count: int) -> Tally:
     """Write the next documents as a split file, and return their tally."""
     tally = Tally()
     part = tally.count(islice(ordered, count))
-    write_jsonl(path, (_row(document, fields) for document in part))
+    write_jsonl(path, ({"id": document.id, "text": document.text} for document in part))
     return tally
-
-
-def _row(document: Document, fields: Sequence[str]) -> dict[str, Any]:
-    row: dict[str, Any] = {"id": document.id, "text": document.text}
-    if fields:
-        row[FIELDS] = dict(zip(fields, document.fields, strict=True))
-    return row

@@ -22,8 +22,6 @@ class Document:
     text: str
     repaired: bool = False
     """Whether U+FFFD in the text replaces something that was not valid UTF-8."""
-    fields: tuple[str, ...] = ()
-    """Values of the corpus's `fields`, in their order."""
 
 
 def digest(documents: Iterable[Document]) -> str:

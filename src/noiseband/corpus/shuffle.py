@@ -48,8 +48,7 @@ class Shuffled:
             with open(self._file(bucket), "rb") as file:
                 for _, _, offset, length in sorted(self._places(file)):
                     file.seek(offset)
-                    name, text, *fields = json.loads(file.read(length))
-                    yield Document(name, text, fields=tuple(fields))
+                    yield Document(*json.loads(file.read(length)))
 
     def close(self) -> None:
         """Remove the folder."""
@@ -64,7 +63,7 @@ class Shuffled:
             ]
             for number, document in enumerate(documents):
                 key = hashlib.sha256(document.id.encode()).digest()
-                row = json.dumps([document.id, document.text, *document.fields]).encode()
+                row = json.dumps([document.id, document.text]).encode()
                 file = files[key[0] * BUCKETS // 256]
                 file.write(HEADER.pack(key, number, len(row)) + row)
                 texts.frombytes(hashlib.sha256(document.text.encode()).digest()[:16])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 from noiseband.corpus.dataset_files import checked, dataset_files, where
@@ -13,7 +13,7 @@ from noiseband.corpus.encodings import is_garbled
 from noiseband.corpus.packages import package_files
 from noiseband.corpus.readers import find_reader
 from noiseband.corpus.streams import Rows
-from noiseband.corpus.texts import Text, count_texts, read_texts
+from noiseband.corpus.texts import count_texts, read_texts
 from noiseband.errors import UserError
 from noiseband.study.corpora import AnySource, FileSource, Source
 from noiseband.study.dataset_source import DatasetSource
@@ -55,9 +55,8 @@ class Read(Protocol):
         ...
 
 
-def open_sources(sources: list[AnySource], fields: Sequence[str] = ()) -> list[Read]:
-    """Open each source and check it against its pins. Files on the Hub are downloaded. `fields` are
-    those of the rows of files that come with their documents.
+def open_sources(sources: list[AnySource]) -> list[Read]:
+    """Open each source and check it against its pins. Files on the Hub are downloaded.
 
     Raises UserError if a package is missing or has another version, if files cannot be fetched, or
     if content has another SHA-256 than pinned.
@@ -69,9 +68,9 @@ def open_sources(sources: list[AnySource], fields: Sequence[str] = ()) -> list[R
         if isinstance(source, Source):
             found.append(PackageDocuments(source, f"sources[{place}]"))
         elif isinstance(source, DatasetSource):
-            found.append(StreamedDocuments(source, prefix, fields))
+            found.append(StreamedDocuments(source, prefix))
         else:
-            found.append(FileDocuments(source, prefix, fields))
+            found.append(FileDocuments(source, prefix))
     return found
 
 
@@ -114,8 +113,9 @@ class RowDocuments(ABC):
         """Ids of documents that are mostly control characters."""
 
     @abstractmethod
-    def _texts(self) -> Iterator[tuple[str, Text]]:
-        """The id of each document, without the prefix, and its text."""
+    def _texts(self) -> Iterator[tuple[str, tuple[str, bool]]]:
+        """The id of each document, without the prefix, and its text, with whether it was
+        repaired."""
 
     def __iter__(self) -> Iterator[Document]:
         """Yield the documents.
@@ -151,11 +151,11 @@ class RowDocuments(ABC):
         return f"of {self.tally.documents:,} documents of {self.place}"
 
     def _documents(self) -> Iterator[Document]:
-        for name, one in self._texts():
+        for name, (text, repaired) in self._texts():
             # Repaired and counted, since one such document in millions must not stop a study.
-            self.repaired += one.repaired
-            document = Document(f"{self.prefix}{name}", one.text, fields=one.fields)
-            if is_garbled(one.text):
+            self.repaired += repaired
+            document = Document(f"{self.prefix}{name}", text)
+            if is_garbled(text):
                 self.garbled.append(document.id)
             yield document
 
@@ -176,18 +176,18 @@ class FileDocuments(RowDocuments):
     the same documents from the Hub and from any folder.
     """
 
-    def __init__(self, source: FileSource, prefix: str, fields: Sequence[str] = ()) -> None:
+    def __init__(self, source: FileSource, prefix: str) -> None:
         super().__init__(where(source), prefix)
-        self.source, self.fields = source, fields
+        self.source = source
         self.files = dataset_files(source, source.files)
         self.sha256 = checked(source, self.files)
 
     def __len__(self) -> int:
         return sum(count_texts(path) for path in self.files.values())
 
-    def _texts(self) -> Iterator[tuple[str, Text]]:
+    def _texts(self) -> Iterator[tuple[str, tuple[str, bool]]]:
         for name, path in self.files.items():
-            for row, one in enumerate(read_texts(path, self.source.column, self.fields)):
+            for row, one in enumerate(read_texts(path, self.source.column)):
                 yield f"{name}/{row}", one
 
     def card(self) -> dict[str, Any]:
@@ -205,15 +205,15 @@ class StreamedDocuments(RowDocuments):
     """Documents that the library `datasets` streams. An id is the split and the row, counted from
     0."""
 
-    def __init__(self, source: DatasetSource, prefix: str, fields: Sequence[str] = ()) -> None:
+    def __init__(self, source: DatasetSource, prefix: str) -> None:
         super().__init__(source.origin, prefix)
-        self.source, self.fields, self.rows = source, fields, Rows(source)
+        self.source, self.rows = source, Rows(source)
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def _texts(self) -> Iterator[tuple[str, Text]]:
-        for row, one in enumerate(self.rows.texts(self.fields)):
+    def _texts(self) -> Iterator[tuple[str, tuple[str, bool]]]:
+        for row, one in enumerate(self.rows.texts()):
             yield f"{self.source.split}/{row}", one
 
     def card(self) -> dict[str, Any]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from noiseband.corpus.documents import valid_text
-from noiseband.corpus.fields import values_of
 from noiseband.corpus.row_faults import short
-from noiseband.corpus.texts import Text
 from noiseband.errors import UserError
 from noiseband.io.hub_files import check_revision
 from noiseband.study.dataset_source import DatasetSource
@@ -49,10 +47,10 @@ class Rows:
         except Exception as error:
             raise _told(self.source, error, f"after row {read}: ") from error
 
-    def texts(self, fields: Sequence[str]) -> Iterator[Text]:
-        """The text of each row, with the values of its fields.
+    def texts(self) -> Iterator[tuple[str, bool]]:
+        """The text of each row, with whether it was repaired (see `valid_text`).
 
-        Raises UserError, with the row counted from 1, if a text or a field is missing.
+        Raises UserError, with the row counted from 1, if a text is missing.
         """
         column = self.source.column
         for number, row in enumerate(self, 1):
@@ -61,8 +59,7 @@ class Rows:
                 raise UserError(f"{place}: no column {column}; it has {', '.join(row)}")
             if not isinstance(row[column], str):
                 raise UserError(f"{place}: {column} is {short(row[column])}, not text; correct it")
-            text, repaired = valid_text(row[column])
-            yield Text(text, repaired, values_of(row, fields, place))
+            yield valid_text(row[column])
 
 
 def _opened(source: DatasetSource) -> Any:

@@ -20,7 +20,7 @@ def further_loss(
     model: Path,
     tokens: Path,
     vocabulary: Path,
-    documents: Path | None = None,
+    fields: Path | None = None,
 ) -> Outcome:
     """The loss of a model on the split in the file `tokens`, as `loss.evaluate` measures it.
 
@@ -29,7 +29,7 @@ def further_loss(
     standard errors are clustered by document.
 
     Args:
-        documents: the documents of the split, whose fields make the slices, if there are any.
+        fields: the fields of the split's documents, if there are slices.
 
     Raises:
         UserError: no document of the window is in one of the slices.
@@ -38,9 +38,9 @@ def further_loss(
     assert window is not None  # The rule asks only for evaluations of this kind.
     split, encoding = open_tokens(tokens), load_encoding(vocabulary)
     slices: list[str | None] = []
-    if documents is not None:
+    if fields is not None:
         key, context = f"evaluations.{params.name}.loss", params.network.context
-        slices = window_slices(key, window, context, split, encoding.eot_token, documents)
+        slices = window_slices(key, window, context, split, encoding.eot_token, fields)
     measured = evaluate(model, params.network, params.attention, split, window, encoding)
     each, summary = measured.documents, measured.summary
     about = {key: value for key, value in summary.items() if not key.startswith("by_")}

@@ -27,7 +27,7 @@ def window_slices(
     context: int,
     tokens: NDArray[np.uint16],
     end_of_text: int,
-    file: Path,
+    fields: Path,
 ) -> list[str | None]:
     """The slice of each document of a window, which may be cut off by it; None if it is in none.
 
@@ -36,15 +36,14 @@ def window_slices(
         context: context of the model.
         tokens: all tokens of the split, 1-D.
         end_of_text: id that ends a document.
-        file: the documents of the split, with the field.
+        fields: the fields of the split's documents.
 
     Raises:
-        UserError: a slice has no document, the window does not fit the split, or the file has no
-            such field.
+        UserError: a slice has no document, or the window does not fit the split.
     """
     first = window.start_token + 1
     stop = first + window_targets(len(tokens), window, context)
-    values = read_field(file, window.field, documents_in(tokens, first, stop, end_of_text))
+    values = read_field(fields, window.field, documents_in(tokens, first, stop, end_of_text))
     there = Counter(values)
     for value in window.slices.values():
         if value not in there:

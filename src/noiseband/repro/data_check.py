@@ -44,7 +44,7 @@ def check_data_files(
         card: the card of the corpus's tokens.
         vocabulary: its rank file.
         rows: a file for each of `needs.rows`.
-        sliced: for each of `needs.sliced`, its tokens and then its documents.
+        sliced: for each of `needs.sliced`, its tokens and then its documents' fields.
 
     Raises UserError with all problems in one line.
     """
@@ -90,7 +90,7 @@ def problems(
     Args:
         tokens: number of tokens of each split.
         rows: file of each set of instruction rows.
-        sliced: tokens and documents of each split whose documents make slices.
+        sliced: tokens and documents' fields of each split with slices.
     """
     yield from _short_training(needs, tokens["train"])
     there = tokens[needs.evaluation.split]
@@ -147,14 +147,12 @@ def _short_windows(
 
 
 def _empty_slices(
-    further: FurtherWindow, corpus: str, end_of_text: int, tokens: Path, documents: Path
+    further: FurtherWindow, corpus: str, end_of_text: int, tokens: Path, fields: Path
 ) -> Iterator[str]:
     for one in further.windows:
         split = open_tokens(tokens)
         try:
-            window_slices(
-                further.key, further.evaluation, one.context, split, end_of_text, documents
-            )
+            window_slices(further.key, further.evaluation, one.context, split, end_of_text, fields)
         except UserError as error:
             yield f"{error} (corpus {corpus}, model {one.model})"
             return

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 from noiseband.errors import nearest
 from noiseband.study.dataset_source import DatasetSource
 from noiseband.study.problems import check_place, pinned
-from noiseband.study.section import ADDED, Positive, Section, Sha256
+from noiseband.study.section import Positive, Section, Sha256
 
 READERS = "noiseband.corpus.embedded.readers"
 """The package of the readers that have short names."""
@@ -112,11 +112,6 @@ class FileSource(Files):
         return f"{self.repo or self.path}: {', '.join(sorted(self.files))}"
 
 
-def _has_rows(name: str) -> bool:
-    """Whether a document of files of this name is a row with several values."""
-    return not name.removesuffix(".gz").removesuffix(".zst").endswith(".txt")
-
-
 def _source_kind(value: Any) -> str:
     keys = value if isinstance(value, dict) else {}
     if "package" in keys or isinstance(value, Source):
@@ -205,23 +200,6 @@ class Documents(Section):
     """Share of the documents held out for validation; 0 leaves that split empty."""
     test: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """Share of the documents held out for the test loss."""
-    fields: Annotated[list[Annotated[str, Field(min_length=1)]], ADDED] = []
-    """Columns, or keys of the JSON objects, that are kept for each document, so that a loss can be
-    measured [by](evaluations.md#slices) one of them. A dot leads into a nested object, as in
-    `meta.language`. Every row must have them, as a text or a whole number."""
-
-    @model_validator(mode="after")
-    def _sources_have_fields(self) -> Documents:
-        for place, source in enumerate(self.sources if self.fields else []):
-            names = source.files if isinstance(source, FileSource) else []
-            texts = [name for name in names if not _has_rows(name)]
-            if texts or isinstance(source, Source):
-                what = f"text files such as {texts[0]}" if texts else "a package"
-                raise ValueError(
-                    f"fields={self.fields[0]}: sources[{place}] is {what}, whose documents have no "
-                    "fields; give it a corpus of its own, or leave fields out"
-                )
-        return self
 
     def part(self, split: Literal["train", "validation", "test"]) -> tuple[float, float]:
         """Start and end of a split, as shares of the documents in their order."""

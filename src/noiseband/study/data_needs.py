@@ -84,9 +84,14 @@ class DataNeeds(Section):
         return sorted({one.rows for one in self.prompts})
 
     @property
-    def sliced(self) -> list[str]:
-        """The splits whose documents make slices of a further loss, sorted."""
-        return sorted({one.evaluation.split for one in self.further if one.evaluation.by})
+    def sliced(self) -> dict[str, list[str]]:
+        """The fields by which further losses are sliced, by split, both sorted."""
+        pairs = {(one.evaluation.split, one.evaluation.field) for one in self.further}
+        found: dict[str, list[str]] = {}
+        for split, field in sorted(pairs):
+            if field:
+                found.setdefault(split, []).append(field)
+        return found
 
     @classmethod
     def of(cls, study: Study, corpus: str) -> DataNeeds:

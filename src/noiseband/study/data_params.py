@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from noiseband.study.corpora import Documents, SplitTokens, Tokenised, TokenisedCorpus
+from noiseband.study.corpora import (
+    AnySource,
+    Corpus,
+    Documents,
+    SplitTokens,
+    Tokenised,
+    TokenisedCorpus,
+)
+from noiseband.study.data_needs import DataNeeds
 from noiseband.study.instructions import Instructions
 from noiseband.study.runs import Study
 from noiseband.study.section import ADDED, Section
@@ -18,6 +26,20 @@ class CorpusParams(Documents):
     def of(cls, study: Study, corpus: str) -> CorpusParams:
         fields = Documents.model_fields
         return cls(**{name: getattr(study.config.corpora[corpus], name) for name in fields})
+
+
+class FieldsParams(Section):
+    """Params of `document_fields`."""
+
+    sources: list[AnySource]
+    fields: list[str]
+
+    @classmethod
+    def of(cls, study: Study, corpus: str, split: str) -> FieldsParams:
+        chosen = study.config.corpora[corpus]
+        assert isinstance(chosen, Corpus)  # `slice_checks` refuses slices of others.
+        fields = DataNeeds.of(study, corpus).sliced[split]
+        return cls(sources=chosen.sources, fields=fields)
 
 
 class VocabularyParams(Section):

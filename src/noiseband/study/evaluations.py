@@ -54,9 +54,8 @@ class FurtherLoss(Evaluation):
     """The loss in a window of any corpus, with the keys of `evaluation`."""
 
     by: Annotated[dict[Text, Annotated[list[Slice], Field(min_length=1)]] | None, ADDED] = None
-    """A field of the documents, one of the corpus's `fields`, and the values of it whose losses are
-    metrics of their own, such as `{language: [python, go]}`: `loss.python` and `loss.go`. See
-    [slices](evaluations.md#slices)."""
+    """A field of the documents, and the values of it whose losses are metrics of their own, such as
+    `{language: [python, go]}`: `loss.python` and `loss.go`. See [slices](evaluations.md#slices)."""
 
     @property
     def field(self) -> str:

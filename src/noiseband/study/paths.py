@@ -36,6 +36,10 @@ class Paths:
         """Documents of one split: `train`, `validation` or `test`."""
         return self.corpus(corpus) / f"{split}.jsonl"
 
+    def fields(self, corpus: str, split: str) -> Path:
+        """Fields of the documents of one split, by which a loss is sliced."""
+        return self.corpus(corpus) / f"{split}.fields.parquet"
+
     def tokens(self, corpus: str) -> Path:
         """Folder of a corpus's splits as tokens, with their card and vocabulary."""
         return self.results / "tokens" / corpus

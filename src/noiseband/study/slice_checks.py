@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from noiseband.study.corpora import AnyCorpus, Corpus
+from noiseband.study.corpora import AnyCorpus, Corpus, FileSource, Source
 from noiseband.study.evaluations import FurtherLoss
 from noiseband.study.problems import Problem
 from noiseband.study.runs import Run
@@ -20,17 +20,27 @@ def check_slices(
     """
     names = dict.fromkeys(window.corpus or run.corpus for run in runs)
     for name in names if window.by is not None else ():
-        remedy = _remedy(name, window.field, corpora[name]) if name in corpora else None
+        remedy = _remedy(name, corpora[name]) if name in corpora else None
         if remedy is not None:
             return [Problem(f"{key}.by", window.field, remedy)]
     return []
 
 
-def _remedy(name: str, field: str, corpus: AnyCorpus) -> str | None:
+def _remedy(name: str, corpus: AnyCorpus) -> str | None:
+    """Why the documents of a corpus have no field, and what to do; None if they may have it."""
     if not isinstance(corpus, Corpus):
         return f"corpus {name} has ready-made tokens, whose documents have no fields; leave it out"
-    if field not in corpus.fields:
-        return f"corpus {name} does not keep this field; write fields: [{field}] in corpora.{name}"
+    for place, source in enumerate(corpus.sources):
+        names = source.files if isinstance(source, FileSource) else []
+        texts = [
+            file for file in names if file.removesuffix(".gz").removesuffix(".zst").endswith(".txt")
+        ]
+        if texts or isinstance(source, Source):
+            what = f"text files such as {texts[0]}" if texts else "a package"
+            return (
+                f"sources[{place}] of corpus {name} is {what}, whose documents have no fields; "
+                "give it a corpus of its own"
+            )
     if corpus.tokenizer.allow_special:
         return (
             f"corpus {name} has tokenizer.allow_special, with which an end-of-text need not end a "

@@ -42,7 +42,7 @@ def same_tokens(corpora: Corpora, one: str, other: str) -> bool:
 def _same_text(corpora: Corpora, one: str, other: str) -> bool:
     """Whether both corpora have the same documents in the same splits, or the same token files."""
     first, second = (
-        corpora[name].model_dump(exclude={"tokens", "tokenizer", "fields"}) for name in (one, other)
+        corpora[name].model_dump(exclude={"tokens", "tokenizer"}) for name in (one, other)
     )
     return first == second
 

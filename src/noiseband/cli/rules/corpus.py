@@ -22,6 +22,15 @@ def corpus(params_text: ParamsText, out: Out) -> None:
 
 
 @app.command(rich_help_panel=PANEL)
+def document_fields(params_text: ParamsText, documents: File, out: Out) -> None:
+    """Read the fields of the documents of a split, by which a loss is sliced."""
+    from noiseband.corpus.fields import write_fields
+
+    given = parse(data_params.FieldsParams, params_text)
+    write_fields(given.sources, given.fields, documents, out)
+
+
+@app.command(rich_help_panel=PANEL)
 def vocabulary(
     params_text: ParamsText,
     out: Out,
@@ -97,7 +106,7 @@ def check_data(
         typer.Option(
             exists=True,
             dir_okay=False,
-            help="Of each split with slices: its tokens, then its documents.",
+            help="Of each split with slices: its tokens, then its documents' fields.",
         ),
     ] = None,
 ) -> None:

@@ -42,11 +42,9 @@ def evaluate_loss(
     vocabulary: File,
     out: Out,
     items: Items,
-    documents: Annotated[
+    fields: Annotated[
         Path | None,
-        typer.Argument(
-            exists=True, dir_okay=False, help="Documents of the split, if their fields make slices."
-        ),
+        typer.Argument(exists=True, dir_okay=False, help="Fields of the split's documents."),
     ] = None,
 ) -> None:
     """Measure the loss of a model on any corpus."""
@@ -55,7 +53,7 @@ def evaluate_loss(
     from noiseband.evaluate.further_loss import further_loss
     from noiseband.evaluate.outcome import write_outcome
 
-    outcome = further_loss(given, model, tokens, vocabulary, documents)
+    outcome = further_loss(given, model, tokens, vocabulary, fields)
     write_outcome(given.name, "loss", outcome, out, items)
 
 
