@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,7 @@ def make_job(tmp_path: Path, study_data: dict[str, Any], vocabulary: Path) -> Ma
     study_data["noise"] = {"init_and_train": [42]}
 
     def make(name: str = "run", every: int = 3, **changes: Any) -> Job:
-        recipe = study_data["recipe"]
-        recipe = {**recipe, "model": dict(recipe["model"]), "optimizer": dict(recipe["optimizer"])}
+        recipe = deepcopy(study_data["recipe"])
         for dotted, value in changes.items():
             *sections, last = dotted.split(".")
             place = recipe

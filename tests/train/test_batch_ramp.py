@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 
 from noiseband.errors import UserError
-from noiseband.io.traces import Row
+from noiseband.io.traces import Row, read_rows, read_table
 from noiseband.model.load import load_model
 from noiseband.train.fit import microbatches
 from noiseband.train.launch.processes import Processes
-from noiseband.train.loop import take_step
+from noiseband.train.loop import take_step, train
 from noiseband.train.progress import Progress
 from noiseband.train.trainer import Trainer
 from tests.train.conftest import MakeJob
@@ -63,11 +63,20 @@ def test_it_is_a_plain_loop_over_growing_batches(make_job: MakeJob) -> None:
         torch.autograd.backward(loss)
         optimizer.param_groups[0]["lr"] = row.learning_rate
         optimizer.step()
+        assert row.sequences == size
         assert row.loss == pytest.approx(loss.item(), rel=1e-5)
         begin = end
     found = trainer.flat.views(trainer.flat.weights)
     for name, expected in model.named_parameters():
         torch.testing.assert_close(found[name], expected.detach(), rtol=0, atol=1e-5)
+
+
+def test_the_trace_has_the_sequences_of_each_step(make_job: MakeJob) -> None:
+    job, plain = make_job("ramped", **RAMP), make_job("plain")
+    train(job)
+    train(plain)
+    assert [row.sequences for row in read_rows(job.out / "trace.parquet")] == SIZES
+    assert "sequences" not in read_table(plain.out / "trace.parquet").column_names
 
 
 def test_processes_share_the_smallest_step(make_job: MakeJob) -> None:

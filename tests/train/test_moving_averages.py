@@ -9,6 +9,7 @@ import subprocess
 import time
 from dataclasses import replace
 
+import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
@@ -37,6 +38,7 @@ def average_files(job: Job) -> dict[str, bytes]:
     return {str(file.relative_to(job.out)): file.read_bytes() for file in files}
 
 
+@pytest.mark.bits
 def test_they_are_those_of_pytorch(make_job: MakeJob) -> None:
     trainer = Trainer(averaging(make_job(), fast=0.5, slow=0.99, again=0.99))
     assert len(trainer.averages.held) == 2

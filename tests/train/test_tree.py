@@ -20,7 +20,8 @@ def gradients(count: int) -> list[Tensor]:
     return list(torch.randn(count, 33, generator=generator) * scale)
 
 
-def summed(slots: range, values: list[Tensor]) -> Tensor:
+def summed(slots: range, values: list[Tensor], most: int | None = None) -> Tensor:
+    """The sum over some slots, by a tree for at most `most` of them."""
     total = torch.full((33,), torch.nan)
     into = [total]
 
@@ -30,7 +31,7 @@ def summed(slots: range, values: list[Tensor]) -> Tensor:
     def backward(slot: int) -> None:
         into[-1].add_(values[slot])
 
-    tree = Tree(total, len(slots), collector)
+    tree = Tree(total, most or len(slots), collector)
     tree.sum_but_last(slots, backward)
     backward(slots[-1])
     tree.merge(slice(0, 10))
@@ -53,6 +54,13 @@ def by_definition(values: list[Tensor]) -> Tensor:
 def test_the_sum_has_the_order_of_the_tree(count: int) -> None:
     values = gradients(count)
     found = summed(range(count), values)
+    assert torch.equal(found, by_definition(values))
+
+
+@given(st.integers(1, 12), st.integers(0, 3))
+def test_a_tree_for_more_slots_sums_fewer(count: int, doublings: int) -> None:
+    values = gradients(count)
+    found = summed(range(count), values, most=count << doublings)
     assert torch.equal(found, by_definition(values))
 
 

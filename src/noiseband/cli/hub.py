@@ -24,7 +24,10 @@ Repo = Annotated[str, typer.Argument(help="Repository on the Hub, as owner/name.
 def export(
     run: Annotated[
         str,
-        typer.Argument(help="A run, a fine-tuned run as run/protocol/seed, or a run's folder."),
+        typer.Argument(
+            help="A run, averaged weights as run/averages/name, a fine-tuned run as "
+            "run/protocol/seed, or a run's folder."
+        ),
     ],
     folder: Annotated[Path, typer.Argument(help="Folder to write the model to.")],
     config: Config = DEFAULT_CONFIG,

@@ -28,7 +28,8 @@ def find_source(study: Study, name: str) -> Source:
 
     Args:
         study: the study; its vocabulary is also used for a run's folder.
-        name: a run or a pretrained model; a fine-tuned model as `run/protocol/seed`; or the
+        name: a run or a pretrained model; an average of a run's weights as `run/averages/name`, or
+            a snapshot as `run/snapshots/number`; a fine-tuned model as `run/protocol/seed`; or the
             folder of a run that `noiseband train` wrote anywhere.
 
     Raises:
@@ -37,16 +38,18 @@ def find_source(study: Study, name: str) -> Source:
     """
     tuned = ["/".join(map(str, one)) for one in finetuned_models(study)]
     run, _, rest = name.partition("/")
-    if name in study.models or name in tuned:
+    if name in study.weights or name in tuned:
         found = study.models[run]
-        folder = study.paths.run(run) / (f"ift/{rest}" if rest else "")
+        folder = study.paths.run(run) / f"ift/{rest}"
+        if name in study.weights:
+            folder = study.weights_file(name).parent
         return _source(study, found.model, found.corpus, folder)
     if (Path(name) / "recipe.json").is_file():
         recipe = _recipe(Path(name) / "recipe.json")
         return _source(study, recipe.model, recipe.data.corpus, Path(name))
     raise UserError(
         f"{name}: neither a run of {study.config.study} nor a finished run's folder; "
-        f"{nearest(name, [*study.models, *tuned])}"
+        f"{nearest(name, [*study.weights, *tuned])}"
     )
 
 

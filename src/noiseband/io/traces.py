@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,9 @@ class Row:
     muon_learning_rate: float | None = None
     """Learning rate of Muon's matrices; None in a recipe without Muon, whose trace has no such
     column."""
+    sequences: int | None = None
+    """Sequences in the step; None in a recipe whose batch does not grow, whose trace has no such
+    column."""
 
     def record(self) -> dict[str, Any]:
         """The values by column, without those that the recipe does not have."""
@@ -44,16 +48,26 @@ _TYPES = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
 SCHEMA = pa.schema(
     [(field.name, _TYPES[str(field.type)]) for field in fields(Row) if field.default is MISSING]
 )
-WITH_MUON = SCHEMA.append(pa.field("muon_learning_rate", pa.float64()))
-"""The schema of a run whose recipe has Muon."""
+OPTIONAL = pa.schema(
+    [
+        (field.name, _TYPES[str(field.type).removesuffix(" | None")])
+        for field in fields(Row)
+        if field.default is None
+    ]
+)
+"""The columns of some recipes, which follow those of `SCHEMA`."""
 
 
 def table(rows: list[Row]) -> pa.Table:
     """Return the rows as an Arrow table with the schema of a trace file."""
-    muon = any(row.muon_learning_rate is not None for row in rows)
-    return pa.Table.from_pylist(
-        [row.record() for row in rows], schema=WITH_MUON if muon else SCHEMA
-    )
+    records = [row.record() for row in rows]
+    names = {name for record in records for name in record}
+    return pa.Table.from_pylist(records, schema=_schema(names))
+
+
+def _schema(names: Collection[str]) -> pa.Schema:
+    """The schema of a trace that has these columns."""
+    return pa.schema([*SCHEMA, *(field for field in OPTIONAL if field.name in names)])
 
 
 def write_trace(path: Path, rows: list[Row]) -> None:
@@ -73,10 +87,10 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
         if isinstance(error, FileNotFoundError) or getattr(error, "errno", None) is not None:
             raise  # The file is missing or unreadable, which says nothing about its content.
         raise DamagedError(path, f"not a trace: {str(error).splitlines()[0]}") from None
-    known = [SCHEMA, WITH_MUON]
+    expected = _schema(found.column_names)
     if columns is not None:
-        known = [pa.schema([SCHEMA.field(name) for name in columns])]
-    if found.schema not in known or any(column.null_count for column in found.columns):
+        expected = pa.schema([SCHEMA.field(name) for name in columns])
+    if found.schema != expected or any(column.null_count for column in found.columns):
         raise DamagedError(path, "not a trace: it has other columns, or gaps in them")
     if not found.num_rows:
         raise DamagedError(path, "a trace without steps")

@@ -55,6 +55,11 @@ class Batches:
         stages.append(Stage(step, read, size))
         return cls(tuple(stages), step - (read - sequences) // size)
 
+    @property
+    def grow(self) -> bool:
+        """Whether some steps have smaller batches."""
+        return len(self.stages) > 1
+
     def size(self, step: int) -> int:
         """The number of sequences in a step."""
         return self._stage(step).size

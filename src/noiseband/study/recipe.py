@@ -143,7 +143,7 @@ class BaselineRecipe(Section):
 
     @model_validator(mode="after")
     def _ramp_has_steps(self) -> BaselineRecipe:
-        if self.batch.ramp.sequences is not None and len(self.batches.stages) == 1:
+        if self.batch.ramp.sequences is not None and not self.batches.grow:
             raise ValueError(
                 f"batch.ramp.share={self.batch.ramp.share} of data.train_tokens="
                 f"{self.data.train_tokens} is less than a step of each smaller batch; raise it"

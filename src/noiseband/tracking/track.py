@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from noiseband.errors import UserError
 from noiseband.io.files import write_json
 from noiseband.io.series import read_log, read_series
-from noiseband.io.traces import Row, read_rows
+from noiseband.io.traces import OPTIONAL, Row, read_rows
 from noiseband.study import Run, Study
 from noiseband.study.command_params import TRACE, trainer_of
 from noiseband.study.free_recipe import CommandRecipe
@@ -92,8 +92,9 @@ def _steps(study: Study, run: Run) -> Iterator[tuple[int, dict[str, float]]]:
 
 def _shown(row: Row) -> dict[str, float]:
     values = {column: float(getattr(row, column)) for column in SHOWN}
-    if row.muon_learning_rate is not None:
-        values["muon_learning_rate"] = row.muon_learning_rate
+    for column in OPTIONAL.names:
+        if (value := getattr(row, column)) is not None:
+            values[column] = float(value)
     return values
 
 

@@ -111,6 +111,7 @@ def take_step(trainer: Trainer, stop: int = 0) -> Row:
         skipped=not finite,
         weights_checksum=agreed.checksum,
         muon_learning_rate=scheduled.muon,
+        sequences=trainer.window.batches.size(step) if trainer.window.batches.grow else None,
     )
 
 
