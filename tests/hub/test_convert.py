@@ -73,8 +73,13 @@ def test_equal_exports_give_equal_bytes_and_weights_may_be_not_finite(
 @pytest.mark.parametrize(
     ("file", "old", "new", "said"),
     [
-        ("config.json", '"gelu_new"', '"relu"', "activation_function is .*supports no other value"),
-        ("config.json", '"n_embd": 16', '"n_embd": 17', "not the config of a GPT-2"),
+        (
+            "config.json",
+            '"gelu_new"',
+            '"relu"',
+            "activation_function is .*our model has no such kind",
+        ),
+        ("config.json", '"n_embd": 16', '"n_embd": 17', "not the config of a gpt2"),
         ("config.json", '"n_layer": 2', '"n_layer": 3', "not the GPT2LMHeadModel"),
         ("config.json", '"vocab_size": 704', '"vocab_size": 650', "has the id 699, but .* 650 ids"),
         ("config.json", "{", "", "config.json: not JSON"),
