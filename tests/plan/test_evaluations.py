@@ -62,6 +62,20 @@ def test_a_job_takes_the_median_of_those_of_its_evaluation(study: Study) -> None
     assert found["new"].seconds is None
 
 
+def test_averages_of_weights_are_evaluated_too(study_data: dict[str, Any], tmp_path: Path) -> None:
+    study_data |= {
+        "results": str(tmp_path / "results"),
+        "averages": {"ema": {"decay": 0.9}},
+        "evaluations": {"words": WORDS},
+    }
+    study = parse_study(study_data)
+    first, *rest = study.runs
+    finish(study, f"{first}/averages/ema", "words", "2.5\t0:00:02\t1")
+    found = plans(study, list(study.runs))["words"]
+    assert (found.jobs, found.seconds) == (2 * len(study.runs), 2.5)
+    assert found.left == [*study.runs, *(f"{run}/averages/ema" for run in rest)]
+
+
 def test_a_job_without_a_measured_time_is_done_and_prices_nothing(study: Study) -> None:
     first, second, third, *rest = study.runs
     for run, text in ((first, None), (second, "-\t-\t-"), (third, "")):

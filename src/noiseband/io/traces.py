@@ -83,11 +83,11 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     """
     try:
         found = pq.read_table(intact(path), columns=columns, use_threads=False)
-    except (pa.ArrowException, OSError) as error:
+        expected = _schema(found.column_names)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, FileNotFoundError) or getattr(error, "errno", None) is not None:
             raise  # The file is missing or unreadable, which says nothing about its content.
         raise DamagedError(path, f"not a trace: {str(error).splitlines()[0]}") from None
-    expected = _schema(found.column_names)
     if columns is not None:
         expected = pa.schema([SCHEMA.field(name) for name in columns])
     if found.schema != expected or any(column.null_count for column in found.columns):

@@ -10,6 +10,7 @@ from statistics import median
 
 from noiseband.study import Study
 from noiseband.study.averages import averaged_over
+from noiseband.study.weight_averages import average_names
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class EvaluationPlan:
 
     name: str
     jobs: int
-    """One for each run and pretrained model or, with `average`, for each snapshot."""
+    """One for each run and pretrained model or, with `average`, for each snapshot, and one for each
+    average of a run's weights."""
     left: list[str]
     """The models, by name, whose jobs are still to do."""
     seconds: float | None
@@ -39,6 +41,7 @@ def _plan(study: Study, name: str, done: Collection[str]) -> EvaluationPlan:
     rule = f"evaluate_{study.config.evaluations[name].kind}"
     left, times = [], []
     jobs = [job for model in study.models for job in averaged_over(study, model, name) or [model]]
+    jobs += [job for run in study.runs for job in average_names(run, study.config.averages)]
     for job in jobs:
         model = study.weights[job].name
         kept = model in done or model in study.pretrained
