@@ -35,15 +35,28 @@ from tests.conftest import STUDY
 
 TITLE = "A | title with <b>marks</b>\nand `code`"
 LICENCE = "public | domain <script>"
+QWEN = {
+    "model.norm.kind": "rms",
+    "model.positions.kind": "rotary",
+    "model.attention.qk_norm": True,
+    "model.attention.bias": False,
+    "model.feed_forward.kind": "swiglu",
+    "model.feed_forward.bias": False,
+}
+"""What makes a model one that Qwen3ForCausalLM computes."""
 
 
 def config(results: Path) -> dict[str, Any]:
-    """The config: two baseline runs and one run with clipping, of eight steps each."""
+    """The config: two baseline runs and three with a change, of eight steps each."""
     return copy.deepcopy(STUDY) | {
         "title": TITLE,
         "results": str(results),
-        "interventions": {"clip": {"optimizer.clip_norm": 0.05}, "bias": {"model.qkv_bias": True}},
-        "seeds": {"default": [], "clip": [42], "bias": [42]},
+        "interventions": {
+            "clip": {"optimizer.clip_norm": 0.05},
+            "bias": {"model.qkv_bias": True},
+            "qwen": QWEN,
+        },
+        "seeds": {"default": [], "clip": [42], "bias": [42], "qwen": [42]},
         "noise": {"init_and_train": [42, 22]},
         "runs": [],
     }

@@ -28,7 +28,7 @@ from tests.hub.upload import WritableHub
 OTHER = "f" * 40
 
 
-@pytest.fixture(params=["clip-42", "bias-42"])
+@pytest.fixture(params=["clip-42", "bias-42", "qwen-42"])
 def run(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -50,6 +50,7 @@ def test_the_imported_run_has_the_same_bits_and_the_same_loss(
     own = finished.results / "runs" / run
     assert found.source.revision == COMMIT
     assert found.source.model.qkv_bias == (run == "bias-42")
+    assert found.source.layout == ("llama" if run == "qwen-42" else "gpt2")
     assert found.records["recipe.json"]["digest"] == finished.runs[run].built_in.digest
     # The entry as `noiseband import` prints it goes into the config of a study.
     text = yaml.safe_dump({**config(tmp_path / "r"), "pretrained": {"theirs": found.entry()}})

@@ -72,7 +72,9 @@ def test_a_tensor_that_does_not_fit_is_named(change: dict[str, Tensor | None], s
 
 
 def test_other_names_or_heads() -> None:
-    with pytest.raises(UserError, match="neither a GPT2LMHeadModel nor weights with the reference"):
+    with pytest.raises(
+        UserError, match=r"neither a model of transformers .* nor weights with the reference"
+    ):
         shape_of({"model.layers.0.weight": torch.ones(2, 2)}, 4, "x")
     with pytest.raises(UserError, match="--heads 5: does not divide the width 16"):
         shape_of(initial_weights(SMALL, "keyed", 42), 5, "x")

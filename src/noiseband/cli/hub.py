@@ -32,11 +32,11 @@ def export(
     folder: Annotated[Path, typer.Argument(help="Folder to write the model to.")],
     config: Config = DEFAULT_CONFIG,
 ) -> None:
-    """Write a trained model as a plain GPT2LMHeadModel folder with its tokenizer.
+    """Write a trained model and its tokenizer as a folder that `transformers` loads.
 
     Example: `noiseband export baseline-1 /tmp/baseline-1`
 
-    `transformers` loads it with AutoModelForCausalLM and AutoTokenizer, without noiseband's code.
+    It needs no code of noiseband: load it with AutoModelForCausalLM and AutoTokenizer.
     """
     study = load_study(config)
     from noiseband.hub.export import write_export
@@ -128,9 +128,10 @@ def import_(
 
     Example: `noiseband import me/pocket-baseline --revision main`
 
-    Accepts runs that noiseband published, any GPT2LMHeadModel, and weights with the reference's
-    names. The entry is pinned by commit and SHA-256. The study then measures, fine-tunes and judges
-    the model in the same way as its own runs.
+    Accepts runs that noiseband published, models of the classes that it exports (GPT-2, Llama,
+    Mistral, Qwen2, Qwen3), and weights with the reference's names. The entry is pinned by commit
+    and SHA-256. The study then measures, fine-tunes and judges the model in the same way as its own
+    runs.
 
     With `--run baseline-1`, a run with the same recipe, tokens and initial weights replaces the
     study's own `baseline-1`, which is then not trained here.

@@ -24,6 +24,8 @@ from noiseband.report.views.recipes import baseline_recipe
 from noiseband.stats.least_squares import BASELINE
 from noiseband.stats.verdicts import Call
 from noiseband.study import Run, Study
+from noiseband.study.architecture import Model
+from noiseband.study.hub_classes import hub_class
 from noiseband.study.section import written
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -48,7 +50,7 @@ def card_text(study: Study, run: Run, repo: str, licence: str) -> str:
     samples = json_lines(folder / "samples.jsonl")
     recipe = run.built_in
     return _environment().get_template("card.md").render(
-        head=_head(licence),
+        head=_head(licence, recipe.model),
         title=repo.partition("/")[2],
         repo=repo,
         run=run.name,
@@ -153,12 +155,12 @@ def _noise(rows: Sequence[NoiseRow], alpha: float) -> list[str]:
     return lines
 
 
-def _head(licence: str) -> str:
+def _head(licence: str, model: Model) -> str:
     data = {
         "license": licence,
         "library_name": "transformers",
         "pipeline_tag": "text-generation",
-        "tags": ["gpt2", "noiseband", "reproducibility"],
+        "tags": [hub_class(model) or "gpt2", "noiseband", "reproducibility"],
     }
     return f"---\n{yaml.safe_dump(data, sort_keys=False)}---\n"
 

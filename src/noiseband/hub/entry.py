@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
@@ -21,6 +22,7 @@ from noiseband.io.digests import digest
 from noiseband.io.hub_files import endpoint, fetch_file, reason
 from noiseband.repro.manifest import artefact_digest
 from noiseband.study import Study
+from noiseband.study.architecture import Model
 from noiseband.study.hub_classes import CLASSES
 from noiseband.study.pretrained import Pretrained, PretrainedLayout, check_pretrained
 from noiseband.study.vocabularies import tokenizer_of
@@ -89,12 +91,8 @@ def import_model(
         source = f"{repo}: {file}"
         if (kind := config.get("model_type")) in CLASSES:
             layout: PretrainedLayout = "gpt2" if kind == "gpt2" else "llama"
-            model = shape_of(config, f"{repo}: {CONFIG}")
+            model = _published(records, repo) or shape_of(config, f"{repo}: {CONFIG}")
             check_config(config, model, f"{repo}: {CONFIG}")
-            if published := records.get("model.json"):
-                # An export writes zeros for biases that the run did not have.
-                had = "trf_blocks.0.att.W_query.bias" in published.get("tensors", {})
-                model = model.model_copy(update={"qkv_bias": had})
             own = from_hub(tensors, model, source)
         else:
             if heads is None:
@@ -111,6 +109,22 @@ def import_model(
         )
     pinned = {"repo": repo, "revision": commit, "sha256": sha256, "weights_sha256": found}
     return Import(Pretrained(**pinned, model=model, layout=layout, file=file), records)
+
+
+def _published(records: dict[str, Any], repo: str) -> Model | None:
+    """The model of a run that noiseband published, without dropout; None if it did not.
+
+    A config.json does not tell parts that the model lacks, such as biases, from those that change
+    nothing, because the class has them.
+    """
+    recipe = records.get("recipe.json", {}).get("recipe")
+    if not isinstance(recipe, dict) or "model" not in recipe:
+        return None
+    try:
+        return Model.model_validate(recipe["model"]).model_copy(update={"dropout": 0.0})
+    except ValidationError as error:
+        said = one_line(str(error.errors()[0]["msg"]))
+        raise UserError(f"{repo}: noiseband/recipe.json: not a recipe ({said})") from None
 
 
 def _listed(repo: str, revision: str | None) -> tuple[str, set[str]]:

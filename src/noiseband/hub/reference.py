@@ -56,8 +56,8 @@ def shape_of(tensors: Mapping[str, Tensor], heads: int, source: str) -> Model:
     layers = {int(m[1]) for name in found if (m := re.match(r"trf_blocks\.(\d+)\.", name))}
     if embedding is None or POSITIONS not in found or not layers or embedding.dim() != 2:
         raise UserError(
-            f"{source}: neither a GPT2LMHeadModel nor weights with the reference's names "
-            f"({EMBEDDING}, trf_blocks.0.att.W_query.weight, ...)"
+            f"{source}: neither a model of transformers that noiseband reads nor weights with the "
+            f"reference's names ({EMBEDDING}, trf_blocks.0.att.W_query.weight, ...)"
         )
     vocabulary, width = embedding.shape
     if width % heads:

@@ -153,9 +153,9 @@ class FurtherEvaluation(Section):
     harness: Annotated[Harness | None, ADDED] = None
     """Tasks of lm-evaluation-harness."""
     command: Annotated[Text | None, ADDED] = None
-    """A command of your own. `{model}` stands for a folder with the exported model
-    (`GPT2LMHeadModel` and tokenizer), `{out}` for the folder in which the command writes
-    `metrics.json`, and `{run}` for the run's name. No shell reads it."""
+    """A command of your own. `{model}` stands for a folder with the exported model and its
+    tokenizer for `transformers`, `{out}` for the folder in which the command writes `metrics.json`,
+    and `{run}` for the run's name. No shell reads it."""
     files: Annotated[list[Text], ADDED] = []
     """With `command`: the files and folders that decide its result, such as its script."""
     gpu: Annotated[bool, ADDED] = False

@@ -14,7 +14,7 @@ from noiseband.study import data_needs
 
 @app.command(rich_help_panel=PANEL)
 def convert_export(export: Folder, out: Out) -> None:
-    """Convert an exported GPT2LMHeadModel and its tokenizer to a model that can be fine-tuned."""
+    """Convert an exported model and its tokenizer to a model that can be fine-tuned."""
     from noiseband.hub.convert import write_converted
 
     write_converted(export, out)
