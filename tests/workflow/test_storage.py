@@ -11,6 +11,7 @@ import pytest
 
 from noiseband.io.checksums import CHECKSUMS
 from tests.s3 import SECRET, s3_server
+from tests.workflow.command_study import write_command_study
 from tests.workflow.project import Project
 
 STUDY = Path(__file__).parent / "cluster_study.yaml"
@@ -55,3 +56,25 @@ def test_results_in_s3_are_those_on_the_disk(
     assert json.loads(found["manifest.json"]) == manifest
     assert manifest["sha256"] in found["report.html"]
     assert "unknown: runs/*/timing.json" not in found["report.html"]
+
+
+@pytest.mark.campaign
+def test_a_commands_results_in_s3_are_those_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = (project_in(tmp_path / name) for name in ("a", "b"))
+    for made in (here, there):
+        write_command_study(made.folder, "laptop")
+    done = here.snakemake("results/report.html")
+    assert done.returncode == 0, done.stdout + done.stderr
+    in_s3 = ("--profile", "profiles/s3", "--default-storage-prefix", "s3://lab/study", "--")
+    with s3_server(tmp_path) as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        done = there.snakemake(*in_s3, "results/report.html")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert not (there.folder / "results" / "runs").exists()
+        client = boto3.client("s3")
+        body = client.get_object(Bucket="lab", Key="study/results/manifest.json")["Body"]
+        found = json.loads(body.read())
+    assert found == json.loads((here.folder / "results" / "manifest.json").read_text())
