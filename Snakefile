@@ -170,6 +170,9 @@ rule all:
         PATHS.report,
 
 
+# What a job needs besides the params to know a model's shape.
+SHAPE, SHAPE_OPTION = {}, ""
+
 if study.config.trainer is None:
 
     include: "workflow/rules/corpus.smk"
@@ -180,6 +183,7 @@ if study.config.trainer is None:
     include: "workflow/rules/evaluate.smk"
     include: "workflow/rules/exported.smk"
     include: "workflow/rules/evaluations.smk"
+    include: "workflow/rules/choice.smk"
     include: "workflow/rules/averages.smk"
     include: "workflow/rules/finetune.smk"
     include: "workflow/rules/judge.smk"
@@ -196,12 +200,13 @@ else:
 
     include: "workflow/rules/command.smk"
     include: "workflow/rules/exported.smk"
+    include: "workflow/rules/convert.smk"
+    include: "workflow/rules/choice.smk"
 
 
 if study.config.trainer is not None and study.config.finetuning is not None:
 
     include: "workflow/rules/instructions.smk"
-    include: "workflow/rules/convert.smk"
     include: "workflow/rules/finetune.smk"
     include: "workflow/rules/judge.smk"
 

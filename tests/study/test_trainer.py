@@ -242,9 +242,13 @@ def test_evaluations_read_what_the_command_exports() -> None:
     words = {"command": "python count.py {model} {out}"}
     said = problems(evaluations={"words": words})
     assert "evaluations.words.command: reads an exported model; name its folder" in said
-    said = problems(evaluations={"items": {"choice": {"file": "items.jsonl"}}})
-    assert "evaluations.items.choice: reads a model of the built-in trainer; use harness" in said
-    assert study(evaluations={"words": words}, trainer__outputs={"export": "model"})
+    choice = {"choice": {"file": "items.jsonl"}}
+    said = problems(evaluations={"items": choice})
+    assert "evaluations.items.choice: reads an exported model; name its folder" in said
+    said = problems(evaluations={"late": {"loss": {"split": "test"}}})
+    assert "evaluations.late.loss: reads a model of the built-in trainer; use choice or" in said
+    exporting = {"export": "model"}
+    assert study(evaluations={"words": words, "items": choice}, trainer__outputs=exporting)
 
 
 FINETUNING: dict[str, Any] = {

@@ -26,6 +26,7 @@ metrics:
   score: {better: higher}
   words.length: {better: lower}
 evaluations:
+  pick: {choice: {file: choices.jsonl}}
   words: {command: "python count.py {model} {out}", files: [count.py], items: true}
 recipe: {level: 3}
 interventions:
@@ -257,4 +258,6 @@ def test_lm_eval_reads_the_exported_folder(project: Project) -> None:
     metrics = read_metrics(project.results / "runs/up-1/evaluations/ours.json")
     assert set(metrics) == {"acc"}
     assert metrics["acc"].n == 13
+    chosen = read_metrics(project.results / "runs/up-1/evaluations/pick.json")
+    assert chosen["accuracy"].value == pytest.approx(metrics["acc"].value, abs=1e-6)
     assert (project.results / "runs/up-1/evaluations/ours.items.parquet").exists()

@@ -1,9 +1,9 @@
-# The models that a command exported, in the form that fine-tuning reads. What the two rules tell, a
-# bad folder or a prompt that is too long, they tell as soon as the first run is finished.
+# The models that a command exported, in the form that fine-tuning and multiple choice read. What the
+# two rules tell, a bad folder or a prompt that is too long, they tell as soon as the first run is
+# finished.
 
 CONVERTED = PATHS.converted("{run}")
 MODEL, VOCABULARY = CONVERTED / "model.safetensors", CONVERTED / "vocabulary.tiktoken"
-TUNED = one_of(run.name for run in study.finetuned)
 
 
 rule convert_export:
@@ -16,7 +16,7 @@ rule convert_export:
     log:
         PATHS.log("convert_export", "{run}"),
     wildcard_constraints:
-        run=TUNED,
+        run=one_of(RUNS),
     priority: 20
     params:
         code=code("hub.convert"),
@@ -25,6 +25,11 @@ rule convert_export:
         "Converting the exported model of {wildcards.run}"
     shell:
         "noiseband convert-export --export {input.export:q} --out {params.out:q} 2> {log:q}"
+
+
+# The jobs read the model's shape, which the params do not have.
+SHAPE = {"shape": rules.convert_export.output.shape}
+SHAPE_OPTION = " --shape {input.shape:q}"
 
 
 rule check_export:
@@ -40,7 +45,7 @@ rule check_export:
     log:
         PATHS.log("check_export", "{run}"),
     wildcard_constraints:
-        run=TUNED,
+        run=one_of(RUNS),
     priority: 20
     params:
         code=code("repro.data_check"),

@@ -1,5 +1,4 @@
-# Further evaluations that read a model's weights themselves; those by other programs are in
-# exported.smk.
+# The loss on further corpora. Evaluations by other programs are in exported.smk.
 
 
 def window_of(wildcards):
@@ -40,30 +39,3 @@ rule evaluate_loss:
         "noiseband evaluate-loss --params {params.text:q} --model {input.model:q}"
         " --tokens {input.tokens:q} --vocabulary {input.vocabulary:q}"
         " --out {output.metrics:q} --items {output.each:q} {input.fields:q} 2> {log:q}"
-
-
-rule evaluate_choice:
-    input:
-        model=MODEL,
-        vocabulary=VOCABULARY,
-    output:
-        metrics=PATHS.evaluation("{run}", "{evaluation}"),
-        each=PATHS.evaluation_items("{run}", "{evaluation}"),
-    log:
-        PATHS.log("evaluate_choice", EVALUATION_LOG),
-    benchmark:
-        PATHS.benchmark("evaluate_choice", EVALUATION_LOG)
-    wildcard_constraints:
-        evaluation=of_kind("choice"),
-    resources:
-        gpu=ONE_GPU,
-    params:
-        code=code("evaluate.choice"),
-        text=EVALUATION_PARAMS,
-        work=EVALUATING,
-    message:
-        "Evaluating {wildcards.run}: {wildcards.evaluation}"
-    shell:
-        "noiseband evaluate-choice --params {params.text:q} --model {input.model:q}"
-        " --vocabulary {input.vocabulary:q} --work {params.work:q}"
-        " --out {output.metrics:q} --items {output.each:q} 2> {log:q}"

@@ -9,12 +9,6 @@ ROWS = of_all(
     lambda protocol: PATHS.instructions(PROTOCOLS[protocol].instructions)
     / "rows.jsonl",
 )
-# Of a run that a command made, the job reads the model's shape.
-if study.config.trainer is None:
-    SHAPE, SHAPE_OPTION = {}, ""
-else:
-    SHAPE = {"shape": rules.convert_export.output.shape}
-    SHAPE_OPTION = " --shape {input.shape:q}"
 
 
 rule finetune:

@@ -12,6 +12,7 @@ from noiseband.errors import CONFIGFILES, NotMadeError, UserError, configfiles, 
 
 if TYPE_CHECKING:
     from noiseband.study import Run, Section, Study
+    from noiseband.study.architecture import Model
 
 
 def named(
@@ -45,6 +46,12 @@ Out = Annotated[Path, typer.Option(help="File or folder for the result.")]
 Results = Annotated[Path, typer.Option(help="The study's results folder.")]
 File = Annotated[Path, typer.Option(exists=True, dir_okay=False)]
 Folder = Annotated[Path, typer.Option(exists=True, file_okay=False)]
+Shape = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True, dir_okay=False, help="Shape of the model, if the params do not have it."
+    ),
+]
 
 EVERY = 10
 """Seconds between two checks of a running study (`--watch`)."""
@@ -64,6 +71,18 @@ def parse(kind: type[Kind], text: str) -> Kind:
         raise UserError(
             f"--params: {where}: {first['msg']}; copy it from `snakemake -p`"
         ) from error
+
+
+def model_of(model: Model | None, file: Path | None) -> Model:
+    """The model of the params or, for a run of a command, of the file with its shape."""
+    if model is not None:
+        return model
+    if file is None:
+        raise UserError("--shape is missing: these params are of a run that a command made")
+    from noiseband.io.files import read_json
+    from noiseband.study.architecture import Model
+
+    return Model(**read_json(file))
 
 
 def find_run(study: Study, name: str | None) -> Run:

@@ -20,7 +20,7 @@ class EvaluationParams(Section):
     """Params of a further evaluation of one model."""
 
     model: Model | None
-    """The model with its dropout set to 0; None for a run of a command, which is read as a folder.
+    """The model with its dropout set to 0; None for a run of a command, whose export has it.
     """
     attention: Literal["explicit", "sdpa"]
     run: str
@@ -52,7 +52,7 @@ class EvaluationParams(Section):
     @property
     def network(self) -> Model:
         """The model, for evaluations that read its weights themselves."""
-        assert self.model is not None  # `trainer_checks` refuses these for runs of a command.
+        assert self.model is not None  # The command reads it if the params do not have it.
         return self.model
 
     def check_files(self) -> None:

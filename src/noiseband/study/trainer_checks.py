@@ -23,8 +23,8 @@ BUILT_IN = {
 }
 """Sections that only the built-in trainer uses, each with what to do instead."""
 
-BY_EXPORT = ("harness", "command")
-"""Kinds of evaluations that read a model as an exported folder."""
+BY_EXPORT = ("choice", "harness", "command")
+"""Kinds of evaluations that can read the model that a command exports."""
 
 OF_RUNS = {
     "microbatch": "make it a key of the recipe, and an intervention that changes it",

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from noiseband.cli import app
-from noiseband.cli.options import PANEL, File, Out, ParamsText, parse
+from noiseband.cli.options import PANEL, File, Out, ParamsText, Shape, model_of, parse
 from noiseband.gpus import reserve
 from noiseband.study.evaluation_params import EvaluationParams
 
@@ -59,11 +59,18 @@ def evaluate_loss(
 
 @app.command(rich_help_panel=PANEL)
 def evaluate_choice(
-    params_text: ParamsText, model: File, vocabulary: File, work: Work, out: Out, items: Items
+    params_text: ParamsText,
+    model: File,
+    vocabulary: File,
+    work: Work,
+    out: Out,
+    items: Items,
+    shape: Shape = None,
 ) -> None:
     """Let a model choose among continuations, or produce last words."""
     given = parse(EvaluationParams, params_text)
     given.check_files()
+    given = given.model_copy(update={"model": model_of(given.model, shape)})
     reserve(1, f"evaluate-choice {out}")
     from noiseband.dag.code import code_digest
     from noiseband.evaluate.choice import choose_file
@@ -71,7 +78,7 @@ def evaluate_choice(
     from noiseband.evaluate.outcome import write_outcome
     from noiseband.io.checksums import file_sha256
 
-    deciding = params_text + file_sha256(model) + code_digest("evaluate.choice")
+    deciding = given.text + file_sha256(model) + code_digest("evaluate.choice")
     journal = Journal(work, hashlib.sha256(deciding.encode()).hexdigest())
     outcome = choose_file(given, model, vocabulary, journal, _report)
     write_outcome(given.name, "choice", outcome, out, items)

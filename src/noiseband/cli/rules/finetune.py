@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from noiseband.cli import app
-from noiseband.cli.options import PANEL, File, Out, ParamsText, parse
-from noiseband.errors import UserError
+from noiseband.cli.options import PANEL, File, Out, ParamsText, Shape, model_of, parse
 from noiseband.gpus import reserve
-from noiseband.io.files import read_json
 from noiseband.study import params
-from noiseband.study.architecture import Model
-
-Shape = Annotated[
-    Path | None,
-    typer.Option(
-        exists=True, dir_okay=False, help="Shape of the model, if the params do not have it."
-    ),
-]
 
 
 @app.command(rich_help_panel=PANEL)
@@ -44,7 +33,7 @@ def finetune(
     protocol = given.protocol
     console = Console(f"{model}  seed {seed}", protocol.epochs)
     finetune_file(
-        _shape(given.model, shape),
+        model_of(given.model, shape),
         given.attention,
         protocol,
         seed,
@@ -72,14 +61,5 @@ def respond(
     from noiseband.finetune.respond import respond_file
 
     report = AnswerConsole(str(model))
-    network = _shape(given.model, shape)
+    network = model_of(given.model, shape)
     respond_file(network, given.attention, given.protocol, model, vocabulary, rows, out, report)
-
-
-def _shape(model: Model | None, file: Path | None) -> Model:
-    """The model of the params or, for a run of a command, of the file with its shape."""
-    if model is not None:
-        return model
-    if file is None:
-        raise UserError("--shape is missing: these params are of a run that a command made")
-    return Model(**read_json(file))
