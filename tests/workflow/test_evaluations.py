@@ -64,7 +64,8 @@ from pathlib import Path
 
 model, out, run = sys.argv[1:]
 size = sum(file.stat().st_size for file in Path(model).iterdir())
-metrics = {"bytes": size, "snapshot": int(run.rpartition("/")[2])}
+number = run.rpartition("/")[2]  # of a snapshot, or the name of an average
+metrics = {"bytes": size, "snapshot": int(number) if number.isdigit() else -1}
 Path(out, "metrics.json").write_text(json.dumps({"metrics": metrics}))
 """
 
@@ -178,7 +179,8 @@ def test_averaged_weights_are_evaluated_as_variants_of_their_run(project: Projec
         average = f"{run}/averages/ema"
         cloze = metrics(project, average, "cloze")["loss"]
         assert f"{run},ema.cloze.loss,{cloze.value!r},{cloze.standard_error!r},9\n" in table
-        assert f"{run},ema.mine.loss,{metrics(project, average, 'mine')['loss'].value!r},," in table
+        mine = metrics(project, average, "mine")["loss"]
+        assert f"{run},ema.mine.loss,{mine.value!r},{mine.standard_error!r},{mine.n}\n" in table
         folder = project.results / "runs" / run
         own, found = (
             json.loads((one / "test_loss.json").read_text())["test_loss"]

@@ -79,13 +79,13 @@ class Attention(nn.Module):
         projected = projected.view(*x.shape[:2], self.heads + 2 * self.kv_heads, self.size)
         if self.q_norm is None and rotation is None:
             return projected
-        query, key, value = self._split(projected)
+        turned, value = torch.split(projected, [self.heads + self.kv_heads, self.kv_heads], dim=2)
         if self.q_norm is not None and self.k_norm is not None:
-            query, key = self.q_norm(query).to(x.dtype), self.k_norm(key).to(x.dtype)
-        both = torch.cat([query, key], dim=2)
+            query, key = torch.split(turned, [self.heads, self.kv_heads], dim=2)
+            turned = torch.cat([self.q_norm(query), self.k_norm(key)], dim=2).to(projected.dtype)
         if rotation is not None:
-            both = rotation(both)
-        return torch.cat([both, value], dim=2)
+            turned = rotation(turned)
+        return torch.cat([turned, value], dim=2)
 
     def _split(self, projected: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values of `_projected`."""

@@ -79,9 +79,10 @@ def attention_to_past(
     """
     rows, heads, time, size = query.shape
     groups = keys.shape[1]
-    # The heads of a group, one below the other, are one matrix.
-    query = query.reshape(rows, groups, heads // groups * time, size)
-    mask = mask.repeat(1, 1, heads // groups, 1)
+    if groups < heads:
+        # The heads of a group, one below the other, are one matrix.
+        query = query.reshape(rows, groups, heads // groups * time, size)
+        mask = mask.repeat(1, 1, heads // groups, 1)
     if fused:
         mixed = F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
     else:
@@ -89,7 +90,7 @@ def attention_to_past(
         if softcap is not None:
             scores = _capped(scores, softcap)
         mixed = torch.softmax(scores + mask, dim=-1) @ values
-    return mixed.view(rows, heads, time, size).transpose(1, 2).flatten(2)
+    return mixed.reshape(rows, heads, time, size).transpose(1, 2).flatten(2)
 
 
 def _capped(scores: Tensor, softcap: float) -> Tensor:
