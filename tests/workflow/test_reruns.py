@@ -84,7 +84,7 @@ FROM_TRAINING = {
     [
         ("train/schedule.py", "* progress)) / 2.0", "* progress)) / 2.5", FROM_TRAINING),
         (
-            "model/attention.py", "1.0 / math.sqrt(", "2.0 / math.sqrt(",
+            "model/scores.py", "1.0 / math.sqrt(", "2.0 / math.sqrt(",
             FROM_TRAINING | {"init", "verify_init"},
         ),
         (

@@ -28,6 +28,8 @@ STATUS = struct.Struct("!i")
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGCONT)
 """Signals that reach the job as they are. SIGTSTP reaches it as SIGSTOP."""
+HELD = (*SIGNALS, signal.SIGTSTP)
+"""Signals that wait while the job begins, until they can be passed on to it."""
 LOOKS = 0.5
 """Seconds between two looks at whether the shell that started this command is still there."""
 OF_EACH_JOB = {"SHLVL", "PWD", "OLDPWD", "_", "TMPDIR", "TMP", "TEMP", "TEMPDIR", FORKS}
@@ -51,11 +53,15 @@ def fork_name(command: int) -> str:
 
 
 def accepted() -> socket.socket | None:
-    """Ask the server to run this command. None if there is no server, or if it is another's."""
+    """Ask the server to run this command. None if there is no server, or if it is another's.
+
+    If it accepts, signals are held until `follow` passes them on.
+    """
     address, _, expected = os.environ.get(FORKS, "").partition(" ")
     if not expected or expected != surroundings(os.environ):
         return None
     server = socket.socket(socket.AF_UNIX)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
     # The folder may be gone, and the server may have ended.
     with suppress(OSError):
         request = _request()
@@ -65,6 +71,7 @@ def accepted() -> socket.socket | None:
         if server.recv(len(ACCEPTED)):
             return server
     server.close()
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return None
 
 
@@ -86,6 +93,7 @@ def follow(server: socket.socket) -> NoReturn:
     for number in SIGNALS:
         signal.signal(number, lambda received, _: server.sendall(bytes([received])))
     signal.signal(signal.SIGTSTP, lambda *_: _stop(server))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
     with suppress(OSError):
         _end_as(_status(server))
     print("noiseband: the process that forks for each job has ended; start again", file=sys.stderr)

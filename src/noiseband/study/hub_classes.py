@@ -41,7 +41,10 @@ def beyond_hub(model: Model) -> str | None:
 def _odd(model: Model, name: HubClass) -> list[str]:
     """The keys whose values the class does not have."""
     part, own = model.attention, model.feed_forward
-    limited = [window is not None and window < model.context for window in model.windows]
+    # Told without a list of layers, as a config may have any number of them.
+    limited, every = part.window is not None and part.window < model.context, part.full_every
+    some = limited and every != 1
+    all_ = limited and (every is None or every > model.layers)
     fits: dict[str, Any] = {
         "norm.place": model.norm.place == "pre",
         "norm.embedding": not model.norm.embedding,
@@ -57,7 +60,7 @@ def _odd(model: Model, name: HubClass) -> list[str]:
             "attention.kv_heads": model.kv_heads == model.heads,
             "attention.head_width": model.heads * model.head_width == model.width,
             "attention.qk_norm": not part.qk_norm,
-            "attention.window": not any(limited),
+            "attention.window": not some,
             "feed_forward.kind": not own.gated,
         }
         return [key for key, holds in fits.items() if not holds]
@@ -70,7 +73,7 @@ def _odd(model: Model, name: HubClass) -> list[str]:
         "feed_forward.bias": not own.bias or name == "llama",
         "attention.bias": not part.bias or name in ("llama", "qwen3"),
         "qkv_bias": not model.qkv_bias or name != "mistral",
-        "attention.window": not any(limited) or name != "llama",
-        "attention.full_every": all(limited) or name != "mistral",
+        "attention.window": not some or name != "llama",
+        "attention.full_every": all_ or name != "mistral",
     }
     return [key for key, holds in fits.items() if not holds]
