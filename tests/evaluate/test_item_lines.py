@@ -32,7 +32,7 @@ def test_lines_in_any_order_give_the_same_items(tmp_path: Path) -> None:
         ),
         ('{"item": "1"}', ": has no results; write a line for each item"),
         ('{"item": "1", "loss": 1}\n{"item"', ": row 2: not JSON ("),
-        ("[1]", ": row 1: [1]: write an object with the key item"),
+        ("[1]", ": row 1: [1] is not an object of keys"),
         ('{"loss": 1}', ": row 1: item: missing; write the item's name, in quotes"),
         ('{"item": 3}', ": row 1: item: 3 is not a text; write the item's name, in quotes"),
         ('{"item": "\\ud800"}', ": row 1: item: has half a surrogate pair"),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NoReturn
 
 from noiseband.errors import UserError, nearest
+from noiseband.evaluate.json_lines import objects
 from noiseband.io.metrics import number_of, shown
 
 NAME = "item"
@@ -32,7 +32,7 @@ def read_item_lines(file: Path, metrics: Collection[str]) -> tuple[list[str], Co
     """
     rows: dict[str, dict[str, float | None]] = {}
     lines: dict[str, int] = {}
-    for row, value in _objects(file):
+    for row, value in objects(file):
         item = _name(file, row, value.pop(NAME, None))
         if item in rows:
             _fail(file, row, NAME, f"{shown(item)} is that of row {lines[item]} too; change one")
@@ -46,25 +46,6 @@ def read_item_lines(file: Path, metrics: Collection[str]) -> tuple[list[str], Co
         )
     items = sorted(rows)
     return items, {name: [rows[item].get(name) for item in items] for name in names}
-
-
-def _objects(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    # Not splitlines(), which also splits at characters such as U+2028 that a name may contain.
-    with open(file, "rb") as lines:
-        for row, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                value = json.loads(line.decode())
-            except (ValueError, RecursionError) as error:
-                raise UserError(
-                    f"{file}: row {row}: not JSON ({error}); write one object in each line"
-                ) from None
-            if not isinstance(value, dict):
-                raise UserError(
-                    f"{file}: row {row}: {shown(value)}: write an object with the key {NAME}"
-                )
-            yield row, value
 
 
 def _name(file: Path, row: int, value: Any) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from noiseband.errors import UserError
+from noiseband.evaluate.json_lines import objects
+from noiseband.io.metrics import shown
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def read_items(file: Path) -> list[Item]:
 
     Raises UserError with the file, the row, the key and the remedy, and FileNotFoundError.
     """
-    items = list(_items(file))
+    items = [_item(file, row, value) for row, value in objects(file)]
     if not items:
         raise UserError(f"{file}: has no rows; write one JSON object in each line")
     names: dict[str, int] = {}
@@ -55,23 +55,6 @@ def read_items(file: Path) -> list[Item]:
     return items
 
 
-def _items(file: Path) -> Iterator[Item]:
-    # Not splitlines(), which also splits at characters such as U+2028 that text may contain.
-    with open(file, "rb") as lines:
-        for row, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                value = json.loads(line.decode())
-            except (ValueError, RecursionError) as error:
-                raise UserError(
-                    f"{file}: row {row}: not JSON ({error}); write one object in each line"
-                ) from None
-            if not isinstance(value, dict):
-                raise UserError(f"{file}: row {row}: {_short(value)} is not an object of keys")
-            yield _item(file, row, value)
-
-
 def _item(file: Path, row: int, value: dict[str, Any]) -> Item:
     given = [key for key in ("context", "question") if key in value]
     if len(given) != 1:
@@ -80,7 +63,7 @@ def _item(file: Path, row: int, value: dict[str, Any]) -> Item:
     context = _text(file, row, given[0], value[given[0]])
     name = value.get("id", row)
     if isinstance(name, bool) or not isinstance(name, int | str):
-        _fail(file, row, "id", f"{_short(name)} is neither a text nor a whole number; change it")
+        _fail(file, row, "id", f"{shown(name)} is neither a text nor a whole number; change it")
     name = _text(file, row, "id", str(name))
     if ("choices" in value) == ("target" in value):
         what = "both are there" if "target" in value else "missing"
@@ -90,7 +73,7 @@ def _item(file: Path, row: int, value: dict[str, Any]) -> Item:
         return Item(name, row, context, (target,), 0)
     choices = value["choices"]
     if not isinstance(choices, list) or len(choices) < 2:
-        _fail(file, row, "choices", f"{_short(choices)} is not a list of two or more texts")
+        _fail(file, row, "choices", f"{shown(choices)} is not a list of two or more texts")
     texts = tuple(_text(file, row, f"choices.{i}", t, empty=False) for i, t in enumerate(choices))
     answer = value.get("answer")
     if isinstance(answer, bool) or not isinstance(answer, int) or not 0 <= answer < len(texts):
@@ -98,7 +81,7 @@ def _item(file: Path, row: int, value: dict[str, Any]) -> Item:
             file,
             row,
             "answer",
-            f"{_short(answer)} is not the place of a choice; write a number from 0 to "
+            f"{shown(answer)} is not the place of a choice; write a number from 0 to "
             f"{len(texts) - 1}",
         )
     return Item(name, row, context, texts, answer)
@@ -106,7 +89,7 @@ def _item(file: Path, row: int, value: dict[str, Any]) -> Item:
 
 def _text(file: Path, row: int, key: str, value: object, empty: bool = True) -> str:
     if not isinstance(value, str):
-        _fail(file, row, key, f"{_short(value)} is not a text; put it in quotes")
+        _fail(file, row, key, f"{shown(value)} is not a text; put it in quotes")
     if not empty and not value.strip():
         _fail(file, row, key, "is empty; write its text")
     try:
@@ -118,8 +101,3 @@ def _text(file: Path, row: int, key: str, value: object, empty: bool = True) -> 
 
 def _fail(file: Path, row: int, key: str, reason: str) -> NoReturn:
     raise UserError(f"{file}: row {row}: {key}: {reason}")
-
-
-def _short(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
