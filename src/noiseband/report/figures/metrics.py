@@ -14,7 +14,7 @@ from noiseband.report.figures.palette import LIGHT, colour, marker
 from noiseband.report.figures.panels import short
 from noiseband.report.figures.svg import blank, panel, tip
 from noiseband.report.figures.training import frame
-from noiseband.report.words import MINUS, better, effect_decimals, signed, with_unit
+from noiseband.report.words import MINUS, better, effect_decimals, signed
 
 WIDTH, ROW, TOP, BOTTOM, GAP = 920, 20, 44, 44, 22
 COLUMNS = 4
@@ -92,9 +92,12 @@ def _effects(axes: Axes, one: MetricEffects, arms: Sequence[str]) -> None:
         tip(point[0], text)
     axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_formatter(lambda value, _: _tick(value))
-    axes.set_title(with_unit(one.metric), loc="left", fontsize=12, pad=18)
+    name, unit = one.metric.metric.replace("_", " "), one.metric.unit
+    axes.set_title(name, loc="left", fontsize=12, pad=18)
+    # The unit is in the second line, so that a long name does not reach the next chart.
     axes.annotate(
-        better(one.metric), (0, 1), xytext=(0, 5), xycoords="axes fraction", fontsize=10,
+        f"{unit}, {better(one.metric)}" if unit else better(one.metric),
+        (0, 1), xytext=(0, 5), xycoords="axes fraction", fontsize=10,
         textcoords="offset points", color=LIGHT["muted"], annotation_clip=False,
     )  # fmt: skip
 
