@@ -11,7 +11,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from noiseband.analysis.tables import run_row
 from noiseband.errors import UserError
+from noiseband.io.files import write_json
 from noiseband.io.traces import Row, read_rows, read_table
 from noiseband.model.load import load_model
 from noiseband.train.fit import microbatches
@@ -77,6 +79,10 @@ def test_the_trace_has_the_sequences_of_each_step(make_job: MakeJob) -> None:
     train(plain)
     assert [row.sequences for row in read_rows(job.out / "trace.parquet")] == SIZES
     assert "sequences" not in read_table(plain.out / "trace.parquet").column_names
+    # The table of runs counts the tokens that were really read.
+    write_json(job.out / "test_loss.json", {"test_loss": 5.0, "bits_per_byte": 2.0})
+    row = run_row(job.out, job.params.recipe.digest)
+    assert (row.steps, row.tokens) == (16, 1024)
 
 
 def test_processes_share_the_smallest_step(make_job: MakeJob) -> None:
