@@ -29,6 +29,7 @@ def class_of(model: Model) -> HubClass:
 
 
 def names_of(kind: HubClass) -> Names:
+    """The names by which a class goes."""
     return gpt2.NAMES if kind == "gpt2" else llama.names(kind)
 
 

@@ -42,6 +42,7 @@ SHAPE = {
 
 
 def names(kind: HubClass) -> Names:
+    """The names by which a class of the family goes."""
     return Names(CLASSES[kind], PREFIX, EMBEDDING, BUFFERS)
 
 
