@@ -27,12 +27,15 @@ from noiseband.study.command_params import (
 from noiseband.study.averages import averaged_over
 from noiseband.study.contamination import contaminations
 from noiseband.study.metrics import TIMED
+from noiseband.study.mixtures import parts
 from noiseband.study.data_needs import DataNeeds, ExportNeeds
 from noiseband.study.data_params import (
     CorpusParams,
     FetchTokensParams,
     FieldsParams,
     InstructionsParams,
+    MixParams,
+    PackParams,
     TokenizeParams,
     VocabularyParams,
 )
@@ -86,6 +89,7 @@ from noiseband.dag.workflow import (
 )
 from noiseband.study.artefacts import (
     FIGURES,
+    SPLITS,
     VOLATILE_FIGURES,
     VOLATILE_TABLES,
     corpora_made_of,

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from noiseband.errors import UserError
 from noiseband.evaluate import contamination as module
 from noiseband.evaluate import documents
-from noiseband.evaluate.contamination import contamination, contamination_file
+from noiseband.evaluate.contamination import Training, contamination, contamination_file
 from noiseband.study.config import Evaluation
 from noiseband.study.contamination import ContaminationParams, Segment
 
@@ -84,7 +84,7 @@ def test_it_is_what_sets_of_all_documents_and_spans_give(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CHUNK", chunk)
         patch.setattr(documents, "CHUNK", chunk)
-        found = contamination(split, first, stop, training, END)
+        found = contamination(split, first, stop, [Training(*one) for one in training], END)
     expected = naive(split, first, stop, training)
     assert {key: found[key] for key in expected} == expected
 
@@ -98,7 +98,7 @@ def test_planted_documents_have_known_shares(monkeypatch: pytest.MonkeyPatch, ch
     training = np.concatenate(
         [text(2, 700), planted, text(3, 40), planted, short, text(4, 500), cut[:150], text(5, 90)]
     )
-    found = contamination(split, 0, len(split), [(training, 0, len(training))], END)
+    found = contamination(split, 0, len(split), [Training(training, 0, len(training))], END)
     assert (found["documents"], found["documents_found"]) == (5, 2)
     assert (found["tokens"], found["tokens_found"]) == (1000, 220)
     # 200 + 20 consecutive tokens, which are consecutive in training too, and 150 others; an end of
@@ -110,13 +110,14 @@ def test_planted_documents_have_known_shares(monkeypatch: pytest.MonkeyPatch, ch
 def test_what_was_not_read_is_not_looked_into() -> None:
     split = text(1, 100, 100)
     training = np.concatenate([split, text(2, 100)])
-    nothing = contamination(split, 0, 200, [(training, 200, 300)], END)
+    nothing = contamination(split, 0, 200, [Training(training, 200, 300)], END)
     assert (nothing["documents_found"], nothing["spans_found"]) == (0, 0)
     # Training stops one token early, before the end-of-text of the second document.
-    almost = contamination(split, 0, 200, [(training, 0, 199)], END)
+    almost = contamination(split, 0, 200, [Training(training, 0, 199)], END)
     assert (almost["documents_found"], almost["spans_found"]) == (1, 200 - 32)
     # Two adjacent segments were read separately, so no span crosses their border.
-    apart = contamination(split, 0, 200, [(training, 0, 150), (training, 150, 300)], END)
+    two = [Training(training, 0, 150), Training(training, 150, 300)]
+    apart = contamination(split, 0, 200, two, END)
     assert (apart["documents_found"], apart["spans_found"]) == (1, 169 - 31)
 
 

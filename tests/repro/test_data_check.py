@@ -75,7 +75,8 @@ def test_runs_that_read_too_far_are_named_and_counted(tmp_path: Path, vocabulary
     assert said == (
         "data.train_tokens: the training split of corpus text has 150 tokens, but run-2 reads to "
         "token 200, run-3 reads to token 300, run-4 reads to token 400, run-5 reads to token 500, "
-        "run-6 reads to token 600 and 2 more; lower it, or give the corpus more text"
+        "run-6 reads to token 600 and 2 more; lower it, raise data.epochs, or give the corpus more "
+        "text"
     )
 
 

@@ -131,6 +131,70 @@ rule fetch_tokens:
         " --out {params.out:q} 2> {log:q}"
 
 
+def mixed_files(wildcards):
+    """The splits of the corpora that are mixed, in the order that `mix-tokens` expects."""
+    names = parts(study.config.corpora, wildcards.corpus)
+    return [PATHS.split(name, split) for split in SPLITS for name in names]
+
+
+rule mix_tokens:
+    input:
+        files=mixed_files,
+        vocabulary=rules.vocabulary.output[0],
+    output:
+        train=PATHS.split("{corpus}", "train"),
+        validation=PATHS.split("{corpus}", "validation"),
+        test=PATHS.split("{corpus}", "test"),
+        origin=PATHS.origin(PATHS.split("{corpus}", "train")),
+        card=PATHS.tokens("{corpus}") / "card.json",
+    log:
+        PATHS.log("mix_tokens", "{corpus}"),
+    benchmark:
+        PATHS.benchmark("mix_tokens", "{corpus}")
+    wildcard_constraints:
+        corpus=one_of(corpora_made_of(study, "corpora")),
+    params:
+        code=code("corpus.mixture"),
+        text=lambda w: MixParams.of(study, w.corpus).text,
+        out=subpath(output.card, parent=True),
+    message:
+        "Mixing {wildcards.corpus}"
+    shell:
+        "noiseband mix-tokens --params {params.text:q} --vocabulary {input.vocabulary:q}"
+        " --out {params.out:q} {input.files:q} 2> {log:q}"
+
+
+def origin_of(wildcards):
+    """The origin of a mixture's training tokens; other corpora have none."""
+    mixed = wildcards.corpus in corpora_made_of(study, "corpora")
+    return PATHS.origin(PATHS.split(wildcards.corpus, "train")) if mixed else []
+
+
+rule pack:
+    input:
+        tokens=PATHS.split("{corpus}", "train"),
+        origin=origin_of,
+    output:
+        rows=PATHS.packed("{corpus}", "{context}"),
+        origin=PATHS.origin(PATHS.packed("{corpus}", "{context}")),
+        card=PATHS.packed("{corpus}", "{context}").with_suffix(".json"),
+    log:
+        PATHS.log("pack", "{corpus}-{context}"),
+    benchmark:
+        PATHS.benchmark("pack", "{corpus}-{context}")
+    wildcard_constraints:
+        context="[0-9]+",
+    params:
+        code=code("corpus.packing"),
+        text=lambda w: PackParams.of(study, w.corpus, int(w.context)).text,
+        origin=lambda w, input: ["--origin", input.origin] if input.origin else [],
+    message:
+        "Packing {wildcards.corpus} for context {wildcards.context}"
+    shell:
+        "noiseband pack --params {params.text:q} --tokens {input.tokens:q} --out {output.rows:q}"
+        " {params.origin:q} 2> {log:q}"
+
+
 rule check_data:
     input:
         card=PATHS.tokens("{corpus}") / "card.json",
@@ -144,6 +208,10 @@ rule check_data:
             for split in DataNeeds.of(study, w.corpus).sliced
             for file in (PATHS.split(w.corpus, split), PATHS.fields(w.corpus, split))
         ],
+        packed=lambda w: [
+            PATHS.packed(w.corpus, context).with_suffix(".json")
+            for context in DataNeeds.of(study, w.corpus).packed
+        ],
     output:
         PATHS.checked("{corpus}"),
     log:
@@ -156,11 +224,15 @@ rule check_data:
         sliced=lambda w, input: [
             word for file in input.sliced for word in ("--sliced", file)
         ],
+        packed=lambda w, input: [
+            word for file in input.packed for word in ("--packed", file)
+        ],
     message:
         "Checking the data of {wildcards.corpus}"
     shell:
         "noiseband check-data --params {params.text:q} --card {input.card:q}"
-        " --vocabulary {input.vocabulary:q} --out {output:q} {params.sliced:q} {input.rows:q} 2> {log:q}"
+        " --vocabulary {input.vocabulary:q} --out {output:q} {params.sliced:q} {params.packed:q}"
+        " {input.rows:q} 2> {log:q}"
 
 
 def checked_corpora(name):

@@ -42,7 +42,7 @@ rule contamination:
     input:
         tokens=lambda w: PATHS.split(CONTAMINATION[w.window].corpus, SPLIT),
         training=lambda w: [
-            PATHS.split(segment.corpus, "train")
+            PATHS.training_tokens(segment.corpus, segment.packed)
             for segment in CONTAMINATION[w.window].training
         ],
     output:

@@ -37,7 +37,7 @@ rule seen_questions:
             file
             for segment in SEEN[w.questions].training
             for file in (
-                PATHS.split(segment.corpus, "train"),
+                PATHS.training_tokens(segment.corpus, segment.packed),
                 PATHS.vocabulary(segment.corpus),
             )
         ],

@@ -2,7 +2,7 @@
 # work folder named after run and recipe, so that a repeat never resumes from its original. No rule
 # declares the folder, so that Snakemake does not remove it when a run is killed.
 
-TRAINING = of_all(RUNS, lambda run: PATHS.split(study.runs[run].corpus, "train"))
+TRAINING = of_all(RUNS, lambda run: study.training_tokens(study.runs[run]))
 TRAINING_VOCABULARY = of_all(RUNS, lambda run: PATHS.vocabulary(study.runs[run].corpus))
 
 

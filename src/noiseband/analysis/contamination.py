@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from noiseband.analysis.rows import ContaminationRow
 from noiseband.analysis.sources import json_file
@@ -28,7 +29,7 @@ def _row(file: Path, runs: Sequence[str]) -> ContaminationRow:
         split=found["split"],
         first_token=found["first_token"],
         stop_token=found["stop_token"],
-        trained_on=tuple(f"{one['corpus']}:{one['first']}-{one['stop']}" for one in segments),
+        trained_on=tuple(map(_segment, segments)),
         not_compared=tuple(found["not_compared"]),
         documents=found["documents"],
         documents_found=found["documents_found"],
@@ -41,6 +42,11 @@ def _row(file: Path, runs: Sequence[str]) -> ContaminationRow:
         spans_found=found["spans_found"],
         span_share=_share(found["spans_found"], found["spans"]),
     )
+
+
+def _segment(one: Mapping[str, Any]) -> str:
+    packed = f" packed for {one['packed']}" if "packed" in one else ""
+    return f"{one['corpus']}{packed}:{one['first']}-{one['stop']}"
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -31,6 +31,7 @@ __all__ = [
     "PositionRow",
     "PretrainedRow",
     "RunRow",
+    "ShareRow",
     "StackRow",
     "VerdictRow",
 ]
@@ -146,6 +147,29 @@ class AverageRow(MetricVerdictRow):
 
     arm: str = ""
     """The arm whose runs these are."""
+
+
+@dataclass(frozen=True)
+class ShareRow:
+    """What one run read of one corpus: of a part of its mixture, or of the only one."""
+
+    run: str
+    corpus: str
+    """The corpus of its recipe."""
+    part: str
+    """The corpus that these tokens come from."""
+    weight: float | None
+    """The share that the mixture asks for; None if the corpus is no mixture."""
+    tokens: int
+    """Tokens that the run read as inputs, those of further epochs included."""
+    share: float | None
+    """Their share of all tokens that the run read."""
+    distinct_tokens: int
+    """Tokens that it read at least once."""
+    epochs: float | None
+    """`tokens` / `distinct_tokens`: how often it read them."""
+    left_out_by_packing: float | None
+    """Share of the training split that is in no packed sequence; None if it is contiguous."""
 
 
 @dataclass(frozen=True)

@@ -32,11 +32,13 @@ from noiseband.analysis.rows import (
     PositionRow,
     PretrainedRow,
     RunRow,
+    ShareRow,
     StackRow,
     VerdictRow,
 )
 from noiseband.analysis.scores import epoch_rows, finetuning_rows
 from noiseband.analysis.seen_questions import seen_questions_rows
+from noiseband.analysis.shares import share_rows
 from noiseband.analysis.sources import json_file, loss_file
 from noiseband.analysis.traces import final_loss, read_trace
 from noiseband.analysis.tuning import tuning_noise_rows, twin_rows
@@ -72,6 +74,8 @@ def write_tables(params: TablesParams, results: Path) -> None:
     if params.averages:
         averaged = average_rows(params, rows, measurements, results)
         write_rows(tables / "averages.csv", AverageRow, averaged)
+    if params.shares:
+        write_rows(tables / "shares.csv", ShareRow, share_rows(rows, params.shares, results))
     outcomes = _outcomes(params, rows, measurements, volatile=False)
     primary = outcomes[params.primary.name]
     runs = inference.with_residuals(rows, primary.study)

@@ -174,11 +174,11 @@ def _totals(study: Study, groups: dict[str, list[RunPlan]], machines: Machines) 
 def _corpora(study: Study) -> list[str]:
     """The disk space of each corpus, including its downloads, as text."""
     from noiseband.plan.corpora import corpora_disk
-    from noiseband.study.corpora import TokenisedCorpus
+    from noiseband.study.corpora import Corpus
 
     texts = []
     for name, size in corpora_disk(study).items():
-        about = "" if isinstance(study.config.corpora[name], TokenisedCorpus) else "about "
+        about = "about " if isinstance(study.config.corpora[name], Corpus) else ""
         known = "unknown (pin its token counts)" if size is None else f"{about}{_size(size)}"
         texts.append(f"{known} for {name}")
     return texts

@@ -65,7 +65,7 @@ def train(
         study = load_study(config)
         given = params.TrainParams.of(study, find_run(study, run))
         corpus = given.recipe.data.corpus
-        tokens = tokens or made(study.paths.split(corpus, "train"))
+        tokens = tokens or made(study.paths.training_tokens(corpus, given.recipe.packed))
         vocabulary = vocabulary or made(study.paths.vocabulary(corpus))
         init = init or made(study.start_file(study.runs[given.run]))
         work = work or out / "work"

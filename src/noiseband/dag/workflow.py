@@ -16,7 +16,7 @@ from noiseband.errors import UserError
 from noiseband.io.checksums import is_checksum
 from noiseband.io.folders import chooses, files_in
 from noiseband.study import Study, parse_study, read_yaml
-from noiseband.study.corpora import FileSource, TokenisedCorpus
+from noiseband.study.corpora import Corpus, FileSource, TokenisedCorpus
 from noiseband.study.dataset_source import DatasetSource
 from noiseband.study.extend import EXTENDS, changed, extended
 from noiseband.study.machines import load_machines, machine_of
@@ -99,7 +99,11 @@ def check_folders(study: Study) -> None:
     """
     for name in study.read_corpora:
         chosen = study.config.corpora[name]
-        sources = [chosen.tokenised] if isinstance(chosen, TokenisedCorpus) else chosen.sources
+        sources: Sequence[Any] = []
+        if isinstance(chosen, TokenisedCorpus):
+            sources = [chosen.tokenised]
+        elif isinstance(chosen, Corpus):
+            sources = chosen.sources
         for source in sources:
             path = getattr(source, "path", None)
             if path is not None and not Path(path).is_dir():
@@ -155,7 +159,7 @@ def local_files(study: Study, corpus: str) -> list[str]:
         made = chosen.tokenised
         return [f"{made.path}/{file}" for file in made.files.values() if made.path]
     found = []
-    for source in chosen.sources:
+    for source in chosen.sources if isinstance(chosen, Corpus) else ():
         if isinstance(source, FileSource) and source.path:
             found += matching_files(source.path, source.files)
         elif isinstance(source, DatasetSource) and source.folder:

@@ -10,7 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,18 @@ CHUNK = 2**15
 Tokens = NDArray[np.uint16]
 
 
+class Training(NamedTuple):
+    """A segment of training tokens."""
+
+    tokens: Tokens
+    """All tokens of the file, shape (n,)."""
+    first: int
+    stop: int
+    """One past the last token that was read."""
+    row: int | None = None
+    """Length of the packed sequences of the file; None if its tokens are contiguous."""
+
+
 def contamination_file(
     params: ContaminationParams, tokens: Path, training: Sequence[Path], out: Path
 ) -> None:
@@ -39,13 +51,13 @@ def contamination_file(
     """
     segments = []
     for segment, file in zip(params.training, training, strict=True):
-        there = open_tokens(file)
-        if segment.stop > len(there):
+        there, (first, stop) = open_tokens(file), segment.places
+        if stop > len(there):
             raise UserError(
-                f"{file}: has {len(there):,} tokens, but training reads up to {segment.stop:,}; "
+                f"{file}: has {len(there):,} tokens, but training reads up to {stop:,}; "
                 "lower train_tokens"
             )
-        segments.append((np.asarray(there), segment.first, segment.stop))
+        segments.append(Training(np.asarray(there), first, stop, segment.row))
     split = np.asarray(open_tokens(tokens))
     targets = len(cut_window(split, params.evaluation, params.context).targets)
     first = params.evaluation.start_token + 1
@@ -65,14 +77,14 @@ def contamination(
     split: Tokens,
     first: int,
     stop: int,
-    training: Sequence[tuple[Tokens, int, int]],
+    training: Sequence[Training],
     end_of_text: int,
 ) -> dict[str, Any]:
     """How much of split[first:stop], the targets of a test window, occurs in the training tokens.
 
     Args:
         split: all tokens of the test window's split, (any,).
-        training: token files, each with the first token that was read and one past the last.
+        training: what was read.
         end_of_text: id that ends a document.
 
     Returns:
@@ -92,8 +104,8 @@ def contamination(
     lengths = np.unique(np.array([*sizes.values()], dtype=np.int64))
     spans = SpanSet(span_hashes(split[first:stop]))
     found, read = set[bytes](), 0
-    for tokens, begin, end in training:
-        there = _documents(tokens, begin, end, end_of_text, lengths)
+    for tokens, begin, end, row in training:
+        there = _documents(tokens, begin, end, end_of_text, lengths, row)
         found.update(digest for digest, _ in there if digest in counts)
         for at in range(begin, end - SPAN + 1, CHUNK):
             spans.look_in(span_hashes(tokens[at : min(at + CHUNK + SPAN - 1, end)]))
@@ -116,12 +128,14 @@ def _documents(
     stop: int,
     end_of_text: int,
     lengths: NDArray[np.int64] | None = None,
+    row: int | None = None,
 ) -> Iterator[tuple[bytes, int]]:
     """The SHA-256 and length of each document that is completely in tokens[first:stop].
 
-    If `lengths` is given, only documents with one of these lengths are included.
+    If `lengths` is given, only documents with one of these lengths are included; `row` is the
+    length of packed sequences.
     """
-    for places in whole_documents(tokens, first, stop, end_of_text):
+    for places in whole_documents(tokens, first, stop, end_of_text, row):
         if lengths is not None:
             places = places[np.isin(places[:, 1] - places[:, 0], lengths)]
         for begin, end in places.tolist():

@@ -71,18 +71,21 @@ def documents_in(tokens: NDArray[np.uint16], first: int, stop: int, end_of_text:
 
 
 def whole_documents(
-    tokens: NDArray[np.uint16], first: int, stop: int, end_of_text: int
+    tokens: NDArray[np.uint16], first: int, stop: int, end_of_text: int, row: int | None = None
 ) -> Iterator[NDArray[np.int64]]:
     """Yield the documents that are completely in tokens[first:stop], in order and in chunks.
 
     Each chunk is an array (n, 2) with two indices in `tokens` for each document: of its first token
     and of the token after its end-of-text. Documents that begin before `first` or end after `stop`
-    are left out.
+    are left out. If `row` is given, the tokens are packed sequences of that length, each of which
+    begins with a document; what is cropped at the end of one is left out.
     """
     begins_here = first == 0 or tokens[first - 1] == end_of_text
     begin = first if begins_here else -1
     for ends in _ends(tokens, first, stop, end_of_text):
         found = np.column_stack([np.append(begin, ends[:-1]), ends])
+        if row is not None:
+            found[:, 0] = np.maximum(found[:, 0], (ends - 1) // row * row)
         yield found[found[:, 0] >= first]
         begin = int(ends[-1])
 

@@ -36,6 +36,8 @@ and after it do not depend on each other, and it is never a part of a composed c
 HELD = 2**20
 """Bytes of text without any of these, above which a text is cut before any character."""
 
+END_OF_TEXT = b"<|endoftext|>"
+
 Tokens = NDArray[np.uint16]
 Words = tuple[str, ...]
 
@@ -50,6 +52,9 @@ class Training:
     stop: int
     """One past the last token."""
     encoding: tiktoken.Encoding
+    row: int | None = None
+    """Length of packed sequences, each of which begins with a document; None if the tokens are
+    contiguous."""
 
 
 def seen_questions_file(
@@ -65,14 +70,14 @@ def seen_questions_file(
     """
     segments = []
     for segment, (file, vocabulary) in zip(params.training, training, strict=True):
-        tokens = open_tokens(file)
-        if segment.stop > len(tokens):
+        tokens, (first, stop) = open_tokens(file), segment.places
+        if stop > len(tokens):
             raise UserError(
-                f"{file}: has {len(tokens):,} tokens, but training reads up to {segment.stop:,}; "
+                f"{file}: has {len(tokens):,} tokens, but training reads up to {stop:,}; "
                 "lower train_tokens"
             )
         encoding = load_encoding(vocabulary)
-        segments.append(Training(np.asarray(tokens), segment.first, segment.stop, encoding))
+        segments.append(Training(np.asarray(tokens), first, stop, encoding, segment.row))
     about = {
         "instructions": params.instructions,
         "trained_on": [segment.model_dump() for segment in params.training],
@@ -170,9 +175,12 @@ def texts(segment: Training) -> Iterator[str]:
     that is not in the vocabulary.
     """
     rest = b""
-    for begin in range(segment.first, segment.stop, CHUNK):
-        window = segment.tokens[begin : min(begin + CHUNK, segment.stop)]
+    chunk = segment.row or CHUNK
+    for begin in range(segment.first, segment.stop, chunk):
+        window = segment.tokens[begin : min(begin + chunk, segment.stop)]
         check_tokens(window, begin, segment.encoding.n_vocab, "train")
+        if segment.row is not None:
+            rest += END_OF_TEXT  # Packed sequences do not continue each other.
         rest += segment.encoding.decode_bytes(window.tolist())
         cut = max(map(rest.rfind, MARKS))
         if cut < 1 and len(rest) > HELD:

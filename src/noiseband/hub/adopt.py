@@ -85,10 +85,9 @@ def _same_recipe(run: Run, card: dict[str, Any], source: str) -> None:
 
 
 def _same_inputs(study: Study, run: Run, digests: dict[str, Any], source: str) -> None:
-    tokens = study.paths.tokens(run.corpus)
     inputs = {
-        "tokens": tokens / "train.safetensors",
-        "vocabulary": tokens / "vocabulary.tiktoken",
+        "tokens": study.training_tokens(run),
+        "vocabulary": study.paths.vocabulary(run.corpus),
         "init": study.start_file(run),
     }
     for name, path in inputs.items():

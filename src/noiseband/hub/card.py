@@ -26,6 +26,7 @@ from noiseband.stats.verdicts import Call
 from noiseband.study import Run, Study
 from noiseband.study.architecture import Model
 from noiseband.study.hub_classes import hub_class
+from noiseband.study.mixtures import parts
 from noiseband.study.section import written
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -175,7 +176,10 @@ def _last(samples: list[dict[str, Any]]) -> dict[str, str] | None:
 
 
 def _data(study: Study, corpus: str) -> list[str]:
-    """One line for each source of the corpus, with its licence."""
+    """One line for each source of the corpus, or of the corpora that it mixes, with its licence."""
+    mixed = parts(study.config.corpora, corpus)
+    if mixed != [corpus]:
+        return [line for part in mixed for line in _data(study, part)]
     # A pretokenised corpus has no documents: the card of its tokens names the sources.
     card = json_if_any(study.paths.corpus(corpus) / "card.json")
     card = card or json_if_any(study.paths.tokens(corpus) / "card.json") or {}

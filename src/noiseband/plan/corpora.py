@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from noiseband.study import Study
-from noiseband.study.corpora import AnyCorpus, FileSource, TokenisedCorpus
+from noiseband.study.corpora import AnyCorpus, Corpus, FileSource
 
 TOKEN_BYTES = 2
 """Bytes of one token in a token file."""
@@ -16,14 +16,14 @@ PACKED = 0.6
 def corpus_disk(corpus: AnyCorpus) -> int | None:
     """Bytes of downloads, documents and tokens; None if the config does not pin token counts.
 
-    The figure is exact for pretokenised corpora; if they come from the Hub, the client's cache and
-    the results share one file. For text it is an estimate, with twice the size of the text if
-    `hashed` orders it.
+    The figure is exact for mixtures and for pretokenised corpora; if these come from the Hub, the
+    client's cache and the results share one file. For text it is an estimate, with twice the size
+    of the text if `hashed` orders it.
     """
     if corpus.tokens is None:
         return None
     tokens = corpus.tokens.train + corpus.tokens.validation + corpus.tokens.test
-    if isinstance(corpus, TokenisedCorpus):
+    if not isinstance(corpus, Corpus):
         return TOKEN_BYTES * tokens
     hub = any(isinstance(source, FileSource) and source.repo for source in corpus.sources)
     text = TEXT_BYTES * tokens * (1 + PACKED * hub + (corpus.order == "hashed"))
@@ -31,5 +31,11 @@ def corpus_disk(corpus: AnyCorpus) -> int | None:
 
 
 def corpora_disk(study: Study) -> dict[str, int | None]:
-    """`corpus_disk` of every corpus that the study reads, by name."""
-    return {name: corpus_disk(study.config.corpora[name]) for name in study.corpora}
+    """`corpus_disk` of every corpus that the study reads, by name, with its packed sequences."""
+    found: dict[str, int | None] = {}
+    for name in study.corpora:
+        size, tokens = corpus_disk(study.config.corpora[name]), study.config.corpora[name].tokens
+        copies = sum(corpus == name for corpus, _ in study.packed)
+        packed = 0 if tokens is None else TOKEN_BYTES * tokens.train * copies
+        found[name] = None if size is None else size + packed
+    return found

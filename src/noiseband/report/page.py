@@ -29,6 +29,7 @@ from noiseband.analysis.rows import (
     NoiseRow,
     PretrainedRow,
     RunRow,
+    ShareRow,
     StackRow,
     VerdictRow,
 )
@@ -62,6 +63,7 @@ from noiseband.report.views.questions import questions
 from noiseband.report.views.recipes import baseline_recipe, differences
 from noiseband.report.views.samples import checkpoints, last_samples, samples
 from noiseband.report.views.seen_questions import seen_sentences
+from noiseband.report.views.shares import shares
 from noiseband.report.views.starts import starts
 from noiseband.study.artefacts import FIGURES, VOLATILE_FIGURES
 from noiseband.study.metrics import TEST_LOSS
@@ -167,6 +169,7 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
         "verdicts": verdicts,
         "items": read_rows(tables / "items.csv", ItemsRow),
         "averages": (read_rows(tables / "averages.csv", AverageRow) if params.averages else []),
+        "shares": shares(read_rows(tables / "shares.csv", ShareRow) if params.shares else []),
         "documents": read_rows(tables / "documents.csv", DocumentsRow),
         "verdict_of": {row.intervention: row for row in verdicts},
         "costs": costs(params, results, machines, runs, verdicts),

@@ -37,6 +37,7 @@ def check_data_files(
     rows: Sequence[Path],
     out: Path,
     sliced: Sequence[Path] = (),
+    packed: Sequence[Path] = (),
 ) -> None:
     """Call `problems` for a corpus, and write the numbers of tokens of its splits as JSON.
 
@@ -45,13 +46,16 @@ def check_data_files(
         vocabulary: its rank file.
         rows: a file for each of `needs.rows`.
         sliced: for each of `needs.sliced`, its tokens and then its documents' fields.
+        packed: for each of `needs.packed`, the card of the packed sequences.
 
     Raises UserError with all problems in one line.
     """
     tokens = {name: split["tokens"] for name, split in read_json(card)["splits"].items()}
     files = dict(zip(needs.rows, rows, strict=True))
     splits = dict(zip(needs.sliced, zip(sliced[::2], sliced[1::2], strict=True), strict=True))
-    found = list(problems(needs, tokens, load_encoding(vocabulary), files, splits))
+    cards = zip(needs.packed, map(read_json, packed), strict=True)
+    rooms = {context: one["tokens"] for context, one in cards}
+    found = list(problems(needs, tokens, load_encoding(vocabulary), files, splits, rooms))
     if found:
         raise UserError("; and ".join(found))
     write_json(out, {"tokens": tokens})
@@ -84,6 +88,7 @@ def problems(
     encoding: tiktoken.Encoding,
     rows: Mapping[str, Path],
     sliced: Mapping[str, tuple[Path, Path]],
+    packed: Mapping[int, int] | None = None,
 ) -> Iterator[str]:
     """Yield a message for each thing that the study needs and the data do not have.
 
@@ -91,8 +96,11 @@ def problems(
         tokens: number of tokens of each split.
         rows: file of each set of instruction rows.
         sliced: tokens and documents' fields of each split with slices.
+        packed: number of tokens of the packed sequences for each context.
     """
-    yield from _short_training(needs, tokens["train"])
+    yield from _short_training(needs, None, tokens["train"])
+    for context, there in (packed or {}).items():
+        yield from _short_training(needs, context, there)
     there = tokens[needs.evaluation.split]
     yield from _short_windows("evaluation", needs.evaluation, needs.windows, needs.corpus, there)
     for further in needs.further:
@@ -124,13 +132,16 @@ def _prompts_that_cannot(
             )
 
 
-def _short_training(needs: DataNeeds, there: int) -> Iterator[str]:
-    beyond = [one for one in needs.reading if one.last_token > there]
+def _short_training(needs: DataNeeds, packed: int | None, there: int) -> Iterator[str]:
+    beyond = [one for one in needs.reading if one.packed == packed and one.last_token > there]
     if beyond:
         named = [f"{one.run} reads to token {one.last_token:,}" for one in beyond]
+        split = f"the training split of corpus {needs.corpus} has"
+        if packed is not None:
+            split = f"the sequences packed from corpus {needs.corpus} for context {packed:,} have"
         yield (
-            f"data.train_tokens: the training split of corpus {needs.corpus} has {there:,} tokens, "
-            f"but {_some(named)}; lower it, or give the corpus more text"
+            f"data.train_tokens: {split} {there:,} tokens, but {_some(named)}; lower it, raise "
+            "data.epochs, or give the corpus more text"
         )
 
 

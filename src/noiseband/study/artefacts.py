@@ -8,9 +8,9 @@ from typing import Literal
 from noiseband.study.averages import averaged_over
 from noiseband.study.command_params import declared_files
 from noiseband.study.contamination import contaminations
-from noiseband.study.corpora import Corpus, TokenisedCorpus
+from noiseband.study.corpora import Corpus, MixedCorpus, TokenisedCorpus
 from noiseband.study.evaluations import evaluations_of
-from noiseband.study.params import finetuned_models
+from noiseband.study.params import finetuned_models, shared_runs
 from noiseband.study.runs import Study
 from noiseband.study.seen_questions import seen_questions
 from noiseband.study.weight_averages import average_name, average_names
@@ -36,7 +36,11 @@ VOLATILE_FIGURES = ("volatile-metrics",)
 def table_names(study: Study) -> list[str]:
     """Names of the study's CSV tables."""
     config = study.config
-    some = {"averages": bool(config.averages), "published": config.published}
+    some = {
+        "averages": bool(config.averages),
+        "shares": bool(shared_runs(study)),
+        "published": config.published,
+    }
     return [*TABLES, *(name for name, there in some.items() if there)]
 
 
@@ -90,9 +94,10 @@ def judged_files(study: Study) -> list[Path]:
     return [study.paths.judged_round(name, number) for name in protocols for number in rounds]
 
 
-def corpora_made_of(study: Study, what: Literal["text", "tokens"]) -> list[str]:
-    """Names of the corpora that this study tokenises from text, or takes as ready-made tokens."""
-    kind = Corpus if what == "text" else TokenisedCorpus
+def corpora_made_of(study: Study, what: Literal["text", "tokens", "corpora"]) -> list[str]:
+    """Names of the corpora that this study tokenises from text, takes as ready-made tokens, or
+    mixes from others."""
+    kind = {"text": Corpus, "tokens": TokenisedCorpus, "corpora": MixedCorpus}[what]
     return [name for name, one in study.config.corpora.items() if isinstance(one, kind)]
 
 
@@ -113,7 +118,23 @@ def corpus_files(study: Study) -> list[Path]:
             paths.tokens(corpus) / "card.json",
         )
     ]
-    return [*text, *tokens, *map(paths.vocabulary, study.corpora)]
+    packed = [paths.packed(*one) for one in study.packed]
+    return [
+        *text,
+        *tokens,
+        *map(paths.vocabulary, study.corpora),
+        *origin_files(study),
+        *packed,
+        *(file.with_suffix(".json") for file in packed),
+    ]
+
+
+def origin_files(study: Study) -> list[Path]:
+    """The corpora that training tokens come from, for each mixture that is read and each corpus
+    that is packed."""
+    paths, mixed = study.paths, corpora_made_of(study, "corpora")
+    files = [paths.split(corpus, "train") for corpus in study.corpora if corpus in mixed]
+    return [paths.origin(file) for file in (*files, *(paths.packed(*one) for one in study.packed))]
 
 
 def contamination_files(study: Study) -> list[Path]:
@@ -220,6 +241,17 @@ def table_inputs(study: Study) -> list[Path]:
         *seen_questions_files(study),
         *finetuned_files(study, "epochs.json", "answers.jsonl"),
         *judged_files(study),
+        *_share_files(study),
+    ]
+
+
+def _share_files(study: Study) -> list[Path]:
+    """What tells where the tokens come from that runs read."""
+    paths, corpora = study.paths, dict.fromkeys(run.corpus for run in shared_runs(study))
+    return [
+        *(paths.tokens(corpus) / "card.json" for corpus in corpora),
+        *origin_files(study),
+        *(paths.packed(*one).with_suffix(".json") for one in study.packed),
     ]
 
 

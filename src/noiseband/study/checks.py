@@ -15,6 +15,7 @@ from noiseband.study.config import Changes, Design
 from noiseband.study.corpora import AnyCorpus
 from noiseband.study.free_recipe import FreeRecipe
 from noiseband.study.metrics import check_metrics
+from noiseband.study.mixtures import check_mixtures
 from noiseband.study.pretrained import check_pretrained
 from noiseband.study.problems import Problem, from_pydantic, unknown_names
 from noiseband.study.recipe import BaselineRecipe
@@ -39,6 +40,7 @@ def check(valid: dict[str, Any]) -> list[Problem]:
     if problems:
         return problems  # Other checks would read the files, or be about what has to go.
     problems += check_vocabularies(valid.get("corpora", {}))
+    problems = problems or check_mixtures(valid.get("corpora", {}))
     if problems:
         valid = {**valid, "corpora": {}}  # Other checks follow from one corpus to the next.
     corpora = valid.get("corpora", {})

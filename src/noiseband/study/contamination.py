@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 from noiseband.study.config import Evaluation
+from noiseband.study.recipe import Recipe
 from noiseband.study.runs import Run, Study, trained_on
-from noiseband.study.section import Section
+from noiseband.study.section import ADDED, Section
 from noiseband.study.vocabularies import same_ids, same_tokens, tokenizer_of
 
 LONGEST_NAME = 150
@@ -16,16 +17,43 @@ LONGEST_NAME = 150
 
 
 class Segment(Section):
-    """A segment of the tokens of a training split."""
+    """A segment of the tokens of a training split, or of its packed sequences."""
 
     corpus: str
     first: int
     stop: int
     """One past the last token."""
+    packed: Annotated[int | None, ADDED] = None
+    """The context for which the tokens are packed; None if they are contiguous."""
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> Segment:
+        """What a run reads."""
+        return cls(
+            corpus=recipe.data.corpus,
+            first=recipe.data.start_token,
+            stop=recipe.last_token,
+            packed=recipe.packed,
+        )
 
     @property
     def name(self) -> str:
-        return f"{self.corpus}-{self.first}-{self.stop}"
+        how = "" if self.packed is None else f"-packed-{self.packed}"
+        return f"{self.corpus}{how}-{self.first}-{self.stop}"
+
+    @property
+    def row(self) -> int | None:
+        """Tokens of a packed sequence in its file; None if the tokens are contiguous."""
+        return None if self.packed is None else self.packed + 1
+
+    @property
+    def places(self) -> tuple[int, int]:
+        """The first token in its file, and one past the last. Packed sequences have a token in the
+        file, their last target, that does not count."""
+        if self.packed is None:
+            return self.first, self.stop
+        first, stop = self.first // self.packed, self.stop // self.packed
+        return first * (self.packed + 1), stop * (self.packed + 1)
 
 
 class ContaminationParams(Section):
@@ -58,8 +86,9 @@ class ContaminationParams(Section):
             data = one.built_in.data
             if same_ids(corpora, data.corpus, name):
                 corpus = name if same_tokens(corpora, data.corpus, name) else data.corpus
-                stop = one.built_in.last_token
-                read.append(Segment(corpus=corpus, first=data.start_token, stop=stop))
+                if one.built_in.packed is not None:
+                    corpus = data.corpus  # Only corpora that runs read are packed.
+                read.append(Segment.of(one.built_in).model_copy(update={"corpus": corpus}))
             else:
                 others.add(data.corpus)
         return cls(
@@ -90,9 +119,10 @@ def joined(*parts: str) -> str:
 def merged(segments: list[Segment]) -> list[Segment]:
     """The segments, sorted, with those of one corpus merged if they overlap or touch."""
     found: list[Segment] = []
-    for one in sorted(segments, key=lambda s: (s.corpus, s.first, s.stop)):
+    for one in sorted(segments, key=lambda s: (s.corpus, s.packed or 0, s.first, s.stop)):
         last = found[-1] if found else None
-        if last is not None and last.corpus == one.corpus and one.first <= last.stop:
+        alike = last is not None and (last.corpus, last.packed) == (one.corpus, one.packed)
+        if last is not None and alike and one.first <= last.stop:
             found[-1] = last.model_copy(update={"stop": max(last.stop, one.stop)})
         else:
             found.append(one)
@@ -119,7 +149,7 @@ def _each(study: Study) -> Iterator[tuple[Run, ContaminationParams]]:
     known: dict[tuple[Any, ...], ContaminationParams] = {}
     for run in study.runs.values():
         recipes = [one.built_in for one in trained_on(run, study.runs)]
-        read = ((one.data.corpus, one.data.start_token, one.last_token) for one in recipes)
+        read = map(Segment.of, recipes)
         key = (run.built_in.model.context, *read)
         if key not in known:
             known[key] = ContaminationParams.of(study, run)

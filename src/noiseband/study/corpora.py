@@ -285,14 +285,69 @@ class TokenisedCorpus(Encoded):
         return self
 
 
+class Mixture(Section):
+    """Shares of other corpora, taken piece by piece, so that every part of the mixture has them."""
+
+    weights: Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=2)]
+    """Weights of corpora by name, which have the mixture's vocabulary. A corpus's share of the
+    tokens is its weight divided by the sum of all."""
+    by: Literal["document", "sequence"] = "document"
+    """Pieces that are taken: whole documents, or sequences of `sequence_tokens` tokens."""
+    sequence_tokens: Positive | None = None
+    """Length of a sequence, for `by: sequence` only; usually the model's context."""
+    train_tokens: Positive | None = None
+    """Tokens of the training split, rounded up to a whole piece; a corpus that ends before begins
+    again. By default the split ends before any corpus would begin again."""
+
+    @model_validator(mode="after")
+    def _length_belongs_to_sequences(self) -> Mixture:
+        if (self.sequence_tokens is not None) != (self.by == "sequence"):
+            raise ValueError(
+                f"sequence_tokens={self.sequence_tokens}: "
+                + (
+                    "by: sequence needs it; write the model's context"
+                    if self.by == "sequence"
+                    else "is only for by: sequence; remove it"
+                )
+            )
+        return self
+
+
+class MixedCorpus(Encoded):
+    """A mixture of other corpora of the study."""
+
+    mixture: Mixture
+    """The corpora, their weights, and how they are mixed."""
+
+    @model_validator(mode="after")
+    def _vocabulary_is_that_of_its_corpora(self) -> MixedCorpus:
+        chosen = self.tokenizer
+        if isinstance(chosen, Tokenizer) and chosen.kind != "gpt2":
+            raise ValueError(
+                f"tokenizer.kind={chosen.kind}: a mixture has no text to train it on; write like: "
+                f"{min(self.mixture.weights)}, whose vocabulary it has"
+            )
+        if chosen.allow_special:
+            raise ValueError(
+                "tokenizer.allow_special=true: a mixture has no text of its own; set it in the "
+                "corpora that it mixes"
+            )
+        return self
+
+
 def _corpus_kind(value: Any) -> str:
     if isinstance(value, dict):
-        return "of tokens" if "tokenised" in value else "of text"
+        tags = {"tokenised": "of tokens", "mixture": "of corpora"}
+        return next((tag for key, tag in tags.items() if key in value), "of text")
+    if isinstance(value, MixedCorpus):
+        return "of corpora"
     return "of tokens" if isinstance(value, TokenisedCorpus) else "of text"
 
 
 AnyCorpus = Annotated[
-    Annotated[Corpus, Tag("of text")] | Annotated[TokenisedCorpus, Tag("of tokens")],
+    Annotated[Corpus, Tag("of text")]
+    | Annotated[TokenisedCorpus, Tag("of tokens")]
+    | Annotated[MixedCorpus, Tag("of corpora")],
     Discriminator(_corpus_kind),
 ]
-"""A corpus made from text, or one of ready-made tokens."""
+"""A corpus made from text, one of ready-made tokens, or a mixture of these."""

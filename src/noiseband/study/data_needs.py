@@ -20,6 +20,8 @@ class Reading(Section):
     run: str
     last_token: int
     """One past the last token."""
+    packed: Annotated[int | None, ADDED] = None
+    """The context for which the tokens are packed; None if they are contiguous."""
 
 
 class TestWindow(Section):
@@ -84,6 +86,11 @@ class DataNeeds(Section):
         return sorted({one.rows for one in self.prompts})
 
     @property
+    def packed(self) -> list[int]:
+        """The contexts for which tokens that runs read are packed, sorted."""
+        return sorted({one.packed for one in self.reading if one.packed is not None})
+
+    @property
     def sliced(self) -> dict[str, list[str]]:
         """The fields by which further losses are sliced, by split, both sorted."""
         pairs = {(one.evaluation.split, one.evaluation.field) for one in self.further}
@@ -95,17 +102,21 @@ class DataNeeds(Section):
 
     @classmethod
     def of(cls, study: Study, corpus: str) -> DataNeeds:
-        farthest: dict[int, str] = {}
+        farthest: dict[tuple[int, int], str] = {}
         for run in study.runs.values():
             if run.built_in.data.corpus == corpus:
-                farthest.setdefault(run.built_in.last_token, run.name)
+                reading = (run.built_in.packed or 0, run.built_in.last_token)
+                farthest.setdefault(reading, run.name)
         contexts: dict[int, str] = {}
         for name, model in study.models.items():
             if study.measured_on(model) == corpus:
                 contexts.setdefault(model.model.context, name)
         return cls(
             corpus=corpus,
-            reading=[Reading(run=run, last_token=last) for last, run in sorted(farthest.items())],
+            reading=[
+                Reading(run=run, last_token=last, packed=packed or None)
+                for (packed, last), run in sorted(farthest.items())
+            ],
             evaluation=_place(study.config.evaluation),
             windows=[TestWindow(model=name, context=c) for c, name in sorted(contexts.items())],
             prompts=_prompts(study, corpus),

@@ -8,6 +8,8 @@ from noiseband.study.corpora import (
     AnySource,
     Corpus,
     Documents,
+    MixedCorpus,
+    Mixture,
     SplitTokens,
     Tokenised,
     TokenisedCorpus,
@@ -84,6 +86,32 @@ class FetchTokensParams(Section):
         chosen = study.config.corpora[corpus]
         assert isinstance(chosen, TokenisedCorpus)  # Rules ask only for corpora of this kind.
         return cls(tokenised=chosen.tokenised, tokens=chosen.tokens)
+
+
+class MixParams(Section):
+    """Params of `mix_tokens`."""
+
+    mixture: Mixture
+    tokens: SplitTokens | None
+
+    @classmethod
+    def of(cls, study: Study, corpus: str) -> MixParams:
+        chosen = study.config.corpora[corpus]
+        assert isinstance(chosen, MixedCorpus)  # Rules ask only for corpora of this kind.
+        return cls(mixture=chosen.mixture, tokens=chosen.tokens)
+
+
+class PackParams(Section):
+    """Params of `pack`, which packs a training split into sequences for a context."""
+
+    context: int
+    end_of_text: int
+    """Token id that ends a document."""
+
+    @classmethod
+    def of(cls, study: Study, corpus: str, context: int) -> PackParams:
+        end_of_text = tokenizer_of(study.config.corpora, corpus).size - 1
+        return cls(context=context, end_of_text=end_of_text)
 
 
 class InstructionsParams(Section):

@@ -196,7 +196,7 @@ def _going_on(config: StudyConfig, run: Run, other: Run, entry: RunEntry) -> Run
     recipe, before = run.built_in, other.built_in
     data, label = recipe.data, [CONTINUED]
     start, tokens = data.start_token, data.train_tokens
-    if data.corpus == before.data.corpus:
+    if (data.corpus, recipe.packed) == (before.data.corpus, before.packed):
         start = before.stop_token
     if run.intervention != BASELINE:
         label = [f"{run.intervention}+{CONTINUED}"]

@@ -15,6 +15,7 @@ from noiseband.study.contamination import contaminated_runs
 from noiseband.study.expand import baseline_seeds
 from noiseband.study.judges import Judge
 from noiseband.study.metrics import NamedMetric
+from noiseband.study.mixtures import parts
 from noiseband.study.pretrained import PretrainedLayout, PretrainedModel
 from noiseband.study.recipe import Recipe
 from noiseband.study.runs import BASELINE, Run, Study
@@ -233,6 +234,9 @@ class TablesParams(Section):
     """Names of the other further evaluations."""
     averages: Annotated[list[str], ADDED] = []
     """Names of the averages of the runs' weights."""
+    shares: Annotated[list[str], ADDED] = []
+    """Names of the runs whose tokens come from several corpora, are read several times, or are
+    packed: what they read is in a table."""
     published: bool
     """Whether the page also shows the published series."""
     noise: dict[str, list[list[int]]]
@@ -281,6 +285,7 @@ class TablesParams(Section):
             evaluations=[name for name, one in further.items() if one.repeatable],
             volatile_evaluations=[name for name, one in further.items() if not one.repeatable],
             averages=list(config.averages),
+            shares=[run.name for run in shared_runs(study)],
             published=config.published,
             noise={
                 name: [list(baseline_seeds(config.recipe, one)) for one in entries]
@@ -312,6 +317,19 @@ class ReportParams(TablesParams):
         others = {run: machine for run, machine in each.items() if machine != usual}
         known = tables or TablesParams.of(study)
         return cls(**known.model_dump(), machine=study.config.machine, machines=others)
+
+
+def shared_runs(study: Study) -> list[Run]:
+    """The runs of a mixture, of several epochs or of packed data, without repeats."""
+    if study.config.trainer is not None:
+        return []
+    return [
+        run
+        for run in study.distinct
+        if run.built_in.packed is not None
+        or run.built_in.data.epochs > 1
+        or parts(study.config.corpora, run.corpus) != [run.corpus]
+    ]
 
 
 def finetuned_models(study: Study) -> list[tuple[str, str, int]]:

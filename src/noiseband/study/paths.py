@@ -48,6 +48,20 @@ class Paths:
         """Tokens of one split: `train`, `validation` or `test`."""
         return self.tokens(corpus) / f"{split}.safetensors"
 
+    def packed(self, corpus: str, context: int | str) -> Path:
+        """Tokens of the training split, packed into sequences for a context. The card has the same
+        name with suffix `.json`, and the corpora that they come from `.origin.safetensors`."""
+        return self.tokens(corpus) / f"packed-{context}.safetensors"
+
+    def training_tokens(self, corpus: str, packed: int | None) -> Path:
+        """The tokens of a corpus that a run reads; `packed` is the context for which they are
+        packed, and None if they are contiguous."""
+        return self.split(corpus, "train") if packed is None else self.packed(corpus, packed)
+
+    def origin(self, tokens: Path) -> Path:
+        """The corpora that the tokens of a mixture's file come from, one segment after another."""
+        return tokens.with_suffix(".origin.safetensors")
+
     def vocabulary(self, corpus: str) -> Path:
         """Rank file of the vocabulary with which a corpus is tokenised."""
         return self.tokens(corpus) / "vocabulary.tiktoken"

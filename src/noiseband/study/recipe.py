@@ -21,7 +21,7 @@ from noiseband.study.seeds import RunSeeds
 
 
 class Data(Section):
-    """The tokens that a run reads, as contiguous sequences of the model's context."""
+    """The tokens that a run reads, as sequences of the model's context."""
 
     corpus: str
     """Name of an entry of `corpora`."""
@@ -32,6 +32,14 @@ class Data(Section):
     order: Annotated[Literal["sequential", "shuffled"], ADDED] = "sequential"
     """Order in which the run reads the sequences of these tokens: as they are in the split, or
     `shuffled`, in an order that its data_seed decides."""
+    epochs: Annotated[Positive, ADDED] = 1
+    """Number of times that the run reads the same tokens: `train_tokens` is what it reads in all,
+    and it needs `train_tokens` / `epochs` of the split. If shuffled, each time has an order of its
+    own."""
+    packing: Annotated[Literal["contiguous", "best-fit"], ADDED] = "contiguous"
+    """`contiguous` cuts the split into sequences wherever they end; with `best-fit` every sequence
+    begins with the first token of a document, and `start_token` and `train_tokens` count the tokens
+    of such sequences."""
 
 
 class Batch(Section):
@@ -142,6 +150,12 @@ class BaselineRecipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _packed_data_start_with_a_sequence(self) -> BaselineRecipe:
+        if problem := within_a_sequence(self):
+            raise ValueError(f"data.start_token={self.data.start_token}: {problem}")
+        return self
+
+    @model_validator(mode="after")
     def _ramp_has_steps(self) -> BaselineRecipe:
         if self.batch.ramp.sequences is not None and not self.batches.grow:
             raise ValueError(
@@ -216,23 +230,50 @@ class Recipe(BaselineRecipe):
 
     @property
     def tokens(self) -> int:
-        """Number of tokens that the run reads."""
+        """Number of tokens that the run reads, in all epochs together."""
         return self.tokens_before(self.steps)
 
     @property
+    def sequences(self) -> int:
+        """Number of sequences that the run reads in one epoch, each of which is another one."""
+        return -(-self.batches.before(self.steps) // self.data.epochs)
+
+    @property
+    def packed(self) -> int | None:
+        """The context for which the data are packed; None if they are contiguous."""
+        return self.model.context if self.data.packing == "best-fit" else None
+
+    @property
     def stop_token(self) -> int:
-        """Token where a run that continues this one starts reading: this run's last target."""
-        return self.data.start_token + self.tokens
+        """Token where a run that continues this one starts reading: this run's last target, or the
+        next packed sequence."""
+        return self.data.start_token + self.sequences * self.model.context
 
     @property
     def last_token(self) -> int:
-        """One past the last token that the run reads, which is the last target."""
-        return self.stop_token + 1
+        """One past the last token that the run reads: the last target. A packed sequence has a last
+        target of its own, which does not count."""
+        return self.stop_token + (self.packed is None)
 
     @property
     def start(self) -> str:
         """Name of the initial weights. Runs with the same `start` share one file."""
         return f"{self.model.architecture}-{self.init}-{self.init_seed}"
+
+
+def within_a_sequence(recipe: BaselineRecipe) -> str | None:
+    """What is wrong with a start of packed data that is not the start of a sequence, and what to
+    do; None if nothing is."""
+    start, context = recipe.data.start_token, recipe.model.context
+    if recipe.data.packing == "contiguous" or start % context == 0:
+        return None
+    near = nearest_multiple(start, context)
+    return f"is within a packed sequence of {context} tokens; write a multiple, such as {near}"
+
+
+def nearest_multiple(number: int, unit: int) -> int:
+    """The multiple of `unit` that is nearest to a number."""
+    return (number + unit // 2) // unit * unit
 
 
 def difference(recipe: BaselineRecipe, other: BaselineRecipe) -> dict[str, list[Any]]:

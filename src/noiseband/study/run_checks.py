@@ -11,12 +11,12 @@ from pydantic import ValidationError
 
 from noiseband.study.averages import check_snapshots
 from noiseband.study.config import Place, RunEntry, StudyConfig
-from noiseband.study.corpora import AnyCorpus
+from noiseband.study.corpora import AnyCorpus, MixedCorpus
 from noiseband.study.evaluations import FurtherEvaluation, loss_windows
 from noiseband.study.expand import expand, in_order, seeded
 from noiseband.study.hub_classes import beyond_hub
 from noiseband.study.problems import Problem, from_pydantic, unknown_names
-from noiseband.study.recipe import BaselineRecipe, valid_processes
+from noiseband.study.recipe import BaselineRecipe, Recipe, valid_processes, within_a_sequence
 from noiseband.study.runs import BASELINE, Run
 from noiseband.study.seed_checks import check_equal_runs, check_seeds
 from noiseband.study.seeds import run_seeds
@@ -89,6 +89,7 @@ def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
     if config.trainer is not None:
         return problems
     problems += _enough_tokens(entries, runs, valid.get("corpora", {}))
+    problems += _packed(runs, valid.get("corpora", {}))
     windows = [("evaluation", valid["evaluation"])] if "evaluation" in valid else []
     further, corpora = [*loss_windows(valid.get("evaluations", {}))], valid.get("corpora", {})
     for key, window in [*windows, *further]:
@@ -182,6 +183,7 @@ def _going_on(entries: Sequence[RunEntry], runs: Sequence[Run]) -> list[Problem]
                 "change this to both runs, or to neither"
             )
             problems.append(Problem(f"runs.{position}.continues", entry.continues, remedy))
+        problems += _going_on_reading(position, entry, own, other)
         if entry.seed is not None and own.init_seed != other.init_seed:
             seeds = own.seeds._replace(init_seed=other.init_seed)
             remedy = (
@@ -190,6 +192,37 @@ def _going_on(entries: Sequence[RunEntry], runs: Sequence[Run]) -> list[Problem]
             )
             problems.append(Problem(f"runs.{position}.seed", entry.seed, remedy))
     return problems
+
+
+def _going_on_reading(position: int, entry: RunEntry, own: Recipe, other: Recipe) -> list[Problem]:
+    """Check that a run can read on where the run that it continues has stopped."""
+    before = other.data.packing
+    if own.data.packing != before and own.data.corpus == other.data.corpus:
+        remedy = (
+            f"reads {own.data.corpus} with data.packing {before}, so the run does not know where "
+            f"to go on with {own.data.packing}; apply the intervention to both runs, or to neither"
+        )
+        return [Problem(f"runs.{position}.continues", entry.continues, remedy)]
+    wrong = within_a_sequence(own)
+    key = f"runs.{position}.start_token"
+    return [] if wrong is None else [Problem(key, own.data.start_token, wrong)]
+
+
+def _packed(runs: Sequence[Run], corpora: Mapping[str, AnyCorpus]) -> list[Problem]:
+    """Check that the corpora that runs pack consist of documents."""
+    problems: dict[str, Problem] = {}
+    for run in runs:
+        corpus = corpora.get(run.corpus)
+        if run.built_in.packed is None or not isinstance(corpus, MixedCorpus):
+            continue
+        if corpus.mixture.by == "sequence":
+            remedy = (
+                f"run {run.name} packs whole documents (data.packing: best-fit), and sequences end "
+                "within them; write by: document and remove sequence_tokens"
+            )
+            key = f"corpora.{run.corpus}.mixture.by"
+            problems.setdefault(key, Problem(key, "sequence", remedy))
+    return list(problems.values())
 
 
 def _same_recipe(runs: Sequence[Run]) -> list[Problem]:
@@ -224,12 +257,14 @@ def _enough_tokens(
         farthest = max(far, key=lambda run: (run.continues is None, run.built_in.last_token))
         remedy = (
             f"run {farthest.name} reads to token {farthest.built_in.last_token:,} but the "
-            f"training split of corpus {name} has {there:,}; lower it"
+            f"training split of corpus {name} has {there:,}; lower it, or "
         )
         section = "recipe.data"
         if farthest.continues is not None:
             section = f"runs.{places[farthest.name]}"
-            remedy += f", or start_token ({farthest.built_in.data.start_token:,})"
+            remedy += f"start_token ({farthest.built_in.data.start_token:,})"
+        else:
+            remedy += "raise recipe.data.epochs"
         value = farthest.built_in.data.train_tokens
         problems.append(Problem(f"{section}.train_tokens", value, remedy))
     return problems

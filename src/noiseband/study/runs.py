@@ -15,6 +15,7 @@ from noiseband.study.config import Changes, Place, StudyConfig
 from noiseband.study.evaluations import Evaluation, known_metrics
 from noiseband.study.free_recipe import CommandRecipe, FreeRecipe
 from noiseband.study.metrics import TEST_LOSS, NamedMetric, of_averages
+from noiseband.study.mixtures import parts
 from noiseband.study.paths import Paths
 from noiseband.study.pretrained import PretrainedModel
 from noiseband.study.recipe import BaselineRecipe, Recipe
@@ -159,13 +160,28 @@ class Study:
     @cached_property
     def corpora(self) -> list[str]:
         """Names of the corpora that runs read or are measured on, in the order of the runs, then
-        those of further evaluations."""
+        those of further evaluations, then those that are mixed."""
         if self.config.trainer is not None:
             return []
         read = dict.fromkeys(run.corpus for run in self.runs.values())
         measured = dict.fromkeys(map(self.measured_on, self.runs.values()))
         further = dict.fromkeys(window.corpus for window in self._further_losses if window.corpus)
-        return list(read | measured | further)
+        whole = read | measured | further
+        mixed = dict.fromkeys(part for name in whole for part in parts(self.config.corpora, name))
+        return list(whole | mixed)
+
+    @cached_property
+    def packed(self) -> list[tuple[str, int]]:
+        """Each corpus that a run reads in packed sequences, with their context; sorted."""
+        if self.config.trainer is not None:
+            return []
+        runs = self.runs.values()
+        found = {(run.corpus, run.built_in.packed) for run in runs}
+        return sorted((corpus, context) for corpus, context in found if context is not None)
+
+    def training_tokens(self, run: Run) -> Path:
+        """File of the tokens that a run reads."""
+        return self.paths.training_tokens(run.corpus, run.built_in.packed)
 
     @property
     def read_corpora(self) -> list[str]:

@@ -32,10 +32,7 @@ class SeenQuestionsParams(Section):
     ) -> SeenQuestionsParams:
         known = isinstance(model, Run) and study.config.trainer is None
         seen = trained_on(model, study.runs) if isinstance(model, Run) and known else ()
-        read = [
-            Segment(corpus=one.data.corpus, first=one.data.start_token, stop=one.last_token)
-            for one in (run.built_in for run in seen)
-        ]
+        read = [Segment.of(run.built_in) for run in seen]
         return cls(instructions=instructions, training=merged(read))
 
 

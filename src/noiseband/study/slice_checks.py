@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from noiseband.study.corpora import AnyCorpus, Corpus, FileSource, Source
+from noiseband.study.corpora import AnyCorpus, Corpus, FileSource, MixedCorpus, Source
 from noiseband.study.evaluations import FurtherLoss
 from noiseband.study.problems import Problem
 from noiseband.study.runs import Run
@@ -28,6 +28,11 @@ def check_slices(
 
 def _remedy(name: str, corpus: AnyCorpus) -> str | None:
     """Why the documents of a corpus have no field, and what to do; None if they may have it."""
+    if isinstance(corpus, MixedCorpus):
+        return (
+            f"corpus {name} is a mixture, whose documents have no fields; set corpus to one that "
+            f"it mixes: {', '.join(sorted(corpus.mixture.weights))}"
+        )
     if not isinstance(corpus, Corpus):
         return f"corpus {name} has ready-made tokens, whose documents have no fields; leave it out"
     for place, source in enumerate(corpus.sources):

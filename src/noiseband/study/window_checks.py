@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from noiseband.study.config import Evaluation
 from noiseband.study.corpora import AnyCorpus, Corpus
+from noiseband.study.mixtures import has_validation, parts
 from noiseband.study.problems import Problem, unknown_names
 from noiseband.study.runs import Run, trained_on
 from noiseband.study.vocabularies import same_ids, same_tokens
@@ -81,11 +82,17 @@ def _same_tokens(
     key: str,
 ) -> list[Problem]:
     """Check that a window in the training split does not overlap the tokens that were read."""
-    alike = [
-        (run, read)
-        for run, read in pairs
-        if same_tokens(corpora, evaluation.corpus or run.corpus, read.corpus)
-    ]
+    alike = []
+    for run, read in pairs:
+        name = evaluation.corpus or run.corpus
+        if same_tokens(corpora, name, read.corpus) and read.built_in.packed is None:
+            alike.append((run, read))
+        elif {*parts(corpora, name)} & {*parts(corpora, read.corpus)}:
+            remedy = (
+                f"{_reader(run, read)} reads the training split of {name} in another order "
+                "(packed, or in a mixture), so any part of it may have been read; set split to test"
+            )
+            return [Problem(f"{key}.split", evaluation.split, remedy)]
     clashes = []
     for run, read in alike:
         pinned = corpora[evaluation.corpus or run.corpus].tokens
@@ -120,8 +127,13 @@ def _same_documents(
     any overlap that is left.
     """
     found: dict[tuple[str, str], Problem] = {}
-    for run, read in pairs:
-        names = evaluation.corpus or run.corpus, read.corpus
+    each = [
+        (run, read, (own, other))
+        for run, read in pairs
+        for own in parts(corpora, evaluation.corpus or run.corpus)
+        for other in parts(corpora, read.corpus)
+    ]
+    for run, read, names in each:
         own, other = corpora[names[0]], corpora[names[1]]
         if not (isinstance(own, Corpus) and isinstance(other, Corpus)):
             continue
@@ -177,7 +189,7 @@ def _there_is_a_split(
 ) -> list[Problem]:
     """Check that the window's split is not empty."""
     names = {evaluation.corpus or run.corpus for run in runs}
-    empty = sorted(name for name in names if not corpora[name].has_validation)
+    empty = sorted(name for name in names if not has_validation(corpora, name))
     if evaluation.split != "validation" or not empty:
         return []
     remedy = f"corpus {empty[0]} has no validation split; write test, or give it one"

@@ -8,7 +8,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from torch import Tensor
 
-from noiseband.corpus.order import Order
+from noiseband.corpus.reading_order import ReadingOrder
 from noiseband.corpus.token_file import check_tokens
 from noiseband.errors import UserError
 from noiseband.study.recipe import Recipe
@@ -19,24 +19,36 @@ sequences take 32 KB."""
 
 
 class TokenWindow:
-    """The training tokens of one run, cut into sequences of the model's context. The targets of a
+    """The training tokens of one run, in sequences of the model's context. The targets of a
     sequence are the same tokens, shifted by one."""
 
     def __init__(self, tokens: NDArray[np.uint16], recipe: Recipe, device: torch.device) -> None:
-        """Raises UserError if the split has too few tokens for the recipe."""
-        if recipe.last_token > len(tokens):
+        """Cut the window out of the training split, or out of its packed rows, shape (n,).
+
+        Raises UserError if there are too few tokens for the recipe.
+        """
+        context = recipe.model.context
+        there = len(tokens) if recipe.packed is None else len(tokens) // (context + 1) * context
+        if recipe.last_token > there:
+            what = "training split has" if recipe.packed is None else "packed sequences have"
             raise UserError(
                 f"data.train_tokens={recipe.data.train_tokens}: the run reads to token "
-                f"{recipe.last_token:,} but the training split has {len(tokens):,}; lower it"
+                f"{recipe.last_token:,} but the {what} {there:,}; lower it"
             )
         self.recipe = recipe
         self.device = device
-        context = recipe.model.context
-        window = np.asarray(tokens[recipe.data.start_token : recipe.last_token])
-        self.sequences = sliding_window_view(window, context + 1)[::context]
-        """A view of the file, shape (sequences, context + 1): each sequence with its last target,
-        which is the first token of the next sequence."""
-        self.order = data_order(recipe)
+        self.stride = context if recipe.packed is None else context + 1
+        """Tokens from the start of a sequence to that of the next one: contiguous sequences share
+        a token, the last target of one and the first input of the other."""
+        start = recipe.data.start_token
+        self.first = start if recipe.packed is None else start // context * self.stride
+        """Where the window starts in the file."""
+        size = (recipe.sequences - 1) * self.stride + context + 1
+        window = np.asarray(tokens[self.first : self.first + size])
+        self.sequences = sliding_window_view(window, context + 1)[:: self.stride]
+        """A view of the file, shape (sequences, context + 1): each sequence with its last target.
+        """
+        self.order = ReadingOrder(recipe)
         self.batches = recipe.batches
         size = recipe.batch.sequences
         self.block = max(1, BLOCK // size) * size
@@ -65,31 +77,18 @@ class TokenWindow:
         """Return the numbers of the window's sequences that one slot reads, (microbatch,)."""
         size = self.recipe.batch.microbatch
         begin = self.batches.before(step) + slot * size
-        if self.order is None:
-            return np.arange(begin, begin + size)
+        if not self.order.shuffled:
+            return self.order(np.arange(begin, begin + size))
         number, place = divmod(begin, self.block)
         if self.computed is None or self.computed[0] != number:
             first = number * self.block
-            stop = min(first + self.block, self.order.count)
+            stop = min(first + self.block, self.order.places)
             self.computed = number, self.order(np.arange(first, stop))
         return self.computed[1][place : place + size]
 
     def _complain(self, chosen: NDArray[np.int64], read: NDArray[np.uint16]) -> None:
         """Raise UserError for the first token without an embedding."""
-        data, model = self.recipe.data, self.recipe.model
+        what = "training" if self.recipe.packed is None else "packed training"
         for number, sequence in zip(chosen.tolist(), read, strict=True):
-            begin = data.start_token + number * model.context
-            check_tokens(sequence, begin, model.vocabulary, "training")
-
-
-def data_order(recipe: Recipe) -> Order | None:
-    """The order in which a run reads the sequences of its window; None if it reads them in order.
-
-    A run reads its window once. A run that continues another may read the same tokens in a second
-    pass, so the other run's digest is part of the key: each pass has an order of its own.
-    """
-    if recipe.data_seed is None:
-        return None
-    before = [] if recipe.continues is None else [recipe.continues]
-    count = recipe.batches.before(recipe.steps)
-    return Order(count, recipe.data_seed, *before, "order")
+            begin = self.first + number * self.stride
+            check_tokens(sequence, begin, self.recipe.model.vocabulary, what)

@@ -90,7 +90,8 @@ def main() -> None:
 def _run(request: Request, device: torch.device) -> Outcome:
     recipe = request.params.recipe
     train_tokens = STEPS * recipe.tokens_per_step
-    data = recipe.data.model_copy(update={"start_token": 0, "train_tokens": train_tokens})
+    plain = {"start_token": 0, "train_tokens": train_tokens, "epochs": 1, "packing": "contiguous"}
+    data = recipe.data.model_copy(update=plain)
     # Full batches from the first step on, which need the most memory.
     batch = recipe.batch.model_copy(update={"ramp": Ramp()})
     recipe = recipe.model_copy(update={"data": data, "batch": batch})

@@ -95,6 +95,47 @@ def fetch_tokens(params_text: ParamsText, vocabulary: File, out: Out) -> None:
 
 
 @app.command(rich_help_panel=PANEL)
+def mix_tokens(
+    params_text: ParamsText,
+    vocabulary: File,
+    out: Out,
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            exists=True,
+            dir_okay=False,
+            help="Training splits of the corpora in the order of their names, then their "
+            "validation splits, then their test splits.",
+        ),
+    ],
+) -> None:
+    """Mix the splits of several corpora in the shares of a mixture."""
+    from noiseband.corpus import mixture
+    from noiseband.corpus.documents import SPLITS
+
+    given = parse(data_params.MixParams, params_text)
+    names, rest = sorted(given.mixture.weights), iter(files)
+    splits = {split: {name: next(rest) for name in names} for split in SPLITS}
+    mixture.mix_tokens(given, splits, vocabulary, out)
+
+
+@app.command(rich_help_panel=PANEL)
+def pack(
+    params_text: ParamsText,
+    tokens: File,
+    out: Out,
+    origin: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Origin of the tokens of a mixture."),
+    ] = None,
+) -> None:
+    """Pack a training split into sequences that begin with documents."""
+    from noiseband.corpus import packing
+
+    packing.pack(parse(data_params.PackParams, params_text), tokens, origin, out)
+
+
+@app.command(rich_help_panel=PANEL)
 def check_data(
     params_text: ParamsText,
     card: File,
@@ -109,9 +150,15 @@ def check_data(
             help="Of each split with slices: its tokens, then its documents' fields.",
         ),
     ] = None,
+    packed: Annotated[
+        list[Path] | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="Cards of the packed sequences that runs read."
+        ),
+    ] = None,
 ) -> None:
     """Check that a corpus and instruction rows have what the study needs, before it trains."""
     from noiseband.repro.data_check import check_data_files
 
     needs = parse(data_needs.DataNeeds, params_text)
-    check_data_files(needs, card, vocabulary, rows or [], out, sliced or [])
+    check_data_files(needs, card, vocabulary, rows or [], out, sliced or [], packed or [])

@@ -20,7 +20,8 @@ class Origin:
     """Its version or revision."""
     note: str
     """Its licence, or an empty text if that is unknown."""
-    documents: int
+    documents: int | None
+    """None for a part of a mixture, whose own table has them."""
     sha256: str | None
     """SHA-256 of its text; None for tokens."""
     files: dict[str, str]
@@ -52,8 +53,9 @@ def corpus(results: Path, name: str, baseline: str, loss: float | None) -> Corpu
     tokens = json_if_any(results / of_tokens)
     if tokens is None:
         return None
-    # Imported tokens have no card for their text; their own card names the sources.
-    path = of_tokens if "sources" in tokens else text
+    # Imported tokens have no card for their text; their own card names the sources, as that of a
+    # mixture names its corpora.
+    path = of_tokens if {"sources", "mixture"} & tokens.keys() else text
     card = json_if_any(results / path)
     if card is None:
         return None
@@ -62,7 +64,7 @@ def corpus(results: Path, name: str, baseline: str, loss: float | None) -> Corpu
     compared = loss is not None and recipe["data"]["corpus"] == name
     return Corpus(
         name=name,
-        sources=[_origin(source) for source in card["sources"]],
+        sources=_mixed(card["mixture"]) if "mixture" in card else _origins(card),
         card=path,
         splits=tokens["splits"],
         disjoint=path == text and "order" not in card,
@@ -70,6 +72,25 @@ def corpus(results: Path, name: str, baseline: str, loss: float | None) -> Corpu
         unigram=unigram,
         gain=unigram - loss if compared and loss is not None else None,
     )
+
+
+def _mixed(mixture: dict[str, Any]) -> list[Origin]:
+    """The corpora of a mixture, with what its training split has of them."""
+    return [
+        Origin(
+            name=name,
+            version="",
+            note=f"{part['share']:.1%} of the training tokens ({part['weight']:.1%} wanted)",
+            documents=None,
+            sha256=None,
+            files={},
+        )
+        for name, part in mixture["splits"]["train"].items()
+    ]
+
+
+def _origins(card: dict[str, Any]) -> list[Origin]:
+    return [_origin(source) for source in card["sources"]]
 
 
 def _origin(source: dict[str, Any]) -> Origin:

@@ -1,0 +1,91 @@
+"""What runs really read: the tokens and shares of each corpus of a mixture, and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noiseband.analysis.rows import RunRow, ShareRow
+from noiseband.analysis.sources import json_file
+from noiseband.corpus.origin import Origin
+from noiseband.corpus.reading_order import ReadingOrder
+from noiseband.study.paths import Paths
+from noiseband.study.recipe import Recipe
+
+
+def share_rows(runs: Sequence[RunRow], names: Sequence[str], results: Path) -> list[ShareRow]:
+    """A row for each of these runs and each corpus that its tokens come from.
+
+    A run that ended early counts with the steps that it took. Raises UserError for a missing or
+    damaged file.
+    """
+    found = _Found(Paths(results))
+    known = {run.run: run for run in runs}
+    return [row for name in names for row in found.rows(known[name])]
+
+
+class _Found:
+    """The rows of runs, for which each origin is read once."""
+
+    def __init__(self, paths: Paths) -> None:
+        self.paths = paths
+        self.origin = cache(Origin.read)
+
+    def rows(self, run: RunRow) -> Iterator[ShareRow]:
+        card = json_file(self.paths.run(run.run) / "recipe.json")
+        recipe = Recipe.model_validate(card["recipe"])
+        corpus = recipe.data.corpus
+        tokens = json_file(self.paths.tokens(corpus) / "card.json")
+        whole = {"weight": None, "available": tokens["splits"]["train"]["tokens"]}
+        parts: dict[str, Any] = {corpus: whole}
+        if "mixture" in tokens:
+            parts = tokens["mixture"]["splits"]["train"]
+        file = self.paths.training_tokens(corpus, recipe.packed)
+        origin = self.origin(self.paths.origin(file)) if "mixture" in tokens else None
+        read, distinct = tokens_read(recipe, run.tokens or 0, origin, len(parts))
+        left_out = None
+        if recipe.packed is not None:
+            left_out = json_file(file.with_suffix(".json"))["left_out_share"]
+        for number, (part, facts) in enumerate(sorted(parts.items())):
+            # A part that was read round inside the mixture has no more than its own tokens.
+            once = min(int(distinct[number]), facts["available"])
+            yield ShareRow(
+                run=run.run,
+                corpus=corpus,
+                part=part,
+                weight=facts["weight"],
+                tokens=int(read[number]),
+                share=int(read[number]) / int(read.sum()) if read.any() else None,
+                distinct_tokens=once,
+                epochs=int(read[number]) / once if once else None,
+                left_out_by_packing=left_out,
+            )
+
+
+def tokens_read(
+    recipe: Recipe, tokens: int, origin: Origin | None, parts: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The tokens of each part that a run read, and those at different places of its file.
+
+    Args:
+        tokens: the number of tokens that it read in all, in whole sequences.
+        origin: the parts of the file's tokens; None if there is one part only.
+        parts: the number of parts.
+
+    Returns two arrays of shape (parts,).
+    """
+    order, context = ReadingOrder(recipe), recipe.model.context
+    borders = recipe.data.start_token + np.arange(order.count + 1) * context
+    each = np.full((parts, order.count), context)
+    if origin is not None:
+        each = np.stack([np.diff(origin.before(borders, part)) for part in range(parts)])
+    epochs, rest = divmod(tokens // context, order.count)
+    last = order(np.arange(epochs * order.count, epochs * order.count + rest))
+    partly = each[:, last].sum(axis=1)
+    whole = each.sum(axis=1)
+    return epochs * whole + partly, whole if epochs else partly
