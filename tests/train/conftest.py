@@ -64,6 +64,8 @@ def make_job(tmp_path: Path, study_data: dict[str, Any], vocabulary: Path) -> Ma
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
         count = params.recipe.last_token + 75
+        if params.recipe.packed is not None:
+            count = params.recipe.last_token // params.recipe.packed * (params.recipe.packed + 1)
         tokens = np.random.Generator(np.random.PCG64(0)).integers(0, 257, count, dtype=np.uint16)
         save_file({"tokens": tokens}, folder / "tokens.safetensors")
         shutil.copy(vocabulary, folder)

@@ -19,7 +19,7 @@ from tests.train.conftest import MakeJob
 START = 37
 
 
-def recipe_of(make_job: MakeJob, order: str, **changes: int) -> Recipe:
+def recipe_of(make_job: MakeJob, order: str, **changes: int | str) -> Recipe:
     """A recipe of 8 steps of 8 sequences of 16 tokens, from token 37 on."""
     changed = {"data.order": order, "data.start_token": START, **changes}
     return make_job(**changed).params.recipe
@@ -99,6 +99,69 @@ def test_a_second_pass_over_the_window_has_an_order_of_its_own(make_job: MakeJob
     again = firsts(window_of(recipe.model_copy(update={"continues": recipe.digest})))
     assert again != firsts(window_of(recipe))
     assert sorted(again) == IN_ORDER
+
+
+@pytest.mark.parametrize("order", ["sequential", "shuffled"])
+def test_every_epoch_reads_the_same_tokens(make_job: MakeJob, order: str) -> None:
+    """Of 64 sequences in three epochs, each has 22, and the last ends early."""
+    recipe = recipe_of(make_job, order, **{"data.epochs": 3})
+    assert recipe.last_token == START + 22 * 16 + 1
+    assert recipe.tokens == 8 * 8 * 16
+    found = firsts(window_of(recipe))
+    epochs = found[:22], found[22:44], found[44:]
+    assert sorted(epochs[0]) == sorted(epochs[1]) == IN_ORDER[:22]
+    assert set(epochs[2]) < set(IN_ORDER[:22])
+    assert len(set(epochs[2])) == 20
+    alike = epochs[0] == epochs[1] and epochs[0][:20] == epochs[2]
+    assert alike == (order == "sequential"), "shuffled, each epoch has an order of its own"
+
+
+def test_any_step_of_any_epoch_can_be_read_first(
+    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = recipe_of(make_job, "shuffled", **{"data.epochs": 3})
+    every = firsts(window_of(recipe))
+    monkeypatch.setattr(data, "BLOCK", 24)
+    window = window_of(recipe)
+    for step in (7, 2, 5, 0, 3):
+        found = [int(row[0]) for slot in range(4) for row in window.batch(step, slot)[0]]
+        assert found == every[8 * step : 8 * step + 8]
+
+
+def packed_recipe(make_job: MakeJob, order: str = "sequential", **changes: int | str) -> Recipe:
+    packed: dict[str, int | str] = {"data.packing": "best-fit", "data.start_token": 32}
+    return recipe_of(make_job, order, **{**packed, **changes})
+
+
+def packed_window(recipe: Recipe, rows: int) -> TokenWindow:
+    """A window of packed sequences of 17 tokens, which say where they are in the file."""
+    model = recipe.model.model_copy(update={"vocabulary": 2**16})
+    changed = recipe.model_copy(update={"model": model})
+    return TokenWindow(np.arange(17 * rows, dtype=np.uint16), changed, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("order", ["sequential", "shuffled"])
+def test_packed_sequences_are_read_whole_and_share_no_token(make_job: MakeJob, order: str) -> None:
+    """Token 32 is the first of the third sequence."""
+    recipe = packed_recipe(make_job, order)
+    window = packed_window(recipe, 66)
+    inputs, targets = window.batch(3, 1)
+    assert torch.equal(targets, inputs + 1)
+    found = firsts(window)
+    assert (found == list(range(34, 34 + 64 * 17, 17))) == (order == "sequential")
+    assert sorted(found) == list(range(34, 34 + 64 * 17, 17))
+
+
+def test_packed_sequences_that_are_not_there_are_refused(make_job: MakeJob) -> None:
+    recipe = packed_recipe(make_job)
+    assert recipe.last_token == recipe.stop_token == 66 * 16
+    with pytest.raises(UserError, match="reads to token 1,056 but the packed sequences have 1,040"):
+        packed_window(recipe, 65)
+
+
+def test_a_packed_start_within_a_sequence_is_refused(make_job: MakeJob) -> None:
+    with pytest.raises(UserError, match="start_token=30: is within a packed sequence of 16 tokens"):
+        packed_recipe(make_job, "sequential", **{"data.start_token": 30})
 
 
 def test_shuffling_changes_the_weights_and_the_seed_of_the_data_too(make_job: MakeJob) -> None:

@@ -58,6 +58,8 @@ FEATURES: dict[str, dict[str, Any]] = {
     },
     "sgd": {"optimizer.kind": "sgd"},
     "loss": {"loss.label_smoothing": 0.1, "loss.z_loss": 0.001},
+    "epochs": {"data.epochs": 3, "data.order": "shuffled"},
+    "packing": {"data.packing": "best-fit"},
 }
 FEATURES["all"] = {
     key: value for name, one in FEATURES.items() if name != "sgd" for key, value in one.items()

@@ -215,6 +215,7 @@ def test_a_polite_stop_saves_the_step_reached(make_job: MakeJob, number: signal.
         {"data.order": "sequential"},
         {"data.order": "shuffled"},
         {"data.order": "shuffled", "batch.ramp.sequences": 2, "batch.ramp.share": 0.6},
+        {"data.order": "shuffled", "data.epochs": 3, "data.packing": "best-fit"},
     ],
 )
 def test_kills_at_any_moment_leave_the_bits_alone(

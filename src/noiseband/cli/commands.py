@@ -19,7 +19,8 @@ from noiseband.cli.options import PANEL
 
 MODULES = {
     "rules.corpus": (
-        "corpus", "document-fields", "vocabulary", "tokenize", "fetch-tokens", "check-data",
+        "corpus", "document-fields", "vocabulary", "tokenize", "fetch-tokens", "mix-tokens",
+        "pack", "check-data",
     ),
     "rules.instructions": ("instructions", "seen-questions"),
     "rules.model": ("verify-init",),

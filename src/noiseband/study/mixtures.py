@@ -17,6 +17,13 @@ def parts(corpora: Corpora, name: str) -> list[str]:
     return sorted(corpus.mixture.weights) if isinstance(corpus, MixedCorpus) else [name]
 
 
+def repeats(corpora: Corpora, name: str) -> bool:
+    """Whether the training split of a corpus may have a document several times, because it is a
+    mixture in which corpora that end begin again."""
+    corpus = corpora[name]
+    return isinstance(corpus, MixedCorpus) and corpus.mixture.train_tokens is not None
+
+
 def has_validation(corpora: Corpora, name: str) -> bool:
     """Whether a corpus has a validation split; a mixture has one if all its corpora have one."""
     found = [corpora[part] for part in parts(corpora, name)]

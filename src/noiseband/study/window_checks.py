@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from noiseband.study.config import Evaluation
 from noiseband.study.corpora import AnyCorpus, Corpus
-from noiseband.study.mixtures import has_validation, parts
+from noiseband.study.mixtures import has_validation, parts, repeats
 from noiseband.study.problems import Problem, unknown_names
 from noiseband.study.runs import Run, trained_on
 from noiseband.study.vocabularies import same_ids, same_tokens
@@ -85,7 +85,8 @@ def _same_tokens(
     alike = []
     for run, read in pairs:
         name = evaluation.corpus or run.corpus
-        if same_tokens(corpora, name, read.corpus) and read.built_in.packed is None:
+        in_order = read.built_in.packed is None and not repeats(corpora, read.corpus)
+        if same_tokens(corpora, name, read.corpus) and in_order:
             alike.append((run, read))
         elif {*parts(corpora, name)} & {*parts(corpora, read.corpus)}:
             remedy = (

@@ -33,6 +33,7 @@ def shown(results: Path, card: dict[str, Any] | None, tokens: dict[str, Any]) ->
     page = environment().get_template("corpus.html").render(
         corpora=[found],
         contamination=[],
+        shares=[],
         params=SimpleNamespace(baseline="b"),
         baseline_loss=5.0,
         provenance=SimpleNamespace(artefacts={}, judged={}),
