@@ -32,7 +32,7 @@ def write_texts(folder: Path, alphabet: str, count: int) -> None:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     made = Project(tmp_path_factory.mktemp("mixed"), Path(__file__).parent / "mixed.yaml")
     write_texts(made.folder / "words", "abcdefgh", 1200)
-    write_texts(made.folder / "digits", "!?.,", 60)
+    write_texts(made.folder / "digits", "!?.,", 40)
     done = made.snakemake("results/report.html")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return made
@@ -122,6 +122,18 @@ def test_contamination_counts_documents_of_packed_sequences(project: Project) ->
         found
     )
     assert {row["documents_found"] for row in found.values()} == {"0"}
+
+
+def test_the_page_of_a_study_that_runs_has_the_finished_runs(project: Project) -> None:
+    folder = project.folder / "results/runs/packed-twice-42"
+    folder.rename(project.folder / "elsewhere")
+    done = project.noiseband("report", "--partial", "--out", "partial.html")
+    (project.folder / "elsewhere").rename(folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = (project.folder / "partial.html").read_text(encoding="utf-8")
+    part = page[page.index("<h3>What runs read</h3>") :]
+    assert "packed-42" in part[: part.index("</table>")]
+    assert "packed-twice-42" not in part[: part.index("</table>")]
 
 
 def test_nothing_is_left_to_do(project: Project) -> None:

@@ -77,6 +77,7 @@ def _finished_part(study: Study, found: Sequence[RunProgress]) -> ReportParams |
             "contamination": counted,
             "seen_questions": asked,
             "models": answered,
+            "shares": [run for run in whole.shares if run in done],
             "baseline": whole.baseline if whole.baseline in baselines else baselines[0],
         }
     )
