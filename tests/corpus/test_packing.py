@@ -30,6 +30,7 @@ def documents_of(sizes: list[int]) -> list[Piece]:
 
 def slow(documents: list[Piece], row: int, buffer: int) -> list[list[Piece]]:
     """Best fit as it is described, by a search through the whole buffer."""
+    documents = [(begin, min(end, begin + row)) for begin, end in documents]
     held, rest, rows = documents[:buffer], documents[buffer:], []
     while held:
         placed: list[Piece] = []
@@ -85,8 +86,8 @@ def test_the_file_has_the_rows_and_the_card_what_is_left_out(tmp_path: Path) -> 
     out = tmp_path / "packed-8.safetensors"
     pack(PackParams(context=8, end_of_text=END), path, None, out)
     rows = open_tokens(out).reshape(-1, 9)
-    # 6 + 3; then 4 + 2 and three tokens of the longest.
-    expected = [tokens[:9], np.concatenate([tokens[31:35], tokens[29:31], tokens[9:12]])]
+    # Nine tokens of the longest; then 6 + 3. The rest, 4 + 2, does not fill a row.
+    expected = [tokens[9:18], tokens[:9]]
     np.testing.assert_array_equal(rows, expected)
     assert read_json(out.with_suffix(".json")) == {
         "context": 8,

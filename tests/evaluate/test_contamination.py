@@ -171,3 +171,16 @@ def test_files(tmp_path: Path) -> None:
     beyond = params.model_copy(update={"training": [Segment(corpus="c", first=0, stop=130)]})
     with pytest.raises(UserError, match=r"train\.safetensors: has 129 tokens, .* reads up to 130"):
         contamination_file(beyond, files[0], [files[1]], tmp_path / "out.json")
+
+
+def test_documents_of_packed_sequences_begin_where_a_sequence_does() -> None:
+    """Sequences of 100 tokens: 60 + 40 cropped, and a document of 100."""
+    cropped, first, second = text(1, 70), text(2, 60), text(3, 100)
+    packed = np.concatenate([first, cropped[:40], second, text(4, 100)])
+    split = np.concatenate([first, cropped, second])
+    found = contamination(split, 0, len(split), [Training(packed, 0, 300, 100)], END)
+    assert (found["documents"], found["documents_found"]) == (3, 2)
+    assert found["tokens_found"] == 160
+    # The second and third sequences only: tokens before them were not read.
+    later = contamination(split, 0, len(split), [Training(packed, 100, 300, 100)], END)
+    assert later["documents_found"] == 1

@@ -176,6 +176,20 @@ def test_only_what_was_read_is_looked_into(encoding: tiktoken.Encoding) -> None:
     assert in_text([asked], *apart) == []
 
 
+def test_packed_sequences_do_not_continue_each_other(encoding: tiktoken.Encoding) -> None:
+    """A document that was cropped, and one that begins with the question."""
+    asked = "who wrote the long poem"
+    row = len(asked) + 1
+    cropped = encoded(encoding, "x" * (row - 12) + " who wrote the long poem")[:row]
+    other = encoded(encoding, "the long poem of the sea")[:row]
+    whole = encoded(encoding, asked)
+    across, begins = np.concatenate([cropped, other]), np.concatenate([other, whole])
+    assert in_text([asked], Training(across, 0, 2 * row, encoding)) == []
+    assert in_text([asked], Training(begins, 0, 2 * row, encoding)) == []
+    assert in_text([asked], Training(across, 0, 2 * row, encoding, row)) == []
+    assert in_text([asked], Training(begins, 0, 2 * row, encoding, row)) == [asked]
+
+
 def test_a_very_long_question_is_found_by_its_beginning(encoding: tiktoken.Encoding) -> None:
     many = [f"word{number}" for number in range(LONGEST + 100)]
     asked, text = " ".join(many), " ".join(many[:LONGEST])

@@ -46,6 +46,7 @@ def check(
     tokens: dict[str, int],
     rows: list[dict[str, Any]],
     sliced: Sequence[Path] = (),
+    packed: Sequence[Path] = (),
     **more: Any,
 ) -> None:
     (folder / "checked.json").unlink(missing_ok=True)
@@ -54,7 +55,7 @@ def check(
     write_jsonl(folder / "rows.jsonl", rows)
     needs = DataNeeds.model_validate({**NEEDS, **more})
     out = folder / "checked.json"
-    check_data_files(needs, card, vocabulary, [folder / "rows.jsonl"], out, sliced)
+    check_data_files(needs, card, vocabulary, [folder / "rows.jsonl"], out, sliced, packed)
 
 
 def complaint(folder: Path, *given: Any, **more: Any) -> str:
@@ -78,6 +79,21 @@ def test_runs_that_read_too_far_are_named_and_counted(tmp_path: Path, vocabulary
         "run-6 reads to token 600 and 2 more; lower it, raise data.epochs, or give the corpus more "
         "text"
     )
+
+
+def test_packed_sequences_that_are_too_few_are_told_apart(tmp_path: Path, vocabulary: Path) -> None:
+    """Packing leaves some tokens out, so the split may be long enough and its sequences not."""
+    reading = [{"run": "packed-1", "last_token": 900, "packed": 10},
+               {"run": "plain-1", "last_token": 900}]  # fmt: skip
+    card = tmp_path / "packed-10.json"
+    card.write_text(json.dumps({"tokens": 890}))
+    said = complaint(tmp_path, vocabulary, ENOUGH, ROWS, packed=[card], reading=reading)
+    assert said == (
+        "data.train_tokens: the sequences packed from corpus text for context 10 have 890 tokens, "
+        "but packed-1 reads to token 900; lower it, raise data.epochs, or give the corpus more text"
+    )
+    card.write_text(json.dumps({"tokens": 900}))
+    check(tmp_path, vocabulary, ENOUGH, ROWS, packed=[card], reading=reading)
 
 
 def test_a_split_without_a_whole_window_is_told(tmp_path: Path, vocabulary: Path) -> None:

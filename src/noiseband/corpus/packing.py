@@ -3,7 +3,10 @@
 Documents are placed by best fit, as nanochat's data loader does: into the room that is left of a
 sequence goes the longest document that fits, out of a buffer of the next documents of the split. If
 none fits, the shortest one is cropped to fill the room. So there is no padding, and the rest of a
-cropped document is not read.
+cropped document is not read. One thing is different: a document that is longer than a sequence is
+cropped to one at once. In nanochat such documents are hardly ever placed and fill the buffer, after
+which little is left to choose from. With log-normal lengths (a mean of 665 tokens) and a context of
+1,024, that loses 42% of the tokens instead of 29%, of which 26% are beyond a sequence.
 """
 
 from __future__ import annotations
@@ -114,7 +117,7 @@ def packed_rows(
     room = row
     while True:
         for begin, end in islice(waiting, buffer - len(held)):
-            insort(held, (end - begin, -begin))
+            insort(held, (min(end - begin, row), -begin))
         if not held:
             return
         at = bisect_right(held, (room, 0)) - 1
