@@ -21,13 +21,35 @@ def loss_and_gradient(trainer: Trainer) -> tuple[float, Tensor]:
     return loss.item(), trainer.flat.grad.clone()
 
 
-@pytest.mark.parametrize("tied", [False, True])
+MODERN: dict[str, Any] = {
+    "model.tied": True,
+    "model.norm": {"kind": "rms", "embedding": True},
+    "model.positions": {"kind": "rotary", "share": 0.5},
+    "model.attention": {
+        "kv_heads": 1, "qk_norm": True, "bias": False, "window": 5, "documents": True,
+    },
+    "model.feed_forward": {"kind": "swiglu", "bias": False},
+    "model.embedding_scale": 4.0,
+    "model.logit_softcap": 15.0,
+    "loss.z_loss": 1e-4,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"attention": "sdpa"},
+        {"attention": "sdpa", "model.tied": True},
+        {"attention": "sdpa", **MODERN},
+        {**MODERN, "model.attention": {"softcap": 20.0}, "model.norm": {"place": "post"}},
+        {"attention": "sdpa", "model.positions.kind": "none", "model.feed_forward.kind": "relu2"},
+    ],
+    ids=str,
+)
 def test_the_model_compiled_by_itself_has_the_same_loss_and_gradient(
-    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, tied: bool
+    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, parts: dict[str, Any]
 ) -> None:
-    job = make_job(
-        attention="sdpa", precision="bfloat16-amp", **{"model.dropout": 0.0, "model.tied": tied}
-    )
+    job = make_job(precision="bfloat16-amp", **{"model.dropout": 0.0, **parts})
     plain, apart = Trainer(job), Trainer(job)
     compiler = torch.compile
 
