@@ -12,6 +12,7 @@ from torch import Tensor
 from noiseband.train.objective import ON_GPU, Objective
 from noiseband.train.trainer import Trainer
 from tests.train.conftest import MakeJob
+from tests.train.modern import CAPPED, MODERN
 
 
 def loss_and_gradient(trainer: Trainer) -> tuple[float, Tensor]:
@@ -21,27 +22,13 @@ def loss_and_gradient(trainer: Trainer) -> tuple[float, Tensor]:
     return loss.item(), trainer.flat.grad.clone()
 
 
-MODERN: dict[str, Any] = {
-    "model.tied": True,
-    "model.norm": {"kind": "rms", "embedding": True},
-    "model.positions": {"kind": "rotary", "share": 0.5},
-    "model.attention": {
-        "kv_heads": 1, "qk_norm": True, "bias": False, "window": 5, "documents": True,
-    },
-    "model.feed_forward": {"kind": "swiglu", "bias": False},
-    "model.embedding_scale": 4.0,
-    "model.logit_softcap": 15.0,
-    "loss.z_loss": 1e-4,
-}  # fmt: skip
-
-
 @pytest.mark.parametrize(
     "parts",
     [
         {"attention": "sdpa"},
         {"attention": "sdpa", "model.tied": True},
         {"attention": "sdpa", **MODERN},
-        {**MODERN, "model.attention": {"softcap": 20.0}, "model.norm": {"place": "post"}},
+        CAPPED,
         {"attention": "sdpa", "model.positions.kind": "none", "model.feed_forward.kind": "relu2"},
     ],
     ids=str,
