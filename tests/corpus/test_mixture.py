@@ -173,6 +173,11 @@ def test_the_files_are_the_same_again_in_any_chunks(
 def test_what_cannot_be_mixed_is_refused(tmp_path: Path, files: Any, vocabulary: Path) -> None:
     with pytest.raises(UserError, match=r"weights.code: .* 100 tokens, which is no whole piece"):
         mix(tmp_path / "out", files, vocabulary, by="sequence", sequence_tokens=101)
+    unknown = tmp_path / "unknown.safetensors"
+    save_file({"tokens": np.zeros(50, np.uint16)}, unknown)
+    with pytest.raises(UserError, match=r"weights.code: .* no end-of-text .* write by: sequence"):
+        changed = {**files, "train": {**files["train"], "code": unknown}}
+        mix(tmp_path / "out", changed, vocabulary)
     pins = SplitTokens(train=399, validation=0, test=80)
     with pytest.raises(UserError, match=r"tokens.train: pinned 399, found 400"):
         mix(tmp_path / "out", files, vocabulary, tokens=pins)

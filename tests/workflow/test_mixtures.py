@@ -12,6 +12,10 @@ import pytest
 
 from noiseband.corpus.origin import Origin
 from noiseband.corpus.token_file import open_tokens
+from noiseband.io.traces import read_rows
+from noiseband.train.loop import take_step
+from noiseband.train.replay import finished_job
+from noiseband.train.trainer import Trainer
 from tests.workflow.project import Project
 
 END = 299
@@ -122,6 +126,13 @@ def test_contamination_counts_documents_of_packed_sequences(project: Project) ->
         found
     )
     assert {row["documents_found"] for row in found.values()} == {"0"}
+
+
+def test_a_packed_run_can_be_replayed(project: Project) -> None:
+    results = project.folder / "results"
+    run = results / "runs/packed-42"
+    trainer = Trainer(finished_job(run, results))
+    assert [take_step(trainer) for _ in range(3)] == read_rows(run / "trace.parquet")[:3]
 
 
 def test_the_page_of_a_study_that_runs_has_the_finished_runs(project: Project) -> None:

@@ -54,8 +54,8 @@ def mix_tokens(
         files: the token files of each corpus by split, then by name.
         vocabulary: the rank file that all of them share.
 
-    Raises UserError if a corpus has no piece for the training split, or if a split does not have
-    the pinned number of tokens. No card is written then, because the card comes last.
+    Raises UserError if a corpus has no piece for the training split, or no end-of-text by which its
+    documents are told apart, or if a split does not have the pinned number of tokens. No card is written then, because the card comes last.
     """
     mixture, encoding = params.mixture, load_encoding(vocabulary)
     splits: dict[str, list[Part]] = {}
@@ -143,9 +143,16 @@ def in_shares(
 
 
 def _complain_of_empty(mixture: Mixture, parts: Sequence[Part], end_of_text: int) -> None:
-    """Raise UserError if a part has no piece, so that its share cannot be had."""
+    """Raise UserError if a part has no piece, so that its share cannot be had, or no documents that
+    can be told apart."""
     for part in parts:
-        if next(_pieces(mixture, part, end_of_text), None) is None:
+        begin, end = next(_pieces(mixture, part, end_of_text), (0, 0))
+        if mixture.by == "document" and end and int(part.tokens[end - 1]) != end_of_text:
+            raise UserError(
+                f"mixture.weights.{part.name}: the tokens of this corpus have no end-of-text (id "
+                f"{end_of_text}), so its documents cannot be told apart; write by: sequence"
+            )
+        if begin == end:
             raise UserError(
                 f"mixture.weights.{part.name}: the training split of this corpus has "
                 f"{len(part.tokens):,} tokens, which is no whole piece; leave it out, give it more "

@@ -91,15 +91,15 @@ def finished_job(folder: Path, results: Path) -> Job:
             raise UserError(f"{folder}: not the folder of a finished run: it has no {name}")
     params = _params(folder / "recipe.json")
     recipe = params.recipe
-    corpus = Paths(results).tokens(recipe.data.corpus)
+    paths, corpus = Paths(results), recipe.data.corpus
     start = Path("init", f"{recipe.start}.safetensors")
     if params.continues is not None:
         start = Path("runs", params.continues, "model.safetensors")
-    needed = [corpus / "train.safetensors", corpus / "vocabulary.tiktoken", results / start]
-    for path in needed:
+    tokens = paths.training_tokens(corpus, recipe.packed)
+    vocabulary, init = paths.vocabulary(corpus), results / start
+    for path in (tokens, vocabulary, init):
         if not path.is_file():
             raise NotMadeError(path)
-    tokens, vocabulary, init = needed
     work = _work(folder, results, params.run, recipe)
     return Job.read(params, tokens, vocabulary, init, work, folder)
 
