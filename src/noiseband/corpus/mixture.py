@@ -55,7 +55,8 @@ def mix_tokens(
         vocabulary: the rank file that all of them share.
 
     Raises UserError if a corpus has no piece for the training split, or no end-of-text by which its
-    documents are told apart, or if a split does not have the pinned number of tokens. No card is written then, because the card comes last.
+    documents are told apart, or if a split does not have the pinned number of tokens. No card is
+    written then, because the card comes last.
     """
     mixture, encoding = params.mixture, load_encoding(vocabulary)
     splits: dict[str, list[Part]] = {}
