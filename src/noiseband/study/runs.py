@@ -18,6 +18,7 @@ from noiseband.study.metrics import TEST_LOSS, NamedMetric, of_averages
 from noiseband.study.paths import Paths
 from noiseband.study.pretrained import PretrainedModel
 from noiseband.study.recipe import BaselineRecipe, Recipe
+from noiseband.study.section import Section
 from noiseband.study.seeds import RunSeeds
 from noiseband.study.vocabularies import vocabulary_of
 from noiseband.study.weight_averages import average_names
@@ -252,7 +253,24 @@ def apply(recipe: AnyBaseline, changes: Changes) -> AnyBaseline:
         section = data
         for name in sections:
             section = section[name]
-        if last not in section or isinstance(section[last], dict):
+        known = last in section and not isinstance(section[last], dict)
+        if not known and not is_option(recipe, dotted):
             raise KeyError(dotted)
         section[last] = value
     return cast(AnyBaseline, type(recipe).model_validate(data))
+
+
+def is_option(recipe: BaselineRecipe | FreeRecipe, dotted: str) -> bool:
+    """Whether a key is an option of an idea, which a recipe need not have, such as
+    `model.feed_forward.options.alpha`."""
+    owner, _, name = dotted.rpartition(".")
+    *sections, options = owner.split(".")
+    place: Any = recipe
+    for section in sections:
+        place = getattr(place, section, None) if isinstance(place, Section) else None
+    return (
+        options == "options"
+        and isinstance(place, Section)
+        and "options" in type(place).model_fields
+        and bool(name)
+    )
