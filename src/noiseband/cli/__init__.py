@@ -16,7 +16,7 @@ import typer
 
 from noiseband.cli.commands import Commands
 from noiseband.dag.orphans import end_with_workflow
-from noiseband.errors import UserError
+from noiseband.errors import UserError, blamed
 from noiseband.terminal import on_a_terminal
 
 app = typer.Typer(
@@ -92,8 +92,7 @@ def main() -> None:
 def end_if_in_a_plugin(error: Exception) -> None:
     """End with one line if an error passed through the code of a plugin. A log also gets the
     traceback."""
-    plugins = sys.modules.get("noiseband.ideas.load")
-    message = plugins.blamed(error) if plugins is not None else None
+    message = blamed(error)
     if message is not None:
         if not sys.stderr.isatty():
             traceback.print_exception(error)

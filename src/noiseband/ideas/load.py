@@ -1,22 +1,17 @@
-"""Run a plugin, whose code has to be that of a recipe, and find its ideas and its mistakes."""
+"""Run a plugin, whose code has to be that of a recipe, and find its ideas."""
 
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Any
 
-from noiseband.errors import UserError
+from noiseband.errors import PLUGINS, UserError, blamed
 from noiseband.ideas.decorators import REGISTERED
 from noiseband.study.plugins import code_sha256
-from noiseband.terminal import one_line
-
-PATHS: set[str] = set()
-"""The plugins that were run."""
 
 
 def idea(part: str, kind: str, plugins: Mapping[str, str]) -> Callable[..., Any]:
@@ -64,20 +59,9 @@ def loaded(path: str, sha256: str) -> str:
     module = ModuleType(name)
     module.__file__ = path
     sys.modules[name] = module  # dataclasses look their module up
-    PATHS.add(path)
+    PLUGINS.add(path)
     try:
         exec(compile(source, path, "exec"), module.__dict__)
     except Exception as error:
         raise UserError(blamed(error) or f"{path}: {error}") from error
     return name
-
-
-def blamed(error: BaseException) -> str | None:
-    """`ideas.py:12: ValueError: what it says`, for an error that passed through the code of a
-    plugin; None for any other."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename in PATHS]
-    if not own:
-        return None
-    said = one_line(next(iter(str(error).strip().splitlines()), "no message"))
-    return f"{own[-1].filename}:{own[-1].lineno}: {type(error).__name__}: {said}"

@@ -9,8 +9,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from noiseband.errors import UserError
-from noiseband.ideas.load import blamed, idea
+from noiseband.errors import UserError, blamed
+from noiseband.ideas.load import idea
 from noiseband.model.draws import ONE, ZERO, Draw, of_embedding, of_linear
 from noiseband.study.architecture import Model
 

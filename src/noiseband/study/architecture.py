@@ -11,7 +11,6 @@ from pydantic import Field, model_validator
 from noiseband.study.plugins import BUILT_IN, EITHER, IDEA, is_idea
 from noiseband.study.section import (
     ADDED,
-    Fixed,
     FixedMapping,
     Fraction,
     Positive,
@@ -25,7 +24,7 @@ class Norm(Section):
 
     kind: Annotated[Annotated[Literal["layer", "rms"], BUILT_IN] | IDEA, EITHER, ADDED] = "layer"
     """`layer` is LayerNorm, `rms` is RMSNorm; or an idea of `plugins`."""
-    options: Annotated[FixedMapping, ADDED] = Fixed()
+    options: Annotated[FixedMapping, ADDED] = {}
     """The options of an idea."""
     eps: Annotated[float, Field(gt=0), ADDED] = 1e-5
     """Constant added to the variance or to the mean square."""
@@ -49,7 +48,7 @@ class Positions(Section):
     """`learned` is an embedding for each position, added to that of the token; `rotary` rotates
     queries and keys (Su and others 2021); `none` leaves it to the causal mask; or an idea of
     `plugins`."""
-    options: Annotated[FixedMapping, ADDED] = Fixed()
+    options: Annotated[FixedMapping, ADDED] = {}
     """The options of an idea."""
     base: Annotated[float, Field(gt=1), ADDED] = 10000.0
     """Base of the wavelengths of `rotary`."""
@@ -63,7 +62,7 @@ class AttentionPart(Section):
     kind: Annotated[Annotated[Literal["softmax"], BUILT_IN] | IDEA, EITHER, ADDED] = "softmax"
     """How values are mixed: `softmax` of the scores of queries and keys, or an idea of `plugins`,
     which needs `attention: explicit`."""
-    options: Annotated[FixedMapping, ADDED] = Fixed()
+    options: Annotated[FixedMapping, ADDED] = {}
     """The options of an idea."""
     kv_heads: Annotated[Positive | None, ADDED] = None
     """Number of heads of keys and values, each for an equal group of the queries' heads; null means
@@ -106,7 +105,7 @@ class FeedForward(Section):
     """The activation: GELU by its tanh approximation or exact, the square of ReLU, or a gated
     product (`swiglu`, and `geglu` with the exact GELU), which has a third matrix; or an idea of
     `plugins`."""
-    options: Annotated[FixedMapping, ADDED] = Fixed()
+    options: Annotated[FixedMapping, ADDED] = {}
     """The options of an idea."""
     multiple: Annotated[float, Field(gt=0), ADDED] = 4.0
     """The hidden width as a multiple of `width`."""
@@ -170,7 +169,7 @@ class Model(Section):
     """Limit c of the logits, c tanh(logit / c); null means none."""
     initial_weights: Annotated[InitialWeights, ADDED] = InitialWeights()
     """The distributions of initial weights."""
-    plugins: Annotated[FixedMapping, ADDED] = Fixed()
+    plugins: Annotated[FixedMapping, ADDED] = {}
     """The files of `plugins` with ideas that the model uses, each with the digest of its code, as
     noiseband fills it in. Not to be written in a config."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from noiseband.study.plugins import BUILT_IN, EITHER, IDEA, is_idea
-from noiseband.study.section import ADDED, Fixed, FixedMapping, Fraction, Section
+from noiseband.study.section import ADDED, FixedMapping, Fraction, Section
 
 
 class Loss(Section):
@@ -18,7 +18,7 @@ class Loss(Section):
         "cross-entropy"
     )
     """`cross-entropy`, with the terms below, or an idea of `plugins`, without them."""
-    options: Annotated[FixedMapping, ADDED] = Fixed()
+    options: Annotated[FixedMapping, ADDED] = {}
     """The options of an idea."""
     label_smoothing: Annotated[Fraction, ADDED] = 0.0
     """Share of the target's probability that is spread evenly over the whole vocabulary, as in

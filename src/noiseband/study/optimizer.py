@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from noiseband.errors import nearest
 from noiseband.study.plugins import BUILT_IN, EITHER, IDEA
-from noiseband.study.section import ADDED, Fixed, FixedMapping, Fraction, Section
+from noiseband.study.section import ADDED, FixedMapping, Fraction, Section
 
 KINDS = ("embeddings", "head", "norms", "biases", "matrices")
 """Kinds of parameters. A kind may be empty, as that of the head is in a tied model."""
@@ -63,7 +63,7 @@ class Optimizer(Section):
     )
     """`adamw`; `muon` for the matrices inside the blocks and AdamW for all other parameters;
     `sgd`, gradient descent with momentum; or an idea of `plugins`."""
-    options: Annotated[FixedMapping, ADDED] = Fixed()
+    options: Annotated[FixedMapping, ADDED] = {}
     """The options of an idea."""
     betas: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = [0.9, 0.999]
     """Decay rates of AdamW's two moment estimates."""
@@ -102,7 +102,7 @@ class Schedule(Section):
     """`constant`, or a linear warm-up followed by a cosine or a straight line to `final`, by a
     plateau and then a decay to `final`, or by the inverse square root of the step; or an idea of
     `plugins`, for which the other keys have no meaning."""
-    options: Annotated[FixedMapping, ADDED] = Fixed()
+    options: Annotated[FixedMapping, ADDED] = {}
     """The options of an idea."""
     warmup: Fraction = 0.05
     """Share of all steps spent warming up, rounded down to whole steps."""

@@ -17,7 +17,7 @@ from noiseband.study.loss import Loss
 from noiseband.study.optimizer import Optimizer, Schedule
 from noiseband.study.plugins import is_idea
 from noiseband.study.ramp import Batches, Ramp
-from noiseband.study.section import ADDED, Fixed, FixedMapping, Positive, Section, Seed, flatten
+from noiseband.study.section import ADDED, FixedMapping, Positive, Section, Seed, flatten
 from noiseband.study.seeds import RunSeeds
 
 
@@ -132,7 +132,7 @@ class BaselineRecipe(Section):
     """Number of steps in a row without a finite gradient, which are skipped, after which the run
     has diverged and ends. In float16, up to about 16 are normal at the start, while the loss scale
     is halved to one that fits."""
-    plugins: Annotated[FixedMapping, ADDED] = Fixed()
+    plugins: Annotated[FixedMapping, ADDED] = {}
     """The files of `plugins` with the recipe's ideas outside its model, each with the digest of its
     code, as noiseband fills it in. Not to be written in a config."""
 

@@ -37,7 +37,7 @@ def _fixed(value: dict[str, Any]) -> Fixed:
     return Fixed(value)
 
 
-FixedMapping = Annotated[dict[str, Any], AfterValidator(_fixed)]
+FixedMapping = Annotated[dict[str, Any], AfterValidator(_fixed), Field(validate_default=True)]
 
 
 ADDED = "added after 0.1.0"
