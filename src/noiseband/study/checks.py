@@ -14,7 +14,7 @@ from noiseband.study.averages import check_averages
 from noiseband.study.config import Changes, Design
 from noiseband.study.corpora import AnyCorpus
 from noiseband.study.free_recipe import FreeRecipe
-from noiseband.study.ideas import check_ideas
+from noiseband.study.ideas import check_ideas, check_measured
 from noiseband.study.metrics import check_metrics
 from noiseband.study.plugins import Plugin, read_plugins
 from noiseband.study.pretrained import check_pretrained
@@ -70,6 +70,8 @@ def check(valid: dict[str, Any]) -> list[Problem]:
         if {"runs", "seeds", "noise"} <= valid.keys() and known is not None:
             faulty = {problem.key.split(".")[1] for problem in found}
             problems += check_runs(valid, faulty)
+    if not faulty_plugins:
+        problems += check_measured(valid.get("evaluations", {}), plugins)
     problems += check_metrics(valid, builtin=valid.get("trainer") is None)
     problems += check_averages(valid)
     problems += check_weight_averages(valid)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from noiseband.errors import nearest
+from noiseband.study.evaluations import FurtherEvaluation
 from noiseband.study.plugins import Plugin, is_idea, read_plugins
 from noiseband.study.problems import Problem
 from noiseband.study.recipe import BaselineRecipe
@@ -48,17 +49,21 @@ def ideas_of(recipe: BaselineRecipe) -> Iterator[Use]:
 def with_code(recipe: AnyRecipe, paths: Iterable[str]) -> AnyRecipe:
     """The recipe with the digests of the plugins that it uses. `paths` are those of the config,
     which was checked."""
-    plugins, _ = read_plugins(paths)
-    in_model: dict[str, str] = {}
-    outside: dict[str, str] = {}
-    for use in ideas_of(recipe):
-        plugin = plugins[use.kind.partition(".")[0]]
-        place = in_model if use.section.startswith("model.") else outside
-        place[plugin.path] = plugin.sha256
+    uses, listed = list(ideas_of(recipe)), list(paths)
+    in_model = code_of((u.kind for u in uses if u.section.startswith("model.")), listed)
+    outside = code_of((u.kind for u in uses if not u.section.startswith("model.")), listed)
     if in_model:
-        model = recipe.model.model_copy(update={"plugins": Fixed(in_model)})
+        model = recipe.model.model_copy(update={"plugins": in_model})
         recipe = recipe.model_copy(update={"model": model})
-    return recipe.model_copy(update={"plugins": Fixed(outside)}) if outside else recipe
+    return recipe.model_copy(update={"plugins": outside}) if outside else recipe
+
+
+def code_of(kinds: Iterable[str], paths: Iterable[str]) -> Fixed:
+    """The files with these ideas, each with the digest of its code. `paths` are those of the
+    config, which was checked."""
+    plugins, _ = read_plugins(paths)
+    used = [plugins[kind.partition(".")[0]] for kind in kinds]
+    return Fixed({plugin.path: plugin.sha256 for plugin in used})
 
 
 def check_ideas(recipe: BaselineRecipe, plugins: Mapping[str, Plugin], key: str) -> list[Problem]:
@@ -78,7 +83,7 @@ def check_idea(use: Use, plugins: Mapping[str, Plugin], key: str) -> list[Proble
     if not is_idea(use.kind):
         remedy = f"belong to an idea, and kind is {use.kind}; remove them, or choose an idea"
         return [Problem(f"{key}.{use.section}.options", dict(use.options), remedy)]
-    place = f"{key}.{use.section}.kind"
+    place = key if use.section == "metric" else f"{key}.{use.section}.kind"
     plugin = plugins.get(use.kind.partition(".")[0])
     found = plugin.find(use.kind) if plugin is not None else []
     fitting = {
@@ -105,6 +110,21 @@ def check_idea(use: Use, plugins: Mapping[str, Plugin], key: str) -> list[Proble
     for name in idea.needed:
         if name not in use.options:
             problems.append(Problem(f"{options}.{name}", None, f"missing; {use.kind} needs it"))
+    return problems
+
+
+def check_measured(
+    evaluations: Mapping[str, FurtherEvaluation], plugins: Mapping[str, Plugin]
+) -> list[Problem]:
+    """The problems of the metrics of further losses that are ideas."""
+    problems = []
+    for name, one in evaluations.items():
+        for place, kind in enumerate(one.loss.metrics if one.loss is not None else []):
+            key = f"evaluations.{name}.loss.metrics.{place}"
+            own = kind.rpartition(".")[2]
+            if own in ("loss", "bits_per_byte"):
+                problems.append(Problem(key, kind, f"{own} is a metric already; rename the idea"))
+            problems += check_idea(Use("metric", kind, {}), plugins, key)
     return problems
 
 
