@@ -13,7 +13,9 @@ from torch import nn
 
 """
 
-GOOD = HEAD + '''
+GOOD = (
+    HEAD
+    + """
 @noiseband.feed_forward("square")
 class Square(nn.Module):
     def __init__(self, config, *, scale=1.0):
@@ -85,9 +87,12 @@ def focal(logits, targets, *, gamma=1.0):
 @noiseband.metric("top5")
 def top5(logits, targets):
     return (logits.topk(5).indices == targets[:, None]).any(dim=1).float()
-'''
+"""
+)
 
-BAD = HEAD + '''
+BAD = (
+    HEAD
+    + """
 class Base(nn.Module):
     def __init__(self, config):
         super().__init__()
@@ -187,7 +192,8 @@ def counted(step, steps):
 def over_tokens(logits, targets):
     nats = F.cross_entropy(logits, targets, reduction="none")
     return nats / nats.mean()
-'''
+"""
+)
 
 
 def write_plugin(file: Path, text: str) -> Path:

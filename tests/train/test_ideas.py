@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-
 from safetensors.torch import load_file
 
 from noiseband.errors import UserError
@@ -135,7 +134,7 @@ def test_code_that_was_edited_meanwhile_is_refused(make_job: MakeJob, plugin: Pa
 
 
 def test_a_mistake_is_one_line_and_a_traceback_in_the_log(make_job: MakeJob, plugin: Path) -> None:
-    plugin.write_text(plugin.read_text().replace("square()", "squared()"))
+    plugin.write_text(plugin.read_text().replace("square() * ", "squared() * "))
     (line,) = (n for n, one in enumerate(plugin.read_text().splitlines(), 1) if "squared" in one)
     job = make_job(**changes("model.feed_forward"))
     done = subprocess.run(train_command(job), capture_output=True, text=True)

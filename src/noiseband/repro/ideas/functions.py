@@ -69,11 +69,15 @@ def _check_in_model(config: Model, report: Report) -> None:
         logits: Tensor = model(tokens)
         return logits.square().mean()
 
-    _check_gradient(dict(model.named_parameters()), loss, report)
+    repeated = _check_gradient(dict(model.named_parameters()), loss, report)
     model.eval()
     with torch.no_grad():
         torch.manual_seed(0)
         whole = model(tokens)
+        if not torch.equal(model(tokens), whole):
+            if repeated:
+                report("called in eval mode", REPEATED)
+            return
         alone = model(tokens[:1])
         report("other sequences", None if _close(alone, whole[:1]) else BATCH)
         other = tokens.clone()
@@ -134,13 +138,14 @@ def _check_values(subject: Subject, report: Report) -> None:
         _check_gradient({"logits": logits}, lambda: values().mean(), report)
 
 
-def _check_gradient(tensors: dict[str, Tensor], loss: Callable[[], Tensor], report: Report) -> None:
-    """Check that a loss is the same twice, and then its gradient."""
+def _check_gradient(tensors: dict[str, Tensor], loss: Callable[[], Tensor], report: Report) -> bool:
+    """Check that a loss is the same twice, and then its gradient; return whether it is the same."""
     with torch.no_grad():
         repeated = torch.equal(loss(), loss())
     report("called again", None if repeated else REPEATED)
     if repeated:
         report("gradient", _wrong_gradient(tensors, loss))
+    return repeated
 
 
 def _wrong_gradient(tensors: dict[str, Tensor], loss: Callable[[], Tensor]) -> str | None:
