@@ -1,4 +1,4 @@
-"""Plugins that tests use: ideas that keep noiseband's promises, and one for each that breaks one."""
+"""Plugins that tests use: ideas that keep noiseband's promises, and ideas that break one."""
 
 from __future__ import annotations
 

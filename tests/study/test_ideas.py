@@ -1,4 +1,4 @@
-"""Plugins in a config: which names are values, whose digests are in which recipes, every mistake."""
+"""Plugins in a config: their names, the recipes that their digests are in, and every mistake."""
 
 from __future__ import annotations
 
@@ -126,8 +126,8 @@ FILES = {
     "def broken(:\n": "line 7: invalid syntax",
     MINE + MINE: "line 10: feed_forward 'mine' is on line 7 already; rename one of them",
     "x = 1\n": "has no idea; write a function under a decorator",
-    '@noiseband.feedforward("mine")\ndef mine(config): ...\n': "noiseband has no decorator feedforward",
-    "@noiseband.norm(NAME)\ndef mine(width, config): ...\n": "line 7: give the idea a name in quotes",
+    '@noiseband.feedforward("mine")\ndef mine(config): ...\n': "has no decorator feedforward",
+    "@noiseband.norm(NAME)\ndef mine(width, config): ...\n": "line 7: give the idea a name",
     '@noiseband.norm("a.b")\ndef mine(width, config): ...\n': "'a.b' should consist of letters",
     '@noiseband.norm("mine")\ndef mine(width): ...\n': "mine takes 1 arguments, and noiseband",
     "import beside\n" + MINE: "line 7: beside is a file beside the plugin",
@@ -214,6 +214,25 @@ def test_a_study_of_a_command_has_no_plugins(data: Data) -> None:
     own: Data = {
         "study": "own", "plugins": ["ideas.py"], "baseline": "baseline-1", "recipe": {"rate": 1},
         "trainer": {"command": "python train.py {recipe} {out}", "seeds": ["train_seed"]},
-        "seeds": {"default": [1]}, "noise": {"init_and_train": [1]}, "metrics": {"x": {"better": "lower"}},
+        "seeds": {"default": [1]}, "noise": {"init_and_train": [1]},
+        "metrics": {"x": {"better": "lower"}},
     }  # fmt: skip
     assert "only the built-in trainer uses it" in problems(own)["plugins"]
+
+
+def test_another_kind_leaves_the_options_of_the_old_one(data: Data) -> None:
+    data["recipe"]["model"]["feed_forward"] = {"kind": "ideas.square", "options": {"scale": 2.0}}
+    data["interventions"]["mine"] = {"model.feed_forward.kind": "gelu"}
+    run = parse_study(data).runs["mine-42"]
+    assert run.model.feed_forward.options == {} and run.model.plugins == {}
+    data["interventions"]["mine"] = {
+        "model.feed_forward.options.scale": 0.5, "model.feed_forward.bias": False,
+    }  # fmt: skip
+    run = parse_study(data).runs["mine-42"]
+    assert run.model.feed_forward.options == {"scale": 0.5}
+
+
+def test_options_are_named_one_by_one(data: Data) -> None:
+    data["interventions"]["mine"] |= {"model.feed_forward.options": {"scale": 1}}
+    (found,) = problems(data).values()
+    assert "name an option in it, as in model.feed_forward.options.share" in found

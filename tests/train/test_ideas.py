@@ -50,9 +50,8 @@ def changes(section: str) -> dict[str, Any]:
 def test_a_run_with_an_idea_repeats_itself_and_is_no_other_run(
     make_job: MakeJob, section: str
 ) -> None:
-    one, other, plain = (
-        make_job("one", **changes(section)), make_job("other", **changes(section)), make_job("plain")
-    )  # fmt: skip
+    one, other = (make_job(name, **changes(section)) for name in ("one", "other"))
+    plain = make_job("plain")
     for job in (one, other, plain):
         train(job)
     assert artefacts(one) == artefacts(other)

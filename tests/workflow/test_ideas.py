@@ -56,6 +56,20 @@ def test_the_commands_lead_to_a_verdict(made: Project) -> None:
     assert (made.results / "leaky/report.html").exists()
 
 
+def test_what_reads_the_study_knows_the_idea(made: Project, tmp_path: Path) -> None:
+    """After the commands above."""
+    options = ("--config", "my-study.yaml")
+    done = made.noiseband("export", "leaky-1", str(tmp_path / "export"), *options)
+    assert done.returncode == 2
+    assert "model.feed_forward.kind: ideas.leaky" in done.stderr, done.stderr
+    done = made.noiseband("plan", *options)
+    assert done.returncode == 0, done.stderr
+    assert "Ideas in the models of 6 runs (leaky-1, …)" in done.stdout
+    done = made.noiseband("crate", "--out", str(tmp_path / "crate"), *options)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "crate/plugins/ideas.py").read_text() == blocks("python")[0]
+
+
 def test_the_other_ideas_of_the_page_keep_the_promises(made: Project) -> None:
     (made.folder / "more.py").write_text(blocks("python")[1])
     done = made.noiseband("check", "more.py")

@@ -136,6 +136,8 @@ def _changes(
             continue
         if dotted not in keys:
             remedy = f"no such recipe key; {nearest(dotted, keys)}"
+            if is_option(recipe, f"{dotted}.name"):
+                remedy = f"is a section of the recipe; name an option in it, as in {dotted}.share"
             if inside := [k for k in keys if k.startswith(f"{dotted}.")]:
                 remedy = f"is a section of the recipe; name a key in it, such as {inside[0]}"
             problems.append(Problem(f"{key}.{dotted}", value, remedy))

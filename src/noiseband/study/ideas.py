@@ -66,6 +66,11 @@ def code_of(kinds: Iterable[str], paths: Iterable[str]) -> Fixed:
     return Fixed({plugin.path: plugin.sha256 for plugin in used})
 
 
+def plugins_of(recipe: BaselineRecipe) -> list[str]:
+    """The paths of the plugins with the ideas of a run's recipe, sorted."""
+    return sorted({**recipe.model.plugins, **recipe.plugins})
+
+
 def check_ideas(recipe: BaselineRecipe, plugins: Mapping[str, Plugin], key: str) -> list[Problem]:
     """The problems of the ideas that a recipe uses.
 

@@ -245,9 +245,19 @@ def changes_of(name: str, interventions: dict[str, Changes | list[str]]) -> dict
 def apply(recipe: AnyBaseline, changes: Changes) -> AnyBaseline:
     """Return a copy of the recipe with the values of the dotted keys in `changes` replaced.
 
+    Another `kind` starts without the options that belong to the old one.
+
     Raises KeyError for an unknown key, and pydantic's ValidationError if the result is not valid.
     """
     data = recipe.whole()
+    for dotted in changes:
+        *sections, last = dotted.split(".")
+        if last == "kind" and isinstance(recipe, BaselineRecipe):
+            place: Any = data
+            for name in sections:
+                place = place[name]
+            if "options" in place:
+                place["options"] = {}
     for dotted, value in changes.items():
         *sections, last = dotted.split(".")
         section = data

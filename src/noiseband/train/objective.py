@@ -59,8 +59,9 @@ class Objective(nn.Module):
 
     def forward(self, inputs: Tensor, targets: Tensor, scale: float) -> Tensor:
         if self.own is not None:
+            hidden = self.hidden(inputs)
             with self.autocast():
-                logits = self.model(inputs).flatten(0, 1)
+                logits = self.model.logits(hidden)
             return self.own(logits.float(), targets.flatten()) * scale
         if self.whole:
             # On a CPU, the compiler fuses PyTorch's own loss with the operations around it.

@@ -1,4 +1,4 @@
-"""`noiseband check` on ideas that keep noiseband's promises, and on one for each that breaks one."""
+"""`noiseband check` on ideas that keep noiseband's promises, and on ideas that break one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from tests.ideas import BAD, GOOD, write_plugin
 RUNS = {"two equal runs", "one after another", "two processes", "killed and resumed"}
 MODEL = {"called again", "gradient", "other sequences", "later tokens", "token by token", *RUNS}
 CHECKED = {
-    "square": MODEL, "scaled": MODEL, "sine": MODEL, "sigmoid": MODEL, "lion": RUNS, "triangle": RUNS,
+    "square": MODEL, "scaled": MODEL, "sine": MODEL, "sigmoid": MODEL,
+    "lion": RUNS, "triangle": RUNS,
     "focal": {"other tokens", "called again", "gradient", *RUNS}, "top5": {"other tokens"},
 }  # fmt: skip
 BROKEN = {
