@@ -129,7 +129,7 @@ FILES = {
     '@noiseband.feedforward("mine")\ndef mine(config): ...\n': "has no decorator feedforward",
     "@noiseband.norm(NAME)\ndef mine(width, config): ...\n": "line 7: give the idea a name",
     '@noiseband.norm("a.b")\ndef mine(width, config): ...\n': "'a.b' should consist of letters",
-    '@noiseband.norm("mine")\ndef mine(width): ...\n': "mine takes 1 arguments, and noiseband",
+    '@noiseband.norm("mine")\ndef mine(width): ...\n': "mine has too few arguments",
     "import beside\n" + MINE: "line 7: beside is a file beside the plugin",
     "from . import other\n" + MINE: "line 7: a plugin is one file",
 }

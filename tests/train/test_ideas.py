@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -195,3 +196,32 @@ def test_options_reach_the_idea(make_job: MakeJob) -> None:
         losses.append(take_step(Trainer(one)).gradient_norm)
     plain = take_step(Trainer(make_job("plain"))).gradient_norm
     assert losses[0] == pytest.approx(plain, rel=1e-5) and losses[1] != losses[0]
+
+
+def test_muon_moves_matrices_only(make_job: MakeJob) -> None:
+    """A parameter of an idea inside the blocks may be no matrix."""
+    job = make_job(**changes("model.attention"), **{"optimizer.kind": "muon"})
+    trainer = Trainer(job)
+    take_step(trainer)
+    update = trainer.update
+    kinds = [settings.algorithm for settings, _ in update.groups]
+    names = dict(zip(kinds, update.names, strict=True))
+    assert "trf_blocks.0.att.mix.shift" in names["adamw"]
+    assert "trf_blocks.0.ff.layers.0.weight" in names["muon"]
+
+
+def test_a_cautious_decay_goes_with_an_optimizer_of_ones_own(make_job: MakeJob) -> None:
+    own = {**changes("optimizer"), "optimizer.weight_decay": 0.5}
+    trainers = [
+        Trainer(make_job(str(on), **own, **{"optimizer.cautious": on})) for on in (False, True)
+    ]
+    for trainer in trainers:
+        take_step(trainer)
+    assert not torch.equal(trainers[0].flat.weights, trainers[1].flat.weights)
+
+
+def test_importing_noiseband_in_a_plugin_is_cheap() -> None:
+    program = "import sys, noiseband; noiseband.feed_forward, noiseband.Model; "
+    program += "print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr

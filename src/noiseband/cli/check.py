@@ -62,7 +62,7 @@ def check(
                 f"{plugin}:{subject.idea.line}: {subject.name} needs the option {lacking[0]}; give "
                 "it a default, or --config with a study whose recipe has it"
             )
-    broken = sum(_check(subject) for subject in subjects)
+    broken = sum(_findings(subject) for subject in subjects)
     if broken:
         print(f"{broken} {'check' if broken == 1 else 'checks'} failed.")
         raise typer.Exit(1)
@@ -82,7 +82,7 @@ def _options_in(config: Path, plugin: Plugin) -> dict[tuple[str, str], Mapping[s
     return found
 
 
-def _check(subject: Subject) -> int:
+def _findings(subject: Subject) -> int:
     """Check an idea and print the findings; return how many promises it breaks."""
     from noiseband.repro.ideas.runs import check
 

@@ -240,8 +240,8 @@ def _options(
     placed = [*arguments.posonlyargs, *arguments.args]
     if len(placed) < given and arguments.vararg is None:
         raise PluginError(
-            f"line {function.lineno}: {node.name} takes {len(placed)} arguments, and noiseband "
-            f"gives a {part.replace('_', ' ')} {given}; see docs/ideas.md"
+            f"line {function.lineno}: {node.name} has too few arguments: noiseband gives "
+            f"{part} {given - isinstance(node, ast.ClassDef)}; see docs/ideas.md"
         )
     defaults = len(arguments.defaults)
     without = placed[: len(placed) - defaults] if defaults else placed

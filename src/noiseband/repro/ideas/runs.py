@@ -8,7 +8,7 @@ import signal
 import socket
 from collections.abc import Callable
 from multiprocessing import get_context
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -190,14 +190,21 @@ def _apart(folder: Path, *works: Callable[[], None], killed: bool = False) -> No
     processes = [context.Process(target=_do, args=(work, failed)) for work in works]
     for process in processes:
         process.start()
-    for process in processes:
-        process.join()
+    running = list(processes)
+    while running:
+        wait([process.sentinel for process in running])
+        ended = [process for process in running if not process.is_alive()]
+        running = [process for process in running if process.is_alive()]
+        if any(process.exitcode for process in ended):
+            for process in running:
+                process.terminate()  # it would wait for the one that failed
     ends = [process.exitcode for process in processes]
     if ends != [-signal.SIGKILL if killed else 0] * len(ends):
         raise UserError(failed.read_text() if failed.exists() else f"a run ended with {ends}")
 
 
 def _do(work: Callable[[], None], failed: Path) -> None:
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # two processes may not have two GPUs
     try:
         work()
     except Exception as error:
