@@ -159,6 +159,7 @@ USES: dict[str, tuple[Data, str, str]] = {
     "another part": ({"kind": "ideas.scaled"}, "kind", "is for norm; did you mean ideas.square?"),
     "another file": ({"kind": "other.square"}, "kind", "no such idea; did you mean ideas.square?"),
     "no such kind": ({"kind": "swigl"}, "kind", "should be 'gelu-tanh', 'gelu', 'relu2', "),
+    "its own name alone": ({"kind": "sqare"}, "kind", "or 'geglu', or the idea ideas.square"),
     "an option": (
         {"kind": "ideas.square", "options.scal": 1}, "options.scal",
         "ideas.square has no such option; did you mean scale?",

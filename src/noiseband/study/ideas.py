@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any, NamedTuple, TypeVar
 
 from noiseband.errors import nearest
@@ -116,6 +118,22 @@ def check_idea(use: Use, plugins: Mapping[str, Plugin], key: str) -> list[Proble
         if name not in use.options:
             problems.append(Problem(f"{options}.{name}", None, f"missing; {use.kind} needs it"))
     return problems
+
+
+def with_near_ideas(problems: Iterable[Problem], paths: Iterable[str]) -> list[Problem]:
+    """The problems, in which a kind that noiseband does not have is told the idea of a similar
+    name, if there is one."""
+    plugins, _ = read_plugins(paths)
+    names = {idea.name: f"{one.stem}.{idea.name}" for one in plugins.values() for idea in one.ideas}
+    found = []
+    for problem in problems:
+        if problem.key.endswith(".kind") and isinstance(problem.value, str):
+            near = get_close_matches(problem.value, names, n=1)
+            if near and not is_idea(problem.value):
+                remedy = f"{problem.remedy}, or the idea {names[near[0]]}"
+                problem = replace(problem, remedy=remedy)
+        found.append(problem)
+    return found
 
 
 def check_measured(

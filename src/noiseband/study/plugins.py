@@ -96,6 +96,8 @@ def read_plugins(paths: Iterable[str]) -> tuple[dict[str, Plugin], list[Problem]
         try:
             plugin = read_plugin(path)
             other = found.get(plugin.stem)
+            if other is not None and other.path == path:
+                raise PluginError("is here twice; remove it")
             if other is not None:
                 raise PluginError(f"{other.path} has the same name; rename one of the files")
             found[plugin.stem] = plugin
