@@ -28,6 +28,21 @@ class Square(nn.Module):
         return self.down(F.relu(self.up(x)).square() * self.scale)
 
 
+@noiseband.feed_forward("partly")
+class Partly(nn.Module):
+    # A parameter that nothing uses, arithmetic in float32, and dropout.
+
+    def __init__(self, config):
+        super().__init__()
+        self.unused = nn.Linear(3, 3)
+        self.up = nn.Linear(config.width, config.hidden)
+        self.down = nn.Linear(config.hidden, config.width)
+
+    def forward(self, x):
+        inner = F.dropout(F.relu(self.up(x).float()), 0.2, self.training)
+        return self.down(inner.to(x.dtype))
+
+
 @noiseband.norm("scaled")
 class Scaled(nn.Module):
     def __init__(self, width, config):

@@ -15,7 +15,7 @@ from tests.ideas import BAD, GOOD, write_plugin
 RUNS = {"two equal runs", "one after another", "two processes", "killed and resumed"}
 MODEL = {"called again", "gradient", "other sequences", "later tokens", "token by token", *RUNS}
 CHECKED = {
-    "square": MODEL, "scaled": MODEL, "sine": MODEL, "sigmoid": MODEL,
+    "square": MODEL, "partly": MODEL, "scaled": MODEL, "sine": MODEL, "sigmoid": MODEL,
     "lion": RUNS, "triangle": RUNS,
     "focal": {"other tokens", "called again", "gradient", *RUNS}, "top5": {"other tokens"},
 }  # fmt: skip
