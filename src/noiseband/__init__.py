@@ -5,6 +5,8 @@ As a library, it judges measurements from anywhere (`docs/api.md`):
 >>> import noiseband as nb
 >>> nb.verdicts(frame, baseline="main")  # doctest: +SKIP
 >>> nb.load("results")  # doctest: +SKIP
+
+In a plugin, its decorators declare ideas of one's own (`docs/ideas.md`).
 """
 
 from __future__ import annotations
@@ -14,15 +16,39 @@ from typing import TYPE_CHECKING, Any
 from noiseband.errors import UserError
 
 if TYPE_CHECKING:
+    from noiseband.ideas.decorators import (
+        attention,
+        feed_forward,
+        loss,
+        metric,
+        norm,
+        optimizer,
+        positions,
+        schedule,
+    )
+    from noiseband.model.draws import ONE, ZERO, Draw
+    from noiseband.model.layers import Embedding, Linear
     from noiseband.referee.answer import Answer, verdicts
     from noiseband.referee.load import load
+    from noiseband.study.architecture import Model
 
-__all__ = ["Answer", "UserError", "load", "verdicts"]
+__all__ = [
+    "ONE", "ZERO", "Answer", "Draw", "Embedding", "Linear", "Model", "UserError", "attention",
+    "feed_forward", "load", "loss", "metric", "norm", "optimizer", "positions", "schedule",
+    "verdicts",
+]  # fmt: skip
 
+_DECORATORS = (
+    "attention", "feed_forward", "loss", "metric", "norm", "optimizer", "positions", "schedule",
+)  # fmt: skip
 _MODULES = {
     "Answer": "noiseband.referee.answer",
     "load": "noiseband.referee.load",
     "verdicts": "noiseband.referee.answer",
+    **dict.fromkeys(_DECORATORS, "noiseband.ideas.decorators"),
+    **dict.fromkeys(("Draw", "ONE", "ZERO"), "noiseband.model.draws"),
+    **dict.fromkeys(("Embedding", "Linear"), "noiseband.model.layers"),
+    "Model": "noiseband.study.architecture",
 }
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
@@ -55,3 +56,18 @@ def nearest(value: str, names: Iterable[str]) -> str:
     valid = list(names)
     near = get_close_matches(value, valid, n=1, cutoff=0.4)
     return f"did you mean {near[0]}?" if near else f"valid: {', '.join(valid) or 'none'}"
+
+
+PLUGINS: set[str] = set()
+"""Paths of the files with ideas of the user's own that this process has run."""
+
+
+def blamed(error: BaseException) -> str | None:
+    """`ideas.py:12: ValueError: what it says`, for an error that passed through the code of a
+    plugin; None for any other."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename in PLUGINS]
+    if not own:
+        return None
+    said = next(iter(str(error).strip().splitlines()), "no message")
+    return f"{own[-1].filename}:{own[-1].lineno}: {type(error).__name__}: {said}"

@@ -38,6 +38,9 @@ NEGATIVE = {
 }
 """The exit status of commands that answer no, or refuse: the study has that run already."""
 ELSEWHERE = {
+    "noiseband check ideas.py": (
+        "tests/workflow/test_ideas.py::test_the_commands_lead_to_a_verdict"
+    ),
     "noiseband fit --config config/config.yaml --memory 8GB": (
         "tests/cli/test_fit.py::test_the_verdict_names_both_recipes"
     ),

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from noiseband.dag import code
-from noiseband.dag.code import covered, read_module
+from noiseband.dag.code import covered
+from noiseband.io.syntax import read_module
 
 RULES = Path("workflow/rules")
 TOLD = {

@@ -191,3 +191,9 @@ def test_without_peft_it_says_what_to_install(tune: Tune, monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(UserError, match=r"needs the package peft .*'noiseband\[lora\]'"):
         tune()
+
+
+def test_targets_that_the_model_does_not_have_are_told(tune: Tune) -> None:
+    lora = LORA.model_copy(update={"targets": ["ff.gate"]})
+    with pytest.raises(UserError, match=r"the model has no layer ff\.gate; name other layers"):
+        tune(lora=lora)

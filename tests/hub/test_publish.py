@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from noiseband.hub.publish import published_files, write_publication
 from noiseband.hub.upload import TRIES, upload
 from noiseband.io.hub_files import fetch_file
 from noiseband.model.load import load_model
-from noiseband.study import Study, load_study
+from noiseband.study import Run, Study, load_study
 from tests.hub.server import Fault
 from tests.hub.study import copied
 from tests.hub.upload import TOKEN, WritableHub
@@ -220,3 +221,15 @@ def test_an_unfinished_run_is_not_published(finished: Study, tmp_path: Path) -> 
     with pytest.raises(NotMadeError, match=r"clip-42/test_loss\.json is not there yet"):
         write_publication(study, study.runs["clip-42"], "me/run", "mit", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_plugins_of_a_run_are_published_too(finished: Study) -> None:
+    run = finished.runs["clip-42"]
+
+    def using(path: str) -> Run:
+        recipe = run.built_in.model_copy(update={"plugins": {path: "0" * 64}})
+        return replace(run, recipe=recipe)
+
+    assert published_files(using("own/ideas.py")) == (*published_files(), "own/ideas.py")
+    with pytest.raises(UserError, match="outside the study's folder"):
+        published_files(using("../ideas.py"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from noiseband.model.gpt import empty_model
 from noiseband.model.init import initial_weights
 from noiseband.plan.memory import activations_of_blocks
 from noiseband.study.architecture import Model
+from noiseband.study.plugins import code_sha256
 from noiseband.train.flat import FlatParameters
+from tests.ideas import GOOD, write_plugin
 
 SHAPE: dict[str, Any] = {
     "vocabulary": 300, "context": 128, "width": 64, "heads": 4, "layers": 4, "dropout": 0.0,
@@ -60,3 +63,14 @@ def test_activations_are_those_of_a_real_pass(parts: dict[str, Any], attention: 
     config = Model.model_validate({**SHAPE, **parts})
     estimate = BATCH * config.context * activations_of_blocks(config, attention, wide=True)
     assert estimate == pytest.approx(kept(config, attention), rel=0.15)
+
+
+@pytest.mark.parametrize("part", ["feed_forward:square", "norm:scaled"])
+def test_what_an_idea_keeps_is_measured(part: str, tmp_path: Path) -> None:
+    file = write_plugin(tmp_path / "ideas.py", GOOD)
+    section, _, name = part.partition(":")
+    own = {section: {"kind": f"ideas.{name}"}, "plugins": {str(file): code_sha256(GOOD)}}
+    config = Model.model_validate({**SHAPE, **own})
+    tokens = BATCH * config.context
+    estimated = tokens * activations_of_blocks(config, "explicit", wide=True)
+    assert estimated == pytest.approx(kept(config, "explicit"), rel=0.15)

@@ -7,6 +7,7 @@ import errno
 import gc
 import os
 import sys
+import traceback
 from contextlib import suppress
 from io import TextIOWrapper
 from typing import NoReturn
@@ -15,7 +16,7 @@ import typer
 
 from noiseband.cli.commands import Commands
 from noiseband.dag.orphans import end_with_workflow
-from noiseband.errors import UserError
+from noiseband.errors import UserError, blamed
 from noiseband.terminal import on_a_terminal
 
 app = typer.Typer(
@@ -73,14 +74,29 @@ def main() -> None:
     except UserError as error:
         end(str(error))
     except OSError as error:
+        end_if_in_a_plugin(error)
         remedy = REMEDIES.get(error.errno or 0)
         if remedy is None:
             raise
         end(f"{error.filename or 'a file'}: {error.strerror}; {remedy}")
     except ImportError as error:
+        end_if_in_a_plugin(error)
         if "socksio" not in str(error):
             raise
         end(SOCKS)
+    except Exception as error:
+        end_if_in_a_plugin(error)
+        raise
+
+
+def end_if_in_a_plugin(error: Exception) -> None:
+    """End with one line if an error passed through the code of a plugin. A log also gets the
+    traceback."""
+    message = blamed(error)
+    if message is not None:
+        if not sys.stderr.isatty():
+            traceback.print_exception(error)
+        end(message)
 
 
 def end(message: str) -> NoReturn:

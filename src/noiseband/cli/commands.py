@@ -45,6 +45,7 @@ MODULES = {
     "verify": ("verify", "intact", "diverge"),
     "crate": ("crate",),
     "fit": ("fit",),
+    "check": ("check",),
     "hub": ("export", "publish", "import"),
     "plan": ("plan",),
     "published": ("published",),

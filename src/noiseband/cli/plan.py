@@ -65,6 +65,7 @@ def plan(
     print(f"Corpora: {', '.join(_corpora(study))}.")
     _memory(plans)
     _links(plans, machines)
+    _ideas(study)
     remarks = [_remarks(some, machines.machines[name]) for name, some in groups.items()]
     sys.exit(max(remarks))
 
@@ -229,6 +230,18 @@ def _cells(total: Total) -> tuple[str, ...]:
         _money(total.usd),
         energy,
     )
+
+
+def _ideas(study: Study) -> None:
+    """Say how the ideas in models are counted."""
+    runs = [run.name for run in study.runs.values() if run.model.plugins]
+    if runs:
+        print(
+            f"\nIdeas in the models of {len(runs)} runs ({runs[0]}, …): their arithmetic is "
+            "counted as six operations for each parameter and token. What a feed-forward part or a "
+            "norm keeps for the backward pass is measured; attention and positions are counted as "
+            "the built-in ones."
+        )
 
 
 def _links(plans: list[RunPlan], machines: Machines) -> None:

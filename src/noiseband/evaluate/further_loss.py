@@ -10,6 +10,7 @@ from noiseband.corpus.vocabulary import load_encoding
 from noiseband.evaluate.documents import clustered_error
 from noiseband.evaluate.loss import evaluate
 from noiseband.evaluate.outcome import Outcome
+from noiseband.evaluate.own_metrics import own_metrics
 from noiseband.evaluate.slices import sliced_losses, window_slices
 from noiseband.io.metrics import Measured
 from noiseband.study.evaluation_params import EvaluationParams
@@ -24,7 +25,8 @@ def further_loss(
 ) -> Outcome:
     """The loss of a model on the split in the file `tokens`, as `loss.evaluate` measures it.
 
-    Its metrics are `loss`, in nats per token, `bits_per_byte`, and the loss of each slice. Its
+    Its metrics are `loss`, in nats per token, `bits_per_byte`, the loss of each slice, and those
+    that are ideas of plugins. Its
     items are the documents of the window, with `loss` and `tokens` of each, and the slice. The
     standard errors are clustered by document.
 
@@ -49,7 +51,8 @@ def further_loss(
     if window.by is not None:
         about["by"] = window.field
     if value is None:
-        metrics = ("loss", "bits_per_byte", *window.slices)
+        own_names = [kind.rpartition(".")[2] for kind in window.metrics]
+        metrics = ("loss", "bits_per_byte", *window.slices, *own_names)
         none = dict.fromkeys(metrics, Measured(math.nan))
         return Outcome(none, about, [], {"loss": [], "tokens": []})
     error, count = clustered_error(each), len(each)
@@ -59,6 +62,7 @@ def further_loss(
             "loss": Measured(value, error, count),
             "bits_per_byte": Measured(bits, of_bits, count),
             **sliced_losses(window.slices.values(), each, slices),
+            **(own_metrics(params, model, split, encoding) if window.metrics else {}),
         },
         about,
         [str(one.document) for one in each],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import nn
 
@@ -21,7 +23,8 @@ class Adapters:
     """
 
     def __init__(self, model: GPT, lora: Lora, seed: int) -> None:
-        """Insert the adapters. Raises UserError if `peft` is not installed."""
+        """Insert the adapters. Raises UserError if `peft` is not installed, or if the model has
+        none of the targets, as where its feed-forward part is an idea."""
         try:
             # Imported here, because it takes seconds and full fine-tuning does not need it.
             from peft import LoraConfig, LoraModel
@@ -31,9 +34,16 @@ class Adapters:
                 "run `pip install 'noiseband[lora]'`"
             ) from error
         model.requires_grad_(False)
-        for name, module in list(model.trf_blocks.named_modules()):
-            if isinstance(module, Linear) and name.endswith(tuple(f".{t}" for t in lora.targets)):
-                model.trf_blocks.set_submodule(name, _as_torch(module))
+        ends = tuple(f".{target}" for target in lora.targets)
+        parts = dict(model.trf_blocks.named_modules())
+        adapted = [k for k, part in parts.items() if isinstance(part, Linear) and k.endswith(ends)]
+        if not adapted:
+            raise UserError(
+                f"lora.targets: the model has no layer {' or '.join(lora.targets)}; "
+                "name other layers, such as W_query"
+            )
+        for name in adapted:
+            model.trf_blocks.set_submodule(name, _as_torch(cast(Linear, parts[name])))
         config = LoraConfig(
             r=lora.rank,
             lora_alpha=lora.alpha,

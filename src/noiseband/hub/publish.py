@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-from noiseband.errors import NotMadeError
+from noiseband.errors import NotMadeError, UserError
 from noiseband.hub import export
 from noiseband.hub.card import card_text
 from noiseband.io.checksums import intact
@@ -29,10 +29,23 @@ UNRELATED = {"results", "machine", "pretrained", "finetuning", "judge"}
 """Sections of the study that cannot change a run; some contain local paths."""
 
 
-def published_files() -> tuple[str, ...]:
-    """The names of the files in the repository, in the order in which they are shown."""
+def published_files(run: Run | None = None) -> tuple[str, ...]:
+    """The names of the files in the repository, in the order in which they are shown; of a run with
+    ideas also their plugins, at the paths that the config gives them."""
     records = (f"noiseband/{name}" for name in (CONFIG, *RECORDS))
-    return ("README.md", *export.FILES, *records)
+    return ("README.md", *export.FILES, *records, *(_plugins(run) if run is not None else ()))
+
+
+def _plugins(run: Run) -> list[str]:
+    """The plugins of a run. Raises UserError for one outside the folder of the study, which has no
+    place in a repository."""
+    found = sorted(run.built_in.plugins)
+    for path in found:
+        if Path(path).is_absolute() or ".." in Path(path).parts:
+            raise UserError(
+                f"{path}: a plugin outside the study's folder cannot be published; move it there"
+            )
+    return found
 
 
 def write_publication(study: Study, run: Run, repo: str, licence: str, out: Path) -> None:
@@ -53,4 +66,7 @@ def write_publication(study: Study, run: Run, repo: str, licence: str, out: Path
     config = study.config.model_dump(mode="json", exclude=UNRELATED)
     text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
     write_text(out / "noiseband" / CONFIG, text, checksum=False)
+    for name in _plugins(run):
+        with atomic(out / name, checksum=False) as temporary:
+            shutil.copyfile(name, temporary)
     write_text(out / "README.md", card, checksum=False)

@@ -7,13 +7,16 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from noiseband.errors import UserError
 from noiseband.model.cache import Past
+from noiseband.model.ideas import made_module
 from noiseband.model.layers import Linear
 from noiseband.model.masks import Masks
 from noiseband.model.norms import make_norm
-from noiseband.model.positions import Rotation
+from noiseband.model.positions import Turn
 from noiseband.model.scores import attention_to_past, explicit_attention, fused_attention
 from noiseband.study.architecture import Model
+from noiseband.study.plugins import is_idea
 
 AttentionKind = Literal["explicit", "sdpa"]
 
@@ -44,16 +47,21 @@ class Attention(nn.Module):
         self.softcap = config.attention.softcap
         self.windowed = window is not None
         self.kind = kind
+        own = config.attention
+        self.own_kind = own.kind
+        self.mix = made_module("attention", own, config, config) if is_idea(own.kind) else None
 
     def forward(
-        self, x: Tensor, masks: Masks, rotation: Rotation | None, past: Past | None = None
+        self, x: Tensor, masks: Masks, rotation: Turn | None, past: Past | None = None
     ) -> Tensor:
         """x: (batch, time, width), and so is the result. With `past`, x follows what that has
         read."""
         projected = self._projected(x, rotation)
         mask = masks.windowed if self.windowed else masks.full
         dropped = self.dropout if self.training else 0.0
-        if past is not None:
+        if self.mix is not None:
+            mixed = self._mixed_by_an_idea(projected, mask, past)
+        elif past is not None:
             query, key, value = (x.transpose(1, 2) for x in self._split(projected))
             keys, values = past.extend(key, value)
             fused = self.kind == "sdpa"
@@ -69,7 +77,27 @@ class Attention(nn.Module):
         out: Tensor = self.out_proj(mixed)
         return out
 
-    def _projected(self, x: Tensor, rotation: Rotation | None) -> Tensor:
+    def _mixed_by_an_idea(self, projected: Tensor, mask: Tensor, past: Past | None) -> Tensor:
+        """The mixed values, (batch, time, heads x head width)."""
+        assert self.mix is not None
+        query, key, value = (x.transpose(1, 2) for x in self._split(projected))
+        if past is not None:
+            key, value = past.extend(key, value)
+        times = self.heads // self.kv_heads
+        if times > 1:
+            key, value = (x.repeat_interleave(times, dim=1) for x in (key, value))
+        if mask.dim() == 2:
+            mask = mask[None, None]
+        mixed = self.mix(query, key, value, mask)
+        if mixed.shape != query.shape:
+            raise UserError(
+                f"{self.own_kind}: should return the shape of the query, {tuple(query.shape)}, "
+                f"not {tuple(mixed.shape)}"
+            )
+        joined: Tensor = mixed.transpose(1, 2).flatten(2)
+        return joined
+
+    def _projected(self, x: Tensor, rotation: Turn | None) -> Tensor:
         """The heads of queries, keys and values, (batch, time, heads + 2 x kv heads, head
         width)."""
         if self.fused:

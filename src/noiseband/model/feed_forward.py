@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from noiseband.model.ideas import kept_by, made_module
 from noiseband.model.layers import Linear
 from noiseband.study.architecture import Model
+from noiseband.study.plugins import is_idea
 
 
 class SquaredReLU(nn.Module):
@@ -56,10 +59,22 @@ class FeedForward(nn.Module):
         return out
 
 
+def make_feed_forward(config: Model) -> nn.Module:
+    """The feed-forward part of the kind that the model has."""
+    if is_idea(config.feed_forward.kind):
+        return made_module("feed_forward", config.feed_forward, config, config)
+    return FeedForward(config)
+
+
 def kept_numbers(config: Model) -> int:
     """The numbers that a forward pass keeps for each token, for the backward pass.
 
     They are the input, and of width `hidden` the input of the activation and that of the last
-    layer; a gated kind also keeps both factors of its product.
+    layer; a gated kind also keeps both factors of its product. What an idea keeps is measured.
     """
+    if is_idea(config.feed_forward.kind):
+        with torch.device("meta"):
+            part = make_feed_forward(config)
+            kept = kept_by(part, torch.empty(1, config.context, config.width))
+        return -(-kept // config.context)
     return config.width + (4 if config.feed_forward.gated else 2) * config.hidden

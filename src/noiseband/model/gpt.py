@@ -6,6 +6,8 @@ from `noiseband.model.init` or from a file, never from a constructor.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -13,11 +15,11 @@ from torch import Tensor, nn
 from noiseband.model.attention import Attention, AttentionKind
 from noiseband.model.cache import Cache, Past
 from noiseband.model.dropout import dropout
-from noiseband.model.feed_forward import FeedForward
+from noiseband.model.feed_forward import make_feed_forward
 from noiseband.model.layers import Embedding, Linear
 from noiseband.model.masks import Masks, of_sequences
 from noiseband.model.norms import make_norm
-from noiseband.model.positions import Rotation
+from noiseband.model.positions import OwnTurn, Rotation, Turn, make_positions
 from noiseband.study.architecture import Model
 
 
@@ -29,14 +31,14 @@ class Block(nn.Module):
     ) -> None:
         super().__init__()
         self.att = Attention(config, attention, fused, window)
-        self.ff = FeedForward(config)
+        self.ff = make_feed_forward(config)
         self.norm1 = make_norm(config)
         self.norm2 = make_norm(config)
         self.dropout = config.dropout
         self.post = config.norm.place == "post"
 
     def forward(
-        self, x: Tensor, masks: Masks, rotation: Rotation | None, past: Past | None = None
+        self, x: Tensor, masks: Masks, rotation: Turn | None, past: Past | None = None
     ) -> Tensor:
         if self.post:
             x = self.norm1(x + self._dropped(self.att(x, masks, rotation, past)))
@@ -60,6 +62,7 @@ class GPT(nn.Module):
         self.tok_emb = Embedding(config, config.vocabulary)
         learned = config.positions.kind == "learned"
         self.pos_emb = Embedding(config, config.context) if learned else None
+        self.positions: Any = make_positions(config)
         self.emb_norm = make_norm(config) if config.norm.embedding else None
         self.trf_blocks = nn.ModuleList(
             Block(config, attention, fused, window) for window in config.windows
@@ -123,9 +126,13 @@ class GPT(nn.Module):
             x = x * self.config.embedding_scale
         if self.pos_emb is not None:
             x = x + self.pos_emb(positions)
+        if hasattr(self.positions, "embed"):
+            x = x + self.positions.embed(positions).to(x.dtype)
         return x if self.emb_norm is None else self.emb_norm(x)
 
-    def _rotation(self, positions: Tensor) -> Rotation | None:
+    def _rotation(self, positions: Tensor) -> Turn | None:
+        if hasattr(self.positions, "turn"):
+            return OwnTurn(self.positions, positions)
         if self.config.positions.kind != "rotary":
             return None
         return Rotation(self.config, positions, self.tok_emb.weight.dtype)
@@ -152,7 +159,7 @@ def parameter_shapes(config: Model) -> dict[str, tuple[int, ...]]:
 
 def reference_parts(name: str, shape: torch.Size, config: Model) -> list[tuple[str, torch.Size]]:
     """The reference's parameters that make up one of the model's, in order, with their shapes."""
-    if ".W_qkv." not in name:
+    if ".att.W_qkv." not in name:
         return [(name, shape)]
     heads = {"query": config.heads, "key": config.kv_heads, "value": config.kv_heads}
     return [

@@ -9,9 +9,8 @@ published series.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 from safetensors.torch import save_file
@@ -22,6 +21,7 @@ from noiseband.io.files import atomic, write_json
 from noiseband.model import keyed
 from noiseband.model.draws import Draw
 from noiseband.model.gpt import empty_model
+from noiseband.model.ideas import draw_of
 from noiseband.study.architecture import Model
 
 
@@ -33,9 +33,7 @@ def initial_weights(
     generator = torch.Generator().manual_seed(seed)
     weights: dict[str, Tensor] = {}
     for name, parameter in model.named_parameters():
-        owner, _, kind = name.rpartition(".")
-        initial = cast("Mapping[str, Draw]", model.get_submodule(owner).initial)
-        how = initial[kind]
+        how = draw_of(model, name, config)
         if how.kind == "constant":
             weights[name] = torch.full(parameter.shape, how.size)
         elif method == "keyed":
@@ -57,7 +55,7 @@ def _reference(generator: torch.Generator, shape: torch.Size, how: Draw) -> Tens
     tensor = torch.empty(shape)
     if how.kind == "normal":
         return tensor.normal_(std=how.size, generator=generator)
-    if len(shape) == 2:
+    if len(shape) == 2 and how.size == 1.0 / math.sqrt(shape[1]):
         # PyTorch computes this bound in another way than a bias's; the last bit may differ.
         return torch.nn.init.kaiming_uniform_(tensor, a=math.sqrt(5), generator=generator)
     return tensor.uniform_(-how.size, how.size, generator=generator)

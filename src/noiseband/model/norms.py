@@ -9,7 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from noiseband.model.draws import ONE, ZERO, Draw
+from noiseband.model.ideas import kept_by, made_module
 from noiseband.study.architecture import Model
+from noiseband.study.plugins import is_idea
 
 
 class LayerNorm(nn.Module):
@@ -44,6 +46,8 @@ class RMSNorm(nn.Module):
 def make_norm(config: Model, width: int | None = None) -> nn.Module:
     """A norm of the kind that the model has, for tensors (..., width); by default the model's."""
     width, options = width or config.width, config.norm
+    if is_idea(options.kind):
+        return made_module("norm", options, config, width, config)
     if options.kind == "rms":
         return RMSNorm(width, options.eps, options.weight)
     return LayerNorm(width, options.eps, options.weight, options.bias)
@@ -51,5 +55,8 @@ def make_norm(config: Model, width: int | None = None) -> nn.Module:
 
 def kept_numbers(config: Model) -> int:
     """The numbers that a norm of the residual stream keeps for each token: its input, and for an
-    RMSNorm its result before the scale."""
+    RMSNorm its result before the scale. What an idea keeps is measured."""
+    if is_idea(config.norm.kind):
+        with torch.device("meta"):
+            return kept_by(make_norm(config), torch.empty(1, 1, config.width))
     return (2 if config.norm.kind == "rms" else 1) * config.width

@@ -2,10 +2,47 @@
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 import torch
 from torch import Tensor
 
+from noiseband.errors import UserError
+from noiseband.model.ideas import made_module
 from noiseband.study.architecture import Model
+from noiseband.study.plugins import is_idea
+
+
+class Turn(Protocol):
+    """Tells queries and keys where their tokens are."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """x: (rows, time, heads, head width), and so is the result, in the same dtype."""
+
+
+class OwnTurn:
+    """That of an idea."""
+
+    def __init__(self, module: Any, positions: Tensor) -> None:
+        self.module, self.positions = module, positions
+
+    def __call__(self, x: Tensor) -> Tensor:
+        turned: Tensor = self.module.turn(x, self.positions)
+        return turned.to(x.dtype)
+
+
+def make_positions(config: Model) -> Any:
+    """The module of positions that are an idea of a plugin; None for other kinds. Raises UserError
+    if it has neither of its methods."""
+    if not is_idea(config.positions.kind):
+        return None
+    module = made_module("positions", config.positions, config, config)
+    if not hasattr(module, "embed") and not hasattr(module, "turn"):
+        raise UserError(
+            f"{config.positions.kind}: has neither a method `embed(positions)` nor "
+            "`turn(heads, positions)`; write one of them"
+        )
+    return module
 
 
 class Rotation:

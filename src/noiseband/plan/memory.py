@@ -13,10 +13,13 @@ from dataclasses import dataclass, fields
 from functools import cache
 
 from noiseband.determinism import ARITHMETIC
+from noiseband.ideas.decorators import MEMORY
+from noiseband.ideas.load import idea
 from noiseband.model import attention, feed_forward, norms
 from noiseband.model.attention import AttentionKind
 from noiseband.model.gpt import parameter_shapes
 from noiseband.study.architecture import Model
+from noiseband.study.plugins import is_idea
 from noiseband.study.recipe import Recipe
 from noiseband.train.optimizers.groups import grouped
 from noiseband.train.tree import leaves
@@ -87,6 +90,8 @@ def _optimizer(recipe: Recipe) -> int:
     """Bytes of the optimiser's memory, and of the copy of the weights that cautious decay makes."""
     shapes = parameter_shapes(recipe.model)
     copies = {"adamw": 2, "muon": 1, "sgd": 1}
+    if is_idea(recipe.optimizer.kind):
+        copies["idea"] = len(MEMORY[idea("optimizer", recipe.optimizer.kind, recipe.plugins)])
     cautious = int(recipe.optimizer.cautious)
     return 4 * sum(
         (copies[settings.algorithm] + cautious) * math.prod(shapes[name])

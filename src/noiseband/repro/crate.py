@@ -24,6 +24,7 @@ from noiseband.io.files import read_json, write_text
 from noiseband.repro.manifest import artefact_digest
 from noiseband.study import Run, Study
 from noiseband.study.command_params import VOLATILE, declared_files
+from noiseband.study.ideas import plugins_of
 from noiseband.study.user_files import files_of
 
 PROFILES = {
@@ -51,7 +52,7 @@ WEIGHTS = "model.safetensors"
 TYPES = {
     ".csv": "text/csv", ".html": "text/html", ".json": "application/json",
     ".jsonl": "application/jsonl", ".md": "text/markdown",
-    ".parquet": "application/vnd.apache.parquet",
+    ".parquet": "application/vnd.apache.parquet", ".py": "text/x-python",
     ".safetensors": "application/octet-stream", ".smk": "text/plain", ".svg": "image/svg+xml",
     ".txt": "text/plain", ".yaml": "application/yaml",
 }  # fmt: skip
@@ -266,15 +267,19 @@ class _Crate:
         self.crate.root_dataset.append_to("mentions", action)
 
     def _inputs(self, run: Run) -> list[Entity]:
-        """The files with the digests of a run's inputs: tokens and initial weights; for a command,
-        its own files."""
+        """The files with the digests of a run's inputs, tokens and initial weights, and the plugins
+        with its ideas; for a command, its own files."""
         if self.study.config.trainer is not None:
             sources = [Path(given) for given in self.study.config.trainer.files]
             files = [path for source in sources for path in files_of(source)]
             return [self._file(path, f"trainer/{path.as_posix()}") for path in files]
         tokens = self.study.paths.tokens(run.corpus) / "card.json"
         digests = self.study.start_file(run).with_suffix(".json")
-        return [self._file(path) for path in (tokens, digests)]
+        plugins = [Path(path) for path in plugins_of(run.built_in)]
+        return [
+            *(self._file(path) for path in (tokens, digests)),
+            *(self._file(path, f"plugins/{path.as_posix()}") for path in plugins),
+        ]
 
     def _file(self, path: Path, destination: str | None = None) -> Entity:
         """Add a file to the crate, once. Raises NotMadeError if it does not exist."""

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from noiseband.study.section import ADDED, Fraction, Positive, Section, canonical_json
+from noiseband.study.plugins import BUILT_IN, EITHER, IDEA, is_idea
+from noiseband.study.section import (
+    ADDED,
+    FixedMapping,
+    Fraction,
+    Positive,
+    Section,
+    canonical_json,
+)
 
 
 class Norm(Section):
     """The norms of a model."""
 
-    kind: Annotated[Literal["layer", "rms"], ADDED] = "layer"
-    """`layer` is LayerNorm, `rms` is RMSNorm."""
+    kind: Annotated[Annotated[Literal["layer", "rms"], BUILT_IN] | IDEA, EITHER, ADDED] = "layer"
+    """`layer` is LayerNorm, `rms` is RMSNorm; or an idea of `plugins`."""
+    options: Annotated[FixedMapping, ADDED] = {}
+    """The options of an idea."""
     eps: Annotated[float, Field(gt=0), ADDED] = 1e-5
     """Constant added to the variance or to the mean square."""
     weight: Annotated[bool, ADDED] = True
@@ -32,9 +42,14 @@ class Norm(Section):
 class Positions(Section):
     """How a model knows where a token is."""
 
-    kind: Annotated[Literal["learned", "rotary", "none"], ADDED] = "learned"
+    kind: Annotated[
+        Annotated[Literal["learned", "rotary", "none"], BUILT_IN] | IDEA, EITHER, ADDED
+    ] = "learned"
     """`learned` is an embedding for each position, added to that of the token; `rotary` rotates
-    queries and keys (Su and others 2021); `none` leaves it to the causal mask."""
+    queries and keys (Su and others 2021); `none` leaves it to the causal mask; or an idea of
+    `plugins`."""
+    options: Annotated[FixedMapping, ADDED] = {}
+    """The options of an idea."""
     base: Annotated[float, Field(gt=1), ADDED] = 10000.0
     """Base of the wavelengths of `rotary`."""
     share: Annotated[float, Field(gt=0, le=1), ADDED] = 1.0
@@ -44,6 +59,11 @@ class Positions(Section):
 class AttentionPart(Section):
     """The attention parts of a model."""
 
+    kind: Annotated[Annotated[Literal["softmax"], BUILT_IN] | IDEA, EITHER, ADDED] = "softmax"
+    """How values are mixed: `softmax` of the scores of queries and keys, or an idea of `plugins`,
+    which needs `attention: explicit`."""
+    options: Annotated[FixedMapping, ADDED] = {}
+    """The options of an idea."""
     kv_heads: Annotated[Positive | None, ADDED] = None
     """Number of heads of keys and values, each for an equal group of the queries' heads; null means
     that every head has its own. It must divide `heads`."""
@@ -77,9 +97,16 @@ class AttentionPart(Section):
 class FeedForward(Section):
     """The feed-forward part of each block."""
 
-    kind: Annotated[Literal["gelu-tanh", "gelu", "relu2", "swiglu", "geglu"], ADDED] = "gelu-tanh"
+    kind: Annotated[
+        Annotated[Literal["gelu-tanh", "gelu", "relu2", "swiglu", "geglu"], BUILT_IN] | IDEA,
+        EITHER,
+        ADDED,
+    ] = "gelu-tanh"
     """The activation: GELU by its tanh approximation or exact, the square of ReLU, or a gated
-    product (`swiglu`, and `geglu` with the exact GELU), which has a third matrix."""
+    product (`swiglu`, and `geglu` with the exact GELU), which has a third matrix; or an idea of
+    `plugins`."""
+    options: Annotated[FixedMapping, ADDED] = {}
+    """The options of an idea."""
     multiple: Annotated[float, Field(gt=0), ADDED] = 4.0
     """The hidden width as a multiple of `width`."""
     hidden: Annotated[Positive | None, ADDED] = None
@@ -142,6 +169,9 @@ class Model(Section):
     """Limit c of the logits, c tanh(logit / c); null means none."""
     initial_weights: Annotated[InitialWeights, ADDED] = InitialWeights()
     """The distributions of initial weights."""
+    plugins: Annotated[FixedMapping, ADDED] = {}
+    """The files of `plugins` with ideas that the model uses, each with the digest of its code, as
+    noiseband fills it in. Not to be written in a config."""
 
     @model_validator(mode="after")
     def _hidden_width_is_a_whole_number(self) -> Model:
@@ -215,29 +245,49 @@ class Model(Section):
     @property
     def initial(self) -> Model:
         """The model with a fixed value for everything that its initial weights do not depend on."""
-        hidden = None if self.hidden == 4 * self.width else self.hidden
-        kind: Literal["swiglu", "gelu-tanh"] = "swiglu" if self.feed_forward.gated else "gelu-tanh"
-        part, biases = self.attention, self.norm.bias or self.norm.kind == "rms"
+        part = self.attention
         usual = self.head_width * self.heads == self.width
         drawn = self.initial_weights
         if drawn.kind == "torch":
             drawn = drawn.model_copy(update={"std": InitialWeights().std})
         changes = {
             "dropout": 0.0,
-            "norm": self.norm.model_copy(update={"eps": Norm().eps, "bias": biases}),
-            "positions": Positions(kind="learned" if self.positions.kind == "learned" else "none"),
+            "norm": self._initial_norm,
+            "positions": self._initial_positions,
             "attention": AttentionPart(
                 kv_heads=None if self.kv_heads == self.heads else self.kv_heads,
                 head_width=None if usual else self.head_width,
                 bias=part.bias,
                 qk_norm=part.qk_norm,
+                **_chosen(part),
             ),
-            "feed_forward": FeedForward(kind=kind, hidden=hidden, bias=self.feed_forward.bias),
+            "feed_forward": self._initial_feed_forward,
             "embedding_scale": 1.0,
             "logit_softcap": None,
             "initial_weights": drawn,
         }
         return self.model_copy(update=changes)
+
+    @property
+    def _initial_norm(self) -> Norm:
+        if is_idea(self.norm.kind):
+            return self.norm
+        biases = self.norm.bias or self.norm.kind == "rms"
+        return self.norm.model_copy(update={"eps": Norm().eps, "bias": biases})
+
+    @property
+    def _initial_positions(self) -> Positions:
+        if is_idea(self.positions.kind):
+            return self.positions
+        return Positions(kind="learned" if self.positions.kind == "learned" else "none")
+
+    @property
+    def _initial_feed_forward(self) -> FeedForward:
+        if is_idea(self.feed_forward.kind):
+            return self.feed_forward
+        hidden = None if self.hidden == 4 * self.width else self.hidden
+        kind: Literal["swiglu", "gelu-tanh"] = "swiglu" if self.feed_forward.gated else "gelu-tanh"
+        return FeedForward(kind=kind, hidden=hidden, bias=self.feed_forward.bias)
 
     @property
     def architecture(self) -> str:
@@ -257,6 +307,11 @@ class Model(Section):
             f"v{self.vocabulary}-c{self.context}-w{self.width}-h{self.heads}-l{self.layers}"
             + "".join(f"-{flag}" for flag in flags)
         )
+
+
+def _chosen(part: AttentionPart) -> dict[str, Any]:
+    """The kind and the options of an idea, which may have parameters; empty for other kinds."""
+    return {"kind": part.kind, "options": part.options} if is_idea(part.kind) else {}
 
 
 def nearest_divisors(number: int, wanted: int) -> str:

@@ -14,13 +14,15 @@ from noiseband.study.averages import check_averages
 from noiseband.study.config import Changes, Design
 from noiseband.study.corpora import AnyCorpus
 from noiseband.study.free_recipe import FreeRecipe
+from noiseband.study.ideas import check_ideas, check_measured
 from noiseband.study.metrics import check_metrics
 from noiseband.study.mixtures import check_mixtures
+from noiseband.study.plugins import Plugin, read_plugins
 from noiseband.study.pretrained import check_pretrained
 from noiseband.study.problems import Problem, from_pydantic, unknown_names
 from noiseband.study.recipe import BaselineRecipe
 from noiseband.study.run_checks import check_runs
-from noiseband.study.runs import BASELINE, CONTINUED, apply
+from noiseband.study.runs import BASELINE, CONTINUED, apply, is_option
 from noiseband.study.section import flatten
 from noiseband.study.trainer_checks import check_trainer
 from noiseband.study.vocabularies import check_vocabularies, tokenizer_of
@@ -39,9 +41,12 @@ def check(valid: dict[str, Any]) -> list[Problem]:
     problems = check_trainer(valid)
     if problems:
         return problems  # Other checks would read the files, or be about what has to go.
-    problems += check_vocabularies(valid.get("corpora", {}))
-    problems = problems or check_mixtures(valid.get("corpora", {}))
-    if problems:
+    plugins, faulty_plugins = read_plugins(valid.get("plugins", []))
+    corpora_at_fault = check_vocabularies(valid.get("corpora", {})) or check_mixtures(
+        valid.get("corpora", {})
+    )
+    problems += faulty_plugins + corpora_at_fault
+    if corpora_at_fault:
         valid = {**valid, "corpora": {}}  # Other checks follow from one corpus to the next.
     corpora = valid.get("corpora", {})
     if "recipe" in valid and corpora:
@@ -52,16 +57,24 @@ def check(valid: dict[str, Any]) -> list[Problem]:
             tokenizer = tokenizer_of(corpora, valid["recipe"].data.corpus)
             problems += check_pretrained(valid["recipe"], tokenizer, valid.get("pretrained", {}))
     if {"recipe", "interventions"} <= valid.keys():
-        found = _interventions(valid["recipe"], valid["interventions"], corpora)
+        known = None if faulty_plugins else plugins
+        found = _ideas_of_baseline(valid["recipe"], known)
+        problems += found
+        if found:
+            known = None  # Every intervention inherits the mistake; report it once.
+        found = _interventions(valid["recipe"], valid["interventions"], corpora, known)
         problems += found
         if valid.get("design") is not None:
             found_in_design = _design(valid["design"], valid["interventions"])
             problems += found_in_design
             if found_in_design:
                 valid = {**valid, "design": None}
-        if {"runs", "seeds", "noise"} <= valid.keys():
+        # The digests of ideas are part of runs, and there are none of ideas with a mistake.
+        if {"runs", "seeds", "noise"} <= valid.keys() and known is not None:
             faulty = {problem.key.split(".")[1] for problem in found}
             problems += check_runs(valid, faulty)
+    if not faulty_plugins:
+        problems += check_measured(valid.get("evaluations", {}), plugins)
     problems += check_metrics(valid, builtin=valid.get("trainer") is None)
     problems += check_averages(valid)
     problems += check_weight_averages(valid)
@@ -84,11 +97,21 @@ def _corpus(recipe: BaselineRecipe, corpora: dict[str, AnyCorpus], key: str) -> 
     return [Problem(f"{key}.model.vocabulary", recipe.model.vocabulary, remedy)]
 
 
+def _ideas_of_baseline(
+    recipe: BaselineRecipe | FreeRecipe, plugins: dict[str, Plugin] | None
+) -> list[Problem]:
+    if plugins is None or isinstance(recipe, FreeRecipe):
+        return []
+    return check_ideas(recipe, plugins, "recipe")
+
+
 def _interventions(
     recipe: BaselineRecipe | FreeRecipe,
     interventions: dict[str, Changes | list[str]],
     corpora: dict[str, AnyCorpus],
+    plugins: dict[str, Plugin] | None,
 ) -> list[Problem]:
+    """The problems of interventions; those of their ideas only if the `plugins` are known."""
     problems: list[Problem] = []
     for name, value in interventions.items():
         key = f"interventions.{name}"
@@ -97,19 +120,27 @@ def _interventions(
         elif isinstance(value, list):
             problems += _stack(key, value, interventions)
         else:
-            problems += _changes(recipe, key, value, corpora)
+            problems += _changes(recipe, key, value, corpora, plugins)
     return problems
 
 
 def _changes(
-    recipe: BaselineRecipe | FreeRecipe, key: str, changes: Changes, corpora: dict[str, AnyCorpus]
+    recipe: BaselineRecipe | FreeRecipe,
+    key: str,
+    changes: Changes,
+    corpora: dict[str, AnyCorpus],
+    plugins: dict[str, Plugin] | None,
 ) -> list[Problem]:
     """A single intervention must name recipe keys, change them, and leave a valid recipe."""
     keys = flatten(recipe.whole())
     problems: list[Problem] = []
     for dotted, value in changes.items():
+        if dotted not in keys and is_option(recipe, dotted):
+            continue
         if dotted not in keys:
             remedy = f"no such recipe key; {nearest(dotted, keys)}"
+            if is_option(recipe, f"{dotted}.name"):
+                remedy = f"is a section of the recipe; name an option in it, as in {dotted}.share"
             if inside := [k for k in keys if k.startswith(f"{dotted}.")]:
                 remedy = f"is a section of the recipe; name a key in it, such as {inside[0]}"
             problems.append(Problem(f"{key}.{dotted}", value, remedy))
@@ -132,7 +163,8 @@ def _changes(
         return []  # It differs in the JSON of a key, as checked above.
     if changed == recipe:
         return [Problem(key, None, "changes nothing: its recipe is equal to the baseline's")]
-    return _corpus(changed, corpora, key) if corpora else []
+    found = _corpus(changed, corpora, key) if corpora else []
+    return found if plugins is None else [*found, *check_ideas(changed, plugins, key)]
 
 
 def _stack(

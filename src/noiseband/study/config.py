@@ -271,6 +271,9 @@ class StudyConfig(Section):
     """Corpora by name. Required, except with `trainer`."""
     trainer: Annotated[Trainer | None, ADDED] = None
     """The command that makes the runs; null means the built-in trainer."""
+    plugins: Annotated[list[Annotated[str, Field(min_length=1)]], ADDED] = []
+    """Python files with ideas of your own ([ideas](ideas.md)), whose names, such as `ideas.mine`,
+    are then values of the keys `kind` of a recipe."""
     recipe: BaselineRecipe | FreeRecipe
     """The baseline recipe. With `trainer`, these are keys of your own, which may be nested."""
     interventions: dict[Name, Changes | list[str]] = {}

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from noiseband.errors import UserError
 from noiseband.study import user_files
 from noiseband.study.architecture import Model
 from noiseband.study.evaluations import FurtherEvaluation
+from noiseband.study.ideas import code_of
 from noiseband.study.pretrained import PretrainedModel
 from noiseband.study.runs import Run, Study
-from noiseband.study.section import Section
+from noiseband.study.section import ADDED, FixedMapping, Section
 from noiseband.study.user_files import files_sha256
 
 
@@ -30,6 +31,8 @@ class EvaluationParams(Section):
     evaluation: FurtherEvaluation
     files: str | None
     """Digest of the user's files that decide the result; None if there are none."""
+    plugins: Annotated[FixedMapping, ADDED] = {}
+    """The plugins with the evaluation's metrics, each with the digest of its code."""
 
     @classmethod
     def of(cls, study: Study, run: str, name: str) -> Self:
@@ -47,6 +50,7 @@ class EvaluationParams(Section):
             name=name,
             evaluation=one.model_copy(update=update),
             files=digest_of(f"evaluations.{name}", one.paths),
+            plugins=code_of(one.loss.metrics if one.loss else [], study.config.plugins),
         )
 
     @property

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from noiseband.io.metrics import fitting
 from noiseband.study.commands import check_command
+from noiseband.study.plugins import IdeaName
 from noiseband.study.section import ADDED, Positive, Section
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ class FurtherLoss(Evaluation):
     by: Annotated[dict[Text, Annotated[list[Slice], Field(min_length=1)]] | None, ADDED] = None
     """A field of the documents, and the values of it whose losses are metrics of their own, such as
     `{language: [python, go]}`: `loss.python` and `loss.go`. See [slices](evaluations.md#slices)."""
+
+    metrics: Annotated[list[IdeaName], ADDED] = []
+    """Ideas of `plugins` under `@noiseband.metric`, such as `ideas.top5`, each a further metric of
+    this evaluation by its own name, such as `top5`. Declare it under `metrics` to have it judged.
+    """
 
     @property
     def field(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from noiseband.study.config import Changes, Noise, RunEntry, StudyConfig
 from noiseband.study.free_recipe import CommandRecipe, FreeRecipe, free_difference
+from noiseband.study.ideas import with_code
 from noiseband.study.recipe import BaselineRecipe, Recipe, difference
 from noiseband.study.runs import BASELINE, CONTINUED, Run, apply, changes_of
 from noiseband.study.seeds import RunSeeds, WrittenSeeds, run_seeds
@@ -109,11 +110,11 @@ def design_sets(config: StudyConfig) -> list[list[str]]:
 
 
 def recipe_of(config: StudyConfig, names: Sequence[str]) -> BaselineRecipe | FreeRecipe:
-    """The baseline's recipe with interventions or stacks applied."""
+    """The baseline's recipe with interventions or stacks applied, and the digests of its ideas."""
     recipe = config.recipe
     for changes in _singles(config, names).values():
         recipe = apply(recipe, changes)
-    return recipe
+    return recipe if isinstance(recipe, FreeRecipe) else with_code(recipe, config.plugins)
 
 
 def _singles(config: StudyConfig, names: Sequence[str]) -> dict[str, Changes]:

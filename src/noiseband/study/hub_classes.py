@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from noiseband.study.architecture import Model
+from noiseband.study.plugins import is_idea
 from noiseband.study.section import flatten, written
 
 HubClass = Literal["gpt2", "llama", "mistral", "qwen2", "qwen3"]
@@ -46,6 +47,15 @@ def _odd(model: Model, name: HubClass) -> list[str]:
     some = limited and every != 1
     all_ = limited and (every is None or every > model.layers)
     fits: dict[str, Any] = {
+        f"{key}.kind": not is_idea(kind)
+        for key, kind in {
+            "feed_forward": own.kind,
+            "norm": model.norm.kind,
+            "positions": model.positions.kind,
+            "attention": part.kind,
+        }.items()
+    }
+    fits |= {
         "norm.place": model.norm.place == "pre",
         "norm.embedding": not model.norm.embedding,
         "attention.softcap": part.softcap is None,
@@ -55,20 +65,20 @@ def _odd(model: Model, name: HubClass) -> list[str]:
     }
     if name == "gpt2":
         fits |= {
-            "norm.kind": model.norm.kind == "layer",
-            "positions.kind": model.positions.kind != "rotary",
+            "norm.kind": fits["norm.kind"] and (model.norm.kind == "layer"),
+            "positions.kind": fits["positions.kind"] and (model.positions.kind != "rotary"),
             "attention.kv_heads": model.kv_heads == model.heads,
             "attention.head_width": model.heads * model.head_width == model.width,
             "attention.qk_norm": not part.qk_norm,
             "attention.window": not some,
-            "feed_forward.kind": not own.gated,
+            "feed_forward.kind": fits["feed_forward.kind"] and (not own.gated),
         }
         return [key for key, holds in fits.items() if not holds]
     fits |= {
-        "norm.kind": model.norm.kind == "rms",
-        "positions.kind": model.positions.kind == "rotary",
+        "norm.kind": fits["norm.kind"] and (model.norm.kind == "rms"),
+        "positions.kind": fits["positions.kind"] and (model.positions.kind == "rotary"),
         "positions.share": model.rotated == model.head_width,
-        "feed_forward.kind": own.gated,
+        "feed_forward.kind": fits["feed_forward.kind"] and own.gated,
         "attention.qk_norm": part.qk_norm == (name == "qwen3"),
         "feed_forward.bias": not own.bias or name == "llama",
         "attention.bias": not part.bias or name in ("llama", "qwen3"),

@@ -14,6 +14,7 @@ from noiseband.study.config import StudyConfig
 from noiseband.study.expand import expand
 from noiseband.study.extend import read_config
 from noiseband.study.free_recipe import FreeRecipe
+from noiseband.study.ideas import check_not_filled_in, with_near_ideas
 from noiseband.study.problems import Problem, StudyError, from_pydantic
 from noiseband.study.recipe import BaselineRecipe
 from noiseband.study.runs import Study
@@ -60,8 +61,10 @@ def parse_study(data: Any, source: str = "config") -> Study:
     for key in data.keys() - StudyConfig.model_fields.keys():
         remedy = f"unknown key; {nearest(str(key), StudyConfig.model_fields)}"
         problems.append(Problem(str(key), data[key], remedy))
+    problems += check_not_filled_in(data)
     problems += check(valid)
     if problems:
+        problems = with_near_ideas(problems, valid.get("plugins", []))
         order = {name: position for position, name in enumerate(data)}
         problems.sort(key=lambda p: order.get(p.key.split(".")[0], len(order)))
         raise StudyError(source, problems)

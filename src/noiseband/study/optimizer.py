@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from noiseband.errors import nearest
-from noiseband.study.section import ADDED, Fraction, Section
+from noiseband.study.plugins import BUILT_IN, EITHER, IDEA
+from noiseband.study.section import ADDED, FixedMapping, Fraction, Section
 
 KINDS = ("embeddings", "head", "norms", "biases", "matrices")
 """Kinds of parameters. A kind may be empty, as that of the head is in a tied model."""
@@ -57,9 +58,13 @@ class Optimizer(Section):
 
     learning_rate: Annotated[float, Field(gt=0)]
     """Peak learning rate."""
-    kind: Annotated[Literal["adamw", "muon", "sgd"], ADDED] = "adamw"
-    """`adamw`; `muon` for the matrices inside the blocks and AdamW for all other parameters; or
-    `sgd`, gradient descent with momentum."""
+    kind: Annotated[Annotated[Literal["adamw", "muon", "sgd"], BUILT_IN] | IDEA, EITHER, ADDED] = (
+        "adamw"
+    )
+    """`adamw`; `muon` for the matrices inside the blocks and AdamW for all other parameters;
+    `sgd`, gradient descent with momentum; or an idea of `plugins`."""
+    options: Annotated[FixedMapping, ADDED] = {}
+    """The options of an idea."""
     betas: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = [0.9, 0.999]
     """Decay rates of AdamW's two moment estimates."""
     eps: Annotated[float, Field(gt=0)] = 1e-8
@@ -84,11 +89,21 @@ class Optimizer(Section):
 class Schedule(Section):
     """The learning rate of each step, as a multiple of the peak."""
 
-    kind: Literal[
-        "constant", "warmup-cosine", "warmup-linear", "warmup-stable-decay", "inverse-sqrt"
+    kind: Annotated[
+        Annotated[
+            Literal[
+                "constant", "warmup-cosine", "warmup-linear", "warmup-stable-decay", "inverse-sqrt"
+            ],
+            BUILT_IN,
+        ]
+        | IDEA,
+        EITHER,
     ] = "constant"
     """`constant`, or a linear warm-up followed by a cosine or a straight line to `final`, by a
-    plateau and then a decay to `final`, or by the inverse square root of the step."""
+    plateau and then a decay to `final`, or by the inverse square root of the step; or an idea of
+    `plugins`, for which the other keys have no meaning."""
+    options: Annotated[FixedMapping, ADDED] = {}
+    """The options of an idea."""
     warmup: Fraction = 0.05
     """Share of all steps spent warming up, rounded down to whole steps."""
     start: Annotated[float, Field(ge=0, le=1)] = 1e-5

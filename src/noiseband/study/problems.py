@@ -86,7 +86,14 @@ def pinned(revision: str) -> bool:
 
 # Pydantic puts the branch of a union into the path, although it is not in the file.
 _SIMPLE = {"int", "float", "str"}
-_BRANCHES = {"dict", "list", *_SIMPLE, *(f"constrained-{name}" for name in _SIMPLE)}
+_BRANCHES = {
+    "dict",
+    "list",
+    "built-in",
+    "idea",
+    *_SIMPLE,
+    *(f"constrained-{name}" for name in _SIMPLE),
+}
 
 _RENAMED: dict[tuple[str, Any], str] = {("judge.kind", "reference"): "chrf"}
 """Kinds that an earlier version called otherwise."""
@@ -97,6 +104,9 @@ _PATTERNS = {
     ),
     "^[A-Za-z0-9][A-Za-z0-9_-]*$": (
         "should consist of letters, digits, '_' and '-', and start with a letter or a digit"
+    ),
+    "^[A-Za-z_][A-Za-z0-9_]*\\.[A-Za-z0-9][A-Za-z0-9_-]*$": (
+        "should be the name of a plugin, a dot and the name of an idea, such as ideas.mine"
     ),
     "^[0-9a-f]{64}$": "should be a SHA-256, 64 hexadecimal digits in lower case",
     "^[0-9a-f]{40}$": "should be a commit, 40 hexadecimal digits in lower case",

@@ -15,8 +15,9 @@ from pydantic import Field, model_validator
 from noiseband.study.architecture import Model, nearest_divisors
 from noiseband.study.loss import Loss
 from noiseband.study.optimizer import Optimizer, Schedule
+from noiseband.study.plugins import is_idea
 from noiseband.study.ramp import Batches, Ramp
-from noiseband.study.section import ADDED, Positive, Section, Seed, flatten
+from noiseband.study.section import ADDED, FixedMapping, Positive, Section, Seed, flatten
 from noiseband.study.seeds import RunSeeds
 
 
@@ -139,6 +140,9 @@ class BaselineRecipe(Section):
     """Number of steps in a row without a finite gradient, which are skipped, after which the run
     has diverged and ends. In float16, up to about 16 are normal at the start, while the loss scale
     is halved to one that fits."""
+    plugins: Annotated[FixedMapping, ADDED] = {}
+    """The files of `plugins` with the recipe's ideas outside its model, each with the digest of its
+    code, as noiseband fills it in. Not to be written in a config."""
 
     @model_validator(mode="after")
     def _fused_attention_has_no_softcap(self) -> BaselineRecipe:
@@ -153,6 +157,15 @@ class BaselineRecipe(Section):
     def _packed_data_start_with_a_sequence(self) -> BaselineRecipe:
         if problem := within_a_sequence(self):
             raise ValueError(f"data.start_token={self.data.start_token}: {problem}")
+        return self
+
+    @model_validator(mode="after")
+    def _fused_attention_is_a_softmax(self) -> BaselineRecipe:
+        if self.attention == "sdpa" and is_idea(self.model.attention.kind):
+            raise ValueError(
+                f"attention: sdpa is a softmax, and model.attention.kind is "
+                f"{self.model.attention.kind}; write attention: explicit"
+            )
         return self
 
     @model_validator(mode="after")
@@ -277,10 +290,18 @@ def nearest_multiple(number: int, unit: int) -> int:
 
 
 def difference(recipe: BaselineRecipe, other: BaselineRecipe) -> dict[str, list[Any]]:
-    """Sorted dotted keys in which two recipes differ, each with both values. Ignores the seeds."""
-    seeds = set(RunSeeds._fields)
+    """Sorted dotted keys in which two recipes differ, each with both values. Ignores the seeds, and
+    the digests of plugins, which follow from the keys that name ideas.
+
+    A key that only one of them has, such as an option of an idea, is null in the other.
+    """
+    left_out = {**dict.fromkeys(RunSeeds._fields, True), "plugins": True}
     before, after = (
-        flatten(recipe.whole(exclude=seeds)),
-        flatten(other.whole(exclude=seeds)),
+        flatten(one.whole(exclude={**left_out, "model": {"plugins": True}}))
+        for one in (recipe, other)
     )
-    return {key: [before[key], after[key]] for key in sorted(before) if before[key] != after[key]}
+    return {
+        key: [before.get(key), after.get(key)]
+        for key in sorted(before | after)
+        if before.get(key) != after.get(key)
+    }

@@ -51,6 +51,7 @@ def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
         design=valid.get("design"),
         runs=entries,
         trainer=valid.get("trainer"),
+        plugins=valid.get("plugins", []),
     )
     try:
         problems += check_seeds(config)

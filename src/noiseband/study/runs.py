@@ -19,6 +19,7 @@ from noiseband.study.mixtures import parts
 from noiseband.study.paths import Paths
 from noiseband.study.pretrained import PretrainedModel
 from noiseband.study.recipe import BaselineRecipe, Recipe
+from noiseband.study.section import Section
 from noiseband.study.seeds import RunSeeds
 from noiseband.study.vocabularies import vocabulary_of
 from noiseband.study.weight_averages import average_names
@@ -260,15 +261,42 @@ def changes_of(name: str, interventions: dict[str, Changes | list[str]]) -> dict
 def apply(recipe: AnyBaseline, changes: Changes) -> AnyBaseline:
     """Return a copy of the recipe with the values of the dotted keys in `changes` replaced.
 
+    Another `kind` starts without the options that belong to the old one.
+
     Raises KeyError for an unknown key, and pydantic's ValidationError if the result is not valid.
     """
     data = recipe.whole()
+    for dotted in changes:
+        *sections, last = dotted.split(".")
+        if last == "kind" and isinstance(recipe, BaselineRecipe):
+            place: Any = data
+            for name in sections:
+                place = place[name]
+            if "options" in place:
+                place["options"] = {}
     for dotted, value in changes.items():
         *sections, last = dotted.split(".")
         section = data
         for name in sections:
             section = section[name]
-        if last not in section or isinstance(section[last], dict):
+        known = last in section and not isinstance(section[last], dict)
+        if not known and not is_option(recipe, dotted):
             raise KeyError(dotted)
         section[last] = value
     return cast(AnyBaseline, type(recipe).model_validate(data))
+
+
+def is_option(recipe: BaselineRecipe | FreeRecipe, dotted: str) -> bool:
+    """Whether a key is an option of an idea, which a recipe need not have, such as
+    `model.feed_forward.options.alpha`."""
+    owner, _, name = dotted.rpartition(".")
+    *sections, options = owner.split(".")
+    place: Any = recipe
+    for section in sections:
+        place = getattr(place, section, None) if isinstance(place, Section) else None
+    return (
+        options == "options"
+        and isinstance(place, Section)
+        and "options" in type(place).model_fields
+        and bool(name)
+    )

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -19,6 +20,24 @@ Positive = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Fixed(dict[str, Any]):
+    """A mapping that nothing changes, so that a section that has one can be the key of a cache."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(canonical_json(self))
+
+
+def _fixed(value: dict[str, Any]) -> Fixed:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        raise ValueError("should consist of text, numbers, true, false, null and lists") from None
+    return Fixed(value)
+
+
+FixedMapping = Annotated[dict[str, Any], AfterValidator(_fixed), Field(validate_default=True)]
 
 
 ADDED = "added after 0.1.0"

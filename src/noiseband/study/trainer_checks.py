@@ -17,6 +17,7 @@ BUILT_IN = {
     "checkpoints": "have the command keep its checkpoints in {work}",
     "snapshots": "have the command average over its own checkpoints",
     "averages": "have the command evaluate its averaged weights, and write metrics of its own",
+    "plugins": "have the command import the file, and list it under trainer.files",
     "pretrained": "give the other model to an intervention of its own",
     "published": "the published series was trained by the built-in trainer",
     "on_mismatch": "it is about the initial weights of `init: reference`",

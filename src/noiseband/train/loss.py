@@ -7,14 +7,18 @@ gradient, block by block, so a block stays in a CPU's cache, and a GPU never hol
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from noiseband.errors import UserError
+from noiseband.ideas.load import idea
 from noiseband.products import rounded, type_of_operands
 from noiseband.study.loss import Loss
+from noiseband.study.plugins import is_idea
 
 BLOCK_ROWS = {"cpu": 64, "cuda": 4096}
 """Rows of logits in a block, by kind of device: just enough for matrix products at full speed."""
@@ -235,6 +239,28 @@ def plain_loss(logits: Tensor, targets: Tensor, terms: Loss) -> Tensor:
         return F.cross_entropy(logits, targets)
     plain = F.cross_entropy(logits.detach(), targets)
     shown: Tensor = _Shown.apply(objective(logits, targets, terms), plain)  # type: ignore[no-untyped-call]
+    return shown
+
+
+def own_loss(terms: Loss, plugins: Mapping[str, str]) -> Callable[[Tensor, Tensor], Tensor] | None:
+    """For a loss that is an idea of a plugin: from logits and targets to the value of the mean
+    cross-entropy, with the gradient of the mean of the idea's values. None for any other loss."""
+    if not is_idea(terms.kind):
+        return None
+    function = idea("loss", terms.kind, plugins)
+
+    def shown(logits: Tensor, targets: Tensor) -> Tensor:
+        values = function(logits, targets, **terms.options)
+        if not isinstance(values, Tensor) or values.shape != targets.shape:
+            got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+            raise UserError(
+                f"{terms.kind}: should return a value for each of {len(targets)} tokens, a tensor "
+                f"of shape {tuple(targets.shape)}, not {got}"
+            )
+        plain = F.cross_entropy(logits.detach(), targets)
+        value: Tensor = _Shown.apply(values.mean(), plain)  # type: ignore[no-untyped-call]
+        return value
+
     return shown
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from noiseband.determinism import ARITHMETIC, autocast
 from noiseband.model.gpt import GPT
 from noiseband.study.recipe import Recipe
-from noiseband.train.loss import head_loss, plain_loss
+from noiseband.train.loss import head_loss, own_loss, plain_loss
 
 ON_GPU: Mapping[str, bool] = {
     # Never choose a kernel by its measured time, which could give other bits on another day.
@@ -35,6 +35,7 @@ class Objective(nn.Module):
         self.autocast = autocast(recipe.precision, device)
         self.dtype = ARITHMETIC[recipe.precision].autocast or torch.float32
         self.terms, self.softcap = recipe.loss, recipe.model.logit_softcap
+        self.own = own_loss(recipe.loss, recipe.plugins)
         self.hidden: Callable[[Tensor], Tensor] = self._hidden
         self.whole = recipe.compile and device.type == "cpu"
         """Whether the loss is compiled together with the model."""
@@ -57,6 +58,11 @@ class Objective(nn.Module):
         )
 
     def forward(self, inputs: Tensor, targets: Tensor, scale: float) -> Tensor:
+        if self.own is not None:
+            hidden = self.hidden(inputs)
+            with self.autocast():
+                logits = self.model.logits(hidden)
+            return self.own(logits.float(), targets.flatten()) * scale
         if self.whole:
             # On a CPU, the compiler fuses PyTorch's own loss with the operations around it.
             with self.autocast():

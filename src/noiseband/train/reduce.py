@@ -58,6 +58,8 @@ class Ordered:
         self.missing = [len(names) for names in self.needs]
         self.finished = 0
         backward(slots[-1])
+        while self.finished < len(self.buckets):
+            self._reduce_next()  # with a parameter that this pass did not use
         if self.stream is not None:
             torch.cuda.current_stream().wait_stream(self.stream)
 
@@ -95,11 +97,15 @@ class Ordered:
             self.missing[number] -= 1
         # All processes use the same order, because partners must swap the same bucket.
         while self.finished < len(self.buckets) and not self.missing[self.finished]:
-            bucket = self.buckets[self.finished]
-            self.finished += 1
-            with self._on_reduction_stream():
-                self.tree.merge(bucket)
-                self._join(self.flat.grad[bucket])
+            self._reduce_next()
+
+    def _reduce_next(self) -> None:
+        """Sum the next bucket over the tree and the processes."""
+        bucket = self.buckets[self.finished]
+        self.finished += 1
+        with self._on_reduction_stream():
+            self.tree.merge(bucket)
+            self._join(self.flat.grad[bucket])
 
     def _on_reduction_stream(self) -> AbstractContextManager[object]:
         """Switch to the stream for reductions, after the work queued on the current stream."""

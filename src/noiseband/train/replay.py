@@ -65,7 +65,7 @@ def by_name(job: Job, state: State) -> dict[str, dict[str, Tensor]]:
     recipe = job.params.recipe
     model = empty_model(recipe.model, recipe.attention, fused=True)
     flat = FlatParameters(model, load_start(job.init), torch.device("cpu"))
-    update = Update(flat, recipe.optimizer)
+    update = Update(flat, recipe.optimizer, recipe.plugins)
     cut: dict[str, dict[str, Tensor]] = {}
     for kind, tensor in state.tensors.items():
         if tensor.dim() == 1:  # and so not the number of updates

@@ -4,19 +4,37 @@ from __future__ import annotations
 
 import math
 
+from noiseband.errors import UserError
+from noiseband.ideas.load import idea
 from noiseband.study.optimizer import Schedule
+from noiseband.study.plugins import is_idea
 from noiseband.study.recipe import Recipe
 from noiseband.train.update import Rates
 
 
 def rates(recipe: Recipe, step: int) -> Rates:
     """The learning rates of optimiser step `step`, counted from 0."""
-    options, schedule = recipe.optimizer, recipe.schedule
-    rate = scheduled(schedule, options.learning_rate, recipe.steps, step)
+    options = recipe.optimizer
+    rate = _rate(recipe, options.learning_rate, step)
     if options.kind != "muon":
         return Rates(rate)
-    peak = options.muon.learning_rate or options.learning_rate
-    return Rates(rate, scheduled(schedule, peak, recipe.steps, step))
+    return Rates(rate, _rate(recipe, options.muon.learning_rate or options.learning_rate, step))
+
+
+def _rate(recipe: Recipe, peak: float, step: int) -> float:
+    """The learning rate of a step, whose highest is `peak`. Raises UserError if an idea gives no
+    multiple of it."""
+    schedule = recipe.schedule
+    if not is_idea(schedule.kind):
+        return scheduled(schedule, peak, recipe.steps, step)
+    function = idea("schedule", schedule.kind, recipe.plugins)
+    multiple = function(step, recipe.steps, **schedule.options)
+    if not isinstance(multiple, int | float) or not 0.0 <= multiple < math.inf:
+        raise UserError(
+            f"{schedule.kind}: gave {multiple!r} for step {step}; it should give a finite number "
+            "that is not negative"
+        )
+    return peak * multiple
 
 
 def scheduled(schedule: Schedule, peak: float, steps: int, step: int) -> float:

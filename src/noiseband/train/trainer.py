@@ -102,7 +102,7 @@ class Trainer:
         else:
             self.reduction = AllReduce(self.flat, processes, self.objective)
             self.objective = self.reduction.parallel or self.objective
-        self.update = Update(self.flat, recipe.optimizer)
+        self.update = Update(self.flat, recipe.optimizer, recipe.plugins)
         self.averages = MovingAverages(
             self.flat, job.params.averages.values() if processes.first else []
         )

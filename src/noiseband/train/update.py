@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from torch import Tensor
 
+from noiseband.ideas.load import idea
 from noiseband.study.optimizer import Optimizer
 from noiseband.train.flat import FlatParameters
 from noiseband.train.optimizers.adamw import AdamW
 from noiseband.train.optimizers.cautious import Cautious
 from noiseband.train.optimizers.groups import Settings, grouped
 from noiseband.train.optimizers.muon import Muon
+from noiseband.train.optimizers.own import Own
 from noiseband.train.optimizers.sgd import Sgd
 from noiseband.train.optimizers.state import views_for
 
@@ -28,10 +31,20 @@ class Rates(NamedTuple):
 class Update:
     """Clips the gradient in `flat.grad` and updates `flat.weights`."""
 
-    def __init__(self, flat: FlatParameters, options: Optimizer) -> None:
-        """Raises UserError if the pattern of a group matches no parameter."""
-        self.flat, self.options = flat, options
-        groups = grouped(options, flat.slices)
+    def __init__(
+        self, flat: FlatParameters, options: Optimizer, plugins: Mapping[str, str] | None = None
+    ) -> None:
+        """
+        Args:
+            flat: the weights and their gradient.
+            options: the optimiser of a recipe.
+            plugins: those of the recipe, for an optimiser that is an idea.
+
+        Raises:
+            UserError: the pattern of a group matches no parameter, or an idea fails.
+        """
+        self.flat, self.options, self.plugins = flat, options, plugins or {}
+        groups = grouped(options, {name: shape for name, (_, shape) in flat.slices.items()})
         self.names = list(groups.values())
         """The names of each group's parameters."""
         self.tensors = [
@@ -104,7 +117,7 @@ class Update:
 
     def _tensors(self, names: list[str], settings: Settings, groups: int) -> list[Tensor]:
         """The weights to update, each with its gradient: one flat tensor if that is possible."""
-        if groups == 1 and settings.algorithm != "muon":
+        if groups == 1 and settings.algorithm not in ("muon", "idea"):
             return [self.flat.weights]
         weights = self.flat.views(self.flat.weights)
         gradients = self.flat.views(self.flat.grad)
@@ -117,12 +130,15 @@ class Update:
 
     def _optimizer(
         self, settings: Settings, tensors: list[Tensor]
-    ) -> AdamW | Muon | Sgd | Cautious:
+    ) -> AdamW | Muon | Sgd | Own | Cautious:
         options = self.options
         decay = 0.0 if options.cautious else settings.weight_decay
-        optimizer: AdamW | Muon | Sgd
+        optimizer: AdamW | Muon | Sgd | Own
         if settings.algorithm == "muon":
             optimizer = Muon(tensors, options.muon, weight_decay=decay)
+        elif settings.algorithm == "idea":
+            function = idea("optimizer", options.kind, self.plugins)
+            optimizer = Own(tensors, function, options.options, weight_decay=decay)
         elif settings.algorithm == "sgd":
             optimizer = Sgd(tensors, momentum=options.momentum, weight_decay=decay)
         else:

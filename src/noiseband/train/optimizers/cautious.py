@@ -7,6 +7,7 @@ from torch import Tensor
 
 from noiseband.train.optimizers.adamw import AdamW
 from noiseband.train.optimizers.muon import Muon
+from noiseband.train.optimizers.own import Own
 from noiseband.train.optimizers.sgd import Sgd
 
 
@@ -17,7 +18,7 @@ class Cautious:
     loses learning_rate x weight_decay x w if u x w >= 0, and otherwise nothing.
     """
 
-    def __init__(self, optimizer: AdamW | Muon | Sgd, weight_decay: float) -> None:
+    def __init__(self, optimizer: AdamW | Muon | Sgd | Own, weight_decay: float) -> None:
         self.optimizer, self.weight_decay = optimizer, weight_decay
 
     @property

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Literal, cast
 
 from noiseband.errors import UserError
 from noiseband.study.optimizer import KINDS, Optimizer
+from noiseband.study.plugins import is_idea
 
-Algorithm = Literal["adamw", "muon", "sgd"]
+Algorithm = Literal["adamw", "muon", "sgd", "idea"]
 
 
 @dataclass(frozen=True)
@@ -23,21 +24,21 @@ class Settings:
     weight_decay: float
 
 
-def grouped(options: Optimizer, names: Iterable[str]) -> dict[Settings, list[str]]:
-    """The parameters that share each of the settings, in the order of `names`.
+def grouped(options: Optimizer, shapes: Mapping[str, Sequence[int]]) -> dict[Settings, list[str]]:
+    """The parameters that share each of the settings, in the order of `shapes`.
 
     Args:
         options: the optimiser of a recipe.
-        names: the names of all parameters.
+        shapes: the shapes of all parameters by name.
 
     Raises:
         UserError: the pattern of a group matches no parameter.
     """
     found: dict[Settings, list[str]] = {}
     matched: set[int] = set()
-    every = list(names)
-    for name in every:
-        kind = kind_of(name)
+    every = list(shapes)
+    for name, shape in shapes.items():
+        kind = kind_of(name, len(shape))
         fits = [
             number
             for number, group in enumerate(options.groups)
@@ -45,7 +46,7 @@ def grouped(options: Optimizer, names: Iterable[str]) -> dict[Settings, list[str
         ]
         matched.update(fits)
         group = options.groups[fits[0]] if fits else None
-        algorithm: Algorithm = options.kind
+        algorithm = cast(Algorithm, "idea" if is_idea(options.kind) else options.kind)
         if algorithm == "muon" and kind != "matrices":
             algorithm = "adamw"
         decay = options.weight_decay
@@ -64,16 +65,17 @@ def grouped(options: Optimizer, names: Iterable[str]) -> dict[Settings, list[str
     return found
 
 
-def kind_of(name: str) -> str:
-    """The kind of a parameter, one of `KINDS`, by its name.
+def kind_of(name: str, dimensions: int = 2) -> str:
+    """The kind of a parameter, one of `KINDS`, by its name and the number of its dimensions.
 
-    `matrices` are the weights of the linear layers inside the blocks.
+    `matrices` are the weights of the linear layers inside the blocks. An idea may have parameters
+    that are none of the five; they count as `biases`.
     """
     owner, _, attribute = name.rpartition(".")
-    if owner in ("tok_emb", "pos_emb"):
+    if owner in ("tok_emb", "pos_emb") or f"{owner}.".startswith("positions."):
         return "embeddings"
     if owner == "out_head":
         return "head"
-    if "norm" in owner.rpartition(".")[2]:
+    if "norm" in owner:
         return "norms"
-    return "biases" if attribute == "bias" else "matrices"
+    return "biases" if attribute == "bias" or dimensions != 2 else "matrices"

@@ -1,0 +1,1 @@
+"""Ideas of the user's own: the decorators for them, and the files that have them."""

@@ -1,0 +1,216 @@
+"""Plugins that tests use: ideas that keep noiseband's promises, and ideas that break one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+HEAD = """\
+import noiseband
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+"""
+
+GOOD = (
+    HEAD
+    + """
+@noiseband.feed_forward("square")
+class Square(nn.Module):
+    def __init__(self, config, *, scale=1.0):
+        super().__init__()
+        self.up = nn.Linear(config.width, config.hidden)
+        self.down = noiseband.Linear(config, config.hidden, config.width, role="residual")
+        self.scale = scale
+
+    def forward(self, x):
+        return self.down(F.relu(self.up(x)).square() * self.scale)
+
+
+@noiseband.feed_forward("partly")
+class Partly(nn.Module):
+    # A parameter that nothing uses, arithmetic in float32, and dropout.
+
+    def __init__(self, config):
+        super().__init__()
+        self.unused = nn.Linear(3, 3)
+        self.up = nn.Linear(config.width, config.hidden)
+        self.down = nn.Linear(config.hidden, config.width)
+
+    def forward(self, x):
+        inner = F.dropout(F.relu(self.up(x).float()), 0.2, self.training)
+        return self.down(inner.to(x.dtype))
+
+
+@noiseband.norm("scaled")
+class Scaled(nn.Module):
+    def __init__(self, width, config):
+        super().__init__()
+        self.scale = nn.Parameter(torch.empty(width))
+        self.initial = {"scale": noiseband.Draw("constant", 0.5)}
+
+    def forward(self, x):
+        return x * x.square().mean(-1, keepdim=True).add(1e-5).rsqrt() * self.scale
+
+
+@noiseband.positions("sine")
+class Sine(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.width = config.width
+
+    def embed(self, positions):
+        angles = positions[..., None] * 100.0 ** (-torch.arange(0, self.width, 2) / self.width)
+        return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+    def turn(self, heads, positions):
+        return heads * (1.0 + 0.1 * torch.cos(positions)[..., None, None])
+
+
+@noiseband.attention("sigmoid")
+class Sigmoid(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.shift = nn.Parameter(torch.empty(1))
+        self.initial = {"shift": noiseband.Draw("constant", -2.0)}
+
+    def forward(self, query, key, value, mask):
+        scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
+        return torch.sigmoid(scores + self.shift + mask) @ value
+
+
+@noiseband.optimizer("lion", memory=["momentum"])
+def lion(weight, gradient, memory, learning_rate, weight_decay, update, *, beta=0.9):
+    momentum = memory["momentum"]
+    weight.mul_(1 - learning_rate * weight_decay)
+    weight.sub_(torch.sign(beta * momentum + (1 - beta) * gradient), alpha=learning_rate)
+    momentum.mul_(0.99).add_(gradient, alpha=0.01)
+
+
+@noiseband.schedule("triangle")
+def triangle(step, steps):
+    return 1 - abs(2 * step / steps - 1)
+
+
+@noiseband.loss("focal")
+def focal(logits, targets, *, gamma=1.0):
+    nats = F.cross_entropy(logits, targets, reduction="none")
+    return (1 - torch.exp(-nats)) ** gamma * nats
+
+
+@noiseband.metric("top5")
+def top5(logits, targets):
+    return (logits.topk(5).indices == targets[:, None]).any(dim=1).float()
+"""
+)
+
+BAD = (
+    HEAD
+    + """
+class Base(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.up = noiseband.Linear(config, config.width, config.hidden)
+        self.down = noiseband.Linear(config, config.hidden, config.width)
+        self.calls = 0
+
+    def forward(self, x):
+        return self.down(self.middle(self.up(x)))
+
+
+class Wrong(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.square()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (x,) = ctx.saved_tensors
+        return gradient * x  # and not 2 x
+
+
+@noiseband.feed_forward("wrong-gradient")
+class WrongGradient(Base):
+    def middle(self, x):
+        return Wrong.apply(x)
+
+
+@noiseband.feed_forward("unseeded")
+class Unseeded(Base):
+    def middle(self, x):
+        return torch.relu(x) * float(np.random.default_rng().random())
+
+
+@noiseband.feed_forward("counting")
+class Counting(Base):
+    def middle(self, x):
+        self.calls += self.training
+        return torch.relu(x) * (1 + 0.1 * self.calls)
+
+
+@noiseband.feed_forward("crash")
+class Crash(Base):
+    def middle(self, x):
+        return x @ x
+
+
+@noiseband.norm("over-batch")
+class OverBatch(nn.Module):
+    def __init__(self, width, config):
+        super().__init__()
+
+    def forward(self, x):
+        return x / (x.std(dim=0, correction=0) + 1)
+
+
+@noiseband.norm("over-time")
+class OverTime(nn.Module):
+    def __init__(self, width, config):
+        super().__init__()
+
+    def forward(self, x):
+        return x - x.mean(dim=1, keepdim=True)
+
+
+@noiseband.attention("from-length")
+class FromLength(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+
+    def forward(self, query, key, value, mask):
+        scores = query @ key.transpose(-1, -2) / query.shape[-2]
+        return torch.softmax(scores + mask, dim=-1) @ value
+
+
+MOMENTA = {}
+
+
+@noiseband.optimizer("outside")
+def outside(weight, gradient, memory, learning_rate, weight_decay, update):
+    place = weight.data_ptr()
+    MOMENTA[place] = 0.9 * MOMENTA.get(place, 0.0) * (update > 1) + gradient
+    weight.sub_(MOMENTA[place], alpha=learning_rate)
+
+
+CALLS = []
+
+
+@noiseband.schedule("global")
+def counted(step, steps):
+    CALLS.append(step)
+    return 1 / len(CALLS)
+
+
+@noiseband.loss("over-tokens")
+def over_tokens(logits, targets):
+    nats = F.cross_entropy(logits, targets, reduction="none")
+    return nats / nats.mean()
+"""
+)
+
+
+def write_plugin(file: Path, text: str) -> Path:
+    file.write_text(text)
+    return file

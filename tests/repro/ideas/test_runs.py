@@ -1,0 +1,64 @@
+"""`noiseband check` on ideas that keep noiseband's promises, and on ideas that break one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from noiseband.errors import UserError
+from noiseband.repro.ideas.runs import check
+from noiseband.repro.ideas.subject import Subject
+from noiseband.study.plugins import read_plugin
+from tests.ideas import BAD, GOOD, write_plugin
+
+RUNS = {"two equal runs", "one after another", "two processes", "killed and resumed"}
+MODEL = {"called again", "gradient", "other sequences", "later tokens", "token by token", *RUNS}
+CHECKED = {
+    "square": MODEL, "partly": MODEL, "scaled": MODEL, "sine": MODEL, "sigmoid": MODEL,
+    "lion": RUNS, "triangle": RUNS,
+    "focal": {"other tokens", "called again", "gradient", *RUNS}, "top5": {"other tokens"},
+}  # fmt: skip
+BROKEN = {
+    "wrong-gradient": {"gradient"},
+    "unseeded": {"called again", "two equal runs"},
+    "counting": {"called again", "two processes", "killed and resumed"},
+    "over-batch": {"other sequences"},
+    "over-time": {"later tokens"},
+    "from-length": {"token by token"},
+    "outside": {"killed and resumed"},
+    "global": {"one after another", "killed and resumed"},
+    "over-tokens": {"other tokens"},
+}
+
+
+def findings(file: Path, name: str) -> dict[str, str | None]:
+    plugin = read_plugin(str(file))
+    (idea,) = (one for one in plugin.ideas if one.name == name)
+    found: dict[str, str | None] = {}
+
+    def report(check: str, finding: str | None) -> None:
+        found[check] = finding
+
+    check(Subject(plugin, idea, {}), report)
+    return found
+
+
+@pytest.mark.parametrize("name", CHECKED)
+def test_a_good_idea_holds(tmp_path: Path, name: str) -> None:
+    found = findings(write_plugin(tmp_path / "good.py", GOOD), name)
+    assert found.keys() == CHECKED[name]
+    assert {check: finding for check, finding in found.items() if finding} == {}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_bad_idea_breaks_what_it_should(tmp_path: Path, name: str) -> None:
+    found = findings(write_plugin(tmp_path / "bad.py", BAD), name)
+    assert {check for check, finding in found.items() if finding} == BROKEN[name]
+
+
+def test_an_idea_that_fails_says_where(tmp_path: Path) -> None:
+    file = write_plugin(tmp_path / "bad.py", BAD)
+    (line,) = (n for n, text in enumerate(BAD.splitlines(), 1) if "x @ x" in text)
+    with pytest.raises(UserError, match=rf"bad.py:{line}: RuntimeError: "):
+        findings(file, "crash")
