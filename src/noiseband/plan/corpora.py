@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from noiseband.corpus.token_file import token_type
 from noiseband.study import Study
 from noiseband.study.corpora import AnyCorpus, FileSource, TokenisedCorpus
+from noiseband.study.vocabularies import tokenizer_of
 
-TOKEN_BYTES = 2
-"""Bytes of one token in a token file."""
 TEXT_BYTES = 4.5
 """Bytes of English text, as JSON lines, for each token of GPT-2's vocabulary; approximate."""
 PACKED = 0.6
 """Size of a data set's compressed files as a share of its text; approximate."""
 
 
-def corpus_disk(corpus: AnyCorpus) -> int | None:
+def corpus_disk(corpus: AnyCorpus, width: int = 2) -> int | None:
     """Bytes of downloads, documents and tokens; None if the config does not pin token counts.
+
+    `width` is the number of bytes of a token.
 
     The figure is exact for pretokenised corpora; if they come from the Hub, the client's cache and
     the results share one file. For text it is an estimate, with twice the size of the text if
@@ -24,12 +26,22 @@ def corpus_disk(corpus: AnyCorpus) -> int | None:
         return None
     tokens = corpus.tokens.train + corpus.tokens.validation + corpus.tokens.test
     if isinstance(corpus, TokenisedCorpus):
-        return TOKEN_BYTES * tokens
+        return width * tokens
     hub = any(isinstance(source, FileSource) and source.repo for source in corpus.sources)
     text = TEXT_BYTES * tokens * (1 + PACKED * hub + (corpus.order == "hashed"))
-    return TOKEN_BYTES * tokens + round(text)
+    return width * tokens + round(text)
 
 
 def corpora_disk(study: Study) -> dict[str, int | None]:
     """`corpus_disk` of every corpus that the study reads, by name."""
-    return {name: corpus_disk(study.config.corpora[name]) for name in study.corpora}
+    corpora = study.config.corpora
+    return {name: corpus_disk(corpora[name], token_width(study, name)) for name in study.corpora}
+
+
+def token_width(study: Study, corpus: str) -> int:
+    """Bytes of one token of a corpus, whose vocabulary is as large as that of the models that read
+    it: its tokenizer may be on the Hub."""
+    facts = tokenizer_of(study.config.corpora, corpus).facts
+    read = (one.model.vocabulary for one in study.models.values() if one.corpus == corpus)
+    size = next(read, 0) if facts is None else facts.size
+    return token_type(size).itemsize

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from noiseband.corpus.order import Order
-from noiseband.corpus.token_file import check_tokens
+from noiseband.corpus.token_file import Tokens, check_tokens
 from noiseband.errors import UserError
 from noiseband.study.recipe import Recipe
 
@@ -22,7 +22,7 @@ class TokenWindow:
     """The training tokens of one run, cut into sequences of the model's context. The targets of a
     sequence are the same tokens, shifted by one."""
 
-    def __init__(self, tokens: NDArray[np.uint16], recipe: Recipe, device: torch.device) -> None:
+    def __init__(self, tokens: Tokens, recipe: Recipe, device: torch.device) -> None:
         """Raises UserError if the split has too few tokens for the recipe."""
         if recipe.last_token > len(tokens):
             raise UserError(
@@ -74,7 +74,7 @@ class TokenWindow:
             self.computed = number, self.order(np.arange(first, stop))
         return self.computed[1][place : place + size]
 
-    def _complain(self, chosen: NDArray[np.int64], read: NDArray[np.uint16]) -> None:
+    def _complain(self, chosen: NDArray[np.int64], read: Tokens) -> None:
         """Raise UserError for the first token without an embedding."""
         data, model = self.recipe.data, self.recipe.model
         for number, sequence in zip(chosen.tolist(), read, strict=True):
