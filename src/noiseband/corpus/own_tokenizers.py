@@ -27,7 +27,7 @@ from sentencepiece import SentencePieceProcessor
 from noiseband.corpus.byte_names import byte_names
 from noiseband.errors import UserError
 from noiseband.io.files import atomic
-from noiseband.study.tokenizer_files import FileTokenizer, Format
+from noiseband.study.tokenizer_files import FileTokenizer, Format, ids_in
 
 SPECIAL_IN_TEXT = (
     "a document has the text of the end-of-text token {}, which this tokenizer takes for the token "
@@ -57,7 +57,13 @@ def write_kept(tokenizer: FileTokenizer, source: Path, out: Path) -> None:
     except ValueError as error:
         raise UserError(f"tokenizer {tokenizer.place}: {error}") from None
     kept = Kept(tokenizer.format, facts.end_of_text, facts.size, content)
-    _opened(kept, tokenizer.place)  # The library must be able to read it.
+    library = _opened(kept, tokenizer.place)
+    odd = isinstance(library, _Json) and library.tokenizer.get_vocab() != ids_in(library.whole)
+    if odd or library.size != kept.size:
+        raise UserError(
+            f"tokenizer {tokenizer.place}: the library reads {library.size} ids, and others than "
+            f"the file has for its tokens, 0 to {kept.size - 1}; number them without gaps"
+        )
     head = {"format": kept.format, "end_of_text": kept.end_of_text, "size": kept.size}
     with atomic(out) as temporary:
         temporary.write_bytes(json.dumps(head).encode() + b"\n" + content)
@@ -173,6 +179,10 @@ class _Json:
         self.tokenizer.encode_special_tokens = True
         self.whole = json.loads(content)
 
+    @property
+    def size(self) -> int:
+        return self.tokenizer.get_vocab_size()
+
     def name(self, id: int) -> str:
         return str(self.tokenizer.id_to_token(id))
 
@@ -241,6 +251,10 @@ class _SentencePiece:
 
     def __init__(self, content: bytes) -> None:
         self.model = SentencePieceProcessor(model_proto=content)
+
+    @property
+    def size(self) -> int:
+        return int(self.model.get_piece_size())
 
     def name(self, id: int) -> str:
         return str(self.model.id_to_piece(id))

@@ -133,7 +133,7 @@ def _facts_of(tokenizer: FileTokenizer, changed: int, size: int) -> Facts:
 def _of_json(content: bytes, end: str | None) -> Facts:
     try:
         whole = json.loads(content)
-        ids, dropout = _ids(whole), whole["model"].get("dropout")
+        ids, dropout = ids_in(whole), whole["model"].get("dropout")
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a file of the library tokenizers ({type(error).__name__})") from None
     if dropout:
@@ -148,7 +148,7 @@ def _of_json(content: bytes, end: str | None) -> Facts:
     return Facts(max(ids.values()) + 1, _id_of(end, ids))
 
 
-def _ids(whole: Mapping[str, Any]) -> dict[str, int]:
+def ids_in(whole: Mapping[str, Any]) -> dict[str, int]:
     """The id of each token, those beside the model's vocabulary included."""
     model = whole["model"]
     vocabulary = model["vocab"]
