@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable
@@ -11,13 +12,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 from safetensors.torch import load_file as load_torch
 from sentencepiece import SentencePieceProcessor
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from noiseband.corpus.documents import SPLITS
 from noiseband.corpus.encode import encode
+from noiseband.corpus.fetched_tokens import fetch_tokens
 from noiseband.corpus.own_tokenizers import OwnEncoding
 from noiseband.corpus.token_file import open_tokens
 from noiseband.corpus.tokens import tokenize
@@ -29,7 +31,9 @@ from noiseband.corpus.vocabulary import (
 )
 from noiseband.errors import UserError
 from noiseband.io.files import read_json
+from noiseband.study.data_params import FetchTokensParams
 from noiseband.study.tokenizer_files import FileTokenizer
+from tests.hub.server import COMMIT, Hub
 from tests.own_tokenizers import AWKWARD, byte_level, lowering, sentencepiece
 
 TEXTS = (
@@ -276,3 +280,39 @@ def test_a_token_that_is_not_special_must_not_be_in_a_text(tmp_path: Path) -> No
         list(encode(encoding, ["one <|endoftext|> two"]))
     allowed = np.concatenate([*encode(encoding, ["a<|endoftext|>b"], allow_special=True)])
     assert allowed.tolist().count(encoding.eot_token) == 2
+
+
+def test_a_file_of_the_hub_is_fetched_and_pinned(tmp_path: Path, hub: Hub, exact: Made) -> None:
+    content = exact.path.read_bytes()
+    hub.add("me/model", "tokenizer.json", content)
+    place = {"kind": "file", "repo": "me/model", "revision": COMMIT}
+    right = {**place, "sha256": hashlib.sha256(content).hexdigest()}
+    assert FileTokenizer.model_validate(right).facts is None
+    build_vocabulary(FileTokenizer.model_validate(right), None, tmp_path / "vocabulary")
+    assert (tmp_path / "vocabulary").read_bytes() == exact.vocabulary.read_bytes()
+    wrong = FileTokenizer.model_validate({**place, "sha256": "0" * 64})
+    with pytest.raises(UserError, match=r"tokenizer\.json of me/model at \w+ has SHA-256"):
+        build_vocabulary(wrong, None, tmp_path / "other")
+
+
+def test_ready_made_tokens_of_such_a_tokenizer(tmp_path: Path) -> None:
+    """With 32 bits, also where it has more ids than 16 bits have, and of the type of either
+    library."""
+    build_vocabulary(many_words(tmp_path / "t.json"), tmp_path / "t.json", tmp_path / "vocabulary")
+    folder = tmp_path / "tokens"
+    folder.mkdir()
+    ids = [1, 65_536, 69_999, 5, 69_999]
+    for name, dtype in (("a", np.int32), ("b", np.uint32)):
+        save_file({"tokens": np.array(ids, dtype)}, folder / f"{name}.safetensors")
+    source = {"path": str(folder), "train": "a.safetensors", "test": "b.safetensors"}
+    params = FetchTokensParams.model_validate({"tokenised": source, "tokens": None})
+    fetch_tokens(params, tmp_path / "vocabulary", tmp_path / "out")
+    for split in ("train", "test"):
+        assert open_tokens(tmp_path / f"out/{split}.safetensors").tolist() == ids
+    assert open_tokens(tmp_path / "out/validation.safetensors").dtype == np.dtype("<u4")
+    # The bytes of these words are not known.
+    card = read_json(tmp_path / "out/card.json")
+    assert card["splits"]["test"] == {"documents": 2, "tokens": 5}
+    save_file({"tokens": np.array([70_000], np.int32)}, folder / "b.safetensors")
+    with pytest.raises(UserError, match="contains id 70000, but the vocabulary has ids 0 to 69999"):
+        fetch_tokens(params, tmp_path / "vocabulary", tmp_path / "again")

@@ -15,11 +15,12 @@ from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
+from tiktoken import Encoding
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from noiseband.corpus.byte_names import byte_names
 from noiseband.corpus.own_tokenizers import OwnEncoding
-from noiseband.corpus.vocabulary import END_OF_TEXT, load_encoding, load_ranks
+from noiseband.corpus.vocabulary import END_OF_TEXT, load_encoding
 from noiseband.errors import UserError
 from noiseband.io.files import atomic, write_json
 
@@ -35,11 +36,11 @@ def write_tokenizer(vocabulary: Path, context: int, out: Path) -> int:
     the special token. See `_write_own` for a tokenizer of the user's own. Raises UserError if the
     file is not a vocabulary, or is a rank file without merges.
     """
-    own = load_encoding(vocabulary)
-    if isinstance(own, OwnEncoding):
-        _write_own(own, context, out)
-        return own.eot_token
-    encoding = load_ranks(vocabulary)
+    encoding = load_encoding(vocabulary)
+    if isinstance(encoding, OwnEncoding):
+        _write_own(encoding, context, out)
+        return encoding.eot_token
+    assert isinstance(encoding, Encoding)
     tokenizer = _tokenizer(encoding._mergeable_ranks, str(vocabulary))
     with atomic(out / "tokenizer.json", checksum=False) as temporary:
         tokenizer.save(str(temporary))

@@ -145,10 +145,10 @@ class Tokenizer(Section):
     def _vocabulary_belongs_to_bpe(self) -> Tokenizer:
         if self.kind == "gpt2" and self.vocabulary is not None:
             raise ValueError("vocabulary is only for kind 'bpe'; remove it ('gpt2' has 50257)")
-        if self.kind == "bpe" and not 257 <= (self.vocabulary or 0) <= 65536:
+        if self.kind == "bpe" and not 257 <= (self.vocabulary or 0) <= 2**31:
             raise ValueError(
-                f"vocabulary={self.vocabulary}: kind 'bpe' needs 257 (bytes and end-of-text) "
-                "to 65536 (tokens are stored in 16 bits)"
+                f"vocabulary={self.vocabulary}: kind 'bpe' needs 257 (bytes and end-of-text) or "
+                "more, up to 2147483648"
             )
         return self
 
