@@ -36,7 +36,7 @@ from noiseband.corpus.build import build_corpus
 from noiseband.corpus.documents import SPLITS, Document, read_documents
 from noiseband.corpus.shards import cores
 from noiseband.corpus.tokens import tokenize
-from noiseband.corpus.vocabulary import build_vocabulary, load_encoding
+from noiseband.corpus.vocabulary import build_vocabulary, load_ranks
 from noiseband.io.files import write_jsonl
 from noiseband.study import load_study
 from noiseband.study.corpora import Tokenizer
@@ -104,7 +104,7 @@ def _rows(endless: Iterator[dict[str, str]], size: int) -> Iterator[dict[str, st
 
 def side_by_side(parts: list[Path], vocabulary: Path, workers: int) -> dict[str, Any]:
     """Run both methods on each part in alternating order, with a warm-up on the first part."""
-    encoding = load_encoding(vocabulary)
+    encoding = load_ranks(vocabulary)
     ratios: dict[str, list[float]] = {"wall": [], "cpu": []}
     for number, part in enumerate([parts[0], *parts]):
         texts = [document.text for document in read_documents(part / "train.jsonl")]

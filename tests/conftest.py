@@ -70,9 +70,9 @@ def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def encoding(vocabulary: Path) -> tiktoken.Encoding:
-    from noiseband.corpus.vocabulary import load_encoding  # after the thread count is set
+    from noiseband.corpus.vocabulary import load_ranks  # after the thread count is set
 
-    return load_encoding(vocabulary)
+    return load_ranks(vocabulary)
 
 
 @pytest.fixture(scope="module")

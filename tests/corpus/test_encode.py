@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from noiseband.corpus import encode as module
 from noiseband.corpus.encode import encode
-from noiseband.corpus.vocabulary import END_OF_TEXT, load_encoding
+from noiseband.corpus.vocabulary import END_OF_TEXT, load_ranks
 
 WORDS = [
     *("a", "aaaa", "the", " ", "  ", "\n", "\t", "'", "'s", "'ll", "!", "!!!", "7", "42", "²"),
@@ -22,7 +22,7 @@ WORDS = [
 
 @pytest.fixture(scope="module")
 def encodings(bpe: Path, gpt2: Path) -> list[tiktoken.Encoding]:
-    return [load_encoding(bpe), load_encoding(gpt2)]
+    return [load_ranks(bpe), load_ranks(gpt2)]
 
 
 def ids(encoding: tiktoken.Encoding, texts: list[str], allow_special: bool = False) -> list[int]:

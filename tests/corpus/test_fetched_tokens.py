@@ -137,15 +137,19 @@ def test_other_token_counts_than_pinned(made: Path, tmp_path: Path, vocabulary: 
 @pytest.mark.parametrize(
     ("tensors", "said"),
     [
-        ({"tokens": np.zeros(9, np.int32)}, "not a safetensors file with one 1-D U16 tensor"),
-        ({"tokens": np.zeros((3, 3), np.uint16)}, "not a safetensors file with one 1-D U16"),
-        ({"ids": np.zeros(9, np.uint16)}, "not a safetensors file with one 1-D U16 tensor"),
+        ({"tokens": np.zeros(9, np.int64)}, "not a safetensors file with one 1-D U16 or I32"),
+        ({"tokens": np.zeros((3, 3), np.uint16)}, "not a safetensors file with one 1-D U16 or"),
+        ({"ids": np.zeros(9, np.uint16)}, "not a safetensors file with one 1-D U16 or I32 tensor"),
+        (
+            {"tokens": np.array([1, -1, 256], np.int32)},
+            "contains id 4294967295, but the vocabulary has ids 0 to 256; use a file with this",
+        ),
         (
             {"tokens": np.array([1, 256, 257, 3, 1000, 256], np.uint16)},
             "contains id 1000, but the vocabulary has ids 0 to 256; use a file with this",
         ),
     ],
-    ids=["type", "shape", "name", "id"],
+    ids=["type", "shape", "name", "negative", "id"],
 )
 def test_files_that_are_no_such_tokens(
     made: Path, tmp_path: Path, vocabulary: Path, tensors: dict[str, Any], said: str

@@ -18,7 +18,7 @@ from noiseband.corpus.vocabulary import (
     build_vocabulary,
     copy_vocabulary,
     gpt2_ranks,
-    load_encoding,
+    load_ranks,
 )
 from noiseband.errors import UserError
 from noiseband.io.files import write_jsonl
@@ -29,11 +29,11 @@ TEXT = st.text() | st.text("ab \n’é日<|>endoftx0")
 
 @pytest.fixture(scope="module")
 def encodings(bpe: Path, gpt2: Path) -> dict[str, tiktoken.Encoding]:
-    return {"bpe": load_encoding(bpe), "gpt2": load_encoding(gpt2)}
+    return {"bpe": load_ranks(bpe), "gpt2": load_ranks(gpt2)}
 
 
 def test_gpt2_is_the_published_vocabulary(gpt2: Path) -> None:
-    encoding = load_encoding(gpt2)
+    encoding = load_ranks(gpt2)
     assert encoding.encode_ordinary("Every effort moves you") == [6109, 3626, 6100, 345]
     assert (encoding.n_vocab, encoding.eot_token) == (50257, 50256)
     assert hashlib.sha256(gpt2.read_bytes()).hexdigest() == GPT2_SHA256
@@ -74,7 +74,7 @@ def test_a_damaged_installation_is_an_error(
 
 
 def test_bpe_has_the_size_asked_for_and_end_of_text_last(bpe: Path) -> None:
-    encoding = load_encoding(bpe)
+    encoding = load_ranks(bpe)
     assert (encoding.n_vocab, encoding.eot_token) == (4096, 4095)
     assert encoding.decode([4095]) == "<|endoftext|>"
     # The vocabulary was trained on this text, so its most common words are single tokens.
@@ -102,7 +102,7 @@ def test_any_text_comes_back(kind: str, text: str, encodings: dict[str, tiktoken
 
 
 def test_quoted_end_of_text_is_ordinary_text(bpe: Path) -> None:
-    encoding = load_encoding(bpe)
+    encoding = load_ranks(bpe)
     ids = encoding.encode_ordinary("a <|endoftext|> b")
     assert encoding.eot_token not in ids
     assert encoding.decode(ids) == "a <|endoftext|> b"
@@ -136,7 +136,7 @@ def test_too_little_text_is_an_error(tmp_path: Path) -> None:
     build_vocabulary(
         Tokenizer(kind="bpe", vocabulary=260), tmp_path / "train.jsonl", tmp_path / "out"
     )
-    assert load_encoding(tmp_path / "out").n_vocab == 260
+    assert load_ranks(tmp_path / "out").n_vocab == 260
 
 
 @pytest.mark.parametrize(
@@ -155,4 +155,4 @@ def test_a_damaged_rank_file_is_an_error(damage: object, bpe: Path, tmp_path: Pa
     assert callable(damage)
     (tmp_path / "x.tiktoken").write_bytes(damage(bpe.read_bytes()))
     with pytest.raises(UserError, match=r"x\.tiktoken: .*rebuild the vocabulary"):
-        load_encoding(tmp_path / "x.tiktoken")
+        load_ranks(tmp_path / "x.tiktoken")

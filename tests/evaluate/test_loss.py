@@ -19,10 +19,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
+from noiseband.corpus.vocabulary import token_bytes
 from noiseband.errors import UserError
 from noiseband.evaluate import forward
 from noiseband.evaluate.documents import DocumentLoss
-from noiseband.evaluate.loss import evaluate, evaluate_file, token_bytes
+from noiseband.evaluate.loss import evaluate, evaluate_file
 from noiseband.evaluate.window import cut_window
 from noiseband.io.tables import read_rows
 from noiseband.model.init import initial_weights
@@ -112,8 +113,10 @@ def test_token_bytes_add_up_to_the_text() -> None:
     )
     ids = encoding.encode_ordinary("the thé")
     assert len(ids) == 5
-    assert token_bytes(encoding)[ids].sum() == len("the thé".encode())
-    assert token_bytes(encoding)[encoding.eot_token] == 0
+    lengths = token_bytes(encoding)
+    assert lengths is not None
+    assert lengths[ids].sum() == len("the thé".encode())
+    assert lengths[encoding.eot_token] == 0
 
 
 def test_dropout_is_off_and_evaluating_twice_gives_the_same(

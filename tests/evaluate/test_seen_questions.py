@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from noiseband.corpus.questions import words
-from noiseband.corpus.vocabulary import build_vocabulary, load_encoding
+from noiseband.corpus.vocabulary import build_vocabulary, load_ranks
 from noiseband.errors import UserError
 from noiseband.evaluate import seen_questions as module
 from noiseband.evaluate.seen_questions import (
@@ -61,7 +61,7 @@ def gpt2(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tiktoken.Encod
     """GPT-2's vocabulary, as a file and loaded."""
     file = tmp_path_factory.mktemp("gpt2") / "vocabulary.tiktoken"
     build_vocabulary(Tokenizer(kind="gpt2"), None, file)
-    return file, load_encoding(file)
+    return file, load_ranks(file)
 
 
 def in_text(asked: Sequence[str], *text: Training) -> list[str]:

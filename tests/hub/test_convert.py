@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
-from noiseband.corpus.vocabulary import load_encoding
+from noiseband.corpus.byte_names import byte_names
+from noiseband.corpus.vocabulary import load_ranks
 from noiseband.errors import UserError
 from noiseband.hub.convert import write_converted
-from noiseband.hub.tokenizer import byte_names
 from noiseband.model.load import load_model
 from noiseband.study.architecture import Model
 from tests.hub.models import SMALL, saved_gpt2
@@ -39,7 +39,7 @@ def test_it_predicts_as_the_exported_model_does(exported: Any, tmp_path: Path) -
     shape = Model(**json.loads((tmp_path / "shape.json").read_text()))
     assert (shape.vocabulary, shape.context, shape.qkv_bias) == (699, 24, True)
     ours = load_model(tmp_path / "model.safetensors", shape, "explicit", torch.device("cpu"))
-    encoding = load_encoding(tmp_path / "vocabulary.tiktoken")
+    encoding = load_ranks(tmp_path / "vocabulary.tiktoken")
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     one = torch.tensor([[*encoding.encode_ordinary(TEXT), encoding.eot_token]])
     two = torch.tensor([tokenizer.encode(f"{TEXT}<|endoftext|>").ids])

@@ -11,15 +11,18 @@ import torch
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2LMHeadModel
 
-from noiseband.corpus.vocabulary import load_encoding
+from noiseband.corpus.vocabulary import build_vocabulary, load_encoding
 from noiseband.errors import UserError
 from noiseband.hub.export import FILES, write_export
 from noiseband.model.generate import generate
 from noiseband.model.init import initial_weights
 from noiseband.model.load import load_model
 from noiseband.study.architecture import Model
+from noiseband.study.tokenizer_files import FileTokenizer
 from tests.hub.models import SMALL
+from tests.own_tokenizers import AWKWARD, byte_level, lowering, sentencepiece
 
+TEXTS = ["Grüße, world!\n", "def f(x):\n    return x", "<|endoftext|> <s></s>"]
 CASES = [(bias, tied) for bias in (False, True) for tied in (False, True)]
 
 
@@ -108,3 +111,38 @@ def test_another_vocabulary(tmp_path: Path, vocabulary: Path) -> None:
     (tmp_path / "bad").write_bytes(b"no")
     with pytest.raises(UserError, match="not a readable safetensors file"):
         write_export(tmp_path / "bad", model, vocabulary, tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["bytes", "lowering", "unigram", "bpe"])
+def test_transformers_gives_the_ids_of_a_tokenizer_of_ones_own(tmp_path: Path, name: str) -> None:
+    texts = [*Path(__file__).read_text(encoding="utf-8").splitlines(), *TEXTS] * 3
+    make = {
+        "bytes": lambda: byte_level(texts, 320).encode(),
+        "lowering": lambda: lowering(texts, 200).encode(),
+        "unigram": lambda: sentencepiece(texts, 150, character_coverage=0.99),
+        "bpe": lambda: sentencepiece(texts, 500, "bpe", byte_fallback=True),
+    }
+    file = tmp_path / ("t.model" if name in ("unigram", "bpe") else "t.json")
+    file.write_bytes(make[name]())
+    build_vocabulary(FileTokenizer(kind="file", path=str(file)), file, tmp_path / "vocabulary")
+    encoding = load_encoding(tmp_path / "vocabulary")
+    model = SMALL.model_copy(update={"vocabulary": encoding.n_vocab})
+    _, out = exported(tmp_path, tmp_path / "vocabulary", model)
+    names = ("tokenizer.model", "spiece.model") if file.suffix == ".model" else ("tokenizer.json",)
+    for one in names:
+        assert (out / one).read_bytes() == file.read_bytes()
+    theirs: Any = AutoTokenizer.from_pretrained(out)
+    assert (len(theirs), theirs.eos_token_id) == (encoding.n_vocab, encoding.eot_token)
+    for text in [*AWKWARD, *TEXTS]:
+        ids = theirs(text, add_special_tokens=False)["input_ids"]
+        assert ids == encoding.encode_ordinary(text)
+    ends = json.loads((out / "generation_config.json").read_text())
+    assert set(ends.values()) == {encoding.eot_token}
+
+
+def test_the_vocabulary_must_have_the_models_size(tmp_path: Path) -> None:
+    file = tmp_path / "t.json"
+    file.write_text(byte_level(TEXTS * 3, 270))
+    build_vocabulary(FileTokenizer(kind="file", path=str(file)), file, tmp_path / "vocabulary")
+    with pytest.raises(UserError, match="has 270 token ids, but the model has 257"):
+        exported(tmp_path, tmp_path / "vocabulary", SMALL)

@@ -230,6 +230,6 @@ def test_the_plugins_of_a_run_are_published_too(finished: Study) -> None:
         recipe = run.built_in.model_copy(update={"plugins": {path: "0" * 64}})
         return replace(run, recipe=recipe)
 
-    assert published_files(using("own/ideas.py")) == (*published_files(), "own/ideas.py")
+    assert published_files(run=using("own/ideas.py")) == (*published_files(), "own/ideas.py")
     with pytest.raises(UserError, match="outside the study's folder"):
-        published_files(using("../ideas.py"))
+        published_files(run=using("../ideas.py"))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tiktoken import Encoding
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
-from noiseband.corpus.vocabulary import load_encoding
+from noiseband.corpus.vocabulary import load_ranks
 from noiseband.errors import UserError
 from noiseband.hub.rank_file import RankFile, read_tokenizer
 from noiseband.hub.tokenizer import write_tokenizer
@@ -50,7 +50,7 @@ def save(tokenizer: Tokenizer, folder: Path, end: str) -> None:
 
 def encoding_of(found: RankFile, file: Path) -> Encoding:
     file.write_bytes(found.lines)
-    return load_encoding(file)
+    return load_ranks(file)
 
 
 @pytest.fixture(scope="module", params=["end first", "end last", "others"])

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from tiktoken import Encoding
 from tokenizers import Tokenizer
 
-from noiseband.corpus.vocabulary import PATTERN, load_encoding
+from noiseband.corpus.byte_names import byte_names
+from noiseband.corpus.vocabulary import PATTERN, load_ranks
 from noiseband.errors import UserError
-from noiseband.hub.tokenizer import byte_names, merged_from, write_tokenizer
+from noiseband.hub.tokenizer import merged_from, write_tokenizer
 
 TEXTS = [
     "In the beginning God created the heavens and the earth.\n" * 3,
@@ -42,7 +43,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Encoding, Tokeniz
     )
     (folder / "vocabulary.tiktoken").write_bytes(b"".join(lines))
     assert write_tokenizer(folder / "vocabulary.tiktoken", 64, folder) == 600
-    encoding = load_encoding(folder / "vocabulary.tiktoken")
+    encoding = load_ranks(folder / "vocabulary.tiktoken")
     return encoding, Tokenizer.from_file(str(folder / "tokenizer.json"))
 
 
@@ -58,7 +59,7 @@ def test_gpt2(tmp_path: Path) -> None:
     file = resources.files("noiseband.corpus").joinpath("gpt2.tiktoken")
     with resources.as_file(file) as ranks:
         assert write_tokenizer(ranks, 1024, tmp_path) == 50256
-        encoding = load_encoding(ranks)
+        encoding = load_ranks(ranks)
     tokenizer = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     own = Path(__file__).read_text(encoding="utf-8").replace("<|endoftext|>", "")
     for text in [*TEXTS, own]:

@@ -37,6 +37,7 @@ PARTS: list[dict[str, Any]] = [
     {"attention": {"window": 3}},
     {"layers": 3, "attention": {"window": 4, "full_every": 2}, "positions": ROTARY},
     {"attention": {"documents": True, "window": 4}},
+    {"attention": {"documents": True, "end_of_text": 3}},
     {"logit_softcap": 1.5, "embedding_scale": 4.0, "tied": True},
     {"feed_forward": {"kind": "gelu"}},
     {"feed_forward": {"kind": "relu2", "hidden": 20}},
@@ -118,7 +119,7 @@ def plain(w: dict[str, Tensor], config: Model, tokens: Tensor) -> Tensor:
     def attention(h: Tensor, name: str, window: int | None) -> Tensor:
         size, heads = config.head_width, []
         q, k, v = (linear(h, f"{name}.W_{which}") for which in ("query", "key", "value"))
-        ends = tokens == config.vocabulary - 1
+        ends = tokens == (config.vocabulary - 1 if part.end_of_text is None else part.end_of_text)
         for head in range(config.heads):
             shared = head // (config.heads // config.kv_heads)
             query = q[..., head * size : (head + 1) * size]

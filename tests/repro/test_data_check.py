@@ -205,3 +205,18 @@ def test_choices_without_room_are_told(tmp_path: Path, vocabulary: Path) -> None
         "25; shorten it, or remove the row"
     )
     check(tmp_path, vocabulary, ENOUGH, ROWS, choices=[{**needs, "context": 26}])
+
+
+def test_a_tokenizer_of_the_hub_must_have_the_ids_that_runs_expect(
+    tmp_path: Path, vocabulary: Path
+) -> None:
+    """It is not read with the config. That of the test has 257 ids, of which 256 ends a text."""
+    right = {"run": "run-1", "vocabulary": 257, "end_of_text": None}
+    check(tmp_path, vocabulary, ENOUGH, ROWS, ids=[right, {**right, "end_of_text": 256}])
+    wrong = [{**right, "vocabulary": 300}, {**right, "run": "run-2", "end_of_text": 0}]
+    said = complaint(tmp_path, vocabulary, ENOUGH, ROWS, ids=wrong)
+    assert said == (
+        "recipe.model.vocabulary=300: the tokenizer of corpus text has 257 ids (run run-1); write "
+        "257; and recipe.model.attention.end_of_text=0: the end of text of corpus text is 256 (run "
+        "run-2); write that"
+    )

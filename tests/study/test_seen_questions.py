@@ -73,9 +73,10 @@ def test_of_models_that_others_trained_only_the_rows_are_compared(tuned: Data) -
     )
 
 
-def test_corpora_in_other_vocabularies_are_read_too(tuned: Data) -> None:
+def test_other_corpora_are_read_too(tuned: Data) -> None:
     text = tuned["corpora"]["text"]
-    tuned["corpora"]["cut"] = {**text, "test": 0.04, "validation": 0.04}
+    own = {"like": "text"}
+    tuned["corpora"]["cut"] = {**text, "test": 0.04, "validation": 0.04, "tokenizer": own}
     tuned["interventions"]["cut"] = {"data.corpus": "cut"}
     tuned["runs"].append({"name": "extended", "continues": "baseline-42", "interventions": ["cut"]})
     tuned["finetuning"]["runs"] = ["extended"]

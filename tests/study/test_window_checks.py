@@ -117,7 +117,7 @@ def test_another_corpus_of_the_same_source_must_hold_out_as_much(
     study_data: Data, split: str, shares: Data, clash: bool
 ) -> None:
     text = study_data["corpora"]["text"]
-    study_data["corpora"]["more"] = text
+    study_data["corpora"]["more"] = {**text, "tokenizer": {"like": "text"}}
     text = study_data["corpora"]["text"] = {**text, **shares}
     study_data["interventions"]["more"] = {"data.corpus": "more"}
     study_data["seeds"]["more"] = []

@@ -54,11 +54,13 @@ rule document_fields:
 
 
 def vocabulary_source(wildcards):
-    """The split that a vocabulary is trained on, or the vocabulary of the corpus that this one is
-    like; none for a published vocabulary."""
+    """The split that a vocabulary is trained on, the vocabulary of the corpus that this one is like,
+    or a tokenizer's own file; none for a published vocabulary and for a file of the Hub."""
     needed = VocabularyParams.of(study, wildcards.corpus)
     if needed.like is not None:
         return PATHS.vocabulary(needed.like)
+    if needed.file is not None:
+        return local(needed.file.path) if needed.file.path else []
     return rules.corpus.output.train if needed.kind == "bpe" else []
 
 

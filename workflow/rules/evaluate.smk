@@ -13,11 +13,24 @@ TESTED_ON = {name: study.measured_on(model) for name, model in study.weights.ite
 VOCABULARY = of_all(MODELS, lambda run: PATHS.vocabulary(TESTED_ON[run]))
 
 
+def documents_of(corpus, evaluation):
+    """The documents of an evaluation's split, whose bytes a loss in bits per byte needs."""
+    return PATHS.texts(corpus, evaluation.split) if evaluation.in_bits else []
+
+
+def options(name, file):
+    """An option with its file, if there is one."""
+    return [name, file] if file else []
+
+
 rule evaluate:
     input:
         model=MODEL,
         tokens=of_all(MODELS, lambda run: PATHS.split(TESTED_ON[run], SPLIT)),
         vocabulary=VOCABULARY,
+        texts=of_all(
+            MODELS, lambda run: documents_of(TESTED_ON[run], study.config.evaluation)
+        ),
     output:
         loss=PATHS.run("{run}") / "test_loss.json",
         documents=PATHS.documents("{run}"),
@@ -35,7 +48,7 @@ rule evaluate:
     shell:
         "noiseband evaluate --params {params.text:q} --model {input.model:q}"
         " --tokens {input.tokens:q} --vocabulary {input.vocabulary:q}"
-        " --out {output.loss:q} --documents {output.documents:q} 2> {log:q}"
+        " --out {output.loss:q} --documents {output.documents:q} {input.texts:q} 2> {log:q}"
 
 
 rule contamination:
@@ -45,6 +58,11 @@ rule contamination:
             PATHS.training_tokens(segment.corpus, segment.packed)
             for segment in CONTAMINATION[w.window].training
         ],
+        vocabulary=lambda w: (
+            PATHS.vocabulary(CONTAMINATION[w.window].corpus)
+            if CONTAMINATION[w.window].end_of_text is None
+            else []
+        ),
     output:
         PATHS.contamination("{window}"),
     log:
@@ -56,8 +74,9 @@ rule contamination:
     params:
         code=code("evaluate.contamination"),
         text=lambda w: CONTAMINATION[w.window].text,
+        vocabulary=lambda w, input: options("--vocabulary", input.vocabulary),
     message:
         "Contamination of {wildcards.window}"
     shell:
         "noiseband contamination --params {params.text:q} --tokens {input.tokens:q} --out {output:q}"
-        " {input.training:q} 2> {log:q}"
+        " {params.vocabulary:q} {input.training:q} 2> {log:q}"

@@ -19,6 +19,7 @@ rule evaluate_loss:
         tokens=lambda w: PATHS.split(*window_of(w)),
         vocabulary=lambda w: PATHS.vocabulary(window_of(w)[0]),
         fields=fields_of,
+        texts=lambda w: documents_of(window_of(w)[0], EVALUATIONS[w.evaluation].loss),
     output:
         metrics=PATHS.evaluation("{run}", "{evaluation}"),
         each=PATHS.evaluation_items("{run}", "{evaluation}"),
@@ -33,9 +34,10 @@ rule evaluate_loss:
     params:
         code=code("evaluate.further_loss"),
         text=EVALUATION_PARAMS,
+        texts=lambda w, input: options("--texts", input.texts),
     message:
         "Evaluating {wildcards.run}: {wildcards.evaluation}"
     shell:
         "noiseband evaluate-loss --params {params.text:q} --model {input.model:q}"
         " --tokens {input.tokens:q} --vocabulary {input.vocabulary:q}"
-        " --out {output.metrics:q} --items {output.each:q} {input.fields:q} 2> {log:q}"
+        " --out {output.metrics:q} --items {output.each:q} {params.texts:q} {input.fields:q} 2> {log:q}"

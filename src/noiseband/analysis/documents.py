@@ -13,7 +13,7 @@ import numpy as np
 
 from noiseband.analysis import inference
 from noiseband.analysis.rows import DocumentsRow, RunRow, VerdictRow
-from noiseband.evaluate.documents import DocumentLoss
+from noiseband.evaluate.documents import AnyDocument, DocumentBits, DocumentLoss
 from noiseband.io.tables import read_rows
 from noiseband.stats.documents import Sampling, both, models_differ, recipes_differ, tokens_needed
 from noiseband.stats.least_squares import BASELINE, Floats
@@ -21,7 +21,7 @@ from noiseband.stats.verdicts import call, unless_lost
 from noiseband.study.paths import Paths
 
 Losses = Mapping[str, Floats]
-"""By run: the sum of losses in nats of each document, shape (documents,)."""
+"""By run: the sum of losses of each document in nats or bits, shape (documents,)."""
 
 
 def document_rows(
@@ -117,22 +117,26 @@ class _Comparison:
 
 
 def _same_documents(runs: Sequence[RunRow], results: Path) -> tuple[Floats, Losses]:
-    """The tokens of each document of the baseline's first run, and the losses of all runs that
-    were measured on the same documents."""
+    """The size of each document of the baseline's first run, in tokens or bytes, and the losses of
+    all runs that were measured on the same documents."""
     rows = {row.run: _read(Paths(results).documents(row.run)) for row in runs}
     first = next((rows[row.run] for row in runs if row.intervention == BASELINE), [])
     documents = _documents(first)
     losses = {
-        run: np.array([row.nats for row in own])
+        run: np.array([row.total for row in own])
         for run, own in rows.items()
         if own and _documents(own) == documents
     }
     return np.array([tokens for _, tokens in documents], np.float64), losses
 
 
-def _read(path: Path) -> list[DocumentLoss]:
-    return read_rows(path, DocumentLoss) if path.exists() else []
+def _read(path: Path) -> Sequence[AnyDocument]:
+    if not path.exists():
+        return []
+    with open(path, encoding="utf-8") as file:
+        in_bits = "bytes" in file.readline()
+    return read_rows(path, DocumentBits) if in_bits else read_rows(path, DocumentLoss)
 
 
-def _documents(rows: Sequence[DocumentLoss]) -> list[tuple[int, int]]:
-    return [(row.document, row.tokens) for row in rows]
+def _documents(rows: Sequence[AnyDocument]) -> list[tuple[int, int]]:
+    return [(row.document, row.size) for row in rows]

@@ -124,10 +124,8 @@ def _named(run: str, prefix: str, metrics: Mapping[str, Measured]) -> list[Measu
 
 
 def _test_loss(run: str, found: Any) -> list[MeasurementRow]:
-    return [
-        MeasurementRow(run, TEST_LOSS, found["test_loss"], None, found.get("tokens")),
-        MeasurementRow(run, "bits_per_byte", found["bits_per_byte"], None, found.get("tokens")),
-    ]
+    metrics = [name for name in (TEST_LOSS, "bits_per_byte") if name in found]
+    return [MeasurementRow(run, name, found[name], None, found.get("tokens")) for name in metrics]
 
 
 def _timed(folder: Path) -> list[MeasurementRow]:

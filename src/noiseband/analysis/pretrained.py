@@ -35,7 +35,7 @@ def pretrained_rows(
                 context=card["context"],
                 test_loss=loss,
                 improvement=None if baseline is None else baseline - loss,
-                bits_per_byte=evaluation["bits_per_byte"],
+                bits_per_byte=evaluation.get("bits_per_byte"),
             )
         )
     return rows

@@ -61,7 +61,8 @@ class RunRow:
     """How much better than the study's baseline run it is; positive is better."""
     bits_per_byte: float | None
     final_train_loss: float | None
-    """Mean training loss in nats over the last 5% of the steps."""
+    """Mean training loss in nats over the last 5% of the steps; None if test losses are in bits per
+    byte, because losses per token of different vocabularies cannot be compared."""
     steps: int | None
     """None if the run's trainer does not know it, as for the next three."""
     tokens: int | None
@@ -211,7 +212,8 @@ class MetricRow:
 
 @dataclass(frozen=True)
 class DocumentsRow:
-    """Two questions about the test set, for one intervention. Losses are in nats per token.
+    """Two questions about the test set, for one intervention. Losses are in nats per token, or in
+    bits per byte, with bytes where the columns say tokens.
 
     *Do these two models differ?* is about two runs as they are: only the documents could have been
     others. *Does the recipe help?* is about seeds and documents that could both have been others.
@@ -307,7 +309,7 @@ class PretrainedRow:
     test_loss: float
     improvement: float | None
     """Test loss of the study's baseline run minus its own."""
-    bits_per_byte: float
+    bits_per_byte: float | None
 
 
 @dataclass(frozen=True)

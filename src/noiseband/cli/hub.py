@@ -89,7 +89,7 @@ def publish(
     folder = out or study.paths.work / "publish" / run
     _say(f"{run}: writing export and card to {folder}")
     write_publication(study, study.runs[run], repo, licence, folder)
-    files = {name: folder / name for name in published_files(study.runs[run])}
+    files = {name: folder / name for name in published_files(folder, study.runs[run])}
     width = max(map(len, files))
     for name, path in files.items():
         print(f"{name:<{width}}  {path.stat().st_size:>13,} bytes")

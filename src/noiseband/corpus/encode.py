@@ -18,12 +18,12 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tiktoken
 
-from noiseband.corpus.vocabulary import END_OF_TEXT, PATTERN
-
-Ids = npt.NDArray[np.uint16]
+from noiseband.corpus.own_tokenizers import OwnEncoding, encode_documents
+from noiseband.corpus.token_file import Tokens as Ids
+from noiseband.corpus.token_file import token_type
+from noiseband.corpus.vocabulary import END_OF_TEXT, PATTERN, Encoding
 
 PART = 2**19
 """Longest text that is passed to tiktoken, in characters, and longest part of a piece, in bytes."""
@@ -44,15 +44,18 @@ letter are listed; whatever Python calls a letter or digit remains one in later 
 """
 
 
-def encode(
-    encoding: tiktoken.Encoding, texts: Iterable[str], allow_special: bool = False
-) -> Iterator[Ids]:
+def encode(encoding: Encoding, texts: Iterable[str], allow_special: bool = False) -> Iterator[Ids]:
     """Yield the token ids of texts in order, with end-of-text after each, in arrays of shape (n,).
 
     Texts must be valid UTF-8. "<|endoftext|>" in a text is ordinary text, or end-of-text if
     `allow_special` is true. The ids of a text equal those of `encode_ordinary`, or of
-    `encode(allowed_special="all")`, followed by the end-of-text token.
+    `encode(allowed_special="all")`, followed by the end-of-text token. A text for a tokenizer of
+    one's own is encoded as a whole, in as much memory as its library takes.
     """
+    if not isinstance(encoding, tiktoken.Encoding):
+        assert isinstance(encoding, OwnEncoding)
+        yield from _encode_own(encoding, texts, allow_special)
+        return
     batch: list[str] = []
     size = 0
     for text in texts:
@@ -71,15 +74,37 @@ def encode(
         yield _encode_batch(encoding, batch)
 
 
+def _encode_own(encoding: OwnEncoding, texts: Iterable[str], allow_special: bool) -> Iterator[Ids]:
+    dtype = token_type(encoding.n_vocab)
+    for some in _batches(texts):
+        for ids in encode_documents(encoding, some, allow_special):
+            yield np.array(ids, dtype)
+
+
+def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Texts in lists of at least `BATCH` characters, but for the last."""
+    batch: list[str] = []
+    size = 0
+    for text in texts:
+        batch.append(text)
+        size += len(text)
+        if size >= BATCH:
+            yield batch
+            batch, size = [], 0
+    yield batch
+
+
 def _encode_batch(encoding: tiktoken.Encoding, texts: list[str]) -> Ids:
     """Encode texts in one call, during which other threads can run. This gives the same ids,
     because text between special tokens is encoded separately."""
     joined = END_OF_TEXT.join([*texts, ""])
-    return encoding.encode_to_numpy(joined, allowed_special={END_OF_TEXT}).astype("<u2")
+    return encoding.encode_to_numpy(joined, allowed_special={END_OF_TEXT}).astype(
+        token_type(encoding.n_vocab)
+    )
 
 
 def _encode_single(encoding: tiktoken.Encoding, text: str, allow_special: bool) -> Iterator[Ids]:
-    end = np.array([encoding.eot_token], dtype="<u2")
+    end = np.array([encoding.eot_token], token_type(encoding.n_vocab))
     for segment in text.split(END_OF_TEXT) if allow_special else [text]:
         start = 0
         while start < len(segment):
@@ -102,7 +127,8 @@ def _cut(text: str, start: int) -> int:
 
 def _ordinary(encoding: tiktoken.Encoding, text: str) -> Ids:
     # Not encode_ordinary, which spends a tenth of the time on making a list of Python integers.
-    return encoding.encode_to_numpy(text, disallowed_special=()).astype("<u2")
+    ids = encoding.encode_to_numpy(text, disallowed_special=())
+    return ids.astype(token_type(encoding.n_vocab))
 
 
 def _encode_segment(encoding: tiktoken.Encoding, text: str) -> Iterator[Ids]:
@@ -112,9 +138,9 @@ def _encode_segment(encoding: tiktoken.Encoding, text: str) -> Iterator[Ids]:
         for part in _encode_piece(encoding, found[0].encode()):
             ids += part
             if len(ids) >= BATCH:
-                yield np.array(ids, dtype="<u2")
+                yield np.array(ids, token_type(encoding.n_vocab))
                 ids = []
-    yield np.array(ids, dtype="<u2")
+    yield np.array(ids, token_type(encoding.n_vocab))
 
 
 @cache

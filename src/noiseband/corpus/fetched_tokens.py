@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tiktoken
-from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from tqdm import tqdm
 
 from noiseband.corpus.dataset_files import checked, dataset_files, where
 from noiseband.corpus.documents import SPLITS
-from noiseband.corpus.token_file import TENSOR, open_tokens
+from noiseband.corpus.token_file import TENSOR, Tokens, open_tokens, token_type
 from noiseband.corpus.tokens import check_pins, unigram_entropy
-from noiseband.corpus.vocabulary import load_encoding
+from noiseband.corpus.vocabulary import Encoding, load_encoding, token_bytes
 from noiseband.errors import DamagedError, UserError
 from noiseband.io.checksums import file_sha256
 from noiseband.io.files import atomic, write_json
@@ -37,8 +35,9 @@ def fetch_tokens(params: FetchTokensParams, vocabulary: Path, out: Path) -> None
     A split without a file gets one without tokens. `vocabulary` is the rank file of their ids.
 
     Raises UserError if a file cannot be fetched, has another SHA-256 or number of tokens than
-    pinned, is not one 1-D uint16 tensor `tokens`, or contains an id outside the vocabulary. Then
-    nothing is written: files are put in place after all checks, and the card comes last.
+    pinned, is not one 1-D tensor `tokens` of type uint16, int32 or uint32, or contains an id
+    outside the vocabulary. Then nothing is written: files are put in place after all checks, and
+    the card comes last.
     """
     source = params.tokenised
     files = dataset_files(source, list(source.files.values()))
@@ -55,25 +54,29 @@ def fetch_tokens(params: FetchTokensParams, vocabulary: Path, out: Path) -> None
     try:
         for split in SPLITS:
             file = files[source.files[split]] if split in tokens else None
-            _place(file, out / f"{split}.safetensors", copied=source.repo is None)
+            place = out / f"{split}.safetensors"
+            _place(file, place, encoding.n_vocab, copied=source.repo is None)
     except OSError as error:
         raise UserError(f"{out}: {reason(error)}") from error
     card = {
         "vocabulary": encoding.n_vocab,
         "vocabulary_sha256": file_sha256(vocabulary),
         "splits": sizes,
-        "test_unigram_nats": unigram_entropy(_chunks(tokens["test"])),
+        "test_unigram_nats": unigram_entropy(_chunks(tokens["test"]), encoding.n_vocab),
         "sources": [_card(source, sizes, pins)],
     }
     write_json(out / "card.json", card)
 
 
-def measure(tokens: NDArray[np.uint16], encoding: tiktoken.Encoding, name: str) -> dict[str, int]:
+def measure(tokens: Tokens, encoding: Encoding, name: str) -> dict[str, int]:
     """Count the documents (end-of-text tokens), bytes of text and tokens of a split, shape (n,).
+
+    The bytes are left out for a tokenizer whose ids do not stand for the bytes of a text.
 
     Raises UserError if any token's id is outside the vocabulary.
     """
-    counts = np.zeros(2**16, dtype=np.int64)
+    counts = np.zeros(encoding.n_vocab, dtype=np.int64)
+    largest = 0
     with tqdm(
         total=len(tokens),
         desc=f"Checking {name}",
@@ -83,42 +86,44 @@ def measure(tokens: NDArray[np.uint16], encoding: tiktoken.Encoding, name: str) 
         disable=None,
     ) as bar:
         for chunk in _chunks(tokens):
-            counts += np.bincount(chunk, minlength=2**16)
+            largest = max(largest, int(chunk.max(initial=0)))
+            if largest < encoding.n_vocab:
+                counts += np.bincount(chunk, minlength=len(counts))
             bar.update(len(chunk))
-    beyond = np.flatnonzero(counts[encoding.n_vocab :])
-    if len(beyond):
+    if largest >= encoding.n_vocab:
         raise UserError(
-            f"{name}: contains id {encoding.n_vocab + beyond[-1]}, but the vocabulary has ids 0 to "
+            f"{name}: contains id {largest}, but the vocabulary has ids 0 to "
             f"{encoding.n_vocab - 1}; use a file with this vocabulary"
         )
-    end = encoding.eot_token
-    lengths = [len(encoding.decode_single_token_bytes(id)) for id in range(end)]
+    lengths = token_bytes(encoding)
     return {
-        "documents": int(counts[end]),
-        "bytes": int(counts[:end] @ np.array(lengths)),
+        "documents": int(counts[encoding.eot_token]),
+        **({} if lengths is None else {"bytes": int(counts @ lengths)}),
         "tokens": len(tokens),
     }
 
 
-def _chunks(tokens: NDArray[np.uint16]) -> Iterator[NDArray[np.uint16]]:
+def _chunks(tokens: Tokens) -> Iterator[Tokens]:
     return (tokens[start : start + CHUNK] for start in range(0, len(tokens), CHUNK))
 
 
-def _opened(path: Path, name: str) -> NDArray[np.uint16]:
+def _opened(path: Path, name: str) -> Tokens:
     try:
         return open_tokens(path)
     except DamagedError:
         raise
     except UserError:
         raise UserError(
-            f"{name}: not a safetensors file with one 1-D U16 tensor `{TENSOR}`; name another file"
+            f"{name}: not a safetensors file with one 1-D U16 or I32 tensor `{TENSOR}`; "
+            "name another file"
         ) from None
 
 
-def _place(file: Path | None, out: Path, *, copied: bool) -> None:
+def _place(file: Path | None, out: Path, vocabulary: int, *, copied: bool) -> None:
     if file is None:
+        wide = token_type(vocabulary).itemsize > 2
         with atomic(out) as temporary:
-            save_file({TENSOR: np.empty(0, np.uint16)}, temporary)
+            save_file({TENSOR: np.empty(0, np.int32 if wide else np.uint16)}, temporary)
     elif copied:
         with atomic(out) as temporary:
             shutil.copyfile(file, temporary)

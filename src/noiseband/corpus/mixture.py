@@ -8,14 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from noiseband.corpus.documents import SPLITS
 from noiseband.corpus.fetched_tokens import CHUNK, measure
 from noiseband.corpus.origin import OriginWriter
 from noiseband.corpus.pieces import Piece, document_pieces, sequence_pieces
-from noiseband.corpus.token_file import open_tokens
+from noiseband.corpus.token_file import Tokens, open_tokens, token_type
 from noiseband.corpus.token_writer import write_pieces
 from noiseband.corpus.tokens import check_pins, unigram_entropy
 from noiseband.corpus.vocabulary import load_encoding
@@ -24,8 +21,6 @@ from noiseband.io.checksums import file_sha256
 from noiseband.io.files import write_json
 from noiseband.study.corpora import Mixture
 from noiseband.study.data_params import MixParams
-
-Tokens = NDArray[np.uint16]
 
 
 @dataclass
@@ -70,7 +65,8 @@ def mix_tokens(
         if split == "train":
             _complain_of_empty(mixture, parts, encoding.eot_token)
         origin, path = OriginWriter(), out / f"{split}.safetensors"
-        write_pieces(path, _taken(mixture, parts, encoding.eot_token, goal, origin))
+        taken = _taken(mixture, parts, encoding.eot_token, goal, origin)
+        write_pieces(path, taken, token_type(encoding.n_vocab).itemsize)
         if split == "train":
             origin.write(path.with_suffix(".origin.safetensors"))
         splits[split] = parts

@@ -17,11 +17,10 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from noiseband.corpus.origin import Origin, OriginWriter
 from noiseband.corpus.pieces import Piece, document_pieces
-from noiseband.corpus.token_file import open_tokens
+from noiseband.corpus.token_file import Tokens, open_tokens
 from noiseband.corpus.token_writer import write_pieces
 from noiseband.errors import UserError
 from noiseband.io.files import write_json
@@ -51,7 +50,7 @@ def pack(params: PackParams, tokens: Path, origin: Path | None, out: Path) -> No
     documents = Documents(split, params.end_of_text)
     written, rows = OriginWriter(), 0
 
-    def pieces() -> Iterator[NDArray[np.uint16]]:
+    def pieces() -> Iterator[Tokens]:
         nonlocal rows
         for placed in packed_rows(documents, row):
             rows += 1
@@ -74,7 +73,7 @@ def pack(params: PackParams, tokens: Path, origin: Path | None, out: Path) -> No
                 "lower model.context, or give the corpus more text"
             )
 
-    total = write_pieces(out, pieces())
+    total = write_pieces(out, pieces(), split.dtype.itemsize)
     written.write(out.with_suffix(".origin.safetensors"))
     card = {
         "context": params.context,
@@ -90,7 +89,7 @@ def pack(params: PackParams, tokens: Path, origin: Path | None, out: Path) -> No
 class Documents:
     """The documents of a split in order, which are counted as they are read."""
 
-    def __init__(self, split: NDArray[np.uint16], end_of_text: int) -> None:
+    def __init__(self, split: Tokens, end_of_text: int) -> None:
         self._split, self._end = split, end_of_text
         self.count = self.ends = 0
         """Numbers of documents, and of those with an end-of-text."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
+
+from noiseband.corpus.token_file import Tokens
 
 CHUNK = 2**20
 """Tokens that are searched for ends of documents together."""
@@ -14,7 +15,7 @@ Piece = tuple[int, int]
 """The first token of a piece in its split, and one past its last."""
 
 
-def document_pieces(tokens: NDArray[np.uint16], end_of_text: int) -> Iterator[Piece]:
+def document_pieces(tokens: Tokens, end_of_text: int) -> Iterator[Piece]:
     """Yield the documents of a split, shape (n,), each with the end-of-text that ends it. Tokens
     after the last end-of-text are a document without one."""
     begin = 0
@@ -27,7 +28,7 @@ def document_pieces(tokens: NDArray[np.uint16], end_of_text: int) -> Iterator[Pi
         yield begin, len(tokens)
 
 
-def sequence_pieces(tokens: NDArray[np.uint16], length: int) -> Iterator[Piece]:
+def sequence_pieces(tokens: Tokens, length: int) -> Iterator[Piece]:
     """Yield the sequences of `length` tokens of a split, shape (n,), one after the other. A rest
     that is shorter is left out."""
     for begin in range(0, len(tokens) // length * length, length):

@@ -24,11 +24,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import BinaryIO
 
-import tiktoken
 from tqdm import tqdm
 
 from noiseband.corpus.documents import bad_line, parse_document
 from noiseband.corpus.encode import encode
+from noiseband.corpus.own_tokenizers import OwnEncoding
+from noiseband.corpus.token_file import token_type
+from noiseband.corpus.vocabulary import Encoding
 from noiseband.dag.code import code_digest
 from noiseband.io.checksums import is_intact
 from noiseband.io.files import atomic
@@ -87,13 +89,14 @@ class Shards:
     """
 
     def __init__(
-        self, encoding: tiktoken.Encoding, identity: str, allow_special: bool, folder: Path
+        self, encoding: Encoding, identity: str, allow_special: bool, folder: Path
     ) -> None:
         self.encoding, self.allow_special, self.folder = encoding, allow_special, folder
         self.base = hashlib.sha256(
-            f"{identity}\0{allow_special}\0{metadata.version('tiktoken')}\0"
+            f"{identity}\0{allow_special}\0{library_version(encoding)}\0"
             f"{code_digest('corpus.shards')}\0".encode()
         )
+        self.width = token_type(encoding.n_vocab).itemsize
         self.memory = Budget(LINES_MEMORY)
         self.stop = threading.Event()
 
@@ -131,7 +134,7 @@ class Shards:
             begin, end = _line_start(file, offset), _line_start(file, offset + SHARD)
             key, longest = self._survey(file, begin, end)
             path = self.folder / f"{split.stem}-{offset // SHARD:06d}-{key}.tokens"
-            size = read_size(path)
+            size = read_size(path, self.width)
             if size:
                 return Shard(path, size, found=True)
             with self.memory.of(COPIES * longest), atomic(path) as temporary:
@@ -182,6 +185,13 @@ class Shards:
         return size
 
 
+def library_version(encoding: Encoding) -> str:
+    """The version of the library that encodes, on which ids may depend."""
+    if isinstance(encoding, OwnEncoding):
+        return encoding.version
+    return metadata.version("tiktoken")
+
+
 class Stopped(Exception):
     """Another shard failed, or the user interrupted the program."""
 
@@ -208,13 +218,13 @@ class Budget:
                 self.changed.notify_all()
 
 
-def read_size(path: Path) -> Size | None:
+def read_size(path: Path, width: int = 2) -> Size | None:
     """Return the size in the head of a shard file, or None if the file does not exist, has another
-    size or is damaged."""
+    size or is damaged. `width` is the number of bytes of an id."""
     try:
         with open(path, "rb") as file:
             size = Size(**json.loads(file.read(HEAD)))
-        whole = path.stat().st_size == HEAD + 2 * size.tokens
+        whole = path.stat().st_size == HEAD + width * size.tokens
     except (OSError, ValueError, TypeError):
         return None
     return size if whole and is_intact(path) else None

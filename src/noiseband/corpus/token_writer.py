@@ -6,31 +6,33 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from noiseband.corpus.token_file import token_header
+from noiseband.corpus.token_file import Tokens, token_header
 from noiseband.io.files import atomic
 
 CHUNK = 2**20
 """Tokens that are written together."""
 
 
-def write_pieces(path: Path, pieces: Iterable[NDArray[np.uint16]]) -> int:
-    """Write a token file from its pieces in order, each of shape (n,), and return its length."""
+def write_pieces(path: Path, pieces: Iterable[Tokens], width: int) -> int:
+    """Write a token file from its pieces in order, each of shape (n,), and return its length.
+
+    `width` is the number of bytes of an id.
+    """
     total = 0
     with atomic(path) as temporary, open(temporary, "wb") as file:
-        file.write(token_header(0))
-        held: list[NDArray[np.uint16]] = []
+        file.write(token_header(0, width))
+        held: list[Tokens] = []
         size = 0
         for piece in pieces:
             held.append(piece)
             size += len(piece)
             if size >= CHUNK:
-                file.write(np.concatenate(held).astype("<u2", copy=False).data)
+                file.write(np.concatenate(held).astype(f"<u{width}", copy=False).data)
                 total, held, size = total + size, [], 0
         if held:
-            file.write(np.concatenate(held).astype("<u2", copy=False).data)
+            file.write(np.concatenate(held).astype(f"<u{width}", copy=False).data)
         total += size
         file.seek(0)
-        file.write(token_header(total))  # Headers of all lengths have the same size.
+        file.write(token_header(total, width))  # Headers of all lengths have the same size.
     return total

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from noiseband.corpus.documents import SPLITS
 from noiseband.corpus.shards import HEAD, Shard, Shards, Size
-from noiseband.corpus.token_file import HEADER_BYTES, token_header
+from noiseband.corpus.token_file import HEADER_BYTES, WIDE, Tokens, token_header
 from noiseband.corpus.vocabulary import load_encoding
 from noiseband.corpus.work_folder import work_folder
 from noiseband.errors import UserError
@@ -36,16 +35,16 @@ def tokenize(
 ) -> None:
     """Write `train.safetensors`, `validation.safetensors`, `test.safetensors` and `card.json`.
 
-    Each split's file contains one 1-D uint16 tensor, `tokens`: the documents in order, with
-    end-of-text after each. The files do not depend on `workers`. Text that is not valid UTF-8 is
-    repaired (see `documents.valid_text`), and the card counts such documents. The memory is at most
-    about 100 MB, plus 5 MB for each worker, plus 10 bytes for each byte of the longest document.
-    The shards in `work` take as much disk space as the token files; after a kill, the next start
-    reuses them.
+    Each split's file contains one 1-D tensor, `tokens`, of type uint16 or, for more than 65,536
+    ids, int32: the documents in order, with end-of-text after each. The files do not depend on
+    `workers`. Text that is not valid UTF-8 is repaired (see `documents.valid_text`), and the card
+    counts such documents. The memory is at most about 100 MB, plus 5 MB for each worker, plus 10
+    bytes for each byte of the longest document. The shards in `work` take as much disk space as the
+    token files; after a kill, the next start reuses them.
 
     Args:
         corpus_folder: the splits, as `build_corpus` writes them.
-        vocabulary: a rank file.
+        vocabulary: the vocabulary, as `build_vocabulary` writes it.
         pinned: numbers of tokens that the splits must have.
         out: folder for the files.
         allow_special: whether "<|endoftext|>" in a text becomes one end-of-text token.
@@ -64,35 +63,41 @@ def tokenize(
         shards = Shards(encoding, identity, allow_special, work)
         files = [intact(corpus_folder / f"{split}.jsonl") for split in SPLITS]
         encoded = dict(zip(SPLITS, shards.encode(files, workers), strict=True))
-        sizes = {split: _join(encoded[split], out / f"{split}.safetensors") for split in SPLITS}
+        width = shards.width
+        sizes = {
+            split: _join(encoded[split], out / f"{split}.safetensors", width) for split in SPLITS
+        }
         check_pins(pinned, {split: size.tokens for split, size in sizes.items()})
         card = {
             "vocabulary": encoding.n_vocab,
             "vocabulary_sha256": identity,
             "splits": {split: _size_card(split, size) for split, size in sizes.items()},
-            "test_unigram_nats": unigram_entropy(_chunks(out / "test.safetensors")),
+            "test_unigram_nats": unigram_entropy(
+                _chunks(out / "test.safetensors", width), encoding.n_vocab
+            ),
         }
         write_json(out / "card.json", card)
 
 
-def unigram_entropy(chunks: Iterable[npt.NDArray[np.uint16]]) -> float:
+def unigram_entropy(chunks: Iterable[Tokens], vocabulary: int = WIDE) -> float:
     """Return the empirical entropy of tokens in nats per token, rounded to 6 decimals.
 
     It is the cross-entropy of the tokens under their own frequencies, which is the lowest loss that
-    a model without context can reach. Each chunk is an array of tokens, (n,).
+    a model without context can reach. Each chunk is an array of tokens below `vocabulary`, (n,).
     """
-    none = np.zeros(2**16, dtype=np.int64)
-    counts = reduce(add, (np.bincount(chunk, minlength=2**16) for chunk in chunks), none)
+    none = np.zeros(vocabulary, dtype=np.int64)
+    counts = reduce(add, (np.bincount(chunk, minlength=vocabulary) for chunk in chunks), none)
     total = int(counts.sum())
     shares = [int(count) / total for count in counts if count]
     return round(-math.fsum(share * math.log(share) for share in shares), 6)
 
 
-def _join(shards: list[Shard], out: Path) -> Size:
-    """Write a split's token file from its shards in order, and return its size."""
+def _join(shards: list[Shard], out: Path, width: int) -> Size:
+    """Write a split's token file from its shards in order, and return its size. `width` is the
+    number of bytes of an id."""
     size = sum((shard.size for shard in shards), Size())
     with atomic(out) as temporary, open(temporary, "wb") as file:
-        file.write(token_header(size.tokens))
+        file.write(token_header(size.tokens, width))
         for shard in shards:
             with open(shard.path, "rb") as part:
                 part.seek(HEAD)
@@ -100,12 +105,12 @@ def _join(shards: list[Shard], out: Path) -> Size:
     return size
 
 
-def _chunks(path: Path) -> Iterator[npt.NDArray[np.uint16]]:
+def _chunks(path: Path, width: int) -> Iterator[Tokens]:
     """Yield the tokens of a file that was just written. Reading takes less memory than mapping."""
     with open(path, "rb") as file:
         file.seek(HEADER_BYTES)
         while data := file.read(2**21):
-            yield np.frombuffer(data, dtype="<u2")
+            yield np.frombuffer(data, dtype=f"<u{width}")
 
 
 def _size_card(split: str, size: Size) -> dict[str, int]:

@@ -2,7 +2,8 @@
 
 Each line of a rank file is `base64(token) rank`, with ranks from 0. Both kinds of vocabulary split
 text with GPT-2's pattern before merging, and have one special token, end-of-text, whose id follows
-the last rank.
+the last rank. The vocabulary of a tokenizer of the user's own is a file of another form
+(`own_tokenizers`).
 """
 
 from __future__ import annotations
@@ -10,17 +11,23 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import tempfile
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Protocol
 
+import numpy as np
 import rustbpe
 import tiktoken
+from numpy.typing import NDArray
 
 from noiseband.corpus.documents import read_documents
 from noiseband.errors import UserError
 from noiseband.io.checksums import intact
 from noiseband.io.files import atomic
-from noiseband.study.corpora import Tokenizer
+from noiseband.study.corpora import OwnTokenizer
+from noiseband.study.tokenizer_files import FileTokenizer
 
 END_OF_TEXT = "<|endoftext|>"
 
@@ -31,33 +38,84 @@ GPT2_SHA256 = "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930"
 """SHA-256 of `gpt2.tiktoken`. It is the one that tiktoken pins for `r50k_base.tiktoken`."""
 
 
-def build_vocabulary(tokenizer: Tokenizer, text: Path | None, out: Path) -> None:
-    """Write the rank file `out`, either trained on the documents of `text` or GPT-2's, which needs
-    no text.
+class Encoding(Protocol):
+    """What noiseband uses of a vocabulary: `tiktoken.Encoding`, or one's own tokenizer."""
+
+    @property
+    def n_vocab(self) -> int:
+        """Number of token ids."""
+
+    @property
+    def eot_token(self) -> int:
+        """Id of end-of-text."""
+
+    def encode_ordinary(self, text: str) -> list[int]:
+        """The ids of a text, special tokens in it being ordinary text."""
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of ids."""
+
+    def decode_bytes(self, tokens: Sequence[int]) -> bytes:
+        """The bytes of the text of ids."""
+
+
+def build_vocabulary(tokenizer: OwnTokenizer, source: Path | None, out: Path) -> None:
+    """Write a corpus's vocabulary to `out`.
+
+    Args:
+        source: for kind `bpe`, the documents on which it is trained; for kind `file`, the file,
+            which is fetched if it is on the Hub.
 
     Training is deterministic for any number of threads. Raises UserError if the training text has
-    too few different pairs for the size of the vocabulary.
+    too few different pairs for the size of the vocabulary, or a file is not a tokenizer.
     """
+    if isinstance(tokenizer, FileTokenizer):
+        _keep(tokenizer, source, out)
+        return
     if tokenizer.kind == "gpt2":
         ranks = gpt2_ranks()
-    elif text is None:
+    elif source is None:
         raise UserError("tokenizer.kind=bpe: it is trained on a corpus; name the training split")
     else:
-        ranks = _trained(tokenizer.size, text)
+        ranks = _trained(tokenizer.size, source)
     with atomic(out) as temporary:
         temporary.write_bytes(ranks)
 
 
-def copy_vocabulary(tokenizer: Tokenizer, vocabulary: Path, out: Path) -> None:
-    """Write another corpus's rank file, whose tokenizer is `tokenizer`, to `out`.
+def _keep(tokenizer: FileTokenizer, source: Path | None, out: Path) -> None:
+    """Write the vocabulary of a tokenizer's file, which is fetched if it is on the Hub."""
+    from noiseband.corpus.own_tokenizers import write_kept
+
+    if tokenizer.repo is None:
+        assert tokenizer.path is not None
+        write_kept(tokenizer, source or Path(tokenizer.path), out)
+        return
+    from noiseband.io.hub_files import fetch_file
+
+    assert tokenizer.revision is not None
+    with tempfile.TemporaryDirectory(prefix="noiseband-tokenizer-") as folder:
+        file = Path(folder) / "file"
+        fetch_file(
+            tokenizer.repo,
+            tokenizer.revision,
+            tokenizer.name,
+            file,
+            sha256=tokenizer.sha256,
+            unpinned=tokenizer.unpinned,
+        )
+        write_kept(tokenizer, file, out)
+
+
+def copy_vocabulary(tokenizer: OwnTokenizer, vocabulary: Path, out: Path) -> None:
+    """Write another corpus's vocabulary, whose tokenizer is `tokenizer`, to `out`.
 
     Raises UserError if the file is damaged or of another size.
     """
-    found = load_encoding(vocabulary).n_vocab
-    if found != tokenizer.size:
+    found, known = load_encoding(vocabulary).n_vocab, tokenizer.facts
+    if known is not None and found != known.size:
         raise UserError(
             f"{vocabulary}: has {found:,} ids, but tokenizer.like is of a corpus with "
-            f"{tokenizer.size:,}; remove it and rebuild the vocabulary"
+            f"{known.size:,}; remove it and rebuild the vocabulary"
         )
     with atomic(out) as temporary:
         temporary.write_bytes(vocabulary.read_bytes())
@@ -75,16 +133,31 @@ def gpt2_ranks() -> bytes:
     return ranks
 
 
-def load_encoding(path: Path) -> tiktoken.Encoding:
-    """Return the encoding of a rank file, with end-of-text (`eot_token`) as its last id.
+def load_encoding(path: Path) -> Encoding:
+    """Return the encoding of a vocabulary.
 
-    Use `encode_ordinary`, so that a document that quotes "<|endoftext|>" gets the tokens of those
-    thirteen characters and not the special token. Raises UserError if it is not a rank file.
+    That of a rank file has end-of-text (`eot_token`) as its last id, and a tokenizer of one's own
+    wherever it is. Use `encode_ordinary`, so that a document that quotes "<|endoftext|>" gets the
+    tokens of those thirteen characters and not the special token. Raises UserError if it is not a
+    vocabulary.
     """
-    intact(path)
+    content = intact(path).read_bytes()
+    if content.startswith(b"{"):
+        from noiseband.corpus.own_tokenizers import OwnEncoding, read_kept
+
+        return OwnEncoding(read_kept(content, path), str(path))
+    return _of_ranks(content, path)
+
+
+def load_ranks(path: Path) -> tiktoken.Encoding:
+    """Return the encoding of a rank file. Raises UserError if it is not one."""
+    return _of_ranks(intact(path).read_bytes(), path)
+
+
+def _of_ranks(content: bytes, path: Path) -> tiktoken.Encoding:
     # Not tiktoken.load, which caches files by path and could return an old one.
     try:
-        pairs = [line.split() for line in path.read_bytes().splitlines()]
+        pairs = [line.split() for line in content.splitlines()]
         ranks = {base64.b64decode(token, validate=True): int(rank) for token, rank in pairs}
     except (ValueError, binascii.Error):
         raise UserError(f"{path}: not a rank file; remove it and rebuild the vocabulary") from None
@@ -102,6 +175,19 @@ def load_encoding(path: Path) -> tiktoken.Encoding:
         special_tokens={END_OF_TEXT: size},
         explicit_n_vocab=size + 1,
     )
+
+
+def token_bytes(encoding: Encoding) -> NDArray[np.int64] | None:
+    """The number of bytes of text of each token id, (n_vocab,); end-of-text has none.
+
+    None for a tokenizer of one's own whose ids do not stand for the bytes of a text.
+    """
+    if not isinstance(encoding, tiktoken.Encoding):
+        found: NDArray[np.int64] | None = getattr(encoding, "token_bytes", None)
+        return found
+    lengths = [len(encoding.decode_single_token_bytes(id)) for id in range(encoding.n_vocab)]
+    lengths[encoding.eot_token] = 0
+    return np.array(lengths, dtype=np.int64)
 
 
 def _trained(size: int, text: Path) -> bytes:

@@ -64,7 +64,9 @@ def handle_sigterm() -> None:
 
 
 SHARED = "SNAKEMAKE_OUTPUT_CACHE"
-DECIDING = ("numpy", "rustbpe", "safetensors", "tiktoken", "torch")
+DECIDING = (
+    "numpy", "rustbpe", "safetensors", "sentencepiece", "tiktoken", "tokenizers", "torch",
+)  # fmt: skip
 """Packages that a corpus, its tokens or the initial weights depend on."""
 
 

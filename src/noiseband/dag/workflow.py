@@ -21,6 +21,8 @@ from noiseband.study.dataset_source import DatasetSource, DatasetSplit
 from noiseband.study.extend import EXTENDS, changed, extended
 from noiseband.study.instructions import DatasetRows, FileRows, Instructions
 from noiseband.study.machines import load_machines, machine_of
+from noiseband.study.tokenizer_files import FileTokenizer
+from noiseband.study.vocabularies import tokenizer_of
 from noiseband.terminal import on_a_terminal
 
 AHEAD = 1.0
@@ -125,6 +127,9 @@ def _own_files(study: Study) -> Iterator[str]:
     """The files of the user that jobs read, apart from the config."""
     for name in study.read_corpora:
         yield from local_files(study, name)
+        own = tokenizer_of(study.config.corpora, name)
+        if isinstance(own, FileTokenizer) and own.path is not None:
+            yield own.path
     for model in study.pretrained.values():
         if model.source.path is not None:
             yield f"{model.source.path}/{model.source.file}"

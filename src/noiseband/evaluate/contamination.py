@@ -15,18 +15,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from noiseband.corpus.token_file import open_tokens
+from noiseband.corpus.token_file import Tokens, open_tokens
+from noiseband.corpus.vocabulary import load_encoding
 from noiseband.errors import UserError
 from noiseband.evaluate.documents import whole_documents
 from noiseband.evaluate.spans import SPAN, SpanSet, span_hashes
-from noiseband.evaluate.window import cut_window
+from noiseband.evaluate.window import first_target, window_targets
 from noiseband.io.files import write_json
 from noiseband.study.contamination import ContaminationParams
 
 CHUNK = 2**15
 """Training tokens that are hashed together; their hashes fit into a processor's cache."""
-
-Tokens = NDArray[np.uint16]
 
 
 class Training(NamedTuple):
@@ -42,12 +41,17 @@ class Training(NamedTuple):
 
 
 def contamination_file(
-    params: ContaminationParams, tokens: Path, training: Sequence[Path], out: Path
+    params: ContaminationParams,
+    tokens: Path,
+    training: Sequence[Path],
+    out: Path,
+    vocabulary: Path | None = None,
 ) -> None:
     """Write the result of `contamination` for token files as JSON.
 
     `tokens` is the file of the test window's split; `training` has one file for each segment in
-    `params.training`. Raises UserError if a window or a segment does not fit its file.
+    `params.training`. The `vocabulary` is read if the params do not say which id ends a document.
+    Raises UserError if a window or a segment does not fit its file.
     """
     segments = []
     for segment, file in zip(params.training, training, strict=True):
@@ -59,9 +63,13 @@ def contamination_file(
             )
         segments.append(Training(np.asarray(there), first, stop, segment.row))
     split = np.asarray(open_tokens(tokens))
-    targets = len(cut_window(split, params.evaluation, params.context).targets)
-    first = params.evaluation.start_token + 1
-    found = contamination(split, first, first + targets, segments, params.end_of_text)
+    targets = window_targets(len(split), params.evaluation, params.context)
+    first = first_target(params.evaluation)
+    end = params.end_of_text
+    if end is None:
+        assert vocabulary is not None  # The rule gives it.
+        end = load_encoding(vocabulary).eot_token
+    found = contamination(split, first, first + targets, segments, end)
     about = {
         "corpus": params.corpus,
         "split": params.evaluation.split,
@@ -139,4 +147,6 @@ def _documents(
         if lengths is not None:
             places = places[np.isin(places[:, 1] - places[:, 0], lengths)]
         for begin, end in places.tolist():
-            yield hashlib.sha256(tokens[begin:end].tobytes()).digest(), end - begin
+            # Of one type, since files of one vocabulary may have ids of different widths.
+            ids = tokens[begin:end].astype("<u4")
+            yield hashlib.sha256(ids.tobytes()).digest(), end - begin

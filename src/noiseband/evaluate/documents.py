@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from noiseband.corpus.token_file import Tokens
+
 CHUNK = 2**20
 """Number of tokens processed together, so that a segment of any length fits into memory."""
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -28,9 +30,44 @@ class DocumentLoss:
     nats: float
     """The sum of their losses."""
 
+    @property
+    def total(self) -> float:
+        """The sum of which a loss is made."""
+        return self.nats
+
+    @property
+    def size(self) -> int:
+        """What the sum is divided by."""
+        return self.tokens
+
+
+@dataclass(frozen=True)
+class DocumentBits:
+    """The loss of one model on one whole document, in bits."""
+
+    document: int
+    """Line of the document in the split's file, from 0."""
+    bytes: int
+    """Bytes of its text in UTF-8, which do not depend on the vocabulary."""
+    bits: float
+    """The sum of -log2 p of its tokens, end-of-text included."""
+
+    @property
+    def total(self) -> float:
+        """The sum of which a loss is made."""
+        return self.bits
+
+    @property
+    def size(self) -> int:
+        """What the sum is divided by."""
+        return self.bytes
+
+
+AnyDocument = DocumentLoss | DocumentBits
+
 
 def document_losses(
-    losses: NDArray[np.float32], tokens: NDArray[np.uint16], first: int, end_of_text: int
+    losses: NDArray[np.float32], tokens: Tokens, first: int, end_of_text: int
 ) -> list[DocumentLoss]:
     """The loss of each document of a window, in order; arguments as for `by_document`.
 
@@ -49,29 +86,38 @@ def document_losses(
     ]
 
 
-def clustered_error(documents: Sequence[DocumentLoss]) -> float | None:
-    """The standard error of a loss over the documents that could have been drawn, nats per token.
+def in_bits(documents: Sequence[DocumentLoss], sizes: Sequence[int]) -> list[DocumentBits]:
+    """The losses of whole documents, whose texts have these numbers of bytes, in bits."""
+    return [
+        DocumentBits(one.document, size, one.nats / math.log(2))
+        for one, size in zip(documents, sizes, strict=True)
+    ]
 
-    The loss is a ratio, nats over tokens; its variance is linearised, from the residuals nats -
-    loss x tokens of the documents (Cochran 1977, chapter 6). None with fewer than two documents.
+
+def clustered_error(documents: Sequence[AnyDocument]) -> float | None:
+    """The standard error of a loss over the documents that could have been drawn.
+
+    The loss is a ratio, nats over tokens or bits over bytes; its variance is linearised, from the
+    residuals nats - loss x tokens of the documents (Cochran 1977, chapter 6). None with fewer than
+    two documents.
     """
     if len(documents) < 2:
         return None
-    nats = np.array([one.nats for one in documents])
-    tokens = np.array([one.tokens for one in documents], np.float64)
+    nats = np.array([one.total for one in documents])
+    tokens = np.array([one.size for one in documents], np.float64)
     residuals = nats - nats.sum() / tokens.sum() * tokens
     count = len(documents)
     return float(math.sqrt(count / (count - 1) * (residuals**2).sum()) / tokens.sum())
 
 
-def documents_in(tokens: NDArray[np.uint16], first: int, stop: int, end_of_text: int) -> range:
+def documents_in(tokens: Tokens, first: int, stop: int, end_of_text: int) -> range:
     """The numbers of the documents with at least one of the targets tokens[first:stop]."""
     begin = count(tokens[:first], end_of_text)
     return range(begin, begin + 1 + count(tokens[first : stop - 1], end_of_text))
 
 
 def whole_documents(
-    tokens: NDArray[np.uint16], first: int, stop: int, end_of_text: int, row: int | None = None
+    tokens: Tokens, first: int, stop: int, end_of_text: int, row: int | None = None
 ) -> Iterator[NDArray[np.int64]]:
     """Yield the documents that are completely in tokens[first:stop], in order and in chunks.
 
@@ -90,9 +136,7 @@ def whole_documents(
         begin = int(ends[-1])
 
 
-def _ends(
-    tokens: NDArray[np.uint16], first: int, stop: int, end_of_text: int
-) -> Iterator[NDArray[np.int64]]:
+def _ends(tokens: Tokens, first: int, stop: int, end_of_text: int) -> Iterator[NDArray[np.int64]]:
     """Yield the indices of the tokens after each end-of-text in tokens[first:stop], in chunks."""
     for at in range(first, stop, CHUNK):
         ends = at + 1 + np.flatnonzero(tokens[at : min(at + CHUNK, stop)] == end_of_text)
@@ -101,7 +145,7 @@ def _ends(
 
 
 def by_document(
-    losses: NDArray[np.float32], tokens: NDArray[np.uint16], first: int, end_of_text: int
+    losses: NDArray[np.float32], tokens: Tokens, first: int, end_of_text: int
 ) -> dict[str, Any]:
     """The distribution of the loss over documents, ready to be written as JSON.
 
@@ -153,7 +197,7 @@ def by_document(
     }
 
 
-def count(tokens: NDArray[np.uint16], id: int) -> int:
+def count(tokens: Tokens, id: int) -> int:
     """The number of times that an id occurs, counted chunk by chunk to save memory."""
     chunks = (tokens[at : at + CHUNK] for at in range(0, len(tokens), CHUNK))
     return sum(int(np.count_nonzero(chunk == id)) for chunk in chunks)

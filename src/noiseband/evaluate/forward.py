@@ -36,13 +36,13 @@ def target_losses(model: GPT, window: Window, precision: Precision) -> Tensor:
     softcap = model.config.logit_softcap
     rows = min(window.batch * window.context, BLOCK_ROWS[device.type])
     memory = head.new_empty(rows, head.shape[1])
-    losses = torch.empty(len(window.targets), device=device)
+    losses = torch.empty(window.batches * window.batch * window.context, device=device)
     for place, (inputs, targets) in zip(losses.view(window.batches, -1), window, strict=True):
         with context():
             hidden = model.hidden(inputs.to(device)).flatten(0, 1)
         hidden = hidden.to(dtype).to(held)
         _cross_entropy(hidden, head, targets.to(device).flatten(), memory, dtype, softcap, place)
-    return losses.cpu()
+    return losses[: len(window.targets)].cpu()
 
 
 def _cross_entropy(

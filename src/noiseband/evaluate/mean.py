@@ -11,7 +11,12 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from noiseband.errors import UserError
-from noiseband.evaluate.documents import DocumentLoss, clustered_error
+from noiseband.evaluate.documents import (
+    AnyDocument,
+    DocumentBits,
+    DocumentLoss,
+    clustered_error,
+)
 from noiseband.evaluate.outcome import Outcome, is_mean_of, mean_of, write_outcome
 from noiseband.evaluate.slices import sliced_losses
 from noiseband.io.checksums import intact
@@ -98,19 +103,20 @@ def _loss_errors(
     slices: Sequence[str | None],
 ) -> dict[str, Measured]:
     """A loss, its bits per byte and its slices, with the standard error over documents."""
-    loss, bits = metrics["loss"], metrics["bits_per_byte"]
-    rows = zip(items, columns["loss"], columns["tokens"], strict=True)
-    documents = [
-        DocumentLoss(int(item), int(tokens), mean * tokens)
-        for item, mean, tokens in rows
-        if mean is not None and tokens is not None
+    loss, bits = metrics["loss"], metrics.get("bits_per_byte")
+    kind, counted = (DocumentLoss, "tokens") if "tokens" in columns else (DocumentBits, "bytes")
+    rows = zip(items, columns["loss"], columns[counted], strict=True)
+    documents: list[AnyDocument] = [
+        kind(int(item), int(size), mean * size)
+        for item, mean, size in rows
+        if mean is not None and size is not None
     ]
     error = clustered_error(documents) if loss.finite else None
-    each = None if error is None else error * bits.value / loss.value
+    each = None if error is None or bits is None else error * bits.value / loss.value
     values = [one for one in dict.fromkeys(slices) if one is not None] if loss.finite else []
     return {
         "loss": Measured(loss.value, error, loss.n),
-        "bits_per_byte": Measured(bits.value, each, bits.n),
+        **({} if bits is None else {"bits_per_byte": Measured(bits.value, each, bits.n)}),
         **sliced_losses(values, documents, slices),
     }
 

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import tiktoken
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from noiseband.corpus.token_file import Tokens
+from noiseband.corpus.vocabulary import Encoding
 from noiseband.determinism import make_deterministic, pick_device, seed_everything
 from noiseband.errors import UserError
 from noiseband.evaluate.documents import clustered_error, document_losses
@@ -29,8 +30,8 @@ ROWS = 256
 def own_metrics(
     params: EvaluationParams,
     model: Path,
-    tokens: NDArray[np.uint16],
-    encoding: tiktoken.Encoding,
+    tokens: Tokens,
+    encoding: Encoding,
 ) -> dict[str, Measured]:
     """The mean of each metric over the tokens of the window, by its name without that of its file,
     with a standard error that is clustered by document.

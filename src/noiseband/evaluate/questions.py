@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import tiktoken
-
+from noiseband.corpus.vocabulary import Encoding
 from noiseband.errors import UserError
 from noiseband.evaluate.items import Item, read_items
 from noiseband.study.evaluations import Choice
@@ -41,7 +40,7 @@ class Question:
         return [len(text.encode()) for text in self.item.choices]
 
 
-def read_questions(choice: Choice, encoding: tiktoken.Encoding, context: int) -> list[Question]:
+def read_questions(choice: Choice, encoding: Encoding, context: int) -> list[Question]:
     """The items of a file, with their choices as tokens.
 
     Raises UserError if a row is bad, or a choice alone has more tokens than the context.
@@ -61,7 +60,7 @@ def read_questions(choice: Choice, encoding: tiktoken.Encoding, context: int) ->
     return questions
 
 
-def encoded(encoding: tiktoken.Encoding, context: str, text: str) -> Continuation:
+def encoded(encoding: Encoding, context: str, text: str) -> Continuation:
     """The tokens of a context and of the text that follows it.
 
     Blanks at the end of the context belong to the continuation, and both are encoded together,

@@ -14,12 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tiktoken
-from numpy.typing import NDArray
 
 from noiseband.corpus.questions import HELD_OUT, in_train, question, words
-from noiseband.corpus.token_file import check_tokens, open_tokens
-from noiseband.corpus.vocabulary import load_encoding
+from noiseband.corpus.token_file import Tokens, check_tokens, open_tokens
+from noiseband.corpus.vocabulary import END_OF_TEXT, Encoding, load_encoding
 from noiseband.errors import UserError
 from noiseband.io.files import read_jsonl, write_json
 from noiseband.study.seen_questions import SeenQuestionsParams
@@ -36,9 +34,6 @@ and after it do not depend on each other, and it is never a part of a composed c
 HELD = 2**20
 """Bytes of text without any of these, above which a text is cut before any character."""
 
-END_OF_TEXT = b"<|endoftext|>"
-
-Tokens = NDArray[np.uint16]
 Words = tuple[str, ...]
 
 
@@ -51,7 +46,7 @@ class Training:
     first: int
     stop: int
     """One past the last token."""
-    encoding: tiktoken.Encoding
+    encoding: Encoding
     row: int | None = None
     """Length of packed sequences, each of which begins with a document; None if the tokens are
     contiguous."""
@@ -180,7 +175,7 @@ def texts(segment: Training) -> Iterator[str]:
         window = segment.tokens[begin : min(begin + chunk, segment.stop)]
         check_tokens(window, begin, segment.encoding.n_vocab, "train")
         if segment.row is not None:
-            rest += END_OF_TEXT  # Packed sequences do not continue each other.
+            rest += END_OF_TEXT.encode()  # Packed sequences do not continue each other.
         rest += segment.encoding.decode_bytes(window.tolist())
         cut = max(map(rest.rfind, MARKS))
         if cut < 1 and len(rest) > HELD:

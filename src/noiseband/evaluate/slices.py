@@ -7,13 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from noiseband.corpus.fields import read_field
+from noiseband.corpus.token_file import Tokens
 from noiseband.errors import UserError
-from noiseband.evaluate.documents import DocumentLoss, clustered_error, documents_in
-from noiseband.evaluate.window import window_targets
+from noiseband.evaluate.documents import AnyDocument, clustered_error, documents_in
+from noiseband.evaluate.window import first_target, window_targets
 from noiseband.io.metrics import Measured
 from noiseband.study.evaluations import FurtherLoss, slice_metric
 
@@ -25,7 +23,7 @@ def window_slices(
     key: str,
     window: FurtherLoss,
     context: int,
-    tokens: NDArray[np.uint16],
+    tokens: Tokens,
     end_of_text: int,
     fields: Path,
 ) -> list[str | None]:
@@ -41,7 +39,7 @@ def window_slices(
     Raises:
         UserError: a slice has no document, or the window does not fit the split.
     """
-    first = window.start_token + 1
+    first = first_target(window)
     stop = first + window_targets(len(tokens), window, context)
     values = read_field(fields, window.field, documents_in(tokens, first, stop, end_of_text))
     there = Counter(values)
@@ -57,10 +55,10 @@ def window_slices(
 
 
 def sliced_losses(
-    values: Iterable[str], documents: Sequence[DocumentLoss], slices: Sequence[str | None]
+    values: Iterable[str], documents: Sequence[AnyDocument], slices: Sequence[str | None]
 ) -> dict[str, Measured]:
-    """The loss of each slice in nats per token, by the name of its metric, with its standard error
-    over the documents of the slice.
+    """The loss of each slice, by the name of its metric, with its standard error over the documents
+    of the slice.
 
     Args:
         values: the values of the field that have a slice.
@@ -70,6 +68,6 @@ def sliced_losses(
     found = {}
     for value in values:
         own = [one for one, its in zip(documents, slices, strict=True) if its == value]
-        loss = math.fsum(one.nats for one in own) / sum(one.tokens for one in own)
+        loss = math.fsum(one.total for one in own) / sum(one.size for one in own)
         found[slice_metric(value)] = Measured(loss, clustered_error(own), len(own))
     return found

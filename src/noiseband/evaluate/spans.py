@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from noiseband.corpus.token_file import Tokens
 from noiseband.randomness import derived_seed
 
 SPAN = 32
@@ -19,7 +20,7 @@ SPARE_BITS = 5
 Hashes = NDArray[np.uint64]
 
 
-def span_hashes(tokens: NDArray[np.uint16]) -> Hashes:
+def span_hashes(tokens: Tokens) -> Hashes:
     """A hash for each SPAN consecutive tokens, (n,) to (n - SPAN + 1,); none for a shorter text.
 
     The hash of a span combines the hashes of its two halves, and so on down to a table of random
@@ -28,7 +29,7 @@ def span_hashes(tokens: NDArray[np.uint16]) -> Hashes:
     """
     if len(tokens) < SPAN:
         return np.empty(0, np.uint64)
-    hashes = _table()[tokens]
+    hashes: Hashes = _table(max(int(tokens.max()), 2**16 - 1).bit_length())[tokens]
     width = 1
     while width < SPAN:
         hashes = hashes[:-width] * FACTOR + hashes[width:]
@@ -38,9 +39,11 @@ def span_hashes(tokens: NDArray[np.uint16]) -> Hashes:
 
 
 @cache
-def _table() -> Hashes:
+def _table(bits: int) -> Hashes:
+    """Random numbers for ids of so many bits; a larger table begins with those of a smaller one."""
     generator = np.random.Generator(np.random.PCG64(derived_seed("spans")))
-    return generator.integers(0, 2**64, 2**16, dtype=np.uint64)
+    table: Hashes = generator.integers(0, 2**64, 2**bits, dtype=np.uint64)
+    return table
 
 
 class SpanSet:

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import tiktoken
 from safetensors.torch import save_file
 
-from noiseband.corpus.vocabulary import load_encoding
+from noiseband.corpus.vocabulary import Encoding, load_encoding
 from noiseband.determinism import make_deterministic, pick_device
 from noiseband.finetune.prompts import encode_example
 from noiseband.finetune.rows import Row, read_rows
@@ -77,7 +76,7 @@ def finetune(
     config: Model,
     attention: AttentionKind,
     rows: Sequence[Row],
-    encoding: tiktoken.Encoding,
+    encoding: Encoding,
     protocol: Protocol,
     seed: int,
     out: Path,

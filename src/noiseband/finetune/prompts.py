@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import tiktoken
-
+from noiseband.corpus.vocabulary import Encoding
 from noiseband.errors import UserError
 from noiseband.finetune.rows import Row
 from noiseband.study.instructions import Template, TemplateChoice
@@ -55,7 +54,7 @@ class Example:
 
 
 def encode_prompt(
-    row: Row, encoding: tiktoken.Encoding, template: TemplateChoice, context: int
+    row: Row, encoding: Encoding, template: TemplateChoice, context: int
 ) -> list[int]:
     """The token ids of a row's prompt: its earlier turns and its question.
 
@@ -74,9 +73,7 @@ def encode_prompt(
     return system + earlier + asked
 
 
-def encode_example(
-    row: Row, encoding: tiktoken.Encoding, template: TemplateChoice, context: int
-) -> Example:
+def encode_example(row: Row, encoding: Encoding, template: TemplateChoice, context: int) -> Example:
     """A row as an example. A long conversation is cut from the right, as a long answer is.
 
     Prompt and answer are encoded separately, so that an answer is generated from the same prompt
@@ -97,7 +94,7 @@ def encode_example(
     return Example((tokens + answer)[: context + 1], len(tokens), tuple(earlier))
 
 
-def tokens_before_answer(row: Row, encoding: tiktoken.Encoding, template: TemplateChoice) -> int:
+def tokens_before_answer(row: Row, encoding: Encoding, template: TemplateChoice) -> int:
     """The number of tokens that must fit into the context, so that there is room for an answer.
 
     These are the turn of the system and the question; of a conversation for training, its first
@@ -108,7 +105,7 @@ def tokens_before_answer(row: Row, encoding: tiktoken.Encoding, template: Templa
 
 
 def _parts(
-    row: Row, encoding: tiktoken.Encoding, template: TemplateChoice
+    row: Row, encoding: Encoding, template: TemplateChoice
 ) -> tuple[list[int], list[tuple[list[int], list[int]]], list[int]]:
     """The tokens of the system's turn, of each earlier question and answer, and of the question."""
     encode = encoding.encode_ordinary

@@ -6,9 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import tiktoken
-
-from noiseband.corpus.vocabulary import load_encoding
+from noiseband.corpus.vocabulary import Encoding, load_encoding
 from noiseband.determinism import make_deterministic, pick_device
 from noiseband.finetune.prompts import encode_prompt
 from noiseband.finetune.rows import Row, read_rows
@@ -46,7 +44,7 @@ def respond(
     config: Model,
     attention: AttentionKind,
     rows: Sequence[Row],
-    encoding: tiktoken.Encoding,
+    encoding: Encoding,
     protocol: Protocol,
     report: Report = lambda done, questions: None,
 ) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from noiseband.corpus.vocabulary import load_encoding
 from noiseband.errors import UserError
 from noiseband.hub.classes import class_of, config_of, to_hub
 from noiseband.hub.tokenizer import write_tokenizer
@@ -28,6 +29,8 @@ FILES = (
 def write_export(weights: Path, model: Model, vocabulary: Path, out: Path) -> None:
     """Write `FILES` into `out`; equal inputs give equal bytes.
 
+    With a SentencePiece model there are `hub.tokenizer.SENTENCEPIECE` instead of `tokenizer.json`.
+
     The class is the first of `study.hub_classes` that computes the model. Biases that the model
     does not have become zeros. For a GPT2LMHeadModel, query, key and value become one projection,
     and linear layers are transposed. An untied head stays untied (`tie_word_embeddings: false`).
@@ -35,7 +38,7 @@ def write_export(weights: Path, model: Model, vocabulary: Path, out: Path) -> No
     Args:
         weights: safetensors file with the parameters under the reference's names, float32.
         model: the model's shape; `dropout` becomes the probabilities of the class's config.
-        vocabulary: rank file of the model's tokens.
+        vocabulary: that of the model's tokens.
         out: folder; files with these names are replaced.
 
     Raises:
@@ -50,10 +53,11 @@ def write_export(weights: Path, model: Model, vocabulary: Path, out: Path) -> No
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if odd := sorted(found.items() ^ parameter_shapes(model).items()):
         raise UserError(f"{weights}: not weights of this model: {odd[0][0]} does not fit")
+    size = load_encoding(vocabulary).n_vocab
     end = write_tokenizer(vocabulary, model.context, out)
-    if end + 1 != model.vocabulary:
+    if size != model.vocabulary:
         raise UserError(
-            f"{vocabulary}: has {end + 1:,} token ids, but the model has {model.vocabulary:,}; "
+            f"{vocabulary}: has {size:,} token ids, but the model has {model.vocabulary:,}; "
             "give the vocabulary that the model was trained with"
         )
     ends = {"bos_token_id": end, "eos_token_id": end}

@@ -9,6 +9,7 @@ from pathlib import Path
 from noiseband.errors import NotMadeError, UserError
 from noiseband.hub import export
 from noiseband.hub.card import card_text
+from noiseband.hub.tokenizer import SENTENCEPIECE
 from noiseband.io.checksums import intact
 from noiseband.io.files import atomic, write_text
 from noiseband.study import Run, Study
@@ -29,11 +30,19 @@ UNRELATED = {"results", "machine", "pretrained", "finetuning", "judge"}
 """Sections of the study that cannot change a run; some contain local paths."""
 
 
-def published_files(run: Run | None = None) -> tuple[str, ...]:
-    """The names of the files in the repository, in the order in which they are shown; of a run with
-    ideas also their plugins, at the paths that the config gives them."""
+def published_files(folder: Path | None = None, run: Run | None = None) -> tuple[str, ...]:
+    """The names of the files in the repository, in the order in which they are shown.
+
+    Args:
+        folder: what `write_publication` wrote, which says whether the tokenizer is SentencePiece's.
+        run: the run, whose plugins are published at the paths that the config gives them.
+    """
     records = (f"noiseband/{name}" for name in (CONFIG, *RECORDS))
-    return ("README.md", *export.FILES, *records, *(_plugins(run) if run is not None else ()))
+    exported = list(export.FILES)
+    if folder is not None and all((folder / name).exists() for name in SENTENCEPIECE):
+        place = exported.index("tokenizer.json")
+        exported[place : place + 1] = SENTENCEPIECE
+    return ("README.md", *exported, *records, *(_plugins(run) if run is not None else ()))
 
 
 def _plugins(run: Run) -> list[str]:

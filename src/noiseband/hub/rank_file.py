@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from noiseband.corpus.byte_names import byte_names
 from noiseband.corpus.vocabulary import END_OF_TEXT
 from noiseband.errors import UserError
-from noiseband.hub.tokenizer import byte_names, merged_from
+from noiseband.hub.tokenizer import merged_from
 
 TOKENIZER, CONFIG = "tokenizer.json", "tokenizer_config.json"
 WITHOUT: dict[str, tuple[Any, ...]] = {

@@ -54,7 +54,7 @@ class Cache:
         self.length = new.stop
         self.positions[:, new] = positions
         self.documents[:, new] = self.ended + documents(self.config, tokens)
-        self.ended += (tokens == self.config.vocabulary - 1).sum(1, keepdim=True)
+        self.ended += (tokens == self.config.end_of_text).sum(1, keepdim=True)
         so_far = slice(0, new.stop)
         return of_new_tokens(
             self.config,

@@ -65,9 +65,9 @@ def of_new_tokens(
 def documents(config: Model, tokens: Tensor) -> Tensor:
     """The number of each token's document within its row, (rows, time).
 
-    The last token of a document is the end of text, which is the vocabulary's last id.
+    The last token of a document is the end of text.
     """
-    ends = (tokens == config.vocabulary - 1).long()
+    ends = (tokens == config.end_of_text).long()
     return ends.cumsum(1) - ends
 
 

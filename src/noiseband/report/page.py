@@ -205,7 +205,7 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
         "corpora": [
             found
             for name in params.corpora
-            if (found := corpus(results, name, params.baseline, loss))
+            if (found := corpus(results, name, params.baseline, loss, params.unit))
         ],
         "contamination": read_rows(tables / "contamination.csv", ContaminationRow),
         "provenance": provenance(results, params.runs),

@@ -6,10 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-import tiktoken
-
 from noiseband.corpus.token_file import open_tokens
-from noiseband.corpus.vocabulary import load_encoding
+from noiseband.corpus.vocabulary import Encoding, load_encoding
 from noiseband.errors import UserError
 from noiseband.evaluate.questions import read_questions
 from noiseband.evaluate.slices import window_slices
@@ -85,7 +83,7 @@ def check_export_files(
 def problems(
     needs: DataNeeds,
     tokens: Mapping[str, int],
-    encoding: tiktoken.Encoding,
+    encoding: Encoding,
     rows: Mapping[str, Path],
     sliced: Mapping[str, tuple[Path, Path]],
     packed: Mapping[int, int] | None = None,
@@ -98,6 +96,7 @@ def problems(
         sliced: tokens and documents' fields of each split with slices.
         packed: number of tokens of the packed sequences for each context.
     """
+    yield from _other_ids(needs, encoding)
     yield from _short_training(needs, None, tokens["train"])
     for context, there in (packed or {}).items():
         yield from _short_training(needs, context, there)
@@ -121,7 +120,7 @@ def problems(
 
 
 def _prompts_that_cannot(
-    needed: Sequence[Prompts], encoding: tiktoken.Encoding, rows: Mapping[str, Path]
+    needed: Sequence[Prompts], encoding: Encoding, rows: Mapping[str, Path]
 ) -> Iterator[str]:
     for prompts in needed:
         yield from _prompts_without_room(prompts, rows[prompts.rows], encoding)
@@ -129,6 +128,20 @@ def _prompts_that_cannot(
             yield (
                 f"finetuning.protocols.{prompts.protocol}.method: lora needs the package peft; run "
                 "`pip install 'noiseband[lora]'`"
+            )
+
+
+def _other_ids(needs: DataNeeds, encoding: Encoding) -> Iterator[str]:
+    for one in needs.ids:
+        if one.vocabulary != encoding.n_vocab:
+            yield (
+                f"recipe.model.vocabulary={one.vocabulary}: the tokenizer of corpus {needs.corpus} "
+                f"has {encoding.n_vocab} ids (run {one.run}); write {encoding.n_vocab}"
+            )
+        if one.end_of_text not in (None, encoding.eot_token):
+            yield (
+                f"recipe.model.attention.end_of_text={one.end_of_text}: the end of text of corpus "
+                f"{needs.corpus} is {encoding.eot_token} (run {one.run}); write that"
             )
 
 
@@ -169,9 +182,7 @@ def _empty_slices(
             return
 
 
-def _prompts_without_room(
-    prompts: Prompts, file: Path, encoding: tiktoken.Encoding
-) -> Iterator[str]:
+def _prompts_without_room(prompts: Prompts, file: Path, encoding: Encoding) -> Iterator[str]:
     assert prompts.context is not None  # an export's is read from its shape
     rows, context = read_rows(file), prompts.context
     needed = [(row, tokens_before_answer(row, encoding, prompts.template)) for row in rows]

@@ -83,6 +83,17 @@ class AttentionPart(Section):
     """
     documents: Annotated[bool, ADDED] = False
     """Whether a token sees only tokens of its own document, up to and with its end of text."""
+    end_of_text: Annotated[Annotated[int, Field(ge=0)] | None, ADDED] = None
+    """With `documents`: id of the end of text, equal to the tokenizer's; null means the last id."""
+
+    @model_validator(mode="after")
+    def _ends_are_of_documents(self) -> AttentionPart:
+        if self.end_of_text is not None and not self.documents:
+            raise ValueError(
+                f"end_of_text={self.end_of_text} without documents changes nothing; set documents: "
+                "true or remove it"
+            )
+        return self
 
     @model_validator(mode="after")
     def _full_layers_need_a_window(self) -> AttentionPart:
@@ -227,6 +238,12 @@ class Model(Section):
     def head_width(self) -> int:
         """Width of an attention head."""
         return self.attention.head_width or self.width // self.heads
+
+    @property
+    def end_of_text(self) -> int:
+        """Id of the token that ends a document, for `attention.documents`."""
+        given = self.attention.end_of_text
+        return self.vocabulary - 1 if given is None else given
 
     @property
     def rotated(self) -> int:

@@ -90,11 +90,18 @@ def _corpus(recipe: BaselineRecipe, corpora: dict[str, AnyCorpus], key: str) -> 
     name = recipe.data.corpus
     if name not in corpora:
         return unknown_names(f"{key}.data.corpus", name, corpora)
-    size = tokenizer_of(corpora, name).size
-    if recipe.model.vocabulary == size:
-        return []
-    remedy = f"the tokenizer of corpus {name} has {size} ids; write {size}"
-    return [Problem(f"{key}.model.vocabulary", recipe.model.vocabulary, remedy)]
+    facts = tokenizer_of(corpora, name).facts
+    if facts is None:
+        return []  # The file is on the Hub; `check_data` reads it.
+    model = recipe.model
+    if model.vocabulary != facts.size:
+        remedy = f"the tokenizer of corpus {name} has {facts.size} ids; write {facts.size}"
+        return [Problem(f"{key}.model.vocabulary", model.vocabulary, remedy)]
+    if model.attention.documents and model.end_of_text != facts.end_of_text:
+        remedy = f"the end of text of corpus {name} is {facts.end_of_text}; write that"
+        place = f"{key}.model.attention.end_of_text"
+        return [Problem(place, model.attention.end_of_text, remedy)]
+    return []
 
 
 def _ideas_of_baseline(

@@ -294,9 +294,10 @@ class StudyConfig(Section):
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """Family-wise error rate of the verdicts."""
     margin: Annotated[float, Field(gt=0)] | None = None
-    """The smallest difference of the test loss that matters, in nats. An intervention whose whole
-    interval is closer to zero than that makes no difference that matters, which is the question
-    about a change for speed. Without a margin, no verdict says so."""
+    """The smallest difference of the test loss that matters, in its unit (nats, unless
+    `evaluation.unit` says otherwise). An intervention whose whole interval is closer to zero than
+    that makes no difference that matters, which is the question about a change for speed. Without a
+    margin, no verdict says so."""
     metrics: dict[MetricName, Metric] = {}
     """Further metrics by name, each with its own verdicts. Of runs that noiseband trains, these are
     `seconds`, `tokens_per_second` and `peak_memory_bytes`, which are volatile."""

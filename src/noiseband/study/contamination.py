@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from noiseband.study.config import Evaluation
+from noiseband.study.corpora import Tokenizer
 from noiseband.study.recipe import Recipe
 from noiseband.study.runs import Run, Study, trained_on
 from noiseband.study.section import ADDED, Section
@@ -65,8 +66,8 @@ class ContaminationParams(Section):
     """Context of the runs; the window consists of whole batches of this length."""
     evaluation: Evaluation
     """The evaluation without its precision, which does not move the window."""
-    end_of_text: int
-    """Token id that ends a document."""
+    end_of_text: int | None
+    """Token id that ends a document; None if only the file of the vocabulary says it."""
     training: list[Segment]
     """Sorted training segments; segments of one corpus that touch are merged."""
     not_compared: list[str]
@@ -80,6 +81,7 @@ class ContaminationParams(Section):
     @classmethod
     def of(cls, study: Study, run: Run) -> ContaminationParams:
         corpora, name = study.config.corpora, study.measured_on(run)
+        own = tokenizer_of(corpora, name)
         read: list[Segment] = []
         others: set[str] = set()
         for one in trained_on(run, study.runs):
@@ -97,7 +99,7 @@ class ContaminationParams(Section):
             evaluation=study.config.evaluation.model_copy(
                 update={"precision": "float32", "corpus": None}
             ),
-            end_of_text=tokenizer_of(corpora, name).size - 1,
+            end_of_text=own.facts.end_of_text if isinstance(own, Tokenizer) else None,
             training=merged(read),
             not_compared=sorted(others),
         )

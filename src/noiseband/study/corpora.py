@@ -13,6 +13,7 @@ from noiseband.errors import nearest
 from noiseband.study.dataset_source import DatasetSource
 from noiseband.study.problems import check_place, pinned
 from noiseband.study.section import Positive, Section, Sha256
+from noiseband.study.tokenizer_files import Facts, FileTokenizer
 
 READERS = "noiseband.corpus.embedded.readers"
 """The package of the readers that have short names."""
@@ -132,7 +133,8 @@ class Tokenizer(Section):
     """A byte-level BPE vocabulary with one special token, end-of-text, as its last id."""
 
     kind: Literal["bpe", "gpt2"]
-    """`bpe` is trained on the corpus's training split; `gpt2` is the published vocabulary."""
+    """`bpe` is trained on the corpus's training split; `gpt2` is the published vocabulary; `file`
+    is a tokenizer of your own."""
     vocabulary: Positive | None = None
     """Number of token ids including end-of-text, for `bpe` only (`gpt2` has 50,257)."""
     allow_special: bool = False
@@ -143,10 +145,10 @@ class Tokenizer(Section):
     def _vocabulary_belongs_to_bpe(self) -> Tokenizer:
         if self.kind == "gpt2" and self.vocabulary is not None:
             raise ValueError("vocabulary is only for kind 'bpe'; remove it ('gpt2' has 50257)")
-        if self.kind == "bpe" and not 257 <= (self.vocabulary or 0) <= 65536:
+        if self.kind == "bpe" and not 257 <= (self.vocabulary or 0) <= 2**31:
             raise ValueError(
-                f"vocabulary={self.vocabulary}: kind 'bpe' needs 257 (bytes and end-of-text) "
-                "to 65536 (tokens are stored in 16 bits)"
+                f"vocabulary={self.vocabulary}: kind 'bpe' needs 257 (bytes and end-of-text) or "
+                "more, up to 2147483648"
             )
         return self
 
@@ -154,6 +156,11 @@ class Tokenizer(Section):
     def size(self) -> int:
         """Number of token ids, including end-of-text."""
         return self.vocabulary or 50257
+
+    @property
+    def facts(self) -> Facts:
+        """What a study needs to know of it."""
+        return Facts(self.size, self.size - 1)
 
 
 class SharedTokenizer(Section):
@@ -165,13 +172,22 @@ class SharedTokenizer(Section):
     """As for a tokenizer of its own."""
 
 
+OwnTokenizer = Tokenizer | FileTokenizer
+"""A tokenizer that is not another corpus's."""
+
+
 def _tokenizer_kind(value: Any) -> str:
-    shared = "like" in value if isinstance(value, dict) else isinstance(value, SharedTokenizer)
-    return "of another corpus" if shared else "of its own"
+    keys = value if isinstance(value, dict) else {}
+    if "like" in keys or isinstance(value, SharedTokenizer):
+        return "of another corpus"
+    in_file = keys.get("kind") == "file" or isinstance(value, FileTokenizer)
+    return "in a file" if in_file else "of its own"
 
 
 AnyTokenizer = Annotated[
-    Annotated[Tokenizer, Tag("of its own")] | Annotated[SharedTokenizer, Tag("of another corpus")],
+    Annotated[Tokenizer, Tag("of its own")]
+    | Annotated[FileTokenizer, Tag("in a file")]
+    | Annotated[SharedTokenizer, Tag("of another corpus")],
     Discriminator(_tokenizer_kind),
 ]
 
@@ -233,7 +249,8 @@ class Corpus(Documents, Encoded):
 
 
 class Tokenised(Files):
-    """Ready-made token files: safetensors, each with one 1-D uint16 tensor named `tokens`."""
+    """Ready-made token files: safetensors, each with one 1-D tensor named `tokens`, of type uint16,
+    or uint32 or int32 for a vocabulary with more ids."""
 
     train: Annotated[str, Field(pattern=r"\.safetensors$")]
     """File of the training split."""
@@ -275,12 +292,12 @@ class TokenisedCorpus(Encoded):
         if isinstance(chosen, SharedTokenizer):
             raise ValueError(
                 f"tokenizer.like={chosen.like}: nothing shows that the tokens are of that "
-                "vocabulary; write kind: gpt2, or give `sources` instead of `tokenised`"
+                "vocabulary; write its own kind, or give `sources` instead of `tokenised`"
             )
-        if chosen.kind != "gpt2":
+        if chosen.kind == "bpe":
             raise ValueError(
                 f"tokenizer.kind={chosen.kind}: there is no text to train it on; "
-                "write gpt2, or give `sources` instead of `tokenised`"
+                "write gpt2 or file, or give `sources` instead of `tokenised`"
             )
         return self
 

@@ -10,6 +10,7 @@ from noiseband.study.evaluations import Choice, FurtherLoss, loss_windows
 from noiseband.study.instructions import TemplateChoice
 from noiseband.study.runs import Study
 from noiseband.study.section import ADDED, Section
+from noiseband.study.vocabularies import tokenizer_of
 
 AnyWindow = TypeVar("AnyWindow", bound=Evaluation)
 
@@ -67,6 +68,17 @@ class Choices(Section):
     context: int
 
 
+class OwnIds(Section):
+    """What a run expects of a tokenizer that is on the Hub, and so is not read with the config."""
+
+    run: str
+    """The first run that expects it."""
+    vocabulary: int
+    """The model's number of token ids."""
+    end_of_text: int | None
+    """The id that ends documents for the model; None if it does not need to know."""
+
+
 class DataNeeds(Section):
     """Params of `check_data`."""
 
@@ -79,6 +91,7 @@ class DataNeeds(Section):
     prompts: list[Prompts]
     further: Annotated[list[FurtherWindow], ADDED] = []
     choices: Annotated[list[Choices], ADDED] = []
+    ids: Annotated[list[OwnIds], ADDED] = []
 
     @property
     def rows(self) -> list[str]:
@@ -122,6 +135,7 @@ class DataNeeds(Section):
             prompts=_prompts(study, corpus),
             further=_further(study, corpus),
             choices=_choices(study, corpus),
+            ids=_ids(study, corpus),
         )
 
 
@@ -138,6 +152,21 @@ class ExportNeeds(Section):
     @classmethod
     def of(cls, study: Study, run: str) -> ExportNeeds:
         return cls(prompts=_prompts_of(study, run, None))
+
+
+def _ids(study: Study, corpus: str) -> list[OwnIds]:
+    """What runs expect of the corpus's tokenizer, if it is on the Hub."""
+    if tokenizer_of(study.config.corpora, corpus).facts is not None:
+        return []
+    found: dict[tuple[int, int | None], str] = {}
+    for run in study.runs.values():
+        if run.built_in.data.corpus == corpus:
+            end = run.model.end_of_text if run.model.attention.documents else None
+            found.setdefault((run.model.vocabulary, end), run.name)
+    return [
+        OwnIds(run=run, vocabulary=vocabulary, end_of_text=end)
+        for (vocabulary, end), run in found.items()
+    ]
 
 
 def _prompts(study: Study, corpus: str) -> list[Prompts]:

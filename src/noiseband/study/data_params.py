@@ -10,14 +10,17 @@ from noiseband.study.corpora import (
     Documents,
     MixedCorpus,
     Mixture,
+    OwnTokenizer,
     SplitTokens,
     Tokenised,
     TokenisedCorpus,
+    Tokenizer,
 )
 from noiseband.study.data_needs import DataNeeds
 from noiseband.study.instructions import Instructions
 from noiseband.study.runs import Study
 from noiseband.study.section import ADDED, Section
+from noiseband.study.tokenizer_files import FileTokenizer
 from noiseband.study.vocabularies import tokenizer_of, vocabulary_of
 
 
@@ -47,20 +50,29 @@ class FieldsParams(Section):
 class VocabularyParams(Section):
     """Params of `vocabulary`: the tokenizer without the settings that only affect encoding."""
 
-    kind: Literal["bpe", "gpt2"]
+    kind: Literal["bpe", "gpt2", "file"]
     vocabulary: int | None
     like: Annotated[str | None, ADDED] = None
     """Name of the corpus whose vocabulary it is; None if it is the corpus's own."""
+    file: Annotated[FileTokenizer | None, ADDED] = None
+    """The tokenizer of kind `file`, without what only affects encoding."""
 
     @classmethod
     def of(cls, study: Study, corpus: str) -> VocabularyParams:
         corpora = study.config.corpora
         tokenizer, other = tokenizer_of(corpora, corpus), vocabulary_of(corpora, corpus)
-        return cls(
-            kind=tokenizer.kind,
-            vocabulary=tokenizer.vocabulary,
-            like=None if other == corpus else other,
-        )
+        like = None if other == corpus else other
+        if isinstance(tokenizer, FileTokenizer):
+            file = tokenizer.model_copy(update={"allow_special": False})
+            return cls(kind="file", vocabulary=None, like=like, file=file)
+        return cls(kind=tokenizer.kind, vocabulary=tokenizer.vocabulary, like=like)
+
+    @property
+    def tokenizer(self) -> OwnTokenizer:
+        """The tokenizer."""
+        if self.file is not None:
+            return self.file
+        return Tokenizer.model_validate({"kind": self.kind, "vocabulary": self.vocabulary})
 
 
 class TokenizeParams(Section):

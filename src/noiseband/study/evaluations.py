@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -24,6 +24,7 @@ KINDS: tuple[Kind, ...] = ("loss", "choice", "harness", "command")
 NEEDS_HARNESS = "needs the package lm-eval; run `pip install 'noiseband[harness]'`"
 PLACEHOLDERS = ("model", "out", "run")
 """What a command may have in braces."""
+Unit = Literal["nats", "bits-per-byte"]
 EXAMPLE = "python eval.py --model {model} --out {out}"
 """A command that has what it needs to have."""
 
@@ -44,6 +45,31 @@ class Evaluation(Section):
     """Sequences in a forward pass. Part of the protocol, since another shape gives other bits."""
     precision: Literal["float32", "float16-amp", "bfloat16-amp"] = "float32"
     """Arithmetic of the forward pass."""
+    unit: Annotated[Unit, ADDED] = "nats"
+    """Unit of the loss. `nats` is the mean over the window's tokens. `bits-per-byte` takes every
+    token of every document of the split: the sum of -log2 p, divided by the bytes of the documents'
+    text, so that runs with different vocabularies can be compared. See [the size of a
+    vocabulary](corpora.md#the-size-of-a-vocabulary)."""
+
+    @model_validator(mode="after")
+    def _bits_are_of_whole_documents(self) -> Self:
+        if self.in_bits and (self.tokens is not None or self.start_token):
+            key = "start_token" if self.start_token else "tokens"
+            raise ValueError(
+                f"{key}={getattr(self, key)}: unit bits-per-byte measures whole documents, all of "
+                "the split; remove it, and make the split smaller by the corpus's shares"
+            )
+        return self
+
+    @property
+    def in_bits(self) -> bool:
+        """Whether the loss is in bits per byte of whole documents."""
+        return self.unit == "bits-per-byte"
+
+    @property
+    def unit_text(self) -> str:
+        """The unit in words."""
+        return self.unit.replace("-", " ")
 
 
 Slice = Annotated[str, Field(min_length=1, max_length=60)]
@@ -62,6 +88,15 @@ class FurtherLoss(Evaluation):
     """Ideas of `plugins` under `@noiseband.metric`, such as `ideas.top5`, each a further metric of
     this evaluation by its own name, such as `top5`. Declare it under `metrics` to have it judged.
     """
+
+    @model_validator(mode="after")
+    def _own_metrics_are_of_tokens(self) -> FurtherLoss:
+        if self.metrics and self.in_bits:
+            raise ValueError(
+                f"metrics={', '.join(self.metrics)}: they are means over tokens, which whole "
+                "documents in bits per byte are not; give them an evaluation of their own"
+            )
+        return self
 
     @property
     def field(self) -> str:
@@ -144,7 +179,6 @@ class MetricKind(NamedTuple):
     unit: str
 
 
-LOSS = {"loss": MetricKind("lower", "nats")}
 CHOICE = {"accuracy": MetricKind("higher", "share of items"), "loss": MetricKind("lower", "nats")}
 
 
@@ -207,7 +241,8 @@ class FurtherEvaluation(Section):
         """The metrics that it is sure to give, by name without that of the evaluation. What it
         gives beyond these is kept and not judged."""
         if self.loss is not None:
-            return LOSS | dict.fromkeys(self.loss.slices, LOSS["loss"])
+            kind = MetricKind("lower", self.loss.unit_text)
+            return dict.fromkeys(["loss", *self.loss.slices], kind)
         return {"choice": CHOICE}.get(self.kind, {})
 
     @field_validator("command")

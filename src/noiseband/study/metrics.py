@@ -52,9 +52,9 @@ class NamedMetric(Metric):
         return f"{self.label}, {self.unit}" if self.unit else self.label
 
     @classmethod
-    def test_loss(cls, margin: float | None) -> NamedMetric:
+    def test_loss(cls, margin: float | None, unit: str = "nats") -> NamedMetric:
         """The metric of every run that noiseband itself trains."""
-        return cls(name=TEST_LOSS, better="lower", unit="nats", margin=margin)
+        return cls(name=TEST_LOSS, better="lower", unit=unit, margin=margin)
 
 
 def of_averages(
@@ -117,6 +117,9 @@ def _primary(
     if primary is not None and primary not in choices:
         fault = "is volatile; choose another metric" if primary in declared else "no such metric"
         return [Problem("primary", primary, f"{fault}; {nearest(primary, choices)}")]
+    if "evaluation" in valid and valid["evaluation"].in_bits and valid.get("published"):
+        remedy = "the published series has losses in nats; write nats, or published: false"
+        return [Problem("evaluation.unit", "bits-per-byte", remedy)]
     if primary not in (None, TEST_LOSS) and valid.get("published"):
         remedy = "the published series is compared by its test loss; write test_loss"
         return [Problem("primary", primary, remedy)]

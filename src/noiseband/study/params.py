@@ -14,7 +14,7 @@ from noiseband.study.config import Answers, Checkpoints, Evaluation, Protocol, S
 from noiseband.study.contamination import contaminated_runs
 from noiseband.study.expand import baseline_seeds
 from noiseband.study.judges import Judge
-from noiseband.study.metrics import NamedMetric
+from noiseband.study.metrics import TEST_LOSS, NamedMetric
 from noiseband.study.mixtures import parts
 from noiseband.study.pretrained import PretrainedLayout, PretrainedModel
 from noiseband.study.recipe import Recipe
@@ -222,7 +222,7 @@ class TablesParams(Section):
     baseline: str
     alpha: float
     margin: float | None = None
-    """The smallest difference of the test loss that matters, in nats."""
+    """The smallest difference of the test loss that matters, in its unit."""
     metrics: Annotated[list[NamedMetric], ADDED] = []
     """The metrics that verdicts are about, the primary one first; empty if that is the test loss
     alone."""
@@ -262,6 +262,12 @@ class TablesParams(Section):
     def judged(self) -> list[NamedMetric]:
         """The metrics that verdicts are about, the primary one first."""
         return self.metrics or [NamedMetric.test_loss(self.margin)]
+
+    @property
+    def unit(self) -> str:
+        """The unit of the test loss: `nats`, per token, or `bits per byte`."""
+        named = [one.unit for one in self.judged if one.name == TEST_LOSS and not self.command]
+        return named[0] if named else "nats"
 
     @property
     def primary(self) -> NamedMetric:

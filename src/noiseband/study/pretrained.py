@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from noiseband.errors import nearest
 from noiseband.study.architecture import Model
-from noiseband.study.corpora import Tokenizer
+from noiseband.study.corpora import OwnTokenizer
 from noiseband.study.hub_classes import CLASSES, beyond_hub, hub_class
 from noiseband.study.problems import Problem, check_place, pinned
 from noiseband.study.recipe import BaselineRecipe
@@ -134,17 +134,18 @@ class PretrainedModel:
 
 
 def check_pretrained(
-    recipe: BaselineRecipe, tokenizer: Tokenizer, pretrained: Mapping[str, Pretrained]
+    recipe: BaselineRecipe, tokenizer: OwnTokenizer, pretrained: Mapping[str, Pretrained]
 ) -> list[Problem]:
     """Check that each pretrained model can read the baseline's tokens and has its context."""
     problems: list[Problem] = []
     for name, one in pretrained.items():
         key, known = f"pretrained.{name}.model", one.model in KNOWN_MODELS.values()
-        if one.model.vocabulary != tokenizer.size or (known and tokenizer.kind != "gpt2"):
+        own = recipe.model.vocabulary  # that of the tokenizer
+        if one.model.vocabulary != own or (known and tokenizer.kind == "bpe"):
             remedy = (
                 f"has {one.model.vocabulary:,} token ids{' of GPT-2' if known else ''}, but the "
                 f"tokenizer of corpus {recipe.data.corpus} is {tokenizer.kind} with "
-                f"{tokenizer.size:,}; compare it in a study that uses the model's tokenizer"
+                f"{own:,}; compare it in a study that uses the model's tokenizer"
             )
             problems.append(Problem(key, None, remedy))
         if one.model.context < recipe.model.context:

@@ -21,7 +21,7 @@ from noiseband.study.runs import BASELINE, Run
 from noiseband.study.seed_checks import check_equal_runs, check_seeds
 from noiseband.study.seeds import run_seeds
 from noiseband.study.slice_checks import check_slices
-from noiseband.study.window_checks import check_measured_on, check_test_window
+from noiseband.study.window_checks import check_measured_on, check_test_window, check_units
 
 
 def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
@@ -96,6 +96,7 @@ def check_runs(valid: dict[str, Any], faulty: set[str]) -> list[Problem]:
     for key, window in [*windows, *further]:
         problems += check_measured_on(runs, window.corpus, corpora, f"{key}.corpus")
         problems += check_test_window(runs, window, corpora, key)
+        problems += check_units(runs, window, corpora, key)
     for key, sliced in further:
         problems += check_slices(runs, sliced, corpora, key)
     problems += _exported(runs, valid.get("evaluations", {}))

@@ -205,8 +205,8 @@ class Study:
     def metrics(self) -> list[NamedMetric]:
         """The metrics that verdicts are about, the primary one first."""
         declared = self.config.metrics
-        builtin = self.config.trainer is None
-        found = [NamedMetric.test_loss(self.config.margin)] if builtin else []
+        builtin, unit = self.config.trainer is None, self.config.evaluation.unit_text
+        found = [NamedMetric.test_loss(self.config.margin, unit)] if builtin else []
         for name, known in known_metrics(self.config.evaluations).items():
             if name not in declared:
                 found.append(NamedMetric(name=name, better=known.better, unit=known.unit))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from noiseband.study.corpora import AnyCorpus, SharedTokenizer, Tokenizer
+from noiseband.study.corpora import AnyCorpus, OwnTokenizer, SharedTokenizer
 from noiseband.study.problems import Problem, unknown_names
+from noiseband.study.tokenizer_files import FileTokenizer
 
 Corpora = Mapping[str, AnyCorpus]
 
@@ -16,30 +17,33 @@ def vocabulary_of(corpora: Corpora, name: str) -> str:
     return tokenizer.like if isinstance(tokenizer, SharedTokenizer) else name
 
 
-def tokenizer_of(corpora: Corpora, name: str) -> Tokenizer:
+def tokenizer_of(corpora: Corpora, name: str) -> OwnTokenizer:
     """The tokenizer whose vocabulary a corpus has."""
     found = corpora[vocabulary_of(corpora, name)].tokenizer
-    assert isinstance(found, Tokenizer)  # `check_vocabularies` refuses anything else.
+    assert not isinstance(found, SharedTokenizer)  # `check_vocabularies` refuses it.
     return found
 
 
 def same_ids(corpora: Corpora, one: str, other: str) -> bool:
     """Whether a token id stands for the same text in both corpora."""
-    own, also = tokenizer_of(corpora, one), tokenizer_of(corpora, other)
-    if (own.kind, own.vocabulary) != (also.kind, also.vocabulary):
+    own, also = (
+        tokenizer_of(corpora, name).model_copy(update={"allow_special": False})
+        for name in (one, other)
+    )
+    if own != also:
         return False
     texts = vocabulary_of(corpora, one), vocabulary_of(corpora, other)
-    return own.kind == "gpt2" or texts[0] == texts[1] or _same_text(corpora, *texts)
+    return own.kind != "bpe" or texts[0] == texts[1] or same_text(corpora, *texts)
 
 
 def same_tokens(corpora: Corpora, one: str, other: str) -> bool:
     """Whether both corpora give the same token files; their token counts may be pinned in one."""
     special = {corpora[name].tokenizer.allow_special for name in (one, other)}
-    alike = _same_text(corpora, one, other) and len(special) == 1
+    alike = same_text(corpora, one, other) and len(special) == 1
     return one == other or (alike and same_ids(corpora, one, other))
 
 
-def _same_text(corpora: Corpora, one: str, other: str) -> bool:
+def same_text(corpora: Corpora, one: str, other: str) -> bool:
     """Whether both corpora have the same documents in the same splits, or the same token files."""
     first, second = (
         corpora[name].model_dump(exclude={"tokens", "tokenizer"}) for name in (one, other)
@@ -48,13 +52,16 @@ def _same_text(corpora: Corpora, one: str, other: str) -> bool:
 
 
 def check_vocabularies(corpora: Corpora) -> list[Problem]:
-    """Check that a corpus takes the vocabulary of one that has its own."""
+    """Check that a corpus takes the vocabulary of one that has its own, and that tokenizers in
+    files of this machine are there."""
     problems = []
     for name, corpus in corpora.items():
+        if isinstance(corpus.tokenizer, FileTokenizer):
+            problems += _in_a_file(f"corpora.{name}.tokenizer", corpus.tokenizer)
         if not isinstance(corpus.tokenizer, SharedTokenizer):
             continue
         key, like = f"corpora.{name}.tokenizer.like", corpus.tokenizer.like
-        own = [other for other, one in corpora.items() if isinstance(one.tokenizer, Tokenizer)]
+        own = [o for o, one in corpora.items() if not isinstance(one.tokenizer, SharedTokenizer)]
         if like == name:
             remedy = "is this corpus itself; name another one, or give it a kind of its own"
             problems.append(Problem(key, like, remedy))
@@ -70,3 +77,11 @@ def check_vocabularies(corpora: Corpora) -> list[Problem]:
         else:
             problems += unknown_names(key, like, own)
     return problems
+
+
+def _in_a_file(key: str, tokenizer: FileTokenizer) -> list[Problem]:
+    try:
+        _ = tokenizer.facts
+    except ValueError as error:
+        return [Problem(f"{key}.path", tokenizer.path, str(error))]
+    return []

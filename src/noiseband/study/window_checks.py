@@ -15,7 +15,7 @@ from noiseband.study.corpora import AnyCorpus, Corpus
 from noiseband.study.mixtures import has_validation, parts, repeats
 from noiseband.study.problems import Problem, unknown_names
 from noiseband.study.runs import Run, trained_on
-from noiseband.study.vocabularies import same_ids, same_tokens
+from noiseband.study.vocabularies import same_ids, same_text, same_tokens
 
 
 def check_test_window(
@@ -63,9 +63,55 @@ def check_measured_on(
     return [Problem(key, corpus, remedy)]
 
 
+def check_units(
+    runs: Sequence[Run],
+    evaluation: Evaluation,
+    corpora: Mapping[str, AnyCorpus],
+    key: str = "evaluation",
+) -> list[Problem]:
+    """Check that losses per token are of one vocabulary, and losses per byte of the same documents.
+
+    Args:
+        key: key of the evaluation in the config.
+    """
+    if evaluation.corpus not in (None, *corpora):
+        return []  # `run_checks` reports the unknown corpus.
+    named = {run.name: evaluation.corpus or run.corpus for run in runs}
+    names = dict.fromkeys(name for name in named.values() if name in corpora)
+    if not names:
+        return []
+    first, *others = names
+    if not evaluation.in_bits:
+        odd = next((name for name in others if not same_ids(corpora, first, name)), None)
+        if odd is None:
+            return []
+        run = next(run for run, name in named.items() if name == odd)
+        remedy = (
+            f"run {run} reads {odd}, whose vocabulary is not that of {first}, so their losses per "
+            "token cannot be compared; write bits-per-byte"
+        )
+        return [Problem(f"{key}.unit", evaluation.unit, remedy)]
+    for name in names:
+        corpus, fault = corpora[name], None
+        if not isinstance(corpus, Corpus):
+            fault = "has ready-made tokens, and the bytes of its documents are not known"
+        elif corpus.tokenizer.allow_special:
+            fault = "has tokenizer.allow_special, with which a document may end early"
+        elif not same_text(corpora, first, name):
+            fault = f"has other documents or other splits than {first}"
+        if fault is not None:
+            remedy = f"corpus {name} {fault}; give the corpora the same sources and shares"
+            if name == first:
+                remedy = f"corpus {name} {fault}; give it sources, without allow_special"
+            return [Problem(f"{key}.unit", evaluation.unit, remedy)]
+    return []
+
+
 def window_tokens(evaluation: Evaluation, context: int, there: int | None) -> tuple[int, float]:
     """The window's first token and one past its last target, in a split of `there` tokens (None if
     that is unknown). This does not check that the window fits."""
+    if evaluation.in_bits:
+        return 0, math.inf if there is None else there
     start, size = evaluation.start_token, evaluation.batch * context
     wanted = evaluation.tokens
     if wanted is None:

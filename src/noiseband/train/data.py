@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from noiseband.corpus.reading_order import ReadingOrder
-from noiseband.corpus.token_file import check_tokens
+from noiseband.corpus.token_file import Tokens, check_tokens
 from noiseband.errors import UserError
 from noiseband.study.recipe import Recipe
 
@@ -22,7 +22,7 @@ class TokenWindow:
     """The training tokens of one run, in sequences of the model's context. The targets of a
     sequence are the same tokens, shifted by one."""
 
-    def __init__(self, tokens: NDArray[np.uint16], recipe: Recipe, device: torch.device) -> None:
+    def __init__(self, tokens: Tokens, recipe: Recipe, device: torch.device) -> None:
         """Cut the window out of the training split, or out of its packed rows, shape (n,).
 
         Raises UserError if there are too few tokens for the recipe.
@@ -86,7 +86,7 @@ class TokenWindow:
             self.computed = number, self.order(np.arange(first, stop))
         return self.computed[1][place : place + size]
 
-    def _complain(self, chosen: NDArray[np.int64], read: NDArray[np.uint16]) -> None:
+    def _complain(self, chosen: NDArray[np.int64], read: Tokens) -> None:
         """Raise UserError for the first token without an embedding."""
         what = "training" if self.recipe.packed is None else "packed training"
         for number, sequence in zip(chosen.tolist(), read, strict=True):

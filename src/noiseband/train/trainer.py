@@ -6,14 +6,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from tiktoken import Encoding
 from torch import nn
 
-from noiseband.corpus.token_file import open_tokens
-from noiseband.corpus.vocabulary import load_encoding
+from noiseband.corpus.token_file import Tokens, open_tokens
+from noiseband.corpus.vocabulary import Encoding, load_encoding
 from noiseband.determinism import make_deterministic, pick_device
 from noiseband.errors import UserError
 from noiseband.model.generate import generate
@@ -39,7 +36,7 @@ class Job:
     """The inputs and outputs of one call of `train`."""
 
     params: TrainParams
-    tokens: NDArray[np.uint16]
+    tokens: Tokens
     """The training split, memory-mapped."""
     encoding: Encoding
     init: Path

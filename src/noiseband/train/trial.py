@@ -20,6 +20,7 @@ import tiktoken
 import torch
 from pydantic import BaseModel
 
+from noiseband.corpus.token_file import token_type
 from noiseband.determinism import pick_device
 from noiseband.study.params import TrainParams
 from noiseband.study.ramp import Ramp
@@ -101,7 +102,7 @@ def _run(request: Request, device: torch.device) -> Outcome:
     nowhere = Path(os.devnull)  # a trainer on its own writes no files
     job = Job(
         params=request.params.model_copy(update={"recipe": recipe}),
-        tokens=generator.integers(0, vocabulary, count, dtype=np.uint16),
+        tokens=generator.integers(0, vocabulary, count, dtype=token_type(vocabulary)),
         encoding=tiktoken.Encoding(
             "bytes", pat_str=".", mergeable_ranks=byte_ranks, special_tokens={}
         ),

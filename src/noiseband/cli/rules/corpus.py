@@ -9,7 +9,7 @@ import typer
 
 from noiseband.cli import app
 from noiseband.cli.options import PANEL, File, Folder, Out, ParamsText, parse
-from noiseband.study import corpora, data_needs, data_params
+from noiseband.study import data_needs, data_params
 
 Work = Annotated[
     Path | None,
@@ -44,19 +44,20 @@ def vocabulary(
         typer.Argument(
             exists=True,
             dir_okay=False,
-            help="Training split, if the vocabulary is trained, or the vocabulary that it is like.",
+            help="Training split, if the vocabulary is trained, the vocabulary that it is like, or "
+            "the tokenizer's file.",
         ),
     ] = None,
 ) -> None:
-    """Train the vocabulary of a corpus, or write a published one, or another corpus's."""
+    """Train the vocabulary of a corpus, or write a published one, another corpus's, or that of a
+    tokenizer's file."""
     from noiseband.corpus.vocabulary import build_vocabulary, copy_vocabulary
 
     given = parse(data_params.VocabularyParams, params_text)
-    tokenizer = corpora.Tokenizer(kind=given.kind, vocabulary=given.vocabulary)
     if given.like is not None and source is not None:
-        copy_vocabulary(tokenizer, source, out)
+        copy_vocabulary(given.tokenizer, source, out)
     else:
-        build_vocabulary(tokenizer, source, out)
+        build_vocabulary(given.tokenizer, source, out)
 
 
 @app.command(rich_help_panel=PANEL)

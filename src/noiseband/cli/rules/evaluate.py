@@ -21,15 +21,22 @@ def evaluate(
     vocabulary: File,
     out: Out,
     documents: Annotated[Path, typer.Option(help="The CSV file of documents' losses to write.")],
+    texts: Annotated[
+        Path | None,
+        typer.Argument(
+            exists=True,
+            dir_okay=False,
+            help="Documents of the split, for a loss in bits per byte.",
+        ),
+    ] = None,
 ) -> None:
     """Measure the test loss of a run, and its loss on each document."""
     given = parse(params.EvaluateParams, params_text)
     reserve(1, f"evaluate {out}")
     from noiseband.evaluate.loss import evaluate_file
 
-    evaluate_file(
-        given.model, given.attention, given.evaluation, model, tokens, vocabulary, out, documents
-    )
+    inputs = (model, tokens, vocabulary)
+    evaluate_file(given.model, given.attention, given.evaluation, *inputs, out, documents, texts)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -38,9 +45,17 @@ def contamination(
     tokens: File,
     out: Out,
     training: Annotated[list[Path], typer.Argument(exists=True)],
+    vocabulary: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="The vocabulary, if only its file says which id ends a document.",
+        ),
+    ] = None,
 ) -> None:
     """Measure how much of a test window occurs in the training tokens."""
     from noiseband.evaluate.contamination import contamination_file
     from noiseband.study.contamination import ContaminationParams
 
-    contamination_file(parse(ContaminationParams, params_text), tokens, training, out)
+    contamination_file(parse(ContaminationParams, params_text), tokens, training, out, vocabulary)

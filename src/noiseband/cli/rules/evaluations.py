@@ -46,6 +46,14 @@ def evaluate_loss(
         Path | None,
         typer.Argument(exists=True, dir_okay=False, help="Fields of the split's documents."),
     ] = None,
+    texts: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="Documents of the split, for a loss in bits per byte.",
+        ),
+    ] = None,
 ) -> None:
     """Measure the loss of a model on any corpus."""
     given = parse(EvaluationParams, params_text)
@@ -53,7 +61,7 @@ def evaluate_loss(
     from noiseband.evaluate.further_loss import further_loss
     from noiseband.evaluate.outcome import write_outcome
 
-    outcome = further_loss(given, model, tokens, vocabulary, fields)
+    outcome = further_loss(given, model, tokens, vocabulary, fields, texts)
     write_outcome(given.name, "loss", outcome, out, items)
 
 

@@ -25,9 +25,11 @@ def draw_finetuning(
     epochs: Sequence[EpochRow],
     runs: Sequence[RunRow],
     verdicts: Sequence[VerdictRow],
+    unit: str = "nats",
 ) -> Figure:
     """Draw two panels for each protocol: validation losses by epoch, and score by test loss. The
-    second is left out where no model has a test loss."""
+    second is left out where no model has a test loss, and the first if the unit of test losses is
+    not nats, since losses per token of different vocabularies cannot be compared."""
     protocols = list(dict.fromkeys(row.protocol for row in models))
     calls = {row.intervention: row.verdict for row in verdicts}
     verdict = {model.run: PRETRAINED for model in models}
@@ -37,15 +39,18 @@ def draw_finetuning(
         verdict[run.run] = calls.get(run.intervention, usual)
     figure = blank(WIDTH, HEIGHT * len(protocols))
     tested = any(row.test_loss is not None for row in models)
+    by_epoch = unit == "nats" or not tested
     half = (WIDTH - LEFT - MIDDLE - 16) / 2
     for place, protocol in enumerate(protocols):
         top, height = place * HEIGHT + TOP, HEIGHT - TOP - 50
-        left = panel(figure, LEFT, top, half if tested else 2 * half + MIDDLE, height)
-        _validation(left, [row for row in epochs if row.protocol == protocol], verdict)
-        left.set_title(f"{plain(protocol)}: validation loss by epoch", loc="left", pad=10)
+        width = half if tested and by_epoch else 2 * half + MIDDLE
+        if by_epoch:
+            left = panel(figure, LEFT, top, width, height)
+            _validation(left, [row for row in epochs if row.protocol == protocol], verdict)
+            left.set_title(f"{plain(protocol)}: validation loss by epoch", loc="left", pad=10)
         if tested:
-            right = panel(figure, LEFT + half + MIDDLE, top, half, height)
-            _scores(right, [row for row in models if row.protocol == protocol], verdict)
+            right = panel(figure, LEFT + (half + MIDDLE) * by_epoch, top, width, height)
+            _scores(right, [row for row in models if row.protocol == protocol], verdict, unit)
             right.set_title(f"{plain(protocol)}: judge score by test loss", loc="left", pad=10)
     return figure
 
@@ -71,7 +76,9 @@ def _validation(axes: Axes, epochs: Sequence[EpochRow], verdict: Mapping[str, st
     axes.set_ylabel("nats")
 
 
-def _scores(axes: Axes, models: Sequence[FinetuningRow], verdict: Mapping[str, str]) -> None:
+def _scores(
+    axes: Axes, models: Sequence[FinetuningRow], verdict: Mapping[str, str], unit: str
+) -> None:
     for row in models:
         if row.score is not None and row.test_loss is not None:
             style = marker(verdict[row.run]) | {"markersize": 7, "alpha": 0.85}
@@ -81,7 +88,7 @@ def _scores(axes: Axes, models: Sequence[FinetuningRow], verdict: Mapping[str, s
     axes.margins(0.06)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.set_xlabel("Test loss before fine-tuning, nats")
+    axes.set_xlabel(f"Test loss before fine-tuning, {unit}")
     axes.set_ylabel("Mean score, 0 to 100")
 
 

@@ -71,6 +71,14 @@ class Training:
     def steps(self) -> int:
         return max((line.trace.steps for line in self.lines), default=1)
 
+    def of_same_tokens(self) -> Training:
+        """The runs that read the baseline's tokens, whose losses per token can be compared."""
+        kept = {
+            name: tuple(line for line in lines if line.same_tokens)
+            for name, lines in self.groups.items()
+        }
+        return Training({n: lines for n, lines in kept.items() if lines}, self.verdicts)
+
     def cut(self, column: str) -> dict[str, Binned]:
         """A column of every run in segments; the more runs, the fewer segments."""
         bins = max(LEAST_BINS, min(MOST_BINS, POINTS // max(1, 3 * len(self.lines))))

@@ -59,6 +59,7 @@ def write_figures(params: TablesParams, results: Path) -> None:
         run: read_trace(file) for run, file in files.items() if file.exists() or not params.command
     }
     study = sort_traces(runs, verdicts, traces)
+    compared = study if params.unit == "nats" else study.of_same_tokens()
 
     def save(name: str, label: str, draw: Callable[[], Figure], lines: Sequence[Line] = ()) -> None:
         names = [(line.run, line.intervention) for line in lines]
@@ -103,8 +104,8 @@ def write_figures(params: TablesParams, results: Path) -> None:
     save(
         "loss",
         "Training loss by step of all runs, and each intervention's difference from the baseline.",
-        lambda: draw_loss(study) if study.baselines else _note("The trainer logs no steps."),
-        study.lines,
+        lambda: draw_loss(compared) if study.baselines else _note("The trainer logs no steps."),
+        compared.lines,
     )
     save(
         "learning-rate",
@@ -131,7 +132,7 @@ def write_figures(params: TablesParams, results: Path) -> None:
         "Test loss along the context: every run's difference from the baseline's mean.",
         lambda: (
             draw_positions(study, positions)
-            if positions or not params.command
+            if positions or not (params.command or params.unit != "nats")
             else _note("No run has losses by position.")
         ),
         study.lines,
@@ -140,7 +141,7 @@ def write_figures(params: TablesParams, results: Path) -> None:
         "finetuning",
         "Validation loss by epoch and, if known, judge score by test loss, of every tuned model.",
         lambda: (
-            draw_finetuning(models, epochs, runs, verdicts)
+            draw_finetuning(models, epochs, runs, verdicts, params.unit)
             if models
             else _note("The study has no fine-tuned models.")
         ),

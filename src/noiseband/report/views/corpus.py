@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,13 +43,15 @@ class Corpus:
     """Whether equal texts were left out, so that no two splits share a document."""
     vocabulary: int
     unigram: float
-    """Cross-entropy of the test split under its own token frequencies, nats."""
+    """Cross-entropy of the test split under its own token frequencies, in the test loss's unit."""
     gain: float | None
-    """`unigram` minus the baseline run's test loss, nats; None if it reads another corpus."""
+    """`unigram` minus the baseline run's test loss; None if it reads another corpus."""
 
 
-def corpus(results: Path, name: str, baseline: str, loss: float | None) -> Corpus | None:
-    """A corpus of the study; None if its cards are not there."""
+def corpus(
+    results: Path, name: str, baseline: str, loss: float | None, unit: str = "nats"
+) -> Corpus | None:
+    """A corpus of the study; None if its cards are not there. `unit` is that of the test loss."""
     text, of_tokens = f"corpus/{name}/card.json", f"tokens/{name}/card.json"
     tokens = json_if_any(results / of_tokens)
     if tokens is None:
@@ -61,6 +64,9 @@ def corpus(results: Path, name: str, baseline: str, loss: float | None) -> Corpu
         return None
     recipe = json_file(Paths(results).run(baseline) / "recipe.json")["recipe"]
     unigram = tokens["test_unigram_nats"]
+    if unit != "nats":
+        test = tokens["splits"]["test"]
+        unigram *= test["tokens"] / test["bytes"] / math.log(2)
     compared = loss is not None and recipe["data"]["corpus"] == name
     return Corpus(
         name=name,
