@@ -80,11 +80,11 @@ def write(folder: Path, sizes: list[int], last: int = END) -> tuple[Path, np.nda
     return path, tokens
 
 
-def test_the_file_has_the_rows_and_the_card_what_is_left_out(tmp_path: Path) -> None:
+def test_the_card_says_what_is_left_out(tmp_path: Path, vocabulary: Path) -> None:
     """Rows of 9 tokens from documents of 6, 3, 20, 2 and 4 tokens."""
     path, tokens = write(tmp_path, [6, 3, 20, 2, 4])
     out = tmp_path / "packed-8.safetensors"
-    pack(PackParams(context=8, end_of_text=END), path, None, out)
+    pack(PackParams(context=8), path, vocabulary, None, out)
     rows = open_tokens(out).reshape(-1, 9)
     # Nine tokens of the longest; then 6 + 3. The rest, 4 + 2, does not fill a row.
     expected = [tokens[9:18], tokens[:9]]
@@ -99,7 +99,7 @@ def test_the_file_has_the_rows_and_the_card_what_is_left_out(tmp_path: Path) -> 
     }
 
 
-def test_the_origin_counts_inputs(tmp_path: Path) -> None:
+def test_the_origin_counts_inputs(tmp_path: Path, vocabulary: Path) -> None:
     """Documents of two corpora in turn; the last token of a row is no input."""
     path, _ = write(tmp_path, [4, 5, 9])
     origin = OriginWriter()
@@ -107,8 +107,8 @@ def test_the_origin_counts_inputs(tmp_path: Path) -> None:
         origin.add(corpus, size)
     origin.write(tmp_path / "origin.safetensors")
     out = tmp_path / "packed-8.safetensors"
-    params = PackParams(context=8, end_of_text=END)
-    pack(params, path, tmp_path / "origin.safetensors", out)
+    params = PackParams(context=8)
+    pack(params, path, vocabulary, tmp_path / "origin.safetensors", out)
     found = Origin.read(out.with_suffix(".origin.safetensors"))
     # The document of 9 fits best, alone; then 5 + 4, whose last token is not counted.
     assert found.of(np.arange(16)).tolist() == [0] * 8 + [1] * 5 + [0] * 3
@@ -117,7 +117,7 @@ def test_the_origin_counts_inputs(tmp_path: Path) -> None:
 
 
 def test_packing_again_gives_the_same_bytes_with_any_chunks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, vocabulary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = np.random.default_rng(2).integers(1, 60, 300).tolist()
     path, _ = write(tmp_path, sizes)
@@ -125,28 +125,28 @@ def test_packing_again_gives_the_same_bytes_with_any_chunks(
     for out, chunk in zip(outs, (2**20, 17), strict=True):
         monkeypatch.setattr("noiseband.corpus.pieces.CHUNK", chunk)
         monkeypatch.setattr("noiseband.corpus.token_writer.CHUNK", chunk)
-        pack(PackParams(context=16, end_of_text=END), path, None, out)
+        pack(PackParams(context=16), path, vocabulary, None, out)
     names = ("packed-16.safetensors", "packed-16.json", "packed-16.origin.safetensors")
     for name in names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
-def test_tokens_after_the_last_end_of_text_are_a_document(tmp_path: Path) -> None:
+def test_tokens_after_the_last_end_of_text_are_a_document(tmp_path: Path, vocabulary: Path) -> None:
     path, tokens = write(tmp_path, [3, 2, 4], last=7)
     assert list(document_pieces(tokens, END)) == [(0, 3), (3, 5), (5, 9)]
     out = tmp_path / "packed-8.safetensors"
-    pack(PackParams(context=8, end_of_text=END), path, None, out)
+    pack(PackParams(context=8), path, vocabulary, None, out)
     assert len(open_tokens(out)) == 9
 
 
-def test_a_split_without_documents_or_too_short_is_refused(tmp_path: Path) -> None:
-    out, params = tmp_path / "packed-8.safetensors", PackParams(context=8, end_of_text=END)
+def test_a_split_that_cannot_be_packed_is_refused(tmp_path: Path, vocabulary: Path) -> None:
+    out, params = tmp_path / "packed-8.safetensors", PackParams(context=8)
     path, _ = write(tmp_path, [30], last=5)
     with pytest.raises(UserError, match=r"no end-of-text .id 256.*data.packing to contiguous"):
-        pack(params, path, None, out)
+        pack(params, path, vocabulary, None, out)
     path, _ = write(tmp_path, [4, 4])
     with pytest.raises(UserError, match="has 8 tokens, too few for a packed sequence of 9"):
-        pack(params, path, None, out)
+        pack(params, path, vocabulary, None, out)
     assert not out.exists()
 
 

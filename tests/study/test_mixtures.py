@@ -11,7 +11,7 @@ from noiseband.study import StudyError, parse_study
 from noiseband.study.artefacts import corpora_made_of, table_names
 from noiseband.study.contamination import Segment, contaminations
 from noiseband.study.data_needs import DataNeeds
-from noiseband.study.data_params import MixParams, PackParams
+from noiseband.study.data_params import MixParams
 from noiseband.study.params import TablesParams
 from noiseband.study.recipe import Recipe
 
@@ -73,7 +73,6 @@ def test_packed_data_are_a_file_for_each_corpus_and_context(study_data: Data) ->
     study_data["runs"].append({"name": "on", "interventions": ["packed"], "continues": "packed-42"})
     study = parse_study(study_data)
     assert study.packed == [("text", 8), ("text", 16)]
-    assert PackParams.of(study, "text", 8).end_of_text == 511
     files = {name: study.training_tokens(run).name for name, run in study.runs.items()}
     assert files["baseline-42"] == "train.safetensors"
     assert files["short-42"] == "packed-8.safetensors"

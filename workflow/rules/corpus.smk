@@ -177,6 +177,7 @@ def origin_of(wildcards):
 rule pack:
     input:
         tokens=PATHS.split("{corpus}", "train"),
+        vocabulary=PATHS.vocabulary("{corpus}"),
         origin=origin_of,
     output:
         rows=PATHS.packed("{corpus}", "{context}"),
@@ -190,13 +191,13 @@ rule pack:
         context="[0-9]+",
     params:
         code=code("corpus.packing"),
-        text=lambda w: PackParams.of(study, w.corpus, int(w.context)).text,
+        text=lambda w: PackParams(context=int(w.context)).text,
         origin=lambda w, input: ["--origin", input.origin] if input.origin else [],
     message:
         "Packing {wildcards.corpus} for context {wildcards.context}"
     shell:
-        "noiseband pack --params {params.text:q} --tokens {input.tokens:q} --out {output.rows:q}"
-        " {params.origin:q} 2> {log:q}"
+        "noiseband pack --params {params.text:q} --tokens {input.tokens:q}"
+        " --vocabulary {input.vocabulary:q} --out {output.rows:q} {params.origin:q} 2> {log:q}"
 
 
 rule check_data:

@@ -22,6 +22,7 @@ from noiseband.corpus.origin import Origin, OriginWriter
 from noiseband.corpus.pieces import Piece, document_pieces
 from noiseband.corpus.token_file import Tokens, open_tokens
 from noiseband.corpus.token_writer import write_pieces
+from noiseband.corpus.vocabulary import load_encoding
 from noiseband.errors import UserError
 from noiseband.io.files import write_json
 from noiseband.study.data_params import PackParams
@@ -30,7 +31,9 @@ BUFFER = 1000
 """Documents among which the best fit is chosen. Only their places are held, not their tokens."""
 
 
-def pack(params: PackParams, tokens: Path, origin: Path | None, out: Path) -> None:
+def pack(
+    params: PackParams, tokens: Path, vocabulary: Path, origin: Path | None, out: Path
+) -> None:
     """Write a split as packed sequences, with their origin and their card next to them.
 
     The file is a token file. It has sequences of context + 1 tokens, one after the other: the
@@ -39,6 +42,7 @@ def pack(params: PackParams, tokens: Path, origin: Path | None, out: Path) -> No
 
     Args:
         tokens: the training split.
+        vocabulary: its vocabulary, which has the end-of-text that ends a document.
         origin: the corpora that its tokens come from; None if it is no mixture.
         out: the file of the packed sequences; `.json` is the card, and `.origin.safetensors` the
             origin.
@@ -47,7 +51,8 @@ def pack(params: PackParams, tokens: Path, origin: Path | None, out: Path) -> No
     """
     split, row = open_tokens(tokens), params.context + 1
     mixed = None if origin is None else Origin.read(origin)
-    documents = Documents(split, params.end_of_text)
+    end_of_text = load_encoding(vocabulary).eot_token
+    documents = Documents(split, end_of_text)
     written, rows = OriginWriter(), 0
 
     def pieces() -> Iterator[Tokens]:
@@ -64,7 +69,7 @@ def pack(params: PackParams, tokens: Path, origin: Path | None, out: Path) -> No
             yield np.concatenate([split[begin:end] for begin, end in placed])
         if documents.ends == 0:
             raise UserError(
-                f"{tokens}: has no end-of-text (id {params.end_of_text}), so its documents cannot "
+                f"{tokens}: has no end-of-text (id {end_of_text}), so its documents cannot "
                 "be told apart; set data.packing to contiguous"
             )
         if rows == 0:

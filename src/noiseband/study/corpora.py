@@ -339,7 +339,7 @@ class MixedCorpus(Encoded):
     @model_validator(mode="after")
     def _vocabulary_is_that_of_its_corpora(self) -> MixedCorpus:
         chosen = self.tokenizer
-        if isinstance(chosen, Tokenizer) and chosen.kind != "gpt2":
+        if isinstance(chosen, Tokenizer) and chosen.kind == "bpe":
             raise ValueError(
                 f"tokenizer.kind={chosen.kind}: a mixture has no text to train it on; write like: "
                 f"{min(self.mixture.weights)}, whose vocabulary it has"

@@ -117,13 +117,6 @@ class PackParams(Section):
     """Params of `pack`, which packs a training split into sequences for a context."""
 
     context: int
-    end_of_text: int
-    """Token id that ends a document."""
-
-    @classmethod
-    def of(cls, study: Study, corpus: str, context: int) -> PackParams:
-        end_of_text = tokenizer_of(study.config.corpora, corpus).size - 1
-        return cls(context=context, end_of_text=end_of_text)
 
 
 class InstructionsParams(Section):

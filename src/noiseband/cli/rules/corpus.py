@@ -126,6 +126,7 @@ def mix_tokens(
 def pack(
     params_text: ParamsText,
     tokens: File,
+    vocabulary: File,
     out: Out,
     origin: Annotated[
         Path | None,
@@ -135,7 +136,7 @@ def pack(
     """Pack a training split into sequences that begin with documents."""
     from noiseband.corpus import packing
 
-    packing.pack(parse(data_params.PackParams, params_text), tokens, origin, out)
+    packing.pack(parse(data_params.PackParams, params_text), tokens, vocabulary, origin, out)
 
 
 @app.command(rich_help_panel=PANEL)
