@@ -79,6 +79,7 @@ from noiseband.dag.scheduling import (
 from noiseband.dag.workflow import (
     repository_file,
     check_folders,
+    instruction_files,
     local_files,
     one_of,
     report_assets,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from noiseband.corpus.documents import Document
 from noiseband.corpus.embedded.readers.asv import read_asv
 from noiseband.corpus.embedded.readers.factbook import read_factbook
 from noiseband.corpus.packages import package_files
+from noiseband.corpus.reading import Reading
 from noiseband.corpus.vocabulary import build_vocabulary
 from noiseband.study.corpora import Corpus, Source, Tokenizer
 
@@ -26,6 +29,41 @@ FACTBOOK = Source(
     reader="factbook",
     sha256="94a1b80abda2ba2789e56e7e1d1ce3935b3a90c50991eeeacb86f5d01800d973",
 )
+
+
+class Listed:
+    """A source of given documents."""
+
+    content = "given"
+
+    def __init__(self, documents: list[Document]) -> None:
+        self.documents, self.read = documents, 0
+
+    def __len__(self) -> int:
+        return len(self.documents)
+
+    def __iter__(self) -> Iterator[Document]:
+        return self.after(None)
+
+    def after(self, state: dict[str, Any] | None) -> Iterator[Document]:
+        self.read = 0 if state is None else state["read"]
+        for document in self.documents[self.read :]:
+            self.read += 1
+            yield document
+
+    def state(self) -> dict[str, Any]:
+        return {"read": self.read}
+
+    def card(self) -> dict[str, Any]:
+        return {}
+
+    def notes(self) -> list[str]:
+        return []
+
+
+def reading_of(*sources: list[Document]) -> Reading:
+    """The reading of sources of given documents."""
+    return Reading([Listed(documents) for documents in sources])
 
 
 @pytest.fixture(scope="session")

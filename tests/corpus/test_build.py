@@ -15,7 +15,7 @@ from noiseband.corpus.shuffle import Shuffled
 from noiseband.errors import UserError
 from noiseband.io.files import read_json
 from noiseband.study.corpora import Corpus, Documents, Source
-from tests.corpus.conftest import ASV
+from tests.corpus.conftest import ASV, reading_of
 
 SHARE = st.floats(0.01, 0.49)
 
@@ -28,7 +28,7 @@ def split(documents: list[Document], validation: float, test: float) -> dict[str
     """The documents of each split of a corpus in hashed order."""
     config = Documents(sources=[ASV], validation=validation, test=test)
     with tempfile.TemporaryDirectory() as folder:
-        shuffled = Shuffled(documents, Path(folder) / "order")
+        shuffled = Shuffled(reading_of(documents), Path(folder) / "order")
         ordered = iter(shuffled)
         sizes = split_sizes(shuffled.count, config)
         return {name: list(islice(ordered, size)) for name, size in sizes.items()}

@@ -8,6 +8,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -235,3 +237,44 @@ def test_a_split_of_which_all_rows_would_be_dropped_is_named(tmp_path: Path) -> 
     assert not (tmp_path / "out" / "rows.jsonl").exists()
     with pytest.raises(UserError, match="leaves no rows for validation, because all of its 2 q"):
         rows_of(tmp_path, [*TWENTY, *TWENTY[14:16]], **parts | {"train": 14, "test": 6})
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.parquet"])
+def test_rows_that_datasets_reads(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]
+    sets: dict[str, list[dict[str, Any]]] = {"alpaca": TWENTY, "chats": 20 * [{"messages": turns}]}
+    for folder, rows in sets.items():
+        file = tmp_path / folder / name
+        file.parent.mkdir()
+        table = pa.Table.from_pylist([{**row, "id": None} for row in rows])
+        if name.endswith("parquet"):
+            pq.write_table(table, file)
+        else:
+            file.write_text("\n".join(map(json.dumps, rows)))
+        streamed = instruction_rows(config(kind="dataset", dataset=f"./{folder}"))
+        assert streamed == instruction_rows(config(kind="file", path=str(file)))
+    assert len(instruction_rows(config(kind="dataset", dataset="./alpaca", first=11))) == 11
+    with pytest.raises(UserError, match=r"^\./alpaca: valid: .*correct `dataset`"):
+        instruction_rows(config(kind="dataset", dataset="./alpaca", split="valid"))
+
+
+def test_a_bad_row_that_datasets_reads_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "set").mkdir()
+    rows = [*TWENTY[:3], {"instruction": "Say 4", "output": None}]
+    (tmp_path / "set/rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(
+        UserError, match=r"^instructions\.dataset: \./set: train: row 4: output is missing"
+    ):
+        instruction_rows(config(kind="dataset", dataset="./set"))
+
+
+def test_rows_of_a_data_set_on_the_hub_are_pinned() -> None:
+    with pytest.raises(ValidationError, match="give the `revision` of org/set"):
+        config(kind="dataset", dataset="org/set")
+    assert config(kind="dataset", dataset="org/set", revision=COMMIT)

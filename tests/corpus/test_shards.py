@@ -193,7 +193,7 @@ def test_one_tokenisation_at_a_time_in_a_folder(bpe: Path, tmp_path: Path) -> No
     work.mkdir()
     with open(work / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(UserError, match="another process is tokenising"):
+        with pytest.raises(UserError, match="another process uses it"):
             tokenize(corpus, bpe, None, tmp_path / "out", work=work)
 
 

@@ -6,6 +6,7 @@ import gzip
 import json
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
+from noiseband.corpus import sources
 from noiseband.corpus.build import build_corpus
-from noiseband.corpus.documents import SPLITS, read_documents
+from noiseband.corpus.documents import SPLITS, read_documents, valid_text
 from noiseband.corpus.fields import read_field, write_fields
 from noiseband.errors import UserError
 from noiseband.io.files import read_json
@@ -128,6 +130,47 @@ def test_a_configuration_of_a_data_set_on_the_hub(hub: Hub, folder: Path) -> Non
         assert done.stderr.count("\n") == 1
         assert f"{named}: " in done.stderr
         assert "(correct `dataset`, `config` or `split`, or go online)" in done.stderr
+
+
+@pytest.mark.parametrize("write", [parquet, csv, packed_json, saved, saved_with_splits])
+def test_a_killed_reading_goes_on_at_the_document(write: Any, folder: Path) -> None:
+    write(folder)
+    config = documents({"dataset": "./set"}, order="hashed")
+    build_corpus(config, Path("whole"))
+    # Ended without any notice within row 31; a state is written after every fourth document.
+    program = """
+import os, sys
+from pathlib import Path
+from noiseband.corpus import shuffle, sources
+from noiseband.corpus.build import build_corpus
+from noiseband.study.corpora import Documents
+
+shuffle.SAVED_EVERY = 4
+texts = sources.valid_text
+sources.valid_text = lambda text: os._exit(9) if text == "text number 30" else texts(text)
+build_corpus(Documents.model_validate_json(sys.argv[1]), Path("out"), work=Path("work"))
+"""
+    command = [sys.executable, "-c", program, config.text]
+    assert subprocess.run(command, check=False).returncode == 9
+    reads: list[Any] = []
+
+    def noted(text: bytes | str) -> tuple[str, bool]:
+        reads.append(text)
+        return valid_text(text)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sources, "valid_text", noted)
+        build_corpus(config, Path("out"), work=Path("work"))
+    assert reads == [row["text"] for row in ROWS[28:]]
+    for name in ("train.jsonl", "validation.jsonl", "test.jsonl", "card.json"):
+        assert (Path("out") / name).read_bytes() == (Path("whole") / name).read_bytes()
+    assert not Path("work").exists()
+
+
+def test_the_first_rows_alone(folder: Path) -> None:
+    parquet(folder)
+    found = built(documents({"dataset": "./set", "first": 25}, test=0.2), folder.parent / "out")
+    assert [*chain(*found.values())] == [row["text"] for row in ROWS[:25]]
 
 
 @pytest.mark.parametrize(

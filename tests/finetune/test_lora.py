@@ -37,12 +37,26 @@ ADAPTED = {
 Tune = Callable[..., dict[str, Tensor]]
 
 
-@pytest.fixture(scope="module", params=["untied", "tied and biased"])
+SHAPE: dict[str, Any] = {
+    "vocabulary": 257, "context": 32, "width": 16, "heads": 2, "layers": 2, "dropout": 0.0,
+}  # fmt: skip
+MODELS: dict[str, dict[str, Any]] = {
+    "untied": {},
+    "tied and biased": {"tied": True, "qkv_bias": True},
+    "modern": {
+        "tied": True,
+        "norm": {"kind": "rms"},
+        "positions": {"kind": "rotary"},
+        "attention": {"kv_heads": 1, "qk_norm": True, "bias": False, "window": 9, "full_every": 2},
+        "feed_forward": {"kind": "swiglu", "bias": False},
+        "logit_softcap": 15.0,
+    },
+}
+
+
+@pytest.fixture(scope="module", params=list(MODELS))
 def config(request: pytest.FixtureRequest) -> Model:
-    odd = request.param != "untied"
-    return Model(
-        vocabulary=257, context=32, width=16, heads=2, layers=2, dropout=0.0, tied=odd, qkv_bias=odd
-    )
+    return Model.model_validate({**SHAPE, **MODELS[request.param]})
 
 
 @pytest.fixture

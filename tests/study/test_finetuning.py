@@ -49,9 +49,9 @@ def test_each_kind_of_rows_goes_whole_to_its_rule(study_data: dict[str, Any], ki
     [
         (
             {"kind": "flie"},
-            "rows come from: factbook, file, package, hub or url",
+            "rows come from: factbook, file, package, hub, dataset or url",
         ),
-        ({"kind": None}, "rows come from: factbook, file, package, hub or url"),
+        ({"kind": None}, "rows come from: factbook, file, package, hub, dataset or url"),
         ({"pth": "a"}, 'instructions.rows.pth: "a": unknown key; did you mean path?'),
         ({"train": 1.5}, "instructions.rows.train: 1.5: should be less than 1, or should be a va"),
         ({"train": 0}, "instructions.rows.train: 0: should be greater than 0"),

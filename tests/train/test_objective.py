@@ -12,6 +12,7 @@ from torch import Tensor
 from noiseband.train.objective import ON_GPU, Objective
 from noiseband.train.trainer import Trainer
 from tests.train.conftest import MakeJob
+from tests.train.modern import CAPPED, MODERN
 
 
 def loss_and_gradient(trainer: Trainer) -> tuple[float, Tensor]:
@@ -21,13 +22,21 @@ def loss_and_gradient(trainer: Trainer) -> tuple[float, Tensor]:
     return loss.item(), trainer.flat.grad.clone()
 
 
-@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"attention": "sdpa"},
+        {"attention": "sdpa", "model.tied": True},
+        {"attention": "sdpa", **MODERN},
+        CAPPED,
+        {"attention": "sdpa", "model.positions.kind": "none", "model.feed_forward.kind": "relu2"},
+    ],
+    ids=str,
+)
 def test_the_model_compiled_by_itself_has_the_same_loss_and_gradient(
-    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, tied: bool
+    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, parts: dict[str, Any]
 ) -> None:
-    job = make_job(
-        attention="sdpa", precision="bfloat16-amp", **{"model.dropout": 0.0, "model.tied": tied}
-    )
+    job = make_job(precision="bfloat16-amp", **{"model.dropout": 0.0, **parts})
     plain, apart = Trainer(job), Trainer(job)
     compiler = torch.compile
 

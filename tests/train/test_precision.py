@@ -13,6 +13,7 @@ from noiseband.determinism import ARITHMETIC
 from noiseband.train.loop import mean_gradient, take_step
 from noiseband.train.trainer import Trainer
 from tests.train.conftest import MakeJob
+from tests.train.modern import CAPPED, MODERN
 
 
 def trained(make_job: MakeJob, **changes: Any) -> tuple[str, torch.Tensor, float]:
@@ -60,6 +61,23 @@ def test_terms_of_the_loss_do_the_same_in_every_precision(make_job: MakeJob) -> 
     assert float(expected.norm()) > 0.0
     for difference in changed.values():
         assert float((difference - expected).norm()) < 0.1 * float(expected.norm())
+
+
+@pytest.mark.parametrize("parts", [{"attention": "sdpa", **MODERN}, CAPPED], ids=["sdpa", "capped"])
+def test_modern_parts_have_nearly_the_same_gradient_in_every_precision(
+    make_job: MakeJob, parts: dict[str, Any]
+) -> None:
+    def first_step(precision: str) -> tuple[float, torch.Tensor]:
+        trainer = Trainer(make_job(precision=precision, **{"model.dropout": 0.0, **parts}))
+        return float(mean_gradient(trainer).mean()), trainer.flat.grad.double()
+
+    loss, expected = first_step("float32")
+    for precision in ARITHMETIC:
+        found, gradient = first_step(precision)
+        assert math.isclose(found, loss, rel_tol=1e-3)
+        away = float((gradient - expected).norm() / expected.norm())
+        assert (away == 0.0) == (precision in ("float32", "tf32"))
+        assert away < 0.03
 
 
 @pytest.mark.parametrize("change", [{"attention": "sdpa"}, {"optimizer.fused": False}])

@@ -5,8 +5,9 @@
 # Snakemake does not make for an output from the cache.
 
 
-# No rule declares it, so that Snakemake does not remove it when a job is killed.
+# No rule declares them, so that Snakemake does not remove them when a job is killed.
 SHARDS = PATHS.work / "tokens"
+READINGS = PATHS.work / "corpora"
 
 
 rule corpus:
@@ -27,7 +28,8 @@ rule corpus:
     message:
         "Reading corpus {wildcards.corpus}"
     shell:
-        'noiseband corpus --params {params.text:q} --out "$(dirname {output.card:q})" 2> {log:q}'
+        "noiseband corpus --params {params.text:q} --work {READINGS:q}/{wildcards.corpus}"
+        ' --out "$(dirname {output.card:q})" 2> {log:q}'
 
 
 rule document_fields:

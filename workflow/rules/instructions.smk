@@ -4,15 +4,12 @@
 SEEN = seen_questions(study)
 
 
-def instruction_file(wildcards):
-    """The user's own file of rows, so that a change of it makes the rows again."""
-    chosen = study.config.finetuning.instructions[wildcards.instructions]
-    return local(chosen.path) if chosen.kind == "file" else []
-
-
 rule instructions:
     input:
-        file=instruction_file,
+        # The user's own files, so that a change of them makes the rows again.
+        files=lambda w: local(
+            instruction_files(study.config.finetuning.instructions[w.instructions])
+        ),
     output:
         PATHS.instructions("{instructions}") / "rows.jsonl",
     log:

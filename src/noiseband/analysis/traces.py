@@ -30,6 +30,8 @@ class Trace:
     gradient_norm: Floats
     clipped: Bools
     skipped: Bools
+    muon_learning_rate: Floats | None = None
+    """None if the run has no Muon."""
 
     @property
     def steps(self) -> int:
@@ -38,14 +40,14 @@ class Trace:
 
 def read_trace(path: Path) -> Trace:
     """Read the trace of a run; raises UserError if it is missing or not a trace."""
-    columns = [*Trace.__dataclass_fields__]
     try:
         if (path.parent / RESULT).exists():
             return _of_command(*read_series(path))
-        table = read_table(path, columns)
+        table = read_table(path)
     except FileNotFoundError as error:
         raise NotMadeError(path) from error
-    return Trace(**{name: table[name].to_numpy() for name in columns})
+    drawn = [name for name in Trace.__dataclass_fields__ if name in table.column_names]
+    return Trace(**{name: table[name].to_numpy() for name in drawn})
 
 
 def _of_command(steps: list[int], series: Series) -> Trace:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 from noiseband.corpus.chats import NoRow, as_row
 from noiseband.corpus.row_faults import FIELDS, NO_ANSWER, fault, short
-from noiseband.corpus.row_files import read_values
+from noiseband.corpus.row_files import Value, read_values
 from noiseband.errors import UserError
 
 SHOWN = 5
@@ -29,9 +30,20 @@ def read_alpaca(
     and the fault of the first five bad rows. Rows are counted from 1; in JSON lines, the number is
     the line's.
     """
+    values = read_values(file, key, sha256)
+    return checked_rows(values, f"{key}: {file}", without_answer)
+
+
+def checked_rows(
+    values: Iterable[Value], place: str, without_answer: Literal["error", "drop"]
+) -> list[dict[str, Any]]:
+    """Return the rows of values from anywhere, checked as those of `read_alpaca`.
+
+    Raises UserError, beginning with `place`, if there are bad rows.
+    """
     rows: list[dict[str, Any]] = []
     bad: list[str] = []
-    for number, value, reason in read_values(file, key, sha256):
+    for number, value, reason in values:
         if reason is None:
             value, reason = _row(value)
         if reason is None:
@@ -44,7 +56,7 @@ def read_alpaca(
         remedy = f"correct or remove {'them' if len(bad) > 1 else 'it'}"
         if any(reason.endswith(NO_ANSWER) for reason in bad):
             remedy += ", or drop rows without an answer with `without_answer: drop`"
-        raise UserError(f"{key}: {file}: {'; '.join(bad[:SHOWN])}{more}; {remedy}")
+        raise UserError(f"{place}: {'; '.join(bad[:SHOWN])}{more}; {remedy}")
     return rows
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import shutil
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain, islice
@@ -12,41 +11,49 @@ from pathlib import Path
 from tqdm import tqdm
 
 from noiseband.corpus.documents import SPLITS, Document
+from noiseband.corpus.reading import Reading
 from noiseband.corpus.shuffle import Shuffled
-from noiseband.corpus.sources import Tally, open_sources
+from noiseband.corpus.sources import Read, Tally, open_sources
+from noiseband.corpus.work_folder import work_folder
+from noiseband.dag.code import code_digest
 from noiseband.errors import UserError
 from noiseband.io.files import write_json, write_jsonl
 from noiseband.study.corpora import Documents
+from noiseband.study.section import canonical_json
 
 
 def build_corpus(
-    config: Documents, out: Path, tell: Callable[[str], object] = lambda sentence: None
+    config: Documents,
+    out: Path,
+    tell: Callable[[str], object] = lambda sentence: None,
+    work: Path | None = None,
 ) -> None:
     """Write `train.jsonl`, `validation.jsonl`, `test.jsonl` and `card.json` into the folder `out`.
 
     A row is `{"id", "text"}`. The files depend only on the config and on files that it does not
     pin. Only a few documents are in memory at a time, except those of packages. `tell` takes
-    sentences for the user about documents that were repaired.
+    sentences for the user about documents that were repaired. The folder `work`, by default inside
+    `out`, is for documents that are being shuffled. It remains after a failure, and the next start
+    goes on where this one was interrupted.
+
     Raises UserError if a source cannot be read, if content does not match its pin, if a split would
     be empty, or if the disk is full.
     """
-    scratch = out / ".order"
-    try:
-        _build(config, out, scratch, tell)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise UserError(f"{out}: no space left on the disk; free some and run again") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _build(config: Documents, out: Path, scratch: Path, tell: Callable[[str], object]) -> None:
     sources = open_sources(config.sources)
+    folder = work or out / ".work"
+    with work_folder(folder):
+        _build(config, sources, out, folder / "documents")
+    for source in sources:
+        for note in source.notes():
+            tell(f"corpus {out.name}: {note}")
+
+
+def _build(config: Documents, sources: list[Read], out: Path, scratch: Path) -> None:
     documents = chain.from_iterable(sources)
     bar = partial(tqdm, unit=" documents", unit_scale=True, delay=2, disable=None)
     if config.order == "hashed":
-        shuffled = Shuffled(bar(documents, desc="Reading"), scratch)
+        reading = Reading(sources)
+        shuffled = Shuffled(reading, scratch, _identity(config, reading))
         duplicates, sizes = shuffled.duplicates, split_sizes(shuffled.count, config)
         ordered: Iterator[Document] = iter(bar(shuffled, desc="Writing", total=shuffled.count))
     else:
@@ -62,10 +69,17 @@ def _build(config: Documents, out: Path, scratch: Path, tell: Callable[[str], ob
         "duplicates_left_out": duplicates,
         "splits": {split: vars(tallies[split]) for split in SPLITS},
     }
-    for source in sources:
-        for note in source.notes():
-            tell(f"corpus {out.name}: {note}")
     write_json(out / "card.json", card)
+
+
+def _identity(config: Documents, reading: Reading) -> str:
+    """A digest of everything that decides the documents; empty if that cannot be known."""
+    if reading.contents is None:
+        return ""
+    code = code_digest("corpus.build", "corpus.embedded.readers")
+    return hashlib.sha256(
+        canonical_json([code, config.text, reading.contents]).encode()
+    ).hexdigest()
 
 
 def split_sizes(documents: int, config: Documents) -> dict[str, int]:

@@ -8,13 +8,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from noiseband.corpus.alpaca import read_alpaca
+from noiseband.corpus.alpaca import checked_rows, read_alpaca
 from noiseband.corpus.embedded.questions import generate_questions
 from noiseband.corpus.packages import package_files
 from noiseband.corpus.questions import HELD_OUT, in_train, without_seen
+from noiseband.corpus.row_files import without_nulls
+from noiseband.corpus.streams import DatasetStream
 from noiseband.errors import UserError
 from noiseband.io.files import write_jsonl
 from noiseband.study.instructions import (
+    DatasetRows,
     FileRows,
     HubRows,
     Instructions,
@@ -106,6 +109,8 @@ def _rows(config: Instructions) -> Sequence[dict[str, Any]]:
             return read_alpaca(file, "instructions.file", config.sha256, config.without_answer)
         case HubRows():
             return _hub_rows(config)
+        case DatasetRows():
+            return _dataset_rows(config)
         case UrlRows():
             return _url_rows(config)
         case _:
@@ -138,6 +143,13 @@ def _hub_rows(config: HubRows) -> Sequence[dict[str, Any]]:
         )
         # The SHA-256 is None because fetch_file has already checked it.
         return read_alpaca(out, "instructions.file", None, config.without_answer)
+
+
+def _dataset_rows(config: DatasetRows) -> Sequence[dict[str, Any]]:
+    values = (
+        (number, without_nulls(row), None) for number, row in enumerate(DatasetStream(config), 1)
+    )
+    return checked_rows(values, f"instructions.dataset: {config.origin}", config.without_answer)
 
 
 def _url_rows(config: UrlRows) -> Sequence[dict[str, Any]]:

@@ -23,10 +23,13 @@ PARQUET = b"PAR1"
 """The first bytes of a Parquet file."""
 
 
-def read_values(file: Path, key: str, sha256: str | None) -> Iterator[tuple[int, Any, str | None]]:
-    """Yield each row's number from 1, its value, and the reason if it is not JSON (else None).
+Value = tuple[int, Any, str | None]
+"""A row's number from 1, its value, and the reason if it is not JSON (else None)."""
 
-    In JSON lines, the number is the line's. A null in a Parquet file is a key that is missing.
+
+def read_values(file: Path, key: str, sha256: str | None) -> Iterator[Value]:
+    """Yield the values of a file. In JSON lines, the number is the line's. A null in a Parquet file
+    is a key that is missing.
 
     Raises UserError, beginning with the config's `key`, if the file cannot be read, is damaged, has
     another SHA-256, or is neither Parquet nor text in UTF-8 or with a byte order mark.
@@ -64,7 +67,7 @@ def _checked(file: Path, key: str, sha256: str | None) -> bytes:
     return content
 
 
-def _parquet_values(content: bytes, file: Path, key: str) -> Iterator[tuple[int, Any, str | None]]:
+def _parquet_values(content: bytes, file: Path, key: str) -> Iterator[Value]:
     try:
         rows = pq.read_table(io.BytesIO(content), use_threads=False).to_pylist()
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -72,10 +75,15 @@ def _parquet_values(content: bytes, file: Path, key: str) -> Iterator[tuple[int,
             f"{key}: {file}: not a readable Parquet file ({one_line(error)}); get it again"
         ) from None
     for number, row in enumerate(rows, start=1):
-        yield number, {name: value for name, value in row.items() if value is not None}, None
+        yield number, without_nulls(row), None
 
 
-def _json_values(text: str, file: Path, key: str) -> Iterator[tuple[int, Any, str | None]]:
+def without_nulls(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of a table without its nulls, which stand for keys that are missing."""
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def _json_values(text: str, file: Path, key: str) -> Iterator[Value]:
     if text.lstrip().startswith("["):
         try:
             values = json.loads(text)

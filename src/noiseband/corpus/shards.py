@@ -11,11 +11,9 @@ interpreter. Each process would need its own.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
-import shutil
 import sys
 import threading
 from collections.abc import Iterator
@@ -32,10 +30,8 @@ from tqdm import tqdm
 from noiseband.corpus.documents import bad_line, parse_document
 from noiseband.corpus.encode import encode
 from noiseband.dag.code import code_digest
-from noiseband.errors import UserError
 from noiseband.io.checksums import is_intact
 from noiseband.io.files import atomic
-from noiseband.io.locks import lock
 
 SHARD = 2**22
 """Bytes of a split file in a shard. The shard's last line may end after them."""
@@ -222,30 +218,6 @@ def read_size(path: Path) -> Size | None:
     except (OSError, ValueError, TypeError):
         return None
     return size if whole and is_intact(path) else None
-
-
-@contextmanager
-def work_folder(folder: Path) -> Iterator[None]:
-    """Lock the folder of shards for a block, and remove it after the block has succeeded.
-
-    Raises UserError if another process has locked it, or if the disk is full.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with open(folder / "lock", "w") as file:
-            if not lock(file, wait=False):
-                raise UserError(f"{folder}: another process is tokenising; wait for it or end it")
-            for leftover in folder.glob(".*.tmp"):
-                leftover.unlink()  # An incomplete file of a process that was killed.
-            yield
-            shutil.rmtree(folder)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
-        raise UserError(
-            f"{error.filename or folder}: {error.strerror}; free some space and start again; "
-            "finished shards are reused"
-        ) from error
 
 
 def _line_start(file: BinaryIO, offset: int) -> int:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import struct
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from noiseband.corpus.documents import Document
+from noiseband.corpus.journal import Journal
+from noiseband.corpus.reading import Reading
 
 BUCKETS = 64
 """Number of files to which documents are distributed by their hash. Each file is sorted separately
 while its texts stay on the disk. All are open at once, which every system allows."""
+SAVED_EVERY = 10_000
+"""Number of documents after which the place is written down where an interrupted reading goes on.
+"""
 HEADER = struct.Struct("<32sQQ")
 """Header of each document: the SHA-256 of its id, its number, and the length of the rest."""
 
@@ -33,11 +38,14 @@ class Shuffled:
     until `close`.
     """
 
-    def __init__(self, documents: Iterable[Document], folder: Path) -> None:
+    def __init__(self, reading: Reading, folder: Path, identity: str = "") -> None:
+        """Read all documents into `folder`.
+
+        If it is a leftover of an interrupted reading of the same `identity`, go on with it. An
+        empty identity is that of no other reading.
+        """
         self.folder = folder
-        shutil.rmtree(folder, ignore_errors=True)  # A killed process may have left it.
-        folder.mkdir(parents=True)
-        self._kept = self._deal(documents)
+        self._kept = self._deal(reading, Journal(folder, identity))
         self.count = int(np.count_nonzero(self._kept))
         """Number of documents that are kept."""
         self.duplicates = len(self._kept) - self.count
@@ -50,23 +58,29 @@ class Shuffled:
                     file.seek(offset)
                     yield Document(*json.loads(file.read(length)))
 
-    def close(self) -> None:
-        """Remove the folder."""
-        shutil.rmtree(self.folder)
-
-    def _deal(self, documents: Iterable[Document]) -> NDArray[np.bool_]:
+    def _deal(self, reading: Reading, journal: Journal) -> NDArray[np.bool_]:
         """Write every document to its bucket. Return which are the first with their text, (n,)."""
-        texts = array("Q")
+        texts = array("Q", journal.texts)
+        names = [self._file(bucket) for bucket in range(BUCKETS)]
         with ExitStack() as stack:
-            files = [
-                stack.enter_context(open(self._file(bucket), "wb")) for bucket in range(BUCKETS)
-            ]
-            for number, document in enumerate(documents):
+            files = [stack.enter_context(open(name, "ab")) for name in names]
+            bar = tqdm(
+                reading.after(journal.states),
+                desc="Reading",
+                initial=journal.documents,
+                unit=" documents",
+                unit_scale=True,
+                delay=2,
+                disable=None,
+            )
+            for number, document in enumerate(bar, journal.documents):
                 key = hashlib.sha256(document.id.encode()).digest()
                 row = json.dumps([document.id, document.text]).encode()
                 file = files[key[0] * BUCKETS // 256]
                 file.write(HEADER.pack(key, number, len(row)) + row)
                 texts.frombytes(hashlib.sha256(document.text.encode()).digest()[:16])
+                if (number + 1) % SAVED_EVERY == 0:
+                    journal.save(files, texts, reading.states())
         return _first(np.frombuffer(texts, dtype=np.uint64).reshape(-1, 2))
 
     def _places(self, file: BinaryIO) -> Iterator[tuple[bytes, int, int, int]]:

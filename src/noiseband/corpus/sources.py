@@ -5,16 +5,21 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 from typing import Any, Protocol
 
 from noiseband.corpus.dataset_files import checked, dataset_files, where
-from noiseband.corpus.documents import Document, digest
+from noiseband.corpus.documents import Document, digest, valid_text
 from noiseband.corpus.encodings import is_garbled
 from noiseband.corpus.packages import package_files
 from noiseband.corpus.readers import find_reader
-from noiseband.corpus.streams import Rows
+from noiseband.corpus.row_faults import short
+from noiseband.corpus.streams import DatasetStream
 from noiseband.corpus.texts import count_texts, read_texts
 from noiseband.errors import UserError
+from noiseband.io.folders import files_in
 from noiseband.study.corpora import AnySource, FileSource, Source
 from noiseband.study.dataset_source import DatasetSource
 
@@ -24,11 +29,13 @@ NOT_TEXT = "mostly control characters, or bytes that are not UTF-8"
 """What is wrong with such a document, in words for the user."""
 
 
+@dataclass
 class Tally:
     """Counts of documents, characters and bytes, made while documents are read."""
 
-    def __init__(self) -> None:
-        self.documents = self.characters = self.bytes = 0
+    documents: int = 0
+    characters: int = 0
+    bytes: int = 0
 
     def count(self, documents: Iterator[Document]) -> Iterator[Document]:
         """Yield the same documents, and count them."""
@@ -45,6 +52,20 @@ class Read(Protocol):
     def __len__(self) -> int: ...
 
     def __iter__(self) -> Iterator[Document]: ...
+
+    def after(self, state: dict[str, Any] | None) -> Iterator[Document]:
+        """Yield the documents after those of an interrupted reading, whose `state` it is; all if it
+        is None."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Return what `after` needs after the document that was yielded last, as plain JSON."""
+        ...
+
+    @property
+    def content(self) -> Any:
+        """Plain JSON that changes if the documents do; None if they may change unseen."""
+        ...
 
     def card(self) -> dict[str, Any]:
         """Return the source's entry in the corpus's card, after all documents have been read."""
@@ -79,12 +100,26 @@ class PackageDocuments:
 
     def __init__(self, source: Source, key: str) -> None:
         self.source, self.documents = source, read_source(source, key)
+        self.read = 0
 
     def __len__(self) -> int:
         return len(self.documents)
 
     def __iter__(self) -> Iterator[Document]:
-        return iter(self.documents)
+        return self.after(None)
+
+    def after(self, state: dict[str, Any] | None) -> Iterator[Document]:
+        self.read = 0 if state is None else state["read"]
+        for document in self.documents[self.read :]:
+            self.read += 1
+            yield document
+
+    def state(self) -> dict[str, Any]:
+        return {"read": self.read}
+
+    @property
+    def content(self) -> Any:
+        return self.source.sha256
 
     def card(self) -> dict[str, Any]:
         return {
@@ -108,7 +143,10 @@ class RowDocuments(ABC):
 
     def __init__(self, place: str, prefix: str) -> None:
         self.place, self.prefix = place, prefix
-        self.tally, self.repaired, self.digest = Tally(), 0, ""
+        self._begin()
+
+    def _begin(self) -> None:
+        self.tally, self.repaired, self.sha = Tally(), 0, hashlib.sha256()
         self.garbled: list[str] = []
         """Ids of documents that are mostly control characters."""
 
@@ -118,21 +156,37 @@ class RowDocuments(ABC):
         repaired."""
 
     def __iter__(self) -> Iterator[Document]:
-        """Yield the documents.
+        return self.after(None)
 
-        Raises UserError after the last one if a large share of them is not text.
+    def after(self, state: dict[str, Any] | None) -> Iterator[Document]:
+        """Yield documents as `Read.after` does.
+
+        Raises UserError after the last one if a large share of all is not text.
         """
-        self.tally, self.repaired, self.garbled = Tally(), 0, []
-        sha = hashlib.sha256()
+        # Files are read again, since that takes little time beside what is done with documents.
+        self._begin()
+        return islice(self._rest(), 0 if state is None else state["read"], None)
+
+    def state(self) -> dict[str, Any]:
+        return {"read": self.tally.documents}
+
+    def _rest(self) -> Iterator[Document]:
         for document in self.tally.count(self._documents()):
-            sha.update(f"{document.id}\0{document.text}\0".encode())
+            self._hash(f"{document.id}\0{document.text}\0".encode())
             yield document
-        self.digest = sha.hexdigest()
         if len(self.garbled) > GARBLED_SHARE * self.tally.documents:
             raise UserError(
                 f"{len(self.garbled):,} {self._documents_read()} are {NOT_TEXT}, such as "
                 f"{self.garbled[0]}; save the files as UTF-8, or correct `column`"
             )
+
+    def _hash(self, document: bytes) -> None:
+        self.sha.update(document)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the documents that were read."""
+        return self.sha.hexdigest()
 
     def notes(self) -> list[str]:
         """Sentences for the user about documents whose text was repaired or is no text."""
@@ -190,6 +244,10 @@ class FileDocuments(RowDocuments):
             for row, one in enumerate(read_texts(path, self.source.column)):
                 yield f"{name}/{row}", one
 
+    @property
+    def content(self) -> Any:
+        return self.sha256
+
     def card(self) -> dict[str, Any]:
         # The folder is left out, since its place on a disk says nothing about its content.
         return {
@@ -203,18 +261,67 @@ class FileDocuments(RowDocuments):
 
 class StreamedDocuments(RowDocuments):
     """Documents that the library `datasets` streams. An id is the split and the row, counted from
-    0."""
+    0.
+
+    Their digest is a chain, SHA-256(digest before + SHA-256(document)), which can be continued.
+    """
 
     def __init__(self, source: DatasetSource, prefix: str) -> None:
         super().__init__(source.origin, prefix)
-        self.source, self.rows = source, Rows(source)
+        self.source, self.rows = source, DatasetStream(source)
 
     def __len__(self) -> int:
         return len(self.rows)
 
+    def _begin(self) -> None:
+        super()._begin()
+        self.chain = b""
+
+    def after(self, state: dict[str, Any] | None) -> Iterator[Document]:
+        self._begin()
+        if state is not None:
+            self.rows.resume(state["rows"])
+            self.tally = Tally(**state["tally"])
+            self.repaired, self.garbled = state["repaired"], state["garbled"]
+            self.chain = bytes.fromhex(state["chain"])
+        return self._rest()
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "rows": self.rows.state(),
+            "tally": vars(self.tally),
+            "repaired": self.repaired,
+            "garbled": self.garbled,
+            "chain": self.chain.hex(),
+        }
+
+    def _hash(self, document: bytes) -> None:
+        self.chain = hashlib.sha256(self.chain + hashlib.sha256(document).digest()).digest()
+
+    @property
+    def digest(self) -> str:
+        return self.chain.hex()
+
+    @property
+    def content(self) -> Any:
+        if self.source.unpinned:
+            return None
+        if self.source.folder is None:
+            return self.source.revision
+        folder = Path(self.source.folder)
+        status = [(name, (folder / name).stat()) for name in files_in(folder)]
+        return [[name, one.st_size, one.st_mtime_ns] for name, one in status]
+
     def _texts(self) -> Iterator[tuple[str, tuple[str, bool]]]:
-        for row, one in enumerate(self.rows.texts()):
-            yield f"{self.source.split}/{row}", one
+        column = self.source.column
+        for row in self.rows:
+            number = self.rows.read
+            place = f"{self.source.origin}: row {number}"
+            if column not in row:
+                raise UserError(f"{place}: no column {column}; it has {', '.join(row)}")
+            if not isinstance(row[column], str):
+                raise UserError(f"{place}: {column} is {short(row[column])}, not text; correct it")
+            yield f"{self.source.split}/{number - 1}", valid_text(row[column])
 
     def card(self) -> dict[str, Any]:
         return {

@@ -7,22 +7,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from noiseband.corpus.documents import valid_text
-from noiseband.corpus.row_faults import short
 from noiseband.errors import UserError
 from noiseband.io.hub_files import check_revision
-from noiseband.study.dataset_source import DatasetSource
+from noiseband.study.dataset_source import DatasetSplit
 
 ARROW = "state.json"
 """A file in every folder that `save_to_disk` wrote."""
 
 
-class Rows:
+class DatasetStream:
     """The rows of a split, in its own order."""
 
-    def __init__(self, source: DatasetSource) -> None:
+    def __init__(self, source: DatasetSplit) -> None:
         """Raises UserError if there is no such data set, configuration or split."""
         self.source = source
+        self.read = 0
+        """Number of rows before the next one."""
         if source.revision is not None:
             check_revision(source.dataset, source.revision, source.unpinned)
         try:
@@ -35,35 +35,35 @@ class Rows:
         splits = self._stream.info.splits or {}
         known = splits.get(self.source.split)
         if known is not None and known.num_examples:
-            return int(known.num_examples)
-        return sum(1 for _ in self)
+            return min(int(known.num_examples), self.source.first or int(known.num_examples))
+        return sum(1 for _ in DatasetStream(self.source))
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        read = 0
+        """Yield the rows after those of the state that was resumed, if one was."""
         try:
             for row in self._stream:
+                self.read += 1
                 yield row
-                read += 1
         except Exception as error:
-            raise _told(self.source, error, f"after row {read}: ") from error
+            raise _told(self.source, error, f"after row {self.read}: ") from error
 
-    def texts(self) -> Iterator[tuple[str, bool]]:
-        """The text of each row, with whether it was repaired (see `valid_text`).
+    def state(self) -> dict[str, Any]:
+        """The place after the last row, as plain JSON for `resume`."""
+        return {"read": self.read, "stream": self._stream.state_dict()}
 
-        Raises UserError, with the row counted from 1, if a text is missing.
-        """
-        column = self.source.column
-        for number, row in enumerate(self, 1):
-            place = f"{self.source.origin}: row {number}"
-            if column not in row:
-                raise UserError(f"{place}: no column {column}; it has {', '.join(row)}")
-            if not isinstance(row[column], str):
-                raise UserError(f"{place}: {column} is {short(row[column])}, not text; correct it")
-            yield valid_text(row[column])
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on with the row after the last one of the reading whose `state` this is."""
+        self.read = state["read"]
+        self._stream.load_state_dict(state["stream"])
 
 
-def _opened(source: DatasetSource) -> Any:
-    """The split as an `IterableDataset`."""
+def _opened(source: DatasetSplit) -> Any:
+    """The rows to read as an `IterableDataset`."""
+    whole = _split(source)
+    return whole if source.first is None else whole.take(source.first)
+
+
+def _split(source: DatasetSplit) -> Any:
     import datasets  # here, because it takes seconds and most corpora do not need it
 
     if source.folder is not None and (Path(source.folder) / source.split / ARROW).is_file():
@@ -80,7 +80,7 @@ def _opened(source: DatasetSource) -> Any:
     )
 
 
-def _told(source: DatasetSource, error: Exception, place: str = "") -> UserError:
+def _told(source: DatasetSplit, error: Exception, place: str = "") -> UserError:
     """The library's first line, with what to do."""
     said = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
     remedy = "correct `dataset`, `config` or `split`, or go online"

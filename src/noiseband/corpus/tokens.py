@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from noiseband.corpus.documents import SPLITS
-from noiseband.corpus.shards import HEAD, Shard, Shards, Size, work_folder
+from noiseband.corpus.shards import HEAD, Shard, Shards, Size
 from noiseband.corpus.token_file import HEADER_BYTES, token_header
 from noiseband.corpus.vocabulary import load_encoding
+from noiseband.corpus.work_folder import work_folder
 from noiseband.errors import UserError
 from noiseband.io.checksums import file_sha256, intact
 from noiseband.io.files import atomic, write_json

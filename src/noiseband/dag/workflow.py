@@ -17,8 +17,9 @@ from noiseband.io.checksums import is_checksum
 from noiseband.io.folders import chooses, files_in
 from noiseband.study import Study, parse_study, read_yaml
 from noiseband.study.corpora import FileSource, TokenisedCorpus
-from noiseband.study.dataset_source import DatasetSource
+from noiseband.study.dataset_source import DatasetSource, DatasetSplit
 from noiseband.study.extend import EXTENDS, changed, extended
+from noiseband.study.instructions import DatasetRows, FileRows, Instructions
 from noiseband.study.machines import load_machines, machine_of
 from noiseband.terminal import on_a_terminal
 
@@ -125,8 +126,7 @@ def _own_files(study: Study) -> Iterator[str]:
             yield f"{model.source.path}/{model.source.file}"
     if study.config.finetuning is not None:
         for rows in study.config.finetuning.instructions.values():
-            if rows.kind == "file":
-                yield rows.path
+            yield from instruction_files(rows)
 
 
 def _unusable(path: Path) -> str | None:
@@ -158,9 +158,20 @@ def local_files(study: Study, corpus: str) -> list[str]:
     for source in chosen.sources:
         if isinstance(source, FileSource) and source.path:
             found += matching_files(source.path, source.files)
-        elif isinstance(source, DatasetSource) and source.folder:
-            found += matching_files(source.folder, ["*"])
+        elif isinstance(source, DatasetSource):
+            found += _dataset_files(source)
     return [str(path) for path in found]
+
+
+def instruction_files(rows: Instructions) -> list[str]:
+    """The local files that instruction rows are read from, which are inputs."""
+    if isinstance(rows, FileRows):
+        return [rows.path]
+    return [str(path) for path in _dataset_files(rows)] if isinstance(rows, DatasetRows) else []
+
+
+def _dataset_files(split: DatasetSplit) -> list[Path]:
+    return matching_files(split.folder, ["*"]) if split.folder else []
 
 
 def matching_files(name: str, patterns: Sequence[str]) -> list[Path]:

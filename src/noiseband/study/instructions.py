@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from noiseband.study.dataset_source import DatasetSplit
 from noiseband.study.problems import SECRET, address, secret
 from noiseband.study.section import ADDED, Fraction, Positive, Section, Sha256
 
@@ -111,6 +112,13 @@ class HubRows(AlpacaRows):
     """SHA-256 of the file; null means that the revision is trusted."""
 
 
+class DatasetRows(AlpacaRows, DatasetSplit):
+    """Rows of a split that the library `datasets` streams, from the Hub or from a folder."""
+
+    kind: Literal["dataset"]
+    """Rows are read by `datasets`."""
+
+
 class UrlRows(AlpacaRows):
     """Rows in a file at a URL."""
 
@@ -145,12 +153,13 @@ Instructions = Annotated[
     | Annotated[FileRows, Tag("kind: file")]
     | Annotated[PackageRows, Tag("kind: package")]
     | Annotated[HubRows, Tag("kind: hub")]
+    | Annotated[DatasetRows, Tag("kind: dataset")]
     | Annotated[UrlRows, Tag("kind: url")],
     Discriminator(
         _kind,
         custom_error_type="kind",
         custom_error_message=(
-            "kind says where the rows come from: factbook, file, package, hub or url"
+            "kind says where the rows come from: factbook, file, package, hub, dataset or url"
         ),
     ),
 ]

@@ -11,14 +11,19 @@ from noiseband.cli import app
 from noiseband.cli.options import PANEL, File, Folder, Out, ParamsText, parse
 from noiseband.study import corpora, data_needs, data_params
 
+Work = Annotated[
+    Path | None,
+    typer.Option(help="Folder for what a killed start leaves to the next; default: in OUT."),
+]
+
 
 @app.command(rich_help_panel=PANEL)
-def corpus(params_text: ParamsText, out: Out) -> None:
+def corpus(params_text: ParamsText, out: Out, work: Work = None) -> None:
     """Read documents from packages, the Hub or a folder into disjoint splits."""
     from noiseband.corpus.build import build_corpus
     from noiseband.terminal import tell
 
-    build_corpus(parse(data_params.CorpusParams, params_text), out, tell)
+    build_corpus(parse(data_params.CorpusParams, params_text), out, tell, work)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -63,10 +68,7 @@ def tokenize(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Number of threads; default: the number of cores.")
     ] = None,
-    work: Annotated[
-        Path | None,
-        typer.Option(help="Folder for finished shards during encoding; default: OUT/work."),
-    ] = None,
+    work: Work = None,
 ) -> None:
     """Encode every split of a corpus.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -20,19 +21,26 @@ POINTS = 200
 
 
 def draw_learning_rate(study: Training) -> Figure:
-    """Draw one line for each schedule, labelled at its end with the interventions that use it."""
-    schedules: dict[bytes, list[Line]] = {}
+    """Draw one line for each schedule, labelled at its end with the interventions that use it.
+
+    A schedule of Muon's matrices that differs from that of the other parameters is a dashed line.
+    """
+    schedules: dict[tuple[bytes, bool], list[Line]] = {}
     for line in study.lines:
-        schedules.setdefault(line.trace.learning_rate.tobytes(), []).append(line)
+        usual, muon = line.trace.learning_rate, line.trace.muon_learning_rate
+        schedules.setdefault((usual.tobytes(), False), []).append(line)
+        if muon is not None and muon.tobytes() != usual.tobytes():
+            schedules.setdefault((muon.tobytes(), True), []).append(line)
     figure = blank(WIDTH, HEIGHT + 54)
     axes = panel(figure, LEFT + 8, 12, WIDTH - LEFT - 8 - NAMES, HEIGHT)
     ends = []
-    for lines in schedules.values():
-        series = binned(lines[0].trace.learning_rate, POINTS)
+    for (rates, of_muon), lines in schedules.items():
+        series = binned(np.frombuffer(rates), POINTS)
         tint = LIGHT["ink"] if lines[0].intervention == BASELINE else lines[0].tint
-        drawn = axes.plot(series.step, series.mean, color=tint, linewidth=1.6)
-        tip(drawn[0], listed(_interventions(lines)), numbers(lines))
-        ends.append((float(series.mean[-1]), tint, _names(lines), numbers(lines)))
+        style, suffix = ("--", ", Muon") if of_muon else ("-", "")
+        drawn = axes.plot(series.step, series.mean, color=tint, linewidth=1.6, linestyle=style)
+        tip(drawn[0], listed(_interventions(lines)) + suffix, numbers(lines))
+        ends.append((float(series.mean[-1]), tint, _names(lines) + suffix, numbers(lines)))
     axes.set_ylim(0, None)
     # Labels are in the order of the lines' ends, moved up where two would overlap.
     spread, height = 0.085 * axes.get_ylim()[1], -1.0
