@@ -53,7 +53,8 @@ rule document_fields:
 
 def vocabulary_source(wildcards):
     """The split that a vocabulary is trained on, the vocabulary of the corpus that this one is like,
-    or a tokenizer's own file; none for a published vocabulary and for a file of the Hub."""
+    or a tokenizer's own file; none for a published vocabulary and for a file of the Hub.
+    """
     needed = VocabularyParams.of(study, wildcards.corpus)
     if needed.like is not None:
         return PATHS.vocabulary(needed.like)
