@@ -10,6 +10,8 @@ difference from the baseline, so a negative effect is a lower loss: better.
 | `additivity` | is a stack's effect the sum of its interventions' effects? |
 | `documents` | how far does a difference depend on the documents of the test set? |
 | `gap` | how much of the gap to a pretrained model is closed? |
+| `looks` | what does a look cost, if a study is judged while it grows? |
+| `anytime` | what may be said at any number of looks? |
 
 These build on `distinct` and `pool` (which runs are evidence), `sources` and `mixed` (the model,
 with seeds as random effects), `family` (intervals that hold together), `levels` (the noise of the
