@@ -87,5 +87,5 @@ def test_a_study_in_bits_per_byte_shows_no_nats(tmp_path: Path) -> None:
 def test_bytes_that_are_not_known_are_not_shown(tmp_path: Path) -> None:
     source = {"repo": "some/text", "revision": COMMIT, "files": FILES, "documents": 21,
               "sha256": sha("text")}  # fmt: skip
-    splits = dict.fromkeys(("train", "validation", "test"), {"documents": 7, "tokens": 200})
+    splits = {key: {"documents": 7, "tokens": 200} for key in ("train", "validation", "test")}
     assert "train7200–" in shown(tmp_path, None, {"sources": [source], "splits": splits})
