@@ -131,6 +131,16 @@ def test_packing_again_gives_the_same_bytes_with_any_chunks(
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
+def test_wide_ids_stay_wide(tmp_path: Path, vocabulary: Path) -> None:
+    _, tokens = write(tmp_path, [9, 9])
+    wide = tokens.astype(np.int32)
+    wide[3] = 2**17
+    save_file({"tokens": wide}, tmp_path / "wide.safetensors")
+    out, params = tmp_path / "packed-8.safetensors", PackParams(context=8)
+    pack(params, tmp_path / "wide.safetensors", vocabulary, None, out)
+    np.testing.assert_array_equal(open_tokens(out), wide)
+
+
 def test_tokens_after_the_last_end_of_text_are_a_document(tmp_path: Path, vocabulary: Path) -> None:
     path, tokens = write(tmp_path, [3, 2, 4], last=7)
     assert list(document_pieces(tokens, END)) == [(0, 3), (3, 5), (5, 9)]

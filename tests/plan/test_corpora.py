@@ -35,3 +35,14 @@ def test_tokens_text_and_downloads(
         "sources": [HERE], "tokenizer": GPT2}}  # fmt: skip
     study_data["recipe"]["model"]["vocabulary"] = 50257
     assert corpora_disk(parse_study(study_data)) == {"text": size}
+
+
+@pytest.mark.parametrize(("vocabulary", "size"), [(65_536, 20_000), (65_537, 40_000)])
+def test_tokens_of_a_large_vocabulary_are_twice_as_wide(
+    study_data: dict[str, Any], vocabulary: int, size: int
+) -> None:
+    """Also if only its model says how large it is, as the tokenizer is on the Hub."""
+    own = {"kind": "file", "repo": "some/model", "revision": COMMIT}
+    study_data["corpora"] = {"text": {"tokenised": TOKENS, "tokens": PINS, "tokenizer": own}}
+    study_data["recipe"]["model"]["vocabulary"] = vocabulary
+    assert corpora_disk(parse_study(study_data)) == {"text": size}

@@ -78,7 +78,7 @@ def mix_tokens(
         "vocabulary": encoding.n_vocab,
         "vocabulary_sha256": file_sha256(vocabulary),
         "splits": sizes,
-        "test_unigram_nats": unigram_entropy(chunks),
+        "test_unigram_nats": unigram_entropy(chunks, encoding.n_vocab),
         "mixture": {
             "by": mixture.by,
             "splits": {split: _card(mixture, parts) for split, parts in splits.items()},

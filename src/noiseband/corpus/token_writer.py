@@ -19,7 +19,7 @@ def write_pieces(path: Path, pieces: Iterable[Tokens], width: int) -> int:
 
     `width` is the number of bytes of an id.
     """
-    total = 0
+    total, dtype = 0, f"<u{width}"
     with atomic(path) as temporary, open(temporary, "wb") as file:
         file.write(token_header(0, width))
         held: list[Tokens] = []
@@ -28,10 +28,10 @@ def write_pieces(path: Path, pieces: Iterable[Tokens], width: int) -> int:
             held.append(piece)
             size += len(piece)
             if size >= CHUNK:
-                file.write(np.concatenate(held).astype(f"<u{width}", copy=False).data)
+                file.write(np.concatenate(held).astype(dtype, copy=False).data)
                 total, held, size = total + size, [], 0
         if held:
-            file.write(np.concatenate(held).astype(f"<u{width}", copy=False).data)
+            file.write(np.concatenate(held).astype(dtype, copy=False).data)
         total += size
         file.seek(0)
         file.write(token_header(total, width))  # Headers of all lengths have the same size.

@@ -37,9 +37,9 @@ def corpora_disk(study: Study) -> dict[str, int | None]:
     found: dict[str, int | None] = {}
     for name in study.corpora:
         corpus, width = study.config.corpora[name], token_width(study, name)
-        size, tokens = corpus_disk(corpus, width), corpus.tokens
+        size = corpus_disk(corpus, width)
         copies = sum(one == name for one, _ in study.packed)
-        packed = 0 if tokens is None else width * tokens.train * copies
+        packed = 0 if corpus.tokens is None else width * corpus.tokens.train * copies
         found[name] = None if size is None else size + packed
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +20,9 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 FILES = {"a/0.parquet": sha("0"), "a/1.parquet": sha("1")}
 
 
-def shown(results: Path, card: dict[str, Any] | None, tokens: dict[str, Any]) -> str:
+def shown(
+    results: Path, card: dict[str, Any] | None, tokens: dict[str, Any], unit: str = "nats"
+) -> str:
     """The words of the page's section."""
     recipe = {"recipe": {"data": {"corpus": "text"}}}
     write_json(results / "runs/b/recipe.json", recipe)
@@ -28,13 +31,13 @@ def shown(results: Path, card: dict[str, Any] | None, tokens: dict[str, Any]) ->
     splits = dict.fromkeys(("train", "validation", "test"), SIZE)
     basis = {"vocabulary": 50257, "splits": splits, "test_unigram_nats": 7.25}
     write_json(results / "tokens/text/card.json", {**basis, **tokens})
-    found = corpus(results, "text", "b", 5.0)
+    found = corpus(results, "text", "b", 5.0, unit)
     assert found is not None
     page = environment().get_template("corpus.html").render(
         corpora=[found],
         contamination=[],
         shares=[],
-        params=SimpleNamespace(baseline="b"),
+        params=SimpleNamespace(baseline="b", unit=unit),
         baseline_loss=5.0,
         provenance=SimpleNamespace(artefacts={}, judged={}),
     )  # fmt: skip
@@ -71,3 +74,20 @@ def test_tokens_that_others_made(tmp_path: Path, old: dict[str, Any] | None) -> 
 def test_a_card_that_is_not_there(tmp_path: Path) -> None:
     write_json(tmp_path / "tokens/text/card.json", {"splits": {}})
     assert corpus(tmp_path, "text", "b", None) is None
+
+
+def test_a_study_in_bits_per_byte_shows_no_nats(tmp_path: Path) -> None:
+    source = {"repo": "some/text", "revision": COMMIT, "files": FILES, "documents": 21,
+              "sha256": sha("text")}  # fmt: skip
+    text = shown(tmp_path, {"sources": [source]}, {}, "bits per byte")
+    # 7.25 nats for each of 200 tokens, over 900 bytes.
+    unigram = 7.25 * 200 / 900 / math.log(2)
+    assert f"reach {unigram:.6f} bits per byte on the test split" in text and "nats" not in text
+
+
+def test_bytes_that_are_not_known_are_not_shown(tmp_path: Path) -> None:
+    source = {"repo": "some/text", "revision": COMMIT, "files": FILES, "documents": 21,
+              "sha256": sha("text")}  # fmt: skip
+    size = {"documents": 7, "tokens": 200}
+    splits = {split: size for split in ("train", "validation", "test")}  # noqa: C420
+    assert "train7200–" in shown(tmp_path, None, {"sources": [source], "splits": splits})
