@@ -61,7 +61,7 @@ def loaded(path: str, sha256: str) -> str:
     sys.modules[name] = module  # dataclasses look their module up
     PLUGINS.add(path)
     try:
-        exec(compile(source, path, "exec"), module.__dict__)
+        exec(compile(source, path, "exec"), module.__dict__)  # nosec B102
     except Exception as error:
         raise UserError(blamed(error) or f"{path}: {error}") from error
     return name
