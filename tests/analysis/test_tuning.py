@@ -51,6 +51,12 @@ def findings(scores: Mapping[str, float], seeds: int = 3) -> dict[str, tuple[str
     return {row.run: (row.kind, row.compared_with, row.finding) for row in found}
 
 
+def test_losses_per_token_of_different_vocabularies_are_not_compared() -> None:
+    found = models({"a": 20.0, "b": 30.0, "twin": 26.0})
+    noise, twins = (rows(found, RUNS, 0.05, False) for rows in (tuning_noise_rows, twin_rows))
+    assert [row.measure for row in noise] == [row.measure for row in twins] == ["judge score"]
+
+
 def test_twins_are_judged_by_fine_tuning_noise() -> None:
     scores = {"a": 20.0, "b": 30.0, "c": 25.0, "d": 22.0}
     assert findings({**scores, "twin": 20.2})["twin"] == ("twin", "a", "within fine-tuning noise")

@@ -173,9 +173,12 @@ def _write_about_loss(
     write_rows(tables / "epochs.csv", EpochRow, epoch_rows(results, params.models))
     asked = seen_questions_rows(results, params.seen_questions)
     write_rows(tables / "seen-questions.csv", SeenQuestionsRow, asked)
-    tuning_noise = tuning_noise_rows(models, runs, params.alpha)
+    # As everywhere in a study in bits per byte, whose runs may have different vocabularies.
+    per_token = params.unit == "nats"
+    tuning_noise = tuning_noise_rows(models, runs, params.alpha, per_token)
     write_rows(tables / "finetuning-noise.csv", TuningNoiseRow, tuning_noise)
-    write_rows(tables / "twins.csv", TwinRow, twin_rows(models, runs, params.alpha))
+    twins = twin_rows(models, runs, params.alpha, per_token)
+    write_rows(tables / "twins.csv", TwinRow, twins)
     write_answers(tables / "answers.parquet", results, params.models)
 
 

@@ -12,31 +12,37 @@ from noiseband.stats.simultaneous import Estimate
 from noiseband.stats.tuning import differences, tuning_noise
 
 MEASURES = {"judge score": "score", "validation loss": "validation_loss"}
-"""The measures that are compared, with the field of a `FinetuningRow` for each."""
+"""The measures that are compared, with the field of a `FinetuningRow` for each. Validation losses
+are in nats per token, so runs are compared by them only if tokens of all runs are alike."""
 
 Values = dict[str, dict[int, float]]
 
 
 def tuning_noise_rows(
-    models: Sequence[FinetuningRow], runs: Sequence[RunRow], alpha: float
+    models: Sequence[FinetuningRow], runs: Sequence[RunRow], alpha: float, per_token: bool = True
 ) -> list[TuningNoiseRow]:
-    """A row for each protocol and measure. Runs with the same weights count once."""
+    """A row for each protocol and measure. Runs with the same weights count once.
+
+    `per_token` says whether losses per token can be compared, which those of different vocabularies
+    cannot; otherwise the judge's score is the only measure.
+    """
     rows = []
-    for protocol, measure, values in _measured(models):
+    for protocol, measure, values in _measured(models, per_token):
         noise = tuning_noise(_distinct(values, runs), alpha)
         rows.append(TuningNoiseRow(protocol=protocol, measure=measure, **vars(noise)))
     return rows
 
 
 def twin_rows(
-    models: Sequence[FinetuningRow], runs: Sequence[RunRow], alpha: float
+    models: Sequence[FinetuningRow], runs: Sequence[RunRow], alpha: float, per_token: bool = True
 ) -> list[TwinRow]:
     """A row for each protocol, measure and fine-tuned run that has the recipe of an earlier run.
 
-    The intervals of one protocol and measure hold for all pairs at once.
+    The intervals of one protocol and measure hold for all pairs at once. They come from the scatter
+    of all runs, so `per_token` is as in `tuning_noise_rows`.
     """
     rows = []
-    for protocol, measure, values in _measured(models):
+    for protocol, measure, values in _measured(models, per_token):
         distinct = _distinct(values, runs)
         pairs = _pairs([row for row in runs if row.run in values])
         tested = [(one.run, two.run) for one, two in pairs if two.run in distinct]
@@ -85,10 +91,14 @@ def _twin_row(
     )
 
 
-def _measured(models: Sequence[FinetuningRow]) -> Iterator[tuple[str, str, Values]]:
+def _measured(
+    models: Sequence[FinetuningRow], per_token: bool
+) -> Iterator[tuple[str, str, Values]]:
     """Yield each protocol and measure with its values by run and seed, without missing ones."""
     for protocol in dict.fromkeys(row.protocol for row in models):
         for measure, column in MEASURES.items():
+            if column == "validation_loss" and not per_token:
+                continue
             values: Values = {}
             for row in models:
                 value = getattr(row, column)

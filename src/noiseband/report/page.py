@@ -205,7 +205,11 @@ def context(params: ReportParams, results: Path, machines: Path) -> dict[str, An
         "corpora": [
             found
             for name in params.corpora
-            if (found := corpus(results, name, params.baseline, loss, params.unit))
+            if (
+                found := corpus(
+                    results, name, params.baseline, loss, params.unit, params.measured_on
+                )
+            )
         ],
         "contamination": read_rows(tables / "contamination.csv", ContaminationRow),
         "provenance": provenance(results, params.runs),

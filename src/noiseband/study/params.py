@@ -246,6 +246,8 @@ class TablesParams(Section):
     models: list[str]
     """`<run>/<protocol>/<seed>` of every fine-tuned model."""
     corpora: list[str]
+    measured_on: Annotated[str | None, ADDED] = None
+    """The corpus on which all runs are tested; None if each is tested on its own."""
     contamination: dict[str, list[str]]
     """File name of each contamination count to the runs that it is about."""
     seen_questions: Annotated[dict[str, list[str]], ADDED] = {}
@@ -300,6 +302,7 @@ class TablesParams(Section):
             pretrained=list(study.pretrained),
             models=["/".join(map(str, model)) for model in finetuned_models(study)],
             corpora=sorted(study.corpora),
+            measured_on=config.evaluation.corpus,
             contamination=contaminated_runs(study),
             seen_questions=questioned_models(study),
             approximate=[run.name for run in study.distinct if run.approximate],

@@ -21,7 +21,11 @@ FILES = {"a/0.parquet": sha("0"), "a/1.parquet": sha("1")}
 
 
 def shown(
-    results: Path, card: dict[str, Any] | None, tokens: dict[str, Any], unit: str = "nats"
+    results: Path,
+    card: dict[str, Any] | None,
+    tokens: dict[str, Any],
+    unit: str = "nats",
+    measured_on: str | None = None,
 ) -> str:
     """The words of the page's section."""
     recipe = {"recipe": {"data": {"corpus": "text"}}}
@@ -31,7 +35,7 @@ def shown(
     splits = dict.fromkeys(("train", "validation", "test"), SIZE)
     basis = {"vocabulary": 50257, "splits": splits, "test_unigram_nats": 7.25}
     write_json(results / "tokens/text/card.json", {**basis, **tokens})
-    found = corpus(results, "text", "b", 5.0, unit)
+    found = corpus(results, "text", "b", 5.0, unit, measured_on)
     assert found is not None
     page = environment().get_template("corpus.html").render(
         corpora=[found],
@@ -60,6 +64,40 @@ def test_files_of_ones_own_as_read(tmp_path: Path) -> None:
     text = shown(tmp_path, {"order": "as-read", "sources": [source]}, {})
     assert "files of one’s own" in text
     assert "share no document" not in text  # not checked for imported tokens
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (("some/data", "sample-10BT", COMMIT), f"some/data: sample-10BT: train {COMMIT}21"),
+        ((None, None, None), "a folder of one’s own: train 21"),
+    ],
+)
+def test_rows_of_a_data_set(tmp_path: Path, found: tuple[str | None, ...], words: str) -> None:
+    source = dict(zip(("dataset", "config", "revision"), found, strict=True)) | {
+        "split": "train", "column": "text", "documents": 21, "sha256": sha("text"),
+    }  # fmt: skip
+    assert f"{words}{sha('text')}" in shown(tmp_path, {"sources": [source]}, {})
+
+
+@pytest.mark.parametrize(
+    ("measured_on", "compared"), [(None, True), ("text", True), ("other", False)]
+)
+def test_the_loss_is_compared_with_the_corpus_it_was_measured_on(
+    tmp_path: Path, measured_on: str | None, compared: bool
+) -> None:
+    text = shown(tmp_path, {"sources": []}, {}, measured_on=measured_on)
+    assert ("The baseline b ends at 5.000000: 2.250 nats below" in text) is compared
+
+
+def test_a_mixture_s_loss_is_compared_with_the_corpus_it_was_measured_on(tmp_path: Path) -> None:
+    write_json(tmp_path / "runs/b/recipe.json", {"recipe": {"data": {"corpus": "mixed"}}})
+    write_json(tmp_path / "corpus/web/card.json", {"sources": []})
+    test = {"documents": 7, "bytes": 900, "tokens": 200}
+    tokens = {"vocabulary": 9, "splits": {"test": test}, "test_unigram_nats": 7.25}
+    write_json(tmp_path / "tokens/web/card.json", tokens)
+    found = corpus(tmp_path, "web", "b", 5.0, "nats", "web")
+    assert found is not None and found.gain == 2.25
 
 
 @pytest.mark.parametrize("old", [None, {"sources": []}])

@@ -45,13 +45,22 @@ class Corpus:
     unigram: float
     """Cross-entropy of the test split under its own token frequencies, in the test loss's unit."""
     gain: float | None
-    """`unigram` minus the baseline run's test loss; None if it reads another corpus."""
+    """`unigram` minus the baseline run's test loss; None if that is of another corpus."""
 
 
 def corpus(
-    results: Path, name: str, baseline: str, loss: float | None, unit: str = "nats"
+    results: Path,
+    name: str,
+    baseline: str,
+    loss: float | None,
+    unit: str = "nats",
+    measured_on: str | None = None,
 ) -> Corpus | None:
-    """A corpus of the study; None if its cards are not there. `unit` is that of the test loss."""
+    """A corpus of the study; None if its cards are not there.
+
+    `unit` is that of the test loss, and `measured_on` the corpus on which it was measured; None
+    means the baseline's own.
+    """
     text, of_tokens = f"corpus/{name}/card.json", f"tokens/{name}/card.json"
     tokens = json_if_any(results / of_tokens)
     if tokens is None:
@@ -67,7 +76,7 @@ def corpus(
     if unit != "nats":
         test = tokens["splits"]["test"]
         unigram *= test["tokens"] / test["bytes"] / math.log(2)
-    compared = loss is not None and recipe["data"]["corpus"] == name
+    compared = loss is not None and name == (measured_on or recipe["data"]["corpus"])
     return Corpus(
         name=name,
         sources=_mixed(card["mixture"]) if "mixture" in card else _origins(card),
@@ -100,10 +109,17 @@ def _origins(card: dict[str, Any]) -> list[Origin]:
 
 
 def _origin(source: dict[str, Any]) -> Origin:
-    package = "package" in source
+    if "package" in source:
+        name, version = source["package"], source["version"]
+    elif "dataset" in source:
+        place = source["dataset"] or "a folder of one’s own"
+        name = ": ".join(filter(None, (place, source["config"], source["split"])))
+        version = source["revision"]
+    else:
+        name, version = source["repo"] or "files of one’s own", source["revision"]
     return Origin(
-        name=source["package" if package else "repo"] or "files of one’s own",
-        version=source["version" if package else "revision"] or "",
+        name=name,
+        version=version or "",
         note=source.get("licence", ""),
         documents=source["documents"],
         sha256=source.get("sha256"),
