@@ -20,6 +20,7 @@ from noiseband.corpus import sources
 from noiseband.corpus.build import build_corpus
 from noiseband.corpus.documents import SPLITS, read_documents, valid_text
 from noiseband.corpus.fields import read_field, write_fields
+from noiseband.corpus.streams import DatasetStream
 from noiseband.errors import UserError
 from noiseband.io.files import read_json
 from noiseband.study.corpora import Documents
@@ -171,6 +172,44 @@ def test_the_first_rows_alone(folder: Path) -> None:
     parquet(folder)
     found = built(documents({"dataset": "./set", "first": 25}, test=0.2), folder.parent / "out")
     assert [*chain(*found.values())] == [row["text"] for row in ROWS[:25]]
+
+
+@pytest.mark.parametrize("recorded", [30, 60])
+def test_a_record_of_rows_that_is_out_of_date(recorded: int, folder: Path) -> None:
+    """As of rows that were chosen from a larger data set: a folder's rows are counted."""
+    parquet(folder)
+    record = {"splits": [{"name": "train", "num_bytes": 9, "num_examples": recorded}]}
+    head = json.dumps({"dataset_info": record})
+    (folder / "README.md").write_text(f"---\n{head}\n---\n")
+    found = built(documents({"dataset": "./set"}), folder.parent / "out")
+    assert [len(texts) for texts in found.values()] == [32, 4, 4]
+
+
+@pytest.mark.parametrize(("said", "has"), [(60, "only 40"), (30, "more")])
+def test_other_documents_than_the_splits_are_for_are_refused(
+    said: int, has: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if a data set on the Hub had a wrong record, which is not checked by reading all twice."""
+    parquet(folder)
+    monkeypatch.setattr(DatasetStream, "__len__", lambda _: said)
+    config = documents({"dataset": "./set"})
+    with pytest.raises(UserError, match=f"are for {said} documents, but the sources have {has};"):
+        built(config, folder.parent / "out")
+    assert not (folder.parent / "out/card.json").exists()
+
+
+@pytest.mark.parametrize("split", [datasets.Split.TEST, datasets.NamedSplit("test[:9]")])
+def test_a_folder_of_one_split_has_no_other(split: Any, folder: Path) -> None:
+    datasets.Dataset.from_list(ROWS, split=split).save_to_disk(str(folder))
+    out = folder.parent / "out"
+    with pytest.raises(UserError, match=r"the split test\S* alone; write split: test, or"):
+        built(documents({"dataset": "./set"}), out)
+    assert len(built(documents({"dataset": "./set", "split": "test"}), out)["train"]) == 32
+
+
+def test_a_folder_that_is_not_there(folder: Path) -> None:
+    with pytest.raises(UserError, match=r"^\./none: train: no such folder; give a path"):
+        built(documents({"dataset": "./none"}), folder.parent / "out")
 
 
 @pytest.mark.parametrize(

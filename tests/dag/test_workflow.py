@@ -85,6 +85,16 @@ def test_a_folder_of_texts_that_is_not_there_is_told_before_anything_runs(
     check_folders(study)
 
 
+def test_a_folder_of_a_data_set_that_is_not_there_is_told_before_anything_runs(
+    study_data: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = str(tmp_path / "rows")
+    study_data["corpora"]["text"]["sources"] = [{"dataset": rows}]
+    assert f"corpora.text: dataset: '{rows}': no such folder" in stopped(study_data, capsys)
+    (tmp_path / "rows").mkdir()
+    check_folders(study_of(study_data, [], "config/machines.yaml"))
+
+
 @pytest.fixture
 def texts(study_data: dict[str, Any], tmp_path: Path) -> Path:
     """A folder of texts, which the study reads."""

@@ -37,7 +37,8 @@ def build_corpus(
     goes on where this one was interrupted.
 
     Raises UserError if a source cannot be read, if content does not match its pin, if a split would
-    be empty, or if the disk is full.
+    be empty, if `as-read` sources have another number of documents than they said, or if the disk
+    is full.
     """
     sources = open_sources(config.sources)
     folder = work or out / ".work"
@@ -61,8 +62,15 @@ def _build(config: Documents, sources: list[Read], out: Path, scratch: Path) -> 
         duplicates, sizes = 0, split_sizes(count, config)
         ordered = iter(bar(documents, desc="Writing", total=count))
     tallies = {split: _write(out / f"{split}.jsonl", ordered, n) for split, n in sizes.items()}
-    if next(ordered, None) is not None:  # This also finishes the last source, as its card needs.
-        raise UserError(f"{out}: a source has grown while it was read; run again")
+    # The next document also finishes the last source, as its card needs.
+    more, found = next(ordered, None) is not None, sum(one.documents for one in tallies.values())
+    if more or found < sum(sizes.values()):
+        raise UserError(
+            f"{out}: the splits are for {sum(sizes.values()):,} documents, but the sources have "
+            f"{'more' if more else f'only {found:,}'}; if they changed while they were read, run "
+            "again; if a data set's own record of its rows is out of date, write order: hashed, "
+            "which needs none, or `first: ` and its number of rows"
+        )
     card = {
         **({} if config.order == "hashed" else {"order": config.order}),
         "sources": [source.card() for source in sources],

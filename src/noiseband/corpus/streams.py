@@ -27,15 +27,22 @@ class DatasetStream:
             check_revision(source.dataset, source.revision, source.unpinned)
         try:
             self._stream = _opened(source)
+        except UserError:
+            raise
         except Exception as error:
             raise _told(source, error) from error
 
     def __len__(self) -> int:
-        """The number of rows: by the data set's own records, or by reading all."""
-        splits = self._stream.info.splits or {}
-        known = splits.get(self.source.split)
-        if known is not None and known.num_examples:
-            return min(int(known.num_examples), self.source.first or int(known.num_examples))
+        """The number of rows, by reading all.
+
+        Only of a data set on the Hub, whose rows are far away, its own record is taken. A record
+        may be out of date: in a folder, that of a data set of which some rows were chosen often is.
+        """
+        if self.source.folder is None:
+            found = (self._stream.info.splits or {}).get(self.source.split)
+            known, first = int(found.num_examples or 0) if found else 0, self.source.first
+            if known and (first is None or first < known):
+                return first or known
         return sum(1 for _ in DatasetStream(self.source))
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -66,10 +73,22 @@ def _opened(source: DatasetSplit) -> Any:
 def _split(source: DatasetSplit) -> Any:
     import datasets  # here, because it takes seconds and most corpora do not need it
 
+    if source.folder is not None and not Path(source.folder).is_dir():
+        raise UserError(
+            f"{source.origin}: no such folder; give a path relative to the folder in which the "
+            "study runs"
+        )
     if source.folder is not None and (Path(source.folder) / source.split / ARROW).is_file():
         return datasets.load_from_disk(f"{source.folder}/{source.split}").to_iterable_dataset()
     if source.folder is not None and (Path(source.folder) / ARROW).is_file():
-        return datasets.load_from_disk(source.folder).to_iterable_dataset()
+        whole = datasets.load_from_disk(source.folder)
+        # Such as train, or train[:10%]; None if the rows are of no split.
+        if whole.split is not None and source.split != str(whole.split).partition("[")[0]:
+            raise UserError(
+                f"{source.origin}: the folder has the split {whole.split} alone; write "
+                f"split: {str(whole.split).partition('[')[0]}, or give another folder"
+            )
+        return whole.to_iterable_dataset()
     return datasets.load_dataset(
         source.dataset,
         source.config,

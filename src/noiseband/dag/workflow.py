@@ -100,6 +100,23 @@ def check_folders(study: Study) -> None:
 
     Otherwise only a job would notice that its patterns match no file, or fail at its end.
     """
+    for place, key, folder in _folders(study):
+        if not Path(folder).is_dir():
+            print(
+                f"{place}: {key}: {folder!r}: no such folder; give a path relative to the folder "
+                "in which snakemake runs",
+                file=sys.stderr,
+            )
+            sys.exit(2)
+    for path in map(Path, _own_files(study)):
+        problem = _unusable(path)
+        if problem is not None:
+            print(on_a_terminal(problem), file=sys.stderr)
+            sys.exit(2)
+
+
+def _folders(study: Study) -> Iterator[tuple[str, str, str]]:
+    """The place in the config, the key and the name of each folder of texts, tokens or rows."""
     for name in study.read_corpora:
         chosen = study.config.corpora[name]
         sources: Sequence[Any] = []
@@ -108,19 +125,14 @@ def check_folders(study: Study) -> None:
         elif isinstance(chosen, Corpus):
             sources = chosen.sources
         for source in sources:
-            path = getattr(source, "path", None)
-            if path is not None and not Path(path).is_dir():
-                print(
-                    f"corpora.{name}: path: {path!r}: no such folder; give a path relative to the "
-                    "folder in which snakemake runs",
-                    file=sys.stderr,
-                )
-                sys.exit(2)
-    for path in map(Path, _own_files(study)):
-        problem = _unusable(path)
-        if problem is not None:
-            print(on_a_terminal(problem), file=sys.stderr)
-            sys.exit(2)
+            if isinstance(source, DatasetSource) and source.folder is not None:
+                yield f"corpora.{name}", "dataset", source.folder
+            elif getattr(source, "path", None) is not None:
+                yield f"corpora.{name}", "path", source.path
+    if study.config.finetuning is not None:
+        for name, rows in study.config.finetuning.instructions.items():
+            if isinstance(rows, DatasetRows) and rows.folder is not None:
+                yield f"finetuning.instructions.{name}", "dataset", rows.folder
 
 
 def _own_files(study: Study) -> Iterator[str]:
