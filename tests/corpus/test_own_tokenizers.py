@@ -197,6 +197,42 @@ def test_the_files_of_a_corpus_are_those_of_any_number_of_threads(
     assert split["bytes"] == sum(len(text.encode()) for text in texts)
 
 
+SHOWN = ["a text", "a text of TWO  parts", "a text with \u2603"]
+"""The first two are of the characters on which the tokenizers are trained; the snowman is not."""
+LOST = {
+    "bytes": {},
+    "last": {},
+    "lowering": {"changed": 1, "unknown": 1},
+    "unigram": {"changed": 1, "unknown": 1},
+    "fallback": {"changed": 1},
+    "identity": {"unknown": 1},
+}
+
+
+def test_documents_that_do_not_decode_to_their_text_are_counted(
+    made: Made, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    write_splits(tmp_path, SHOWN)
+    tokenize(tmp_path, made.vocabulary, None, tmp_path / "out")
+    for split in read_json(tmp_path / "out/card.json")["splits"].values():
+        counts = {name: split[name] for name in ("changed", "unknown") if name in split}
+        assert counts == LOST[request.node.callspec.params["made"]]
+
+
+def test_a_part_of_a_document_that_is_lost_counts_once(tmp_path: Path) -> None:
+    path, vocabulary = tmp_path / "tokenizer.json", tmp_path / "vocabulary"
+    words = Tokenizer(models.WordLevel({"[UNK]": 0, "a": 1}, unk_token="[UNK]"))
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    words.add_special_tokens(["</s>"])
+    words.save(str(path))
+    build_vocabulary(FileTokenizer(kind="file", path=str(path)), path, vocabulary)
+    write_splits(tmp_path, ["a</s>b</s>c", "a</s>a"])
+    tokenize(tmp_path, vocabulary, None, tmp_path / "out", allow_special=True)
+    size = read_json(tmp_path / "out/card.json")["splits"]["test"]
+    assert (size["documents"], size["unknown"]) == (2, 1)
+    assert "changed" not in size
+
+
 def many_words(path: Path) -> FileTokenizer:
     """A tokenizer with 70,000 words, of which the last is end-of-text."""
     made = Tokenizer(models.WordLevel({f"w{id}": id for id in range(69_999)}, unk_token="w0"))

@@ -71,6 +71,24 @@ def test_data_that_suffice_are_recorded(tmp_path: Path, vocabulary: Path) -> Non
     assert json.loads((tmp_path / "checked.json").read_text()) == {"tokens": ENOUGH}
 
 
+def test_bits_per_byte_need_a_tokenizer_that_loses_no_text(
+    tmp_path: Path, vocabulary: Path
+) -> None:
+    card, out = tmp_path / "card.json", tmp_path / "checked.json"
+    bits = {"batch": 2, "unit": "bits-per-byte"}
+    needs = DataNeeds.model_validate({**NEEDS, "prompts": [], "evaluation": bits})
+    whole = {name: {"tokens": n, "documents": 9} for name, n in ENOUGH.items()}
+    for harmless in ({}, {"changed": 9}):
+        card.write_text(json.dumps({"splits": whole | {"test": whole["test"] | harmless}}))
+        check_data_files(needs, card, vocabulary, [], out)
+    card.write_text(json.dumps({"splits": whole | {"test": whole["test"] | {"unknown": 4}}}))
+    with pytest.raises(UserError, match=r"^evaluation\.unit: bits-per-byte: .* 4 of 9 documents"):
+        check_data_files(needs, card, vocabulary, [], out)
+    per_token = needs.model_copy(update={"evaluation": needs.evaluation.model_copy(
+        update={"unit": "nats"})})  # fmt: skip
+    check_data_files(per_token, card, vocabulary, [], out)
+
+
 def test_runs_that_read_too_far_are_named_and_counted(tmp_path: Path, vocabulary: Path) -> None:
     said = complaint(tmp_path, vocabulary, ENOUGH | {"train": 150}, ROWS)
     assert said == (

@@ -13,14 +13,14 @@ million consecutive blanks. So a long text is encoded in parts, cut where no tok
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any
 
 import numpy as np
 import tiktoken
 
-from noiseband.corpus.own_tokenizers import OwnEncoding, encode_documents
+from noiseband.corpus.own_tokenizers import Change, OwnEncoding, encode_documents
 from noiseband.corpus.token_file import Tokens as Ids
 from noiseband.corpus.token_file import token_type
 from noiseband.corpus.vocabulary import END_OF_TEXT, PATTERN, Encoding
@@ -44,17 +44,23 @@ letter are listed; whatever Python calls a letter or digit remains one in later 
 """
 
 
-def encode(encoding: Encoding, texts: Iterable[str], allow_special: bool = False) -> Iterator[Ids]:
+def encode(
+    encoding: Encoding,
+    texts: Iterable[str],
+    allow_special: bool = False,
+    tell: Callable[[Change], object] = lambda change: None,
+) -> Iterator[Ids]:
     """Yield the token ids of texts in order, with end-of-text after each, in arrays of shape (n,).
 
     Texts must be valid UTF-8. "<|endoftext|>" in a text is ordinary text, or end-of-text if
     `allow_special` is true. The ids of a text equal those of `encode_ordinary`, or of
     `encode(allowed_special="all")`, followed by the end-of-text token. A text for a tokenizer of
-    one's own is encoded as a whole, in as much memory as its library takes.
+    one's own is encoded as a whole, in as much memory as its library takes, and `tell` takes
+    what is lost of it.
     """
     if not isinstance(encoding, tiktoken.Encoding):
         assert isinstance(encoding, OwnEncoding)
-        yield from _encode_own(encoding, texts, allow_special)
+        yield from _encode_own(encoding, texts, allow_special, tell)
         return
     batch: list[str] = []
     size = 0
@@ -74,10 +80,17 @@ def encode(encoding: Encoding, texts: Iterable[str], allow_special: bool = False
         yield _encode_batch(encoding, batch)
 
 
-def _encode_own(encoding: OwnEncoding, texts: Iterable[str], allow_special: bool) -> Iterator[Ids]:
+def _encode_own(
+    encoding: OwnEncoding,
+    texts: Iterable[str],
+    allow_special: bool,
+    tell: Callable[[Change], object],
+) -> Iterator[Ids]:
     dtype = token_type(encoding.n_vocab)
     for some in _batches(texts):
-        for ids in encode_documents(encoding, some, allow_special):
+        encoded = encode_documents(encoding, some, allow_special)
+        for text, ids in zip(some, encoded, strict=True):
+            tell(encoding.change(text, ids))
             yield np.array(ids, dtype)
 
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import tokenizers
@@ -33,6 +33,11 @@ SPECIAL_IN_TEXT = (
     "a document has the text of the end-of-text token {}, which this tokenizer takes for the token "
     "itself; mark it as special in the file, name another end_of_text, or set allow_special: true"
 )
+
+
+Change = Literal["unknown", "changed"] | None
+"""Why the ids of a document do not decode to its text: it has text that the tokenizer does not
+know, or it is only written in another way, such as in small letters. None if they do."""
 
 
 class Kept(NamedTuple):
@@ -105,7 +110,7 @@ class OwnEncoding:
     def unknown(self) -> str:
         """The piece for what a SentencePiece model has no piece for."""
         assert isinstance(self._library, _SentencePiece)
-        return self._library.name(self._library.model.unk_id())
+        return self._library.name(self._library.unknown)
 
     def encode_ordinary(self, text: str) -> list[int]:
         """The ids of a text, without end-of-text.
@@ -133,6 +138,18 @@ class OwnEncoding:
         whole, known = self._library.decode([*before, *first]), self._library.decode(before)
         text = whole.removeprefix(known) if whole.startswith(known) else self._library.decode(first)
         return self.end_of_text.join([text, *map(self._library.decode, others)])
+
+    def change(self, text: str, ids: Sequence[int]) -> Change:
+        """What is lost of a document whose ids, with end-of-text at the end, are these."""
+        if self.token_bytes is not None:
+            return None
+        parts = self._documents(ids[:-1])
+        texts = [text] if len(parts) == 1 else text.split(self.end_of_text)
+        found = [self._library.decode(part) for part in parts]
+        # Some decoders leave the blank that the tokenizer puts in front of a text.
+        if all(one in (own, f" {own}") for one, own in zip(found, texts, strict=True)):
+            return None
+        return "unknown" if self._library.unknown in ids else "changed"
 
     def decode_bytes(self, tokens: Sequence[int]) -> bytes:
         """The bytes of `decode`'s text; a text may begin and end within a character if each id
@@ -192,6 +209,15 @@ class _Json:
 
     def decode(self, tokens: Sequence[int]) -> str:
         return self.tokenizer.decode(list(tokens), skip_special_tokens=False)
+
+    @cached_property
+    def unknown(self) -> int | None:
+        """Id for what the tokenizer does not know; None if it has none."""
+        model = self.whole["model"]
+        if model.get("unk_id") is not None:  # of a Unigram model
+            return int(model["unk_id"])
+        name = model.get("unk_token")
+        return None if name is None else self.tokenizer.token_to_id(name)
 
     def spelled(self, id: int) -> bytes:
         """The bytes of an id of a byte-level BPE."""
@@ -256,6 +282,11 @@ class _SentencePiece:
     def size(self) -> int:
         return int(self.model.get_piece_size())
 
+    @property
+    def unknown(self) -> int:
+        """Id for what the model has no piece for."""
+        return int(self.model.unk_id())
+
     def name(self, id: int) -> str:
         return str(self.model.id_to_piece(id))
 
@@ -297,5 +328,5 @@ def encode_documents(
             yield [*ids, encoding.eot_token]
         return
     for text in texts:
-        for ids in encoding.encode_all(text.split(encoding.end_of_text)):
-            yield [*ids, encoding.eot_token]
+        parts = encoding.encode_all(text.split(encoding.end_of_text))
+        yield [id for ids in parts for id in (*ids, encoding.eot_token)]

@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 from noiseband.corpus.documents import bad_line, parse_document
 from noiseband.corpus.encode import encode
-from noiseband.corpus.own_tokenizers import OwnEncoding
+from noiseband.corpus.own_tokenizers import Change, OwnEncoding
 from noiseband.corpus.token_file import token_type
 from noiseband.corpus.vocabulary import Encoding
 from noiseband.dag.code import code_digest
@@ -49,7 +49,7 @@ COPIES = 10
 """Largest number of bytes in memory for each byte of a line: the byte itself, and its text twice
 with 4 bytes a character."""
 
-HEAD = 128
+HEAD = 192
 """Length in bytes of a shard file's first line, its `Size` as JSON. The tokens follow it."""
 
 
@@ -63,6 +63,11 @@ class Size:
     tokens: int = 0
     not_utf8: int = 0
     """Number of documents in which U+FFFD replaces something that was not valid UTF-8."""
+    changed: int = 0
+    """Number of documents that a tokenizer of one's own only writes in another way: in small
+    letters, with one blank for several."""
+    unknown: int = 0
+    """Number of those that have text which the tokenizer does not know, and so loses."""
 
     def __add__(self, other: Size) -> Size:
         return Size(**{name: value + vars(other)[name] for name, value in vars(self).items()})
@@ -173,9 +178,13 @@ class Shards:
                 del line
                 yield document.text
 
+        def tell(change: Change) -> None:
+            size.changed += change == "changed"
+            size.unknown += change == "unknown"
+
         with open(out, "wb") as tokens:
             tokens.write(bytes(HEAD))
-            for ids in encode(self.encoding, texts(), self.allow_special):
+            for ids in encode(self.encoding, texts(), self.allow_special, tell):
                 if self.stop.is_set():
                     raise Stopped
                 tokens.write(ids.data)

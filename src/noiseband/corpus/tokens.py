@@ -23,6 +23,9 @@ from noiseband.io.checksums import file_sha256, intact
 from noiseband.io.files import atomic, write_json
 from noiseband.study.corpora import SplitTokens
 
+USUALLY_NONE = ("not_utf8", "changed", "unknown")
+"""Counts of documents with which something is the matter."""
+
 
 def tokenize(
     corpus_folder: Path,
@@ -38,7 +41,8 @@ def tokenize(
     Each split's file contains one 1-D tensor, `tokens`, of type uint16 or, for more than 65,536
     ids, int32: the documents in order, with end-of-text after each. The files do not depend on
     `workers`. Text that is not valid UTF-8 is repaired (see `documents.valid_text`), and the card
-    counts such documents. The memory is at most about 100 MB, plus 5 MB for each worker, plus 10
+    counts such documents, as it does those whose text a tokenizer of one's own changes or does not
+    know. The memory is at most about 100 MB, plus 5 MB for each worker, plus 10
     bytes for each byte of the longest document. The shards in `work` take as much disk space as the
     token files; after a kill, the next start reuses them.
 
@@ -121,9 +125,8 @@ def _size_card(split: str, size: Size) -> dict[str, int]:
             "valid UTF-8; U+FFFD replaces it",
             file=sys.stderr,
         )
-    else:
-        del card["not_utf8"]  # The usual number is 0, which is not shown on the card.
-    return card
+    # The usual number of these is 0, which is not shown on the card.
+    return {name: n for name, n in card.items() if n or name not in USUALLY_NONE}
 
 
 def check_pins(pinned: SplitTokens | None, found: dict[str, int]) -> None:

@@ -48,12 +48,14 @@ def check_data_files(
 
     Raises UserError with all problems in one line.
     """
-    tokens = {name: split["tokens"] for name, split in read_json(card)["splits"].items()}
+    sizes = read_json(card)["splits"]
+    tokens = {name: split["tokens"] for name, split in sizes.items()}
     files = dict(zip(needs.rows, rows, strict=True))
     splits = dict(zip(needs.sliced, zip(sliced[::2], sliced[1::2], strict=True), strict=True))
     cards = zip(needs.packed, map(read_json, packed), strict=True)
     rooms = {context: one["tokens"] for context, one in cards}
     found = list(problems(needs, tokens, load_encoding(vocabulary), files, splits, rooms))
+    found += _lost_text(needs, sizes)
     if found:
         raise UserError("; and ".join(found))
     write_json(out, {"tokens": tokens})
@@ -156,6 +158,20 @@ def _short_training(needs: DataNeeds, packed: int | None, there: int) -> Iterato
             f"data.train_tokens: {split} {there:,} tokens, but {_some(named)}; lower it, raise "
             "data.epochs, or give the corpus more text"
         )
+
+
+def _lost_text(needs: DataNeeds, sizes: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """Bits per byte count all bytes of a document, also those that have no token."""
+    own = [("evaluation", needs.evaluation)] if needs.windows else []
+    for key, evaluation in [*own, *((one.key, one.evaluation) for one in needs.further)]:
+        size = sizes[evaluation.split]
+        if evaluation.in_bits and (lost := size.get("unknown", 0)):
+            yield (
+                f"{key}.unit: {evaluation.unit}: the tokenizer of corpus {needs.corpus} does not "
+                f"know all text in {lost:,} of {size['documents']:,} documents of its "
+                f"{evaluation.split} split, and what it loses would cost nothing; give it a "
+                "tokenizer that spells what it does not know in bytes (byte-level, byte_fallback)"
+            )
 
 
 def _short_windows(

@@ -123,6 +123,14 @@ def test_a_study_in_bits_per_byte_shows_no_nats(tmp_path: Path) -> None:
     assert f"reach {unigram:.6f} bits per byte on the test split" in text and "nats" not in text
 
 
+def test_text_that_the_tokenizer_loses_is_told(tmp_path: Path) -> None:
+    splits = {"train": SIZE | {"unknown": 2, "changed": 3}, "validation": SIZE, "test": SIZE}
+    text = shown(tmp_path, {"sources": []}, {"splits": splits})
+    assert "Of the 7 documents of train, the tokenizer does not know text in 2, which is" in text
+    assert "is lost, and changes 3: they are not what their tokens decode to" in text
+    assert text.count("the tokenizer") == 1
+
+
 def test_bytes_that_are_not_known_are_not_shown(tmp_path: Path) -> None:
     source = {"repo": "some/text", "revision": COMMIT, "files": FILES, "documents": 21,
               "sha256": sha("text")}  # fmt: skip
