@@ -35,11 +35,17 @@ def recipe(**data: Any) -> Recipe:
     st.integers(1, 5),
     st.integers(0, 8),
     st.integers(0, 3),
+    st.tuples(*[st.integers(1, 400)] * 3),
 )
 def test_they_are_those_of_the_sequences_one_after_the_other(
-    segments: list[tuple[int, int]], order: str, epochs: int, steps: int, start: int
+    segments: list[tuple[int, int]],
+    order: str,
+    epochs: int,
+    steps: int,
+    start: int,
+    available: tuple[int, int, int],
 ) -> None:
-    """Also of a run that ended after some steps."""
+    """Also of a run that ended after some steps, and of parts that are read round in the file."""
     one = recipe(order=order, epochs=epochs, start_token=start)
     known = [corpus for corpus, tokens in segments for _ in range(tokens)]
     every = np.array((known * (one.last_token // len(known) + 1))[: one.last_token])
@@ -47,16 +53,19 @@ def test_they_are_those_of_the_sequences_one_after_the_other(
     starts = np.concatenate([[0], changes])
     sizes = np.diff(np.append(starts, len(every)))
     origin = Origin(every[starts].astype(np.uint16), sizes.astype(np.uint32))
-    read, distinct = tokens_read(one, steps * one.tokens_per_step, origin, 3)
+    read, distinct = tokens_read(one, steps * one.tokens_per_step, origin, available)
     numbers = ReadingOrder(one)(np.arange(steps * 8)).tolist()
     places = [start + number * 16 + place for number in numbers for place in range(16)]
     assert read.tolist() == [int((every[places] == part).sum()) for part in range(3)]
-    once = sorted(set(places))
-    assert distinct.tolist() == [int((every[once] == part).sum()) for part in range(3)]
+    own = np.zeros(len(every), np.int64)
+    for part, size in enumerate(available):
+        own[every == part] = np.arange((every == part).sum()) % size
+    once = set(zip(every[places].tolist(), own[places].tolist(), strict=True))
+    assert distinct.tolist() == [sum(one == part for one, _ in once) for part in range(3)]
 
 
 def test_without_an_origin_all_tokens_are_of_one_corpus() -> None:
-    read, distinct = tokens_read(recipe(epochs=4), 1024, None, 1)
+    read, distinct = tokens_read(recipe(epochs=4), 1024, None, [900])
     assert (read.tolist(), distinct.tolist()) == ([1024], [256])
 
 

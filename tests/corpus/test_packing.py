@@ -114,6 +114,8 @@ def test_the_origin_counts_inputs(tmp_path: Path, vocabulary: Path) -> None:
     assert found.of(np.arange(16)).tolist() == [0] * 8 + [1] * 5 + [0] * 3
     assert found.before(np.array([0, 8, 13, 16]), 0).tolist() == [0, 8, 8, 11]
     assert found.before(np.array([0, 8, 13, 16]), 1).tolist() == [0, 0, 5, 5]
+    # The places in the corpora: the document of 9 comes after that of 4.
+    assert found.own(np.arange(16)).tolist() == [*range(4, 12), *range(5), *range(3)]
 
 
 def test_packing_again_gives_the_same_bytes_with_any_chunks(

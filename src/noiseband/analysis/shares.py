@@ -47,13 +47,13 @@ class _Found:
             parts = tokens["mixture"]["splits"]["train"]
         file = self.paths.training_tokens(corpus, recipe.packed)
         origin = self.origin(self.paths.origin(file)) if "mixture" in tokens else None
-        read, distinct = tokens_read(recipe, run.tokens or 0, origin, len(parts))
+        available = [facts["available"] for _, facts in sorted(parts.items())]
+        read, distinct = tokens_read(recipe, run.tokens or 0, origin, available)
         left_out = None
         if recipe.packed is not None:
             left_out = json_file(file.with_suffix(".json"))["left_out_share"]
         for number, (part, facts) in enumerate(sorted(parts.items())):
-            # A part that was read round inside the mixture has no more than its own tokens.
-            once = min(int(distinct[number]), facts["available"])
+            once = int(distinct[number])
             yield ShareRow(
                 run=run.run,
                 corpus=corpus,
@@ -68,24 +68,55 @@ class _Found:
 
 
 def tokens_read(
-    recipe: Recipe, tokens: int, origin: Origin | None, parts: int
+    recipe: Recipe, tokens: int, origin: Origin | None, available: Sequence[int]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The tokens of each part that a run read, and those at different places of its file.
+    """The tokens of each part that a run read, and how many different ones they were.
 
     Args:
         tokens: the number of tokens that it read in all, in whole sequences.
-        origin: the parts of the file's tokens; None if there is one part only.
-        parts: the number of parts.
+        origin: the parts of the file's tokens; None if there is one part only, of which the file
+            has no token twice.
+        available: the number of each part's own tokens, after which it is read again.
 
     Returns two arrays of shape (parts,).
     """
     order, context = ReadingOrder(recipe), recipe.model.context
-    borders = recipe.data.start_token + np.arange(order.count + 1) * context
+    start, parts = recipe.data.start_token, len(available)
+    borders = start + np.arange(order.count + 1) * context
     each = np.full((parts, order.count), context)
     if origin is not None:
         each = np.stack([np.diff(origin.before(borders, part)) for part in range(parts)])
     epochs, rest = divmod(tokens // context, order.count)
     last = order(np.arange(epochs * order.count, epochs * order.count + rest))
-    partly = each[:, last].sum(axis=1)
-    whole = each.sum(axis=1)
-    return epochs * whole + partly, whole if epochs else partly
+    read = epochs * each.sum(axis=1) + each[:, last].sum(axis=1)
+    once = np.full(order.count, epochs > 0)
+    once[last] = True
+    if origin is None:
+        return read, each[:, once].sum(axis=1)
+    # Between two neighbouring cuts, all tokens are of one segment, and of one sequence.
+    inside = origin.starts[(origin.starts > borders[0]) & (origin.starts < borders[-1])]
+    cuts = np.union1d(borders, inside)
+    begins, sizes = cuts[:-1], np.diff(cuts)
+    chosen = once[(begins - start) // context]
+    begins, sizes = begins[chosen], sizes[chosen]
+    corpora, own = origin.of(begins), origin.own(begins)
+    distinct = [
+        _covered(own[corpora == part], sizes[corpora == part], size)
+        for part, size in enumerate(available)
+    ]
+    return read, np.array(distinct, np.int64)
+
+
+def _covered(begins: NDArray[np.int64], sizes: NDArray[np.int64], around: int) -> int:
+    """The number of different tokens in pieces of a circle of `around` tokens, both (pieces,)."""
+    if (sizes >= around).any():
+        return around
+    begins = begins % around
+    ends = begins + sizes
+    over = ends[ends > around] - around  # These go on at the first token.
+    begins = np.concatenate([begins, np.zeros_like(over)])
+    ends = np.concatenate([np.minimum(ends, around), over])
+    order = np.argsort(begins, kind="stable")
+    begins, ends = begins[order], ends[order]
+    reached = np.concatenate([[0], np.maximum.accumulate(ends)[:-1]]) if len(ends) else ends
+    return int(np.maximum(ends - np.maximum(begins, reached), 0).sum())

@@ -60,12 +60,16 @@ def pack(
         for placed in packed_rows(documents, row):
             rows += 1
             begins = np.array([begin for begin, _ in placed])
-            corpora = [0] * len(placed) if mixed is None else mixed.of(begins).tolist()
             # The last token of a sequence is no input.
             sizes = [end - begin for begin, end in placed]
             sizes[-1] -= 1
-            for corpus, size in zip(corpora, sizes, strict=True):
-                written.add(corpus, size)
+            if mixed is None:
+                written.add(0, sum(sizes))
+            else:
+                corpora, own = mixed.of(begins).tolist(), mixed.own(begins).tolist()
+                for corpus, size, begin in zip(corpora, sizes, own, strict=True):
+                    if size:
+                        written.add(corpus, size, begin)
             yield np.concatenate([split[begin:end] for begin, end in placed])
         if documents.ends == 0:
             raise UserError(
