@@ -81,6 +81,18 @@ def test_a_source_that_cannot_be(study_data: Data, change: Data, key: str, said:
 
 
 @pytest.mark.parametrize(
+    ("source", "key", "said"),
+    [
+        ({"dataset": "imdb"}, "dataset", "owner/name of a data set on the Hub, or a folder that"),
+        ({"dataset": "./x", "files": ["*.txt"]}, "files", "does not go with dataset; remove one"),
+    ],
+)
+def test_a_data_set_that_cannot_be(study_data: Data, source: Data, key: str, said: str) -> None:
+    ((found, message),) = problems(raw(study_data, source)).items()
+    assert found == f"corpora.text.sources.0.{key}" and said in message
+
+
+@pytest.mark.parametrize(
     ("change", "key", "said"),
     [
         ({"unpinned": False}, "", "or set unpinned: true"),

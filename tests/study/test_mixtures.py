@@ -124,7 +124,16 @@ REFUSED: dict[str, tuple[Data, str, str]] = {
         "corpora.mixed.mixture.weights.mixed",
         "is this mixture itself",
     ),
-    "one corpus": ({"mixture": {"weights": {"web": 1.0}}}, "corpora.mixed.mixture.weights", "2"),
+    "one corpus": (
+        {"mixture": {"weights": {"web": 1.0}}},
+        "corpora.mixed.mixture.weights",
+        "should have at least 2 keys, not 1; add one",
+    ),
+    "text as well": (
+        {"sources": []},
+        "corpora.mixed.sources",
+        "does not go with mixture; remove one of them",
+    ),
     "no weight": (
         {"mixture": {"weights": {"web": 1.0, "code": 0.0}}},
         "corpora.mixed.mixture.weights.code",
@@ -176,6 +185,15 @@ def test_sequences_of_a_mixture_are_not_packed(mixed: Data) -> None:
     mixed["corpora"]["mixed"]["mixture"] |= {"by": "sequence", "sequence_tokens": 16}
     mixed["interventions"]["packed"] = PACKED
     assert "write by: document" in complaints(mixed)["corpora.mixed.mixture.by"]
+
+
+def test_bits_per_byte_are_of_a_corpus_of_the_mixture(mixed: Data) -> None:
+    mixed["evaluation"] = {"unit": "bits-per-byte"}
+    said = complaints(mixed)["evaluation.unit"]
+    assert "corpus mixed is a mixture" in said
+    assert said.endswith("set evaluation.corpus to one that it mixes: code, web")
+    mixed["evaluation"]["corpus"] = "web"
+    parse_study(mixed)
 
 
 def test_no_run_is_tested_on_what_it_reads_through_a_mixture(mixed: Data) -> None:

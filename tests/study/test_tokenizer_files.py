@@ -80,19 +80,21 @@ def test_a_model_that_sees_documents_knows_their_end(study_data: Data, files: Pa
         ({}, "", "give either `repo` with `revision`, or `path`"),
         ({"path": "a.txt"}, "", "a.txt: not a tokenizer; name a file"),
         ({"path": "none.json"}, ".path", "No such file or directory; give a path relative"),
+        ({"path": "empty.model"}, ".path", "not a model of SentencePiece"),
         ({"path": "other.json"}, ".path", "not a file of the library tokenizers"),
         ({"path": "tokenizer.json", "end_of_text": "</s>"}, ".path", "end_of_text=</s>: has no"),
         ({"path": "tokenizer.json", "sha256": "0" * 64}, ".path", "correct one of them"),
         ({"path": "tokenizer.json", "file": "b.json"}, "", "file: it needs `repo`; remove it"),
         ({"repo": "me/model", "revision": "main"}, "", "revision=main may move"),
         ({**HUB, "file": "a/../../b.json"}, "", "remove the `..`"),
-        ({**HUB, "vocabulary": 300}, ".vocabulary", "unknown key"),
+        ({**HUB, "vocabulary": 300}, ".vocabulary", "does not go with the other keys"),
     ],
 )
 def test_mistakes_are_told_in_a_line(
     study_data: Data, files: Path, tokenizer: Data, key: str, said: str
 ) -> None:
     (files / "other.json").write_text("{}")
+    (files / "empty.model").write_bytes(b"")
     ((found, message),) = problems(
         with_file(study_data, {"kind": "file", **tokenizer}, 270)
     ).items()

@@ -130,7 +130,7 @@ def test_names_chains_and_circles_are_refused(
 def test_what_else_is_wrong_with_one_is_a_line(study_data: Data) -> None:
     with_corpora(study_data, code={"like": "text", "vocabulary": 300})
     (said,) = complaints(study_data)
-    assert said.startswith("corpora.code.tokenizer.vocabulary: 300: unknown key")
+    assert said.startswith("corpora.code.tokenizer.vocabulary: 300: does not go with like")
     study_data["corpora"]["code"] = {
         "tokenised": {"path": "here", "train": "a.safetensors", "test": "b.safetensors"},
         "tokenizer": {"like": "text"},

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, get_args
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import BaseModel, RootModel, ValidationError
+from pydantic import BaseModel, RootModel, Tag, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from noiseband.errors import UserError, nearest
@@ -111,6 +111,9 @@ _PATTERNS = {
     "^[0-9a-f]{64}$": "should be a SHA-256, 64 hexadecimal digits in lower case",
     "^[0-9a-f]{40}$": "should be a commit, 40 hexadecimal digits in lower case",
     r"^[\w.-]+/[\w.-]+$": "should be owner/name",
+    r"^([\w.-]+/[\w.-]+|\.{0,2}/.*)$": (
+        "should be owner/name of a data set on the Hub, or a folder that begins with ./, ../ or /"
+    ),
 }
 
 
@@ -135,6 +138,8 @@ def from_pydantic(error: ValidationError, section: str, model: type[BaseModel]) 
         if detail["type"] == "extra_forbidden":
             fields = _fields_at(parts[1:-1], kind) if kind else _fields_at(parts[:-1], model)
             remedy = f"unknown key; {nearest(parts[-1], fields)}"
+            if parts[-1] in fields:
+                remedy = _of_another_branch(detail, section, parts[-1], parts[:-1], model)
         elif detail["type"] == "missing":
             remedy, value = "missing; this section needs it", None
         elif detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
@@ -167,6 +172,9 @@ def _remedy(detail: ErrorDetails) -> str:
     }.get(detail["type"])
     if detail["type"] == "string_pattern_mismatch":
         wanted = _PATTERNS.get(detail["ctx"]["pattern"])
+    if detail["type"] == "too_short" and isinstance(value, dict):
+        wanted = f"should have at least {detail['ctx']['min_length']} keys, not {len(value)}; add "
+        wanted += "one" if len(value) else "them"
     if wanted is None:
         message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
         wanted = message[0].lower() + message[1:]
@@ -192,13 +200,43 @@ def _kinds(section: str, model: type[BaseModel]) -> dict[str, type[BaseModel]]:
     }
 
 
+def _of_another_branch(
+    detail: ErrorDetails, section: str, key: str, path: list[str], model: type[BaseModel]
+) -> str:
+    """The remedy for a key that another branch of a union has, such as another kind of corpus."""
+    info, place = model.model_fields.get(section), detail["loc"]
+    branch = dict(_tagged(info.annotation)).get(str(place[-2])) if info and place[1:] else None
+    owners = [one for one in _models_at(path, model) if key in one.model_fields]
+    for name, own in branch.model_fields.items() if branch else ():
+        if own.is_required() and not any(name in one.model_fields for one in owners):
+            return f"does not go with {name}; remove one of them"
+    return "does not go with the other keys here; remove it, or them"
+
+
+def _tagged(annotation: Any) -> Iterator[tuple[str, type[BaseModel]]]:
+    """The tag and the model of each branch of unions in a type, and in the fields of its models."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        for info in annotation.model_fields.values():
+            yield from _tagged(info.annotation)
+    for one in getattr(annotation, "__metadata__", ()):
+        if isinstance(one, Tag):
+            yield from ((one.tag, found) for found in _models_in(annotation))
+    for inner in get_args(annotation):
+        yield from _tagged(inner)
+
+
 def _fields_at(path: list[str], model: type[BaseModel]) -> list[str]:
     """Names of the fields of all config models that may appear at a key path."""
+    return list(dict.fromkeys(name for one in _models_at(path, model) for name in one.model_fields))
+
+
+def _models_at(path: list[str], model: type[BaseModel]) -> list[type[BaseModel]]:
+    """All config models that may appear at a key path."""
     models = [model]
     for part in path:
         infos = [one.model_fields[part] for one in models if part in one.model_fields]
         models = [found for info in infos for found in _models_in(info.annotation)] or models
-    return list(dict.fromkeys(name for one in models for name in one.model_fields))
+    return models
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

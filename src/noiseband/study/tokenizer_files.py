@@ -163,6 +163,8 @@ def ids_in(whole: Mapping[str, Any]) -> dict[str, int]:
 def _of_sentencepiece(content: bytes, end: str | None) -> Facts:
     from sentencepiece import SentencePieceProcessor
 
+    if not content:  # which the library takes for no file at all
+        raise ValueError("not a model of SentencePiece")
     try:
         model = SentencePieceProcessor(model_proto=content)
     except RuntimeError:

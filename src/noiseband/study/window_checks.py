@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from noiseband.study.config import Evaluation
-from noiseband.study.corpora import AnyCorpus, Corpus
+from noiseband.study.corpora import AnyCorpus, Corpus, MixedCorpus
 from noiseband.study.mixtures import has_validation, parts, repeats
 from noiseband.study.problems import Problem, unknown_names
 from noiseband.study.runs import Run, trained_on
@@ -93,6 +93,13 @@ def check_units(
         return [Problem(f"{key}.unit", evaluation.unit, remedy)]
     for name in names:
         corpus, fault = corpora[name], None
+        if isinstance(corpus, MixedCorpus):
+            mixed = ", ".join(parts(corpora, name))
+            remedy = (
+                f"corpus {name} is a mixture, whose documents' bytes are not known; set "
+                f"{key}.corpus to one that it mixes: {mixed}"
+            )
+            return [Problem(f"{key}.unit", evaluation.unit, remedy)]
         if not isinstance(corpus, Corpus):
             fault = "has ready-made tokens, and the bytes of its documents are not known"
         elif corpus.tokenizer.allow_special:
