@@ -194,6 +194,16 @@ def outside(weight, gradient, memory, learning_rate, weight_decay, update):
     weight.sub_(MOMENTA[place], alpha=learning_rate)
 
 
+@noiseband.optimizer("nothing")
+def nothing(weight, gradient, memory, learning_rate, weight_decay, update):
+    weight = weight - learning_rate * gradient
+
+
+@noiseband.schedule("too-much")
+def too_much(step, steps):
+    return 1e300
+
+
 CALLS = []
 
 

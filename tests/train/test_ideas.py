@@ -85,6 +85,46 @@ def test_an_optimizer_does_what_it_says(make_job: MakeJob) -> None:
     assert trainer.update.memory().keys() == {"momentum"}
 
 
+MOMENTUM = """
+
+@noiseband.optimizer("momentum", memory=["m"])
+def momentum(weight, gradient, memory, learning_rate, weight_decay, update):
+    MEMORY
+    weight.sub_(memory["m"], alpha=learning_rate)
+"""
+
+
+def test_a_memory_that_is_assigned_is_kept(make_job: MakeJob, plugin: Path) -> None:
+    weights = []
+    for number, line in enumerate(
+        ('memory["m"].mul_(0.9).add_(gradient)', 'memory["m"] = 0.9 * memory["m"] + gradient')
+    ):
+        plugin.write_text(GOOD + MOMENTUM.replace("MEMORY", line))
+        trainer = Trainer(make_job(str(number), **{"optimizer.kind": "ideas.momentum"}))
+        for _ in range(3):
+            take_step(trainer)
+        weights.append(trainer.flat.weights)
+    assert torch.equal(weights[0], weights[1])
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('memory["m"] = gradient.mean()', r"memory\['m'\] should stay a tensor of the weight's"),
+        ('memory["v"] = gradient', r"ideas.momentum: v: its memory has the names .* \(m\)"),
+        ("weight.data = weight - gradient", "should change the weight in place"),
+        ("return weight - gradient", "should change the weight in place"),
+    ],
+)
+def test_what_an_optimizer_would_lose_is_refused(
+    make_job: MakeJob, plugin: Path, line: str, said: str
+) -> None:
+    plugin.write_text(GOOD + MOMENTUM.replace("MEMORY", line))
+    trainer = Trainer(make_job(**{"optimizer.kind": "ideas.momentum"}))
+    with pytest.raises(UserError, match=said):
+        take_step(trainer)
+
+
 def test_a_generated_text_is_that_of_the_whole_model(make_job: MakeJob) -> None:
     """Attention and positions of one's own with the cache, token by token."""
     job = make_job(**changes("model.attention"), **changes("model.positions"))

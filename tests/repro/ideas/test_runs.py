@@ -12,7 +12,10 @@ from noiseband.repro.ideas.subject import Subject
 from noiseband.study.plugins import read_plugin
 from tests.ideas import BAD, GOOD, write_plugin
 
-RUNS = {"two equal runs", "one after another", "two processes", "killed and resumed"}
+RUNS = {
+    "two equal runs", "one after another", "two processes", "killed and resumed",
+    "weights change", "weights are finite",
+}  # fmt: skip
 MODEL = {"called again", "gradient", "other sequences", "later tokens", "token by token", *RUNS}
 CHECKED = {
     "square": MODEL, "partly": MODEL, "scaled": MODEL, "sine": MODEL, "sigmoid": MODEL,
@@ -26,6 +29,8 @@ BROKEN = {
     "over-batch": {"other sequences"},
     "over-time": {"later tokens"},
     "from-length": {"token by token"},
+    "nothing": {"weights change"},
+    "too-much": {"weights are finite"},
     "outside": {"killed and resumed"},
     "global": {"one after another", "killed and resumed"},
     "over-tokens": {"other tokens"},
