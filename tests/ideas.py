@@ -80,6 +80,39 @@ class Sigmoid(nn.Module):
         return torch.sigmoid(scores + self.shift + mask) @ value
 
 
+@noiseband.attention("fused")
+class Fused(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+
+    def forward(self, query, key, value, mask):
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+
+
+@noiseband.feed_forward("winners")
+class Winners(Square):
+    # Another choice of winners is another linear function.
+
+    def forward(self, x):
+        x = self.up(x)
+        top = x.topk(8, dim=-1)
+        return self.down(torch.zeros_like(x).scatter(-1, top.indices, top.values))
+
+
+@noiseband.feed_forward("narrow")
+class Narrow(Square):
+    # It needs float32 inputs.
+
+    def forward(self, x):
+        return self.down(F.relu(self.up(x.float())))
+
+
+@noiseband.loss("noisy-logits")
+def noisy_logits(logits, targets):
+    noisy = logits + 0.1 * torch.randn_like(logits)
+    return F.cross_entropy(noisy, targets, reduction="none")
+
+
 @noiseband.optimizer("lion", memory=["momentum"])
 def lion(weight, gradient, memory, learning_rate, weight_decay, update, *, beta=0.9):
     momentum = memory["momentum"]
@@ -172,6 +205,50 @@ class OverTime(nn.Module):
 
     def forward(self, x):
         return x - x.mean(dim=1, keepdim=True)
+
+
+@noiseband.norm("over-batch-in-training")
+class OverBatchInTraining(OverBatch):
+    def forward(self, x):
+        return super().forward(x) if self.training else x
+
+
+@noiseband.feed_forward("noisy")
+class Noisy(Base):
+    def middle(self, x):
+        return torch.relu(x + 0.1 * torch.randn_like(x))
+
+
+@noiseband.feed_forward("root")
+class Root(Base):
+    def middle(self, x):
+        return torch.sqrt(x - 10)
+
+
+@noiseband.feed_forward("column")
+class Column(Base):
+    def forward(self, x):
+        return self.down(self.up(x)).mean(-1, keepdim=True)
+
+
+@noiseband.feed_forward("no-return")
+class NoReturn(Base):
+    def forward(self, x):
+        self.down(self.up(x))
+
+
+@noiseband.positions("column-of-positions")
+class ColumnOfPositions(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+
+    def embed(self, positions):
+        return positions[..., None] * 0.1
+
+
+@noiseband.loss("hits")
+def hits(logits, targets):
+    return logits.argmax(-1) == targets
 
 
 @noiseband.attention("from-length")

@@ -37,7 +37,28 @@ def made_module(part: str, section: Any, config: Model, *arguments: object) -> n
     if not isinstance(module, nn.Module):
         raise UserError(f"{section.kind}: should return an nn.Module, not {type(module).__name__}")
     _check_stateless(section.kind, module)
+    if part != "positions":  # which is not called, but has methods
+
+        def check(module: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
+            checked_output(section.kind, output, inputs[0].shape)
+
+        module.register_forward_hook(check)
     return module
+
+
+def checked_output(kind: str, output: object, shape: torch.Size, what: str = "") -> Tensor:
+    """What an idea returned. Raises UserError if it is no tensor of numbers of this shape.
+
+    Another shape could be stretched to the right one where it is added, without an error.
+    """
+    if isinstance(output, Tensor) and output.shape == shape and output.is_floating_point():
+        return output
+    got: object = type(output).__name__
+    if isinstance(output, Tensor):
+        got = f"{tuple(output.shape)} of {output.dtype}"
+    raise UserError(
+        f"{kind}: {what}should return a floating-point tensor of shape {tuple(shape)}, not {got}"
+    )
 
 
 def _check_stateless(kind: str, module: nn.Module) -> None:
