@@ -63,6 +63,22 @@ def test_a_run_with_an_idea_repeats_itself_and_is_no_other_run(
     assert not same
 
 
+def test_a_file_is_run_as_python_runs_it(make_job: MakeJob, plugin: Path) -> None:
+    """Annotations are objects, a byte order mark is no code, a number may be numpy's."""
+    odd = """
+def f(x: int): ...
+assert f.__annotations__["x"] is int
+
+@noiseband.schedule("narrow")
+def narrow(step, steps):
+    return np.float32(0.5)
+"""
+    plugin.write_text(GOOD + odd, encoding="utf-8-sig")
+    job = make_job(**{"schedule.kind": "ideas.narrow"})
+    peak = job.params.recipe.optimizer.learning_rate
+    assert take_step(Trainer(job)).learning_rate == 0.5 * peak
+
+
 def test_the_schedule_and_the_loss_are_the_functions(make_job: MakeJob) -> None:
     rows = [take_step(Trainer(make_job(**changes("schedule"))))]
     job = make_job("loss", **changes("loss"), **{"model.dropout": 0.0})
@@ -140,11 +156,23 @@ def test_a_generated_text_is_that_of_the_whole_model(make_job: MakeJob) -> None:
         so_far.append(token)
 
 
+CLOBBER = """
+
+@noiseband.metric("clobber")
+def clobber(logits, targets):
+    logits.zero_()
+    targets.zero_()
+    return logits[:, 0]
+"""
+
+
 def test_a_metric_is_the_mean_of_its_values(make_job: MakeJob, plugin: Path) -> None:
     job = make_job()
     train(job)
     recipe = job.params.recipe
-    one = FurtherEvaluation.model_validate({"loss": {"metrics": ["ideas.top5"], "batch": 2}})
+    plugin.write_text(plugin.read_text() + CLOBBER)
+    metrics = ["ideas.clobber", "ideas.top5"]
+    one = FurtherEvaluation.model_validate({"loss": {"metrics": metrics, "batch": 2}})
     digest = make_job("b", **changes("loss")).params.recipe.plugins
     params = EvaluationParams(
         model=recipe.model, attention="explicit", run="r", name="own", evaluation=one, files=None,
@@ -198,6 +226,13 @@ class Unsaid(nn.Module):
         super().__init__()
         self.scale = nn.Parameter(torch.empty(width))
 """
+SHARED = """
+@noiseband.norm("shared")
+def shared(width, config, *, made=[]):
+    if not made:
+        made.append(Scaled(width, config))
+    return made[0]
+"""
 NO_MODULE = """
 @noiseband.norm("none")
 def none(width, config):
@@ -210,6 +245,7 @@ def none(width, config):
     [
         (BUFFER, "running", "ideas.running: mean is a tensor that is no parameter"),
         (UNSAID, "unsaid", "scale: Unsaid does not say how its weights begin"),
+        (SHARED, "shared", "norm2.scale: is the same parameter as trf_blocks.0.norm1.scale"),
         (NO_MODULE, "none", "ideas.none: should return an nn.Module, not function"),
     ],
 )

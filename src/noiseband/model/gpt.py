@@ -16,7 +16,7 @@ from noiseband.model.attention import Attention, AttentionKind
 from noiseband.model.cache import Cache, Past
 from noiseband.model.dropout import dropout
 from noiseband.model.feed_forward import make_feed_forward
-from noiseband.model.ideas import checked_output
+from noiseband.model.ideas import check_distinct, checked_output
 from noiseband.model.layers import Embedding, Linear
 from noiseband.model.masks import Masks, of_sequences
 from noiseband.model.norms import make_norm
@@ -76,6 +76,7 @@ class GPT(nn.Module):
             if config.tied
             else Linear(config, config.width, config.vocabulary, bias=False, role="head")
         )
+        check_distinct(self)
 
     @property
     def head(self) -> Tensor:
