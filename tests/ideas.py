@@ -43,6 +43,25 @@ class Partly(nn.Module):
         return self.down(inner.to(x.dtype))
 
 
+@noiseband.feed_forward("sparse")
+class Sparse(nn.Module):
+    # How many tokens an expert has follows from their values.
+
+    def __init__(self, config):
+        super().__init__()
+        self.router = nn.Linear(config.width, 2)
+        self.experts = nn.ModuleList(nn.Linear(config.width, config.width) for _ in range(2))
+
+    def forward(self, x):
+        flat = x.flatten(0, 1)
+        chance, chosen = self.router(flat).softmax(-1).max(-1)
+        out = torch.zeros_like(flat)
+        for number, expert in enumerate(self.experts):
+            (rows,) = (chosen == number).nonzero(as_tuple=True)
+            out = out.index_add(0, rows, expert(flat[rows]) * chance[rows, None])
+        return out.view(x.shape)
+
+
 @noiseband.norm("scaled")
 class Scaled(nn.Module):
     def __init__(self, width, config):

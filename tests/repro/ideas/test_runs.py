@@ -22,7 +22,7 @@ MODEL = {
 }  # fmt: skip
 CHECKED = {
     "square": MODEL, "partly": MODEL, "scaled": MODEL, "sine": MODEL, "sigmoid": MODEL,
-    "fused": MODEL, "winners": MODEL, "narrow": MODEL,
+    "sparse": MODEL, "fused": MODEL, "winners": MODEL, "narrow": MODEL,
     "lion": RUNS, "triangle": RUNS,
     "focal": {"finite values", "other tokens", "called again", "gradient", *RUNS},
     "noisy-logits": {"finite values", "called again", "gradient", *RUNS},
