@@ -35,7 +35,7 @@ def check(
 
     Example: `noiseband check ideas.py`
 
-    Values are finite, and gradients are compared with differences. A token's result must not depend on other sequences or
+    Gradients are compared with differences. A token's result must not depend on other sequences or
     later tokens. Runs must end with the same bits when they are repeated, trained by two processes,
     and killed and resumed. Exits with 1 if an idea breaks a promise.
     """
