@@ -43,6 +43,25 @@ class Partly(nn.Module):
         return self.down(inner.to(x.dtype))
 
 
+@noiseband.feed_forward("sparse")
+class Sparse(nn.Module):
+    # How many tokens an expert has follows from their values.
+
+    def __init__(self, config):
+        super().__init__()
+        self.router = nn.Linear(config.width, 2)
+        self.experts = nn.ModuleList(nn.Linear(config.width, config.width) for _ in range(2))
+
+    def forward(self, x):
+        flat = x.flatten(0, 1)
+        chance, chosen = self.router(flat).softmax(-1).max(-1)
+        out = torch.zeros_like(flat)
+        for number, expert in enumerate(self.experts):
+            (rows,) = (chosen == number).nonzero(as_tuple=True)
+            out = out.index_add(0, rows, expert(flat[rows]) * chance[rows, None])
+        return out.view(x.shape)
+
+
 @noiseband.norm("scaled")
 class Scaled(nn.Module):
     def __init__(self, width, config):
@@ -78,6 +97,39 @@ class Sigmoid(nn.Module):
     def forward(self, query, key, value, mask):
         scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
         return torch.sigmoid(scores + self.shift + mask) @ value
+
+
+@noiseband.attention("fused")
+class Fused(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+
+    def forward(self, query, key, value, mask):
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+
+
+@noiseband.feed_forward("winners")
+class Winners(Square):
+    # Another choice of winners is another linear function.
+
+    def forward(self, x):
+        x = self.up(x)
+        top = x.topk(8, dim=-1)
+        return self.down(torch.zeros_like(x).scatter(-1, top.indices, top.values))
+
+
+@noiseband.feed_forward("narrow")
+class Narrow(Square):
+    # It needs float32 inputs.
+
+    def forward(self, x):
+        return self.down(F.relu(self.up(x.float())))
+
+
+@noiseband.loss("noisy-logits")
+def noisy_logits(logits, targets):
+    noisy = logits + 0.1 * torch.randn_like(logits)
+    return F.cross_entropy(noisy, targets, reduction="none")
 
 
 @noiseband.optimizer("lion", memory=["momentum"])
@@ -174,6 +226,50 @@ class OverTime(nn.Module):
         return x - x.mean(dim=1, keepdim=True)
 
 
+@noiseband.norm("over-batch-in-training")
+class OverBatchInTraining(OverBatch):
+    def forward(self, x):
+        return super().forward(x) if self.training else x
+
+
+@noiseband.feed_forward("noisy")
+class Noisy(Base):
+    def middle(self, x):
+        return torch.relu(x + 0.1 * torch.randn_like(x))
+
+
+@noiseband.feed_forward("root")
+class Root(Base):
+    def middle(self, x):
+        return torch.sqrt(x - 10)
+
+
+@noiseband.feed_forward("column")
+class Column(Base):
+    def forward(self, x):
+        return self.down(self.up(x)).mean(-1, keepdim=True)
+
+
+@noiseband.feed_forward("no-return")
+class NoReturn(Base):
+    def forward(self, x):
+        self.down(self.up(x))
+
+
+@noiseband.positions("column-of-positions")
+class ColumnOfPositions(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+
+    def embed(self, positions):
+        return positions[..., None] * 0.1
+
+
+@noiseband.loss("hits")
+def hits(logits, targets):
+    return logits.argmax(-1) == targets
+
+
 @noiseband.attention("from-length")
 class FromLength(nn.Module):
     def __init__(self, config):
@@ -192,6 +288,16 @@ def outside(weight, gradient, memory, learning_rate, weight_decay, update):
     place = weight.data_ptr()
     MOMENTA[place] = 0.9 * MOMENTA.get(place, 0.0) * (update > 1) + gradient
     weight.sub_(MOMENTA[place], alpha=learning_rate)
+
+
+@noiseband.optimizer("nothing")
+def nothing(weight, gradient, memory, learning_rate, weight_decay, update):
+    weight = weight - learning_rate * gradient
+
+
+@noiseband.schedule("too-much")
+def too_much(step, steps):
+    return 1e300
 
 
 CALLS = []

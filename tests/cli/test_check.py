@@ -56,7 +56,7 @@ def test_a_study_gives_the_options(run, tmp_path: Path, study_data) -> None:  # 
     done = run("good.py", "--name", "square")
     assert done.returncode == 2 and "good.square needs the option scale" in done.stderr
     changes = {"model.feed_forward.kind": "good.square", "model.feed_forward.options.scale": 0.5}
-    study_data |= {"plugins": ["good.py"]}
+    study_data |= {"plugins": ["./good.py"]}
     study_data["interventions"]["mine"] = changes
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study_data))
     done = run("good.py", "--name", "square", "--config", "study.yaml")

@@ -65,7 +65,7 @@ def test_activations_are_those_of_a_real_pass(parts: dict[str, Any], attention: 
     assert estimate == pytest.approx(kept(config, attention), rel=0.15)
 
 
-@pytest.mark.parametrize("part", ["feed_forward:square", "norm:scaled"])
+@pytest.mark.parametrize("part", ["feed_forward:square", "feed_forward:sparse", "norm:scaled"])
 def test_what_an_idea_keeps_is_measured(part: str, tmp_path: Path) -> None:
     file = write_plugin(tmp_path / "ideas.py", GOOD)
     section, _, name = part.partition(":")

@@ -14,6 +14,7 @@ from noiseband.study.architecture import Model
 from noiseband.study.evaluation_params import EvaluationParams
 from noiseband.study.hub_classes import beyond_hub
 from noiseband.study.params import EvaluateParams, InitParams
+from noiseband.study.plugins import code_sha256
 from noiseband.study.recipe import Recipe
 from tests.ideas import GOOD, HEAD, write_plugin
 
@@ -130,6 +131,8 @@ FILES = {
     "@noiseband.norm(NAME)\ndef mine(width, config): ...\n": "line 7: give the idea a name",
     '@noiseband.norm("a.b")\ndef mine(width, config): ...\n': "'a.b' should consist of letters",
     '@noiseband.norm("mine")\ndef mine(width): ...\n': "mine has too few arguments",
+    '@noiseband.norm("_mine")\ndef mine(width, config): ...\n': "begin with a letter or a digit",
+    "import folder_beside\n" + MINE: "line 7: folder_beside is a file beside the plugin",
     "import beside\n" + MINE: "line 7: beside is a file beside the plugin",
     "from . import other\n" + MINE: "line 7: a plugin is one file",
 }
@@ -138,6 +141,8 @@ FILES = {
 @pytest.mark.parametrize(("text", "said"), FILES.items(), ids=range(len(FILES)))
 def test_a_mistake_in_a_plugin_is_a_line(data: Data, text: str, said: str) -> None:
     Path("beside.py").write_text("")
+    for name in ("folder_beside", "numpy"):  # the package numpy is installed, and comes first
+        Path(name).mkdir()
     Path("ideas.py").write_text(HEAD + text)
     found = problems(data)
     assert list(found) == ["plugins.0"]
@@ -208,6 +213,51 @@ def test_a_metric_is_an_idea_of_its_kind(data: Data) -> None:
     data["evaluations"] = {"own": {"loss": {"metrics": ["ideas.focal"]}}}
     found = problems(data)["evaluations.own.loss.metrics.0"]
     assert "is for loss; did you mean ideas.top5?" in found or "valid: ideas.top5" in found
+
+
+def test_two_metrics_of_an_evaluation_have_two_names(data: Data) -> None:
+    write_plugin(Path("more.py"), GOOD)
+    data["plugins"].append("more.py")
+    metrics = ["ideas.top5", "more.top5", "ideas.top5"]
+    data["evaluations"] = {"own": {"loss": {"metrics": metrics}}}
+    found = problems(data)
+    key = "evaluations.own.loss.metrics"
+    assert found[f"{key}.1"].endswith(
+        "a metric top5 of this evaluation already; rename one of the ideas"
+    )
+    assert found[f"{key}.2"].endswith("already; remove it") and len(found) == 2
+
+
+def test_a_path_is_the_same_however_it_is_written(data: Data) -> None:
+    before = digests(data)
+    data["plugins"] = ["./ideas.py"]
+    assert digests(data) == before
+    data["plugins"] = ["./ideas.py", "ideas.py"]
+    assert "is here twice; remove it" in problems(data)["plugins.1"]
+
+
+def test_a_byte_order_mark_is_no_code(data: Data) -> None:
+    before = digests(data)
+    Path("ideas.py").write_text(GOOD, encoding="utf-8-sig")
+    assert digests(data) == before
+
+
+ERROR = """
+class RelativeError:
+    def __init__(self, kind): ...
+f = RelativeError("l1")
+if Mode.TYPE_CHECKING:
+    x = 1
+def g():
+    raise ValueError("words")
+"""
+
+
+def test_words_are_code_where_a_result_can_depend_on_them() -> None:
+    digest = code_sha256(ERROR)
+    assert code_sha256(ERROR.replace("l1", "l2")) != digest
+    assert code_sha256(ERROR.replace("x = 1", "x = 2")) != digest
+    assert code_sha256(ERROR.replace("words", "other words")) == digest
 
 
 def test_a_study_of_a_command_has_no_plugins(data: Data) -> None:

@@ -63,6 +63,22 @@ def test_a_run_with_an_idea_repeats_itself_and_is_no_other_run(
     assert not same
 
 
+def test_a_file_is_run_as_python_runs_it(make_job: MakeJob, plugin: Path) -> None:
+    """Annotations are objects, a byte order mark is no code, a number may be numpy's."""
+    odd = """
+def f(x: int): ...
+assert f.__annotations__["x"] is int
+
+@noiseband.schedule("narrow")
+def narrow(step, steps):
+    return np.float32(0.5)
+"""
+    plugin.write_text(GOOD + odd, encoding="utf-8-sig")
+    job = make_job(**{"schedule.kind": "ideas.narrow"})
+    peak = job.params.recipe.optimizer.learning_rate
+    assert take_step(Trainer(job)).learning_rate == 0.5 * peak
+
+
 def test_the_schedule_and_the_loss_are_the_functions(make_job: MakeJob) -> None:
     rows = [take_step(Trainer(make_job(**changes("schedule"))))]
     job = make_job("loss", **changes("loss"), **{"model.dropout": 0.0})
@@ -85,6 +101,46 @@ def test_an_optimizer_does_what_it_says(make_job: MakeJob) -> None:
     assert trainer.update.memory().keys() == {"momentum"}
 
 
+MOMENTUM = """
+
+@noiseband.optimizer("momentum", memory=["m"])
+def momentum(weight, gradient, memory, learning_rate, weight_decay, update):
+    MEMORY
+    weight.sub_(memory["m"], alpha=learning_rate)
+"""
+
+
+def test_a_memory_that_is_assigned_is_kept(make_job: MakeJob, plugin: Path) -> None:
+    weights = []
+    for number, line in enumerate(
+        ('memory["m"].mul_(0.9).add_(gradient)', 'memory["m"] = 0.9 * memory["m"] + gradient')
+    ):
+        plugin.write_text(GOOD + MOMENTUM.replace("MEMORY", line))
+        trainer = Trainer(make_job(str(number), **{"optimizer.kind": "ideas.momentum"}))
+        for _ in range(3):
+            take_step(trainer)
+        weights.append(trainer.flat.weights)
+    assert torch.equal(weights[0], weights[1])
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('memory["m"] = gradient.mean()', r"memory\['m'\] should stay a tensor of the weight's"),
+        ('memory["v"] = gradient', r"ideas.momentum: v: its memory has the names .* \(m\)"),
+        ("weight.data = weight - gradient", "should change the weight in place"),
+        ("return weight - gradient", "should change the weight in place"),
+    ],
+)
+def test_what_an_optimizer_would_lose_is_refused(
+    make_job: MakeJob, plugin: Path, line: str, said: str
+) -> None:
+    plugin.write_text(GOOD + MOMENTUM.replace("MEMORY", line))
+    trainer = Trainer(make_job(**{"optimizer.kind": "ideas.momentum"}))
+    with pytest.raises(UserError, match=said):
+        take_step(trainer)
+
+
 def test_a_generated_text_is_that_of_the_whole_model(make_job: MakeJob) -> None:
     """Attention and positions of one's own with the cache, token by token."""
     job = make_job(**changes("model.attention"), **changes("model.positions"))
@@ -100,11 +156,23 @@ def test_a_generated_text_is_that_of_the_whole_model(make_job: MakeJob) -> None:
         so_far.append(token)
 
 
+CLOBBER = """
+
+@noiseband.metric("clobber")
+def clobber(logits, targets):
+    logits.zero_()
+    targets.zero_()
+    return logits[:, 0]
+"""
+
+
 def test_a_metric_is_the_mean_of_its_values(make_job: MakeJob, plugin: Path) -> None:
     job = make_job()
     train(job)
     recipe = job.params.recipe
-    one = FurtherEvaluation.model_validate({"loss": {"metrics": ["ideas.top5"], "batch": 2}})
+    plugin.write_text(plugin.read_text() + CLOBBER)
+    metrics = ["ideas.clobber", "ideas.top5"]
+    one = FurtherEvaluation.model_validate({"loss": {"metrics": metrics, "batch": 2}})
     digest = make_job("b", **changes("loss")).params.recipe.plugins
     params = EvaluationParams(
         model=recipe.model, attention="explicit", run="r", name="own", evaluation=one, files=None,
@@ -158,6 +226,13 @@ class Unsaid(nn.Module):
         super().__init__()
         self.scale = nn.Parameter(torch.empty(width))
 """
+SHARED = """
+@noiseband.norm("shared")
+def shared(width, config, *, made=[]):
+    if not made:
+        made.append(Scaled(width, config))
+    return made[0]
+"""
 NO_MODULE = """
 @noiseband.norm("none")
 def none(width, config):
@@ -170,6 +245,7 @@ def none(width, config):
     [
         (BUFFER, "running", "ideas.running: mean is a tensor that is no parameter"),
         (UNSAID, "unsaid", "scale: Unsaid does not say how its weights begin"),
+        (SHARED, "shared", "norm2.scale: is the same parameter as trf_blocks.0.norm1.scale"),
         (NO_MODULE, "none", "ideas.none: should return an nn.Module, not function"),
     ],
 )

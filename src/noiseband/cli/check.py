@@ -74,7 +74,7 @@ def _options_in(config: Path, plugin: Plugin) -> dict[tuple[str, str], Mapping[s
 
     found: dict[tuple[str, str], Mapping[str, Any]] = {}
     study = load_study(config)
-    if plugin.path not in study.config.plugins:
+    if Path(plugin.path).resolve() not in [Path(one).resolve() for one in study.config.plugins]:
         raise UserError(f"{config}: its `plugins` do not have {plugin.path}")
     for run in study.runs.values():
         for use in ideas_of(run.built_in):

@@ -69,7 +69,7 @@ def _values(
             logits = model.logits(hidden[part]).float()
             for kind, function in functions.items():
                 seed_everything(0, device)
-                values = function(logits.clone(), of[part])
+                values = function(logits.clone(), of[part].clone())
                 if not isinstance(values, Tensor) or values.shape != of[part].shape:
                     raise UserError(f"{kind}: should return a value for each token, (tokens,)")
                 parts[kind].append(values.float().cpu())

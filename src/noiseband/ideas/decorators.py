@@ -74,8 +74,8 @@ def optimizer(name: str, memory: Sequence[str] = ()) -> Decorator:
     Args:
         name: the idea's name.
         memory: names of what it remembers of each parameter. `memory[name]` is a float32 tensor of
-            the parameter's shape, zero at first, which the function changes in place. Checkpoints
-            hold it. There is no other memory.
+            the parameter's shape, zero at first, which the function changes in place or assigns.
+            Checkpoints hold it. There is no other memory.
 
     `update` counts the updates from 1. The gradient is clipped already.
     """

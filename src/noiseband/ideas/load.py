@@ -40,7 +40,7 @@ def idea(part: str, kind: str, plugins: Mapping[str, str]) -> Callable[..., Any]
 def loaded(path: str, sha256: str) -> str:
     """Run a plugin once in this process; the name of its module. Raises UserError."""
     try:
-        source = Path(path).read_text(encoding="utf-8")
+        source = Path(path).read_text(encoding="utf-8-sig")
         digest = code_sha256(source)
     except OSError as error:
         raise UserError(
@@ -61,7 +61,7 @@ def loaded(path: str, sha256: str) -> str:
     sys.modules[name] = module  # dataclasses look their module up
     PLUGINS.add(path)
     try:
-        exec(compile(source, path, "exec"), module.__dict__)  # nosec B102
+        exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)  # nosec B102
     except Exception as error:
         raise UserError(blamed(error) or f"{path}: {error}") from error
     return name

@@ -17,9 +17,15 @@ class Module:
     """Full names of the modules and objects that it imports."""
 
 
-def read_module(source: str) -> Module:
-    """Parse the source of a module."""
-    text = _Text()
+def read_module(source: str, strict: bool = False) -> Module:
+    """Parse the source of a module.
+
+    Args:
+        source: its text.
+        strict: whether to leave out no more than docstrings and the words of `raise` statements, as
+            for code whose author knows no other rule.
+    """
+    text = _Text(strict)
     text.add(ast.parse(source))
     sha256 = hashlib.sha256("".join(text.parts).encode("utf-8", "surrogatepass")).hexdigest()
     return Module(sha256, text.imports)
@@ -32,7 +38,8 @@ class _Text:
     of Python add fields, which are empty in code that older versions can run.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, strict: bool) -> None:
+        self.strict = strict
         self.parts: list[str] = []
         self.imports: list[str] = []
 
@@ -47,7 +54,11 @@ class _Text:
             self.parts.append(f"{value!r},")
         elif isinstance(value, ast.Expr) and _is_string(value.value):
             return  # the docstring of a module, a class, a function or an attribute
-        elif isinstance(value, ast.If) and _last_name(value.test) == "TYPE_CHECKING":
+        elif (
+            not self.strict
+            and isinstance(value, ast.If)
+            and _last_name(value.test) == "TYPE_CHECKING"
+        ):
             self.add(value.orelse)
         elif not (wordless and (_is_string(value) or isinstance(value, ast.JoinedStr))):
             self._add_node(value, wordless)
@@ -58,6 +69,8 @@ class _Text:
             self.imports += [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
             self.imports += [alias.name for alias in node.names]
+        elif self.strict:
+            wordless = wordless or isinstance(node, ast.Raise)
         elif isinstance(node, ast.Call) and _last_name(node.func).endswith("Error"):
             # Only for errors: the text of `judge.reading.Unusable` becomes the reason of a score.
             wordless = True

@@ -7,7 +7,6 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from noiseband.errors import UserError
 from noiseband.model.cache import Past
 from noiseband.model.ideas import made_module
 from noiseband.model.layers import Linear
@@ -48,7 +47,6 @@ class Attention(nn.Module):
         self.windowed = window is not None
         self.kind = kind
         own = config.attention
-        self.own_kind = own.kind
         self.mix = made_module("attention", own, config, config) if is_idea(own.kind) else None
 
     def forward(
@@ -88,12 +86,9 @@ class Attention(nn.Module):
             key, value = (x.repeat_interleave(times, dim=1) for x in (key, value))
         if mask.dim() == 2:
             mask = mask[None, None]
+        # PyTorch's fused attention misreads a float32 mask of float64 queries.
+        mask = mask.to(torch.promote_types(mask.dtype, query.dtype))
         mixed = self.mix(query, key, value, mask)
-        if mixed.shape != query.shape:
-            raise UserError(
-                f"{self.own_kind}: should return the shape of the query, {tuple(query.shape)}, "
-                f"not {tuple(mixed.shape)}"
-            )
         joined: Tensor = mixed.transpose(1, 2).flatten(2)
         return joined
 

@@ -16,6 +16,7 @@ from noiseband.model.attention import Attention, AttentionKind
 from noiseband.model.cache import Cache, Past
 from noiseband.model.dropout import dropout
 from noiseband.model.feed_forward import make_feed_forward
+from noiseband.model.ideas import check_distinct, checked_output
 from noiseband.model.layers import Embedding, Linear
 from noiseband.model.masks import Masks, of_sequences
 from noiseband.model.norms import make_norm
@@ -75,6 +76,7 @@ class GPT(nn.Module):
             if config.tied
             else Linear(config, config.width, config.vocabulary, bias=False, role="head")
         )
+        check_distinct(self)
 
     @property
     def head(self) -> Tensor:
@@ -127,12 +129,15 @@ class GPT(nn.Module):
         if self.pos_emb is not None:
             x = x + self.pos_emb(positions)
         if hasattr(self.positions, "embed"):
-            x = x + self.positions.embed(positions).to(x.dtype)
+            rows = positions if positions.dim() == 2 else positions[None]
+            shape = torch.Size([*rows.shape, x.shape[-1]])
+            added = self.positions.embed(rows)
+            x = x + checked_output(self.config.positions.kind, added, shape, "embed ").to(x.dtype)
         return x if self.emb_norm is None else self.emb_norm(x)
 
     def _rotation(self, positions: Tensor) -> Turn | None:
         if hasattr(self.positions, "turn"):
-            return OwnTurn(self.positions, positions)
+            return OwnTurn(self.config.positions.kind, self.positions, positions)
         if self.config.positions.kind != "rotary":
             return None
         return Rotation(self.config, positions, self.tok_emb.weight.dtype)

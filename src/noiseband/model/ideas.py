@@ -37,7 +37,40 @@ def made_module(part: str, section: Any, config: Model, *arguments: object) -> n
     if not isinstance(module, nn.Module):
         raise UserError(f"{section.kind}: should return an nn.Module, not {type(module).__name__}")
     _check_stateless(section.kind, module)
+    if part != "positions":  # which is not called, but has methods
+
+        def check(module: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
+            checked_output(section.kind, output, inputs[0].shape)
+
+        module.register_forward_hook(check)
     return module
+
+
+def check_distinct(model: nn.Module) -> None:
+    """Raise UserError if a parameter has two names, under one of which no file would hold it."""
+    names: dict[Tensor, str] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        first = names.setdefault(parameter, name)
+        if first != name:
+            raise UserError(
+                f"{name}: is the same parameter as {first}, and noiseband keeps each under one "
+                "name; have the idea make a new module at each call, with parameters of its own"
+            )
+
+
+def checked_output(kind: str, output: object, shape: torch.Size, what: str = "") -> Tensor:
+    """What an idea returned. Raises UserError if it is no tensor of numbers of this shape.
+
+    Another shape could be stretched to the right one where it is added, without an error.
+    """
+    if isinstance(output, Tensor) and output.shape == shape and output.is_floating_point():
+        return output
+    got: object = type(output).__name__
+    if isinstance(output, Tensor):
+        got = f"{tuple(output.shape)} of {output.dtype}"
+    raise UserError(
+        f"{kind}: {what}should return a floating-point tensor of shape {tuple(shape)}, not {got}"
+    )
 
 
 def _check_stateless(kind: str, module: nn.Module) -> None:
@@ -90,7 +123,25 @@ def kept_by(module: nn.Module, *inputs: Tensor) -> int:
     Args:
         module: a module without memory, on the meta device.
         inputs: tensors on the meta device.
+
+    Raises UserError if the module fails.
     """
+    try:
+        return _kept(module, *inputs)
+    except Exception:
+        # Without memory there are no values, on which a sparse mixture of experts depends.
+        module = module.to_empty(device="cpu")
+        generator = torch.Generator().manual_seed(0)
+        for parameter in module.parameters():
+            nn.init.normal_(parameter, std=0.02, generator=generator)
+        real = [torch.randn(one.shape, device="cpu", generator=generator) for one in inputs]
+    try:
+        return _kept(module, *real)
+    except Exception as error:
+        raise UserError(blamed(error) or str(error)) from error
+
+
+def _kept(module: nn.Module, *inputs: Tensor) -> int:
     own = {id(parameter) for parameter in module.parameters()}
     kept: dict[int, Tensor] = {}
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from noiseband.errors import UserError
-from noiseband.model.ideas import made_module
+from noiseband.model.ideas import checked_output, made_module
 from noiseband.study.architecture import Model
 from noiseband.study.plugins import is_idea
 
@@ -23,12 +23,12 @@ class Turn(Protocol):
 class OwnTurn:
     """That of an idea."""
 
-    def __init__(self, module: Any, positions: Tensor) -> None:
-        self.module, self.positions = module, positions
+    def __init__(self, kind: str, module: Any, positions: Tensor) -> None:
+        self.kind, self.module, self.positions = kind, module, positions
 
     def __call__(self, x: Tensor) -> Tensor:
-        turned: Tensor = self.module.turn(x, self.positions)
-        return turned.to(x.dtype)
+        turned = self.module.turn(x, self.positions)
+        return checked_output(self.kind, turned, x.shape, "turn ").to(x.dtype)
 
 
 def make_positions(config: Model) -> Any:

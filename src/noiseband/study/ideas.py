@@ -142,11 +142,18 @@ def check_measured(
     """The problems of the metrics of further losses that are ideas."""
     problems = []
     for name, one in evaluations.items():
+        first: dict[str, str] = {}
         for place, kind in enumerate(one.loss.metrics if one.loss is not None else []):
             key = f"evaluations.{name}.loss.metrics.{place}"
             own = kind.rpartition(".")[2]
             if own in ("loss", "bits_per_byte"):
                 problems.append(Problem(key, kind, f"{own} is a metric already; rename the idea"))
+            if own in first:
+                remedy = f"{first[own]} is a metric {own} of this evaluation already; " + (
+                    "remove it" if first[own] == kind else "rename one of the ideas"
+                )
+                problems.append(Problem(key, kind, remedy))
+            first.setdefault(own, kind)
             problems += check_idea(Use("metric", kind, {}), plugins, key)
     return problems
 

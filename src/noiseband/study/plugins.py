@@ -8,9 +8,12 @@ An idea is a function or a class under one of noiseband's decorators, such as
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
+from os.path import normpath
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
@@ -32,7 +35,9 @@ PARTS: Mapping[str, int] = {
 """The decorators, each with the number of arguments that noiseband gives the decorated function;
 further arguments are options."""
 
-IdeaName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z0-9][A-Za-z0-9_-]*$")]
+STEM = r"[A-Za-z_][A-Za-z0-9_]*"
+OWN = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+IdeaName = Annotated[str, Field(pattern=rf"^{STEM}\.{OWN}$")]
 """The name of an idea in a config: that of its file without `.py`, a dot, and its own."""
 IDEA = Annotated[IdeaName, Tag("idea")]
 BUILT_IN = Tag("built-in")
@@ -84,7 +89,7 @@ class PluginError(Exception):
 
 def code_sha256(source: str) -> str:
     """The digest of a plugin's code. Raises SyntaxError."""
-    return read_module(source).sha256
+    return read_module(source, strict=True).sha256
 
 
 def read_plugins(paths: Iterable[str]) -> tuple[dict[str, Plugin], list[Problem]]:
@@ -96,7 +101,7 @@ def read_plugins(paths: Iterable[str]) -> tuple[dict[str, Plugin], list[Problem]
         try:
             plugin = read_plugin(path)
             other = found.get(plugin.stem)
-            if other is not None and other.path == path:
+            if other is not None and other.path == plugin.path:
                 raise PluginError("is here twice; remove it")
             if other is not None:
                 raise PluginError(f"{other.path} has the same name; rename one of the files")
@@ -108,8 +113,9 @@ def read_plugins(paths: Iterable[str]) -> tuple[dict[str, Plugin], list[Problem]
 
 def read_plugin(path: str) -> Plugin:
     """Read the names of a plugin's ideas. Raises PluginError."""
+    path = normpath(path)  # `./ideas.py` is `ideas.py`
     file = Path(path)
-    if file.suffix != ".py" or not file.stem.isidentifier():
+    if file.suffix != ".py" or not re.fullmatch(STEM, file.stem):
         raise PluginError("should be a Python file with a name such as ideas.py")
     try:
         status = file.stat()
@@ -125,7 +131,7 @@ def _read(path: str, modified: int, size: int) -> Plugin:
     """The same, once for each content of the file."""
     raw = Path(path).read_bytes()
     try:
-        source = raw.decode()
+        source = raw.decode("utf-8-sig")
         tree = ast.parse(source)
     except SyntaxError as error:
         raise PluginError(f"line {error.lineno}: {error.msg}") from None
@@ -164,11 +170,19 @@ def _check_imports(file: Path, tree: ast.AST) -> None:
         for name in names:
             first = name.partition(".")[0]
             beside = [file.parent / f"{first}.py", file.parent / first / "__init__.py"]
-            if any(path.exists() for path in beside):
+            folder = (file.parent / first).is_dir() and not _installed(first)
+            if folder or any(path.exists() for path in beside):
                 raise PluginError(
                     f"line {node.lineno}: {first} is a file beside the plugin, whose code would be "
                     "in no digest; copy what you need of it into the plugin"
                 )
+
+
+def _installed(name: str) -> bool:
+    """Whether a name is that of a module or package that is installed, which a mere folder of this
+    name does not hide."""
+    found = find_spec(name)
+    return found is not None and found.origin is not None
 
 
 def _ideas(tree: ast.Module) -> Iterator[Idea]:
@@ -218,9 +232,10 @@ def _idea(part: str, given: ast.expr, node: ast.FunctionDef | ast.ClassDef) -> I
         raise PluginError(
             f'line {given.lineno}: give the idea a name in quotes: @noiseband.{part}("mine")'
         )
-    if not name.value.replace("-", "_").isidentifier() or not name.value.isascii():
+    if not re.fullmatch(OWN, name.value):
         raise PluginError(
-            f"line {given.lineno}: {name.value!r} should consist of letters, digits, '_' and '-'"
+            f"line {given.lineno}: {name.value!r} should consist of letters, digits, '_' and '-', "
+            "and begin with a letter or a digit"
         )
     options, needed = _options(part, node)
     return Idea(part, name.value, given.lineno, options, needed)

@@ -250,18 +250,33 @@ def own_loss(terms: Loss, plugins: Mapping[str, str]) -> Callable[[Tensor, Tenso
     function = idea("loss", terms.kind, plugins)
 
     def shown(logits: Tensor, targets: Tensor) -> Tensor:
-        values = function(logits, targets, **terms.options)
-        if not isinstance(values, Tensor) or values.shape != targets.shape:
-            got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
-            raise UserError(
-                f"{terms.kind}: should return a value for each of {len(targets)} tokens, a tensor "
-                f"of shape {tuple(targets.shape)}, not {got}"
-            )
+        found = function(logits, targets, **terms.options)
+        values = checked_values(terms.kind, found, targets, trained=torch.is_grad_enabled())
         plain = F.cross_entropy(logits.detach(), targets)
         value: Tensor = _Shown.apply(values.mean(), plain)  # type: ignore[no-untyped-call]
         return value
 
     return shown
+
+
+def checked_values(kind: str, values: object, targets: Tensor, trained: bool) -> Tensor:
+    """What an idea, a loss or a metric, returned for the targets, (tokens,).
+
+    Raises UserError if it is no value for each token, or if it is to be `trained` and has no
+    gradient.
+    """
+    if not isinstance(values, Tensor) or values.shape != targets.shape:
+        got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+        raise UserError(
+            f"{kind}: should return a value for each of {len(targets)} tokens, a tensor "
+            f"of shape {tuple(targets.shape)}, not {got}"
+        )
+    if trained and not (values.is_floating_point() and values.requires_grad):
+        raise UserError(
+            f"{kind}: its values, {values.dtype}, have no gradient, so nothing would be trained; "
+            "compute them from the logits by operations that have one"
+        )
+    return values
 
 
 class _Shown(torch.autograd.Function):

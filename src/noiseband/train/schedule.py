@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 
 from noiseband.errors import UserError
 from noiseband.ideas.load import idea
@@ -29,12 +30,12 @@ def _rate(recipe: Recipe, peak: float, step: int) -> float:
         return scheduled(schedule, peak, recipe.steps, step)
     function = idea("schedule", schedule.kind, recipe.plugins)
     multiple = function(step, recipe.steps, **schedule.options)
-    if not isinstance(multiple, int | float) or not 0.0 <= multiple < math.inf:
+    if not isinstance(multiple, Real) or not 0.0 <= float(multiple) < math.inf:
         raise UserError(
             f"{schedule.kind}: gave {multiple!r} for step {step}; it should give a finite number "
             "that is not negative"
         )
-    return peak * multiple
+    return peak * float(multiple)
 
 
 def scheduled(schedule: Schedule, peak: float, steps: int, step: int) -> float:

@@ -138,7 +138,7 @@ class Update:
             optimizer = Muon(tensors, options.muon, weight_decay=decay)
         elif settings.algorithm == "idea":
             function = idea("optimizer", options.kind, self.plugins)
-            optimizer = Own(tensors, function, options.options, weight_decay=decay)
+            optimizer = Own(tensors, options.kind, function, options.options, weight_decay=decay)
         elif settings.algorithm == "sgd":
             optimizer = Sgd(tensors, momentum=options.momentum, weight_decay=decay)
         else:

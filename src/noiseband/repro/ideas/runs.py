@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import tiktoken
 import torch
+from safetensors.torch import load_file
 
 from noiseband.determinism import make_deterministic
 from noiseband.errors import UserError, blamed
@@ -55,6 +56,15 @@ RESUMED = (
     "checkpoint holds. Checkpoints hold parameters and an optimizer's memory; keep it there, or "
     "compute it from the step."
 )
+UNCHANGED = (
+    "Training leaves every weight as it was, so nothing is learnt. An optimizer has to change the "
+    "weight in place, as in weight.sub_(...): an assignment to weight changes only a name in the "
+    "function."
+)
+NOT_FINITE = (
+    "After a few steps some weights are infinite or not a number. Look for a division by zero, a "
+    "root or a logarithm of what is not positive, or a step that is too long."
+)
 
 
 def check(subject: Subject, report: Report) -> None:
@@ -89,10 +99,20 @@ def _check_runs(subject: Subject, place: Path, report: Report) -> None:
     if not again:
         return  # The other comparisons would only say the same.
     one = _weights(place / "one")
+    _check_weights(place / "one", report)
     report("one after another", None if _weights(place / "again-2") == one else OUTSIDE)
     report("two processes", None if _in_two(subject, place / "two") == one else ELASTIC)
     resumed = _killed_and_resumed(subject, place / "resumed") == one
     report("killed and resumed", None if resumed else RESUMED)
+
+
+def _check_weights(run: Path, report: Report) -> None:
+    """Check that a run's final weights are numbers, and not the initial ones."""
+    before, after = (load_file(run / f"{name}.safetensors") for name in ("init", "model"))
+    changed = any(not torch.equal(after[name], before[name]) for name in after)
+    report("weights change", None if changed else UNCHANGED)
+    finite = all(bool(value.isfinite().all()) for value in after.values())
+    report("weights are finite", None if finite else NOT_FINITE)
 
 
 def _trained(subject: Subject, folder: Path, twice: bool = False) -> bytes:
@@ -209,7 +229,8 @@ def _do(work: Callable[[], None], failed: Path) -> None:
         work()
     except Exception as error:
         message = str(error) if isinstance(error, UserError) else blamed(error)
-        if message is None:
-            raise
+        if message is None:  # None of the idea's lines failed, but what it returned made others.
+            line = next(iter(str(error).strip().splitlines()), "no message")
+            message = f"with the idea, noiseband's own code fails: {type(error).__name__}: {line}"
         write_text(failed, message)
         os._exit(2)
