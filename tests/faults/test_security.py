@@ -83,7 +83,11 @@ def unsafe(text: str) -> set[str]:
 
 def test_no_source_loads_what_could_execute() -> None:
     assert len(SOURCES) > 100
-    assert {str(one): found for one in SOURCES if (found := unsafe(one.read_text("utf-8")))} == {}
+    found = {one: unsafe(one.read_text("utf-8")) for one in SOURCES}
+    # Plugins are code that the user names in the config, to be run.
+    (plugins,) = (one for one in SOURCES if one.parts[-2:] == ("ideas", "load.py"))
+    assert found.pop(plugins) == {"compile", "exec"}
+    assert {str(one): calls for one, calls in found.items() if calls} == {}
     for text in ("import pickle", "from joblib import load", "torch.load(x)", "yaml.load(x)",
                  "np.load(x)", "np.load(x, allow_pickle=True)", "run(x, shell=True)",
                  "A.from_pretrained(x)"):  # fmt: skip

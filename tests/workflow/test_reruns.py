@@ -88,7 +88,7 @@ FROM_TRAINING = {
             FROM_TRAINING | {"init", "verify_init"},
         ),
         (
-            "evaluate/loss.py", "nats / count", "nats / (count + 1)",
+            "evaluate/loss.py", "nats / len(losses)", "nats / (len(losses) + 1)",
             {"evaluate", "tables", "figures", "manifest", "report"},
         ),
         (
