@@ -63,13 +63,6 @@ rule contamination:
             if CONTAMINATION[w.window].end_of_text is None
             else []
         ),
-        # Which run reads beyond its tokens is told better there.
-        checked=lambda w: [
-            ancient(PATHS.checked(corpus))
-            for corpus in sorted(
-                {one.corpus for one in CONTAMINATION[w.window].training}
-            )
-        ],
     output:
         PATHS.contamination("{window}"),
     log:
