@@ -154,9 +154,10 @@ class OwnEncoding:
     def decode_bytes(self, tokens: Sequence[int]) -> bytes:
         """The bytes of `decode`'s text; a text may begin and end within a character if each id
         stands for bytes."""
-        if self.token_bytes is None:
+        spellings = self._library.spellings
+        if spellings is None:
             return self.decode(tokens).encode()
-        return b"".join(map(self._library.spelled, tokens))
+        return b"".join(map(spellings.__getitem__, tokens))
 
     def _documents(self, tokens: Sequence[int]) -> list[list[int]]:
         """The ids between ends of text."""
@@ -177,9 +178,13 @@ class OwnEncoding:
     def token_bytes(self) -> NDArray[np.int64] | None:
         """The number of bytes of each id, (n_vocab,), if each stands for bytes of the text and
         nothing of it is lost; otherwise None. End-of-text has no bytes."""
-        found = self._library.token_bytes(self.n_vocab)
-        if found is not None:
-            found[self.eot_token] = 0
+        spellings = self._library.spellings
+        if spellings is None:
+            return None
+        found = np.zeros(self.n_vocab, np.int64)
+        for id, spelled in spellings.items():
+            found[id] = len(spelled)
+        found[self.eot_token] = 0
         return found
 
 
@@ -219,14 +224,15 @@ class _Json:
         name = model.get("unk_token")
         return None if name is None else self.tokenizer.token_to_id(name)
 
-    def spelled(self, id: int) -> bytes:
-        """The bytes of an id of a byte-level BPE."""
-        return self.bytes_of[id]
-
     @cached_property
-    def bytes_of(self) -> dict[int, bytes]:
-        """The bytes of each id of a byte-level BPE. A token is written with a character for a byte,
-        as in GPT-2's vocabulary; one that was added is written as it is."""
+    def spellings(self) -> dict[int, bytes] | None:
+        """The bytes of each id of a byte-level BPE that has all 256 bytes; otherwise None.
+
+        A token is written with a character for a byte, as in GPT-2's vocabulary; one that was added
+        is written as it is.
+        """
+        if not self._is_exact():
+            return None
         byte_of = {name: bytes([byte]) for byte, name in enumerate(byte_names())}
         added = {one["id"]: one["content"].encode() for one in self.whole.get("added_tokens") or []}
         vocabulary: dict[str, int] = self.whole["model"]["vocab"]
@@ -237,10 +243,10 @@ class _Json:
         }
         return found | added
 
-    def token_bytes(self, size: int) -> NDArray[np.int64] | None:
-        """Those of a byte-level BPE that has all 256 bytes."""
+    def _is_exact(self) -> bool:
+        """Whether the ids of any text stand for its bytes, of which none is lost."""
         whole, model = self.whole, self.whole["model"]
-        exact = (
+        return (
             model.get("type", "BPE") == "BPE"
             and not (model.get("continuing_subword_prefix") or model.get("end_of_word_suffix"))
             and whole.get("normalizer") is None
@@ -248,12 +254,6 @@ class _Json:
             and all(name in model["vocab"] for name in byte_names())
             and not any(one["lstrip"] or one["rstrip"] for one in whole.get("added_tokens") or [])
         )
-        if not exact:
-            return None
-        lengths = np.zeros(size, np.int64)
-        for id, spelled in self.bytes_of.items():
-            lengths[id] = len(spelled)
-        return lengths
 
 
 def _is_byte_level(split: dict[str, Any] | None) -> bool:
@@ -296,13 +296,9 @@ class _SentencePiece:
     def decode(self, tokens: Sequence[int]) -> str:
         return str(self.model.decode(list(tokens)))
 
-    def token_bytes(self, size: int) -> NDArray[np.int64] | None:
-        """Unknown: SentencePiece may change characters, and puts a blank in front of a text."""
-        return None
-
-    def spelled(self, id: int) -> bytes:
-        """No id has bytes of its own."""
-        raise NotImplementedError
+    @property
+    def spellings(self) -> None:
+        """None: SentencePiece may change characters, and puts a blank in front of a text."""
 
 
 def _opened(kept: Kept, place: str) -> _Json | _SentencePiece:
