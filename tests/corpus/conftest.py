@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from noiseband.corpus.embedded.readers.asv import read_asv
 from noiseband.corpus.embedded.readers.factbook import read_factbook
 from noiseband.corpus.packages import package_files
 from noiseband.corpus.reading import Reading
+from noiseband.corpus.sources import ListedDocuments
 from noiseband.corpus.vocabulary import build_vocabulary
 from noiseband.study.corpora import Corpus, Source, Tokenizer
 
@@ -31,28 +31,10 @@ FACTBOOK = Source(
 )
 
 
-class Listed:
+class Listed(ListedDocuments):
     """A source of given documents."""
 
     content = "given"
-
-    def __init__(self, documents: list[Document]) -> None:
-        self.documents, self.read = documents, 0
-
-    def __len__(self) -> int:
-        return len(self.documents)
-
-    def __iter__(self) -> Iterator[Document]:
-        return self.after(None)
-
-    def after(self, state: dict[str, Any] | None) -> Iterator[Document]:
-        self.read = 0 if state is None else state["read"]
-        for document in self.documents[self.read :]:
-            self.read += 1
-            yield document
-
-    def state(self) -> dict[str, Any]:
-        return {"read": self.read}
 
     def card(self) -> dict[str, Any]:
         return {}

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
-from noiseband.corpus import sources
+from noiseband.corpus import row_documents
 from noiseband.corpus.build import build_corpus
 from noiseband.corpus.documents import SPLITS, read_documents, valid_text
 from noiseband.corpus.fields import read_field, write_fields
@@ -142,13 +142,13 @@ def test_a_killed_reading_goes_on_at_the_document(write: Any, folder: Path) -> N
     program = """
 import os, sys
 from pathlib import Path
-from noiseband.corpus import shuffle, sources
+from noiseband.corpus import row_documents, shuffle
 from noiseband.corpus.build import build_corpus
 from noiseband.study.corpora import Documents
 
 shuffle.SAVED_EVERY = 4
-texts = sources.valid_text
-sources.valid_text = lambda text: os._exit(9) if text == "text number 30" else texts(text)
+texts = row_documents.valid_text
+row_documents.valid_text = lambda text: os._exit(9) if text == "text number 30" else texts(text)
 build_corpus(Documents.model_validate_json(sys.argv[1]), Path("out"), work=Path("work"))
 """
     command = [sys.executable, "-c", program, config.text]
@@ -160,7 +160,7 @@ build_corpus(Documents.model_validate_json(sys.argv[1]), Path("out"), work=Path(
         return valid_text(text)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sources, "valid_text", noted)
+        patch.setattr(row_documents, "valid_text", noted)
         build_corpus(config, Path("out"), work=Path("work"))
     assert reads == [row["text"] for row in ROWS[28:]]
     for name in ("train.jsonl", "validation.jsonl", "test.jsonl", "card.json"):

@@ -12,8 +12,9 @@ from tqdm import tqdm
 
 from noiseband.corpus.documents import SPLITS, Document
 from noiseband.corpus.reading import Reading
+from noiseband.corpus.row_documents import Tally
 from noiseband.corpus.shuffle import Shuffled
-from noiseband.corpus.sources import Read, Tally, open_sources
+from noiseband.corpus.sources import Read, open_sources
 from noiseband.corpus.work_folder import work_folder
 from noiseband.dag.code import code_digest
 from noiseband.errors import UserError

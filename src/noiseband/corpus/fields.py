@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 
 from noiseband.corpus.documents import read_documents, valid_text
 from noiseband.corpus.encodings import lines, one_line
+from noiseband.corpus.row_documents import FileDocuments, StreamedDocuments
 from noiseband.corpus.row_faults import short
-from noiseband.corpus.sources import FileDocuments, Read, StreamedDocuments, open_sources
+from noiseband.corpus.sources import Read, open_sources
 from noiseband.errors import UserError
 from noiseband.io.checksums import intact
 from noiseband.io.files import atomic
