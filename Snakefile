@@ -45,17 +45,15 @@ from noiseband.study.params import (
     EvaluateParams,
     FinetuneParams,
     InitParams,
-    ReportParams,
+    JudgeParams,
     PretrainedParams,
     RespondParams,
-    JudgeParams,
     StartsParams,
-    TablesParams,
     TrainParams,
-    finetuned_models,
 )
 from noiseband.study.paths import average_in, snapshot_in
 from noiseband.study.seen_questions import seen_questions
+from noiseband.study.table_params import ReportParams, TablesParams, finetuned_models
 from noiseband.study.weight_averages import averaged_weights, decays, means
 from noiseband.dag.early import warn_of_adapters, warn_of_harness, warn_of_judge
 from noiseband.evaluate.early import check_evaluations

@@ -25,7 +25,7 @@ import yaml
 from benchmarks.machine import machine
 from noiseband.cpu import cpu_name
 from noiseband.study import load_study
-from noiseband.study.params import ReportParams, TablesParams
+from noiseband.study.table_params import ReportParams, TablesParams
 from tests.fake_runs import FakeRun
 from tests.small_study import MACHINES, write_study
 

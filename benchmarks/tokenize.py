@@ -39,8 +39,8 @@ from noiseband.corpus.tokens import tokenize
 from noiseband.corpus.vocabulary import build_vocabulary, load_ranks
 from noiseband.io.files import write_jsonl
 from noiseband.study import load_study
-from noiseband.study.corpora import Tokenizer
 from noiseband.study.data_params import CorpusParams
+from noiseband.study.tokenizers import Tokenizer
 
 PART = 32_000_000
 """The bytes of text in a part that both methods encode."""

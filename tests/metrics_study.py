@@ -6,7 +6,7 @@ from pathlib import Path
 
 from noiseband.io.files import read_json, write_json
 from noiseband.study.metrics import NamedMetric
-from noiseband.study.params import ReportParams
+from noiseband.study.table_params import ReportParams
 from tests.fake_runs import FakeRun
 from tests.small_study import write_study
 

@@ -11,7 +11,7 @@ from noiseband.analysis.tables import write_tables
 from noiseband.published.comparison import write_comparison
 from noiseband.report.figures.write import write_figures
 from noiseband.report.page import write_report
-from noiseband.study.params import ReportParams
+from noiseband.study.table_params import ReportParams
 from tests.fake_runs import FakeRun
 from tests.report import hostile_text as hostile
 from tests.small_study import MACHINES, write_study

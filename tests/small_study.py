@@ -21,8 +21,8 @@ from noiseband.io.files import write_json, write_text
 from noiseband.io.tables import write_rows
 from noiseband.io.traces import Row, write_trace
 from noiseband.repro.starts import RunStart, SharedTensors
-from noiseband.study.params import ReportParams
 from noiseband.study.seeds import run_seeds
+from noiseband.study.table_params import ReportParams
 from tests.fake_documents import document_losses
 from tests.fake_runs import FakeRun, pocket_runs
 

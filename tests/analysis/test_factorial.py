@@ -12,7 +12,7 @@ from noiseband.analysis.tables import write_tables
 from noiseband.io.tables import read_rows
 from noiseband.report.figures.write import write_figures
 from noiseband.report.page import write_report
-from noiseband.study.params import ReportParams
+from noiseband.study.table_params import ReportParams
 from tests.fake_runs import FakeRun
 from tests.pages import Made
 from tests.small_study import MACHINES, write_study

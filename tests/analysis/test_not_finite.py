@@ -17,7 +17,7 @@ from noiseband.errors import UserError
 from noiseband.io.files import write_text
 from noiseband.io.tables import read_rows
 from noiseband.io.traces import Row, write_trace
-from noiseband.study.params import ReportParams
+from noiseband.study.table_params import ReportParams
 from tests.fake_runs import CLIPPING, FakeRun
 from tests.pages import make
 from tests.report.test_page import words_of

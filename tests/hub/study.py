@@ -25,7 +25,8 @@ from noiseband.model.init import write_init
 from noiseband.repro.provenance import write_provenance
 from noiseband.study import Run, Study
 from noiseband.study.load import parse_study
-from noiseband.study.params import EvaluateParams, InitParams, TablesParams, TrainParams
+from noiseband.study.params import EvaluateParams, InitParams, TrainParams
+from noiseband.study.table_params import TablesParams
 from noiseband.study.vocabularies import tokenizer_of
 from noiseband.train.account import Account
 from noiseband.train.loop import train

@@ -25,7 +25,7 @@ from noiseband.published.comparison import (
     write_comparison,
 )
 from noiseband.report.views.published import comparison
-from noiseband.study.params import ReportParams
+from noiseband.study.table_params import ReportParams
 from tests.fake_runs import BASELINES, FakeRun
 from tests.page_tables import row_of
 from tests.pages import Made, make

@@ -6,7 +6,7 @@ from typing import Any
 
 from noiseband.analysis.tables import write_tables
 from noiseband.referee.study import of_study, of_tables
-from noiseband.study.params import TablesParams
+from noiseband.study.table_params import TablesParams
 from tests.report.test_partial import finish_three, study  # noqa: F401 (a fixture)
 from tests.small_study import write_study
 

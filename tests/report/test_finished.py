@@ -11,7 +11,7 @@ from noiseband.errors import NotMadeError
 from noiseband.report import finished
 from noiseband.study import Study, parse_study
 from noiseband.study.artefacts import deterministic_artefacts, judged_artefacts
-from noiseband.study.params import ReportParams
+from noiseband.study.table_params import ReportParams
 
 WRITERS = ("write_tables", "write_figures", "write_manifest", "write_report")
 

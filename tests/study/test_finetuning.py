@@ -9,7 +9,8 @@ import yaml
 
 from noiseband.study import StudyError, parse_study
 from noiseband.study.data_params import InstructionsParams
-from noiseband.study.params import FinetuneParams, finetuned_models
+from noiseband.study.params import FinetuneParams
+from noiseband.study.table_params import finetuned_models
 
 ROWS: dict[str, dict[str, Any]] = {
     "factbook": {"kind": "factbook", "package": "p", "version": "1", "rows": 40},

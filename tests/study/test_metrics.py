@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from noiseband.study.load import parse_study
-from noiseband.study.params import TablesParams
 from noiseband.study.problems import StudyError
+from noiseband.study.table_params import TablesParams
 from tests.conftest import STUDY
 
 SPEED = {"better": "higher", "unit": "tokens/s", "volatile": True}

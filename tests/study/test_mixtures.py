@@ -12,8 +12,8 @@ from noiseband.study.artefacts import corpora_made_of, table_names
 from noiseband.study.contamination import Segment, contaminations
 from noiseband.study.data_needs import DataNeeds
 from noiseband.study.data_params import MixParams
-from noiseband.study.params import TablesParams
 from noiseband.study.recipe import Recipe
+from noiseband.study.table_params import TablesParams
 
 Data = dict[str, Any]
 MIXED: Data = {"mixture": {"weights": {"web": 3, "code": 1.0}}, "tokenizer": {"like": "web"}}

@@ -8,7 +8,8 @@ import pytest
 
 from noiseband.study import Study, StudyError, parse_study
 from noiseband.study.contamination import ContaminationParams
-from noiseband.study.params import EvaluateParams, ReportParams, TablesParams, TrainParams
+from noiseband.study.params import EvaluateParams, TrainParams
+from noiseband.study.table_params import ReportParams, TablesParams
 
 Data = dict[str, Any]
 

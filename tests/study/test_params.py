@@ -15,10 +15,9 @@ from noiseband.study.params import (
     InitParams,
     RespondParams,
     StartsParams,
-    TablesParams,
     TrainParams,
-    finetuned_models,
 )
+from noiseband.study.table_params import TablesParams, finetuned_models
 from noiseband.study.vocabularies import same_ids, same_tokens
 
 STUDY = load_study("config/config.yaml")

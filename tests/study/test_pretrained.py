@@ -10,15 +10,9 @@ import pytest
 from noiseband.dag.workflow import one_of
 from noiseband.study import Study, StudyError, load_study, parse_study
 from noiseband.study.artefacts import deterministic_artefacts, table_inputs
-from noiseband.study.params import (
-    EvaluateParams,
-    FinetuneParams,
-    PretrainedParams,
-    StartsParams,
-    TablesParams,
-    finetuned_models,
-)
+from noiseband.study.params import EvaluateParams, FinetuneParams, PretrainedParams, StartsParams
 from noiseband.study.pretrained import KNOWN_MODELS
+from noiseband.study.table_params import TablesParams, finetuned_models
 
 Data = dict[str, Any]
 COMMIT = "607a30d783dfa663caf39e06633721c8d4cfcd7e"

@@ -18,7 +18,8 @@ from noiseband.published import data
 from noiseband.published.golden import golden_digests
 from noiseband.study import Study, load_study
 from noiseband.study.machines import load_machines
-from noiseband.study.params import PretrainedParams, StartsParams, TablesParams
+from noiseband.study.params import PretrainedParams, StartsParams
+from noiseband.study.table_params import TablesParams
 from noiseband.train.schedule import rates
 
 CONFIG = Path("config/replication.yaml")

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from noiseband.study import StudyError, parse_study
-from noiseband.study.params import StartsParams, TablesParams
+from noiseband.study.params import StartsParams
 from noiseband.study.recipe import Recipe, difference
 from noiseband.study.runs import apply
 from noiseband.study.seed_checks import inert_seeds
 from noiseband.study.seeds import RunSeeds, WrittenSeeds, run_seeds
+from noiseband.study.table_params import TablesParams
 
 Data = dict[str, Any]
 SEED = st.integers(0, 2**63 - 1)

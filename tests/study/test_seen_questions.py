@@ -11,12 +11,12 @@ from noiseband.study import parse_study
 from noiseband.study.artefacts import deterministic_artefacts, table_inputs
 from noiseband.study.contamination import Segment, contaminations
 from noiseband.study.data_params import InstructionsParams
-from noiseband.study.params import TablesParams
 from noiseband.study.seen_questions import (
     SeenQuestionsParams,
     questioned_models,
     seen_questions,
 )
+from noiseband.study.table_params import TablesParams
 
 Data = dict[str, Any]
 ROWS: Data = {"kind": "factbook", "package": "p", "version": "1.0", "rows": 40}

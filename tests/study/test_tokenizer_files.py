@@ -11,7 +11,8 @@ from noiseband.study import StudyError, parse_study
 from noiseband.study.contamination import ContaminationParams
 from noiseband.study.data_needs import DataNeeds, OwnIds
 from noiseband.study.data_params import VocabularyParams
-from noiseband.study.params import EvaluateParams, TablesParams
+from noiseband.study.params import EvaluateParams
+from noiseband.study.table_params import TablesParams
 from noiseband.study.vocabularies import same_ids
 from tests.own_tokenizers import byte_level, sentencepiece
 

@@ -14,8 +14,9 @@ from noiseband.study import Study, StudyError, parse_study
 from noiseband.study.artefacts import deterministic_artefacts
 from noiseband.study.data_needs import ExportNeeds
 from noiseband.study.free_recipe import CommandRecipe
-from noiseband.study.params import FinetuneParams, RespondParams, finetuned_models
+from noiseband.study.params import FinetuneParams, RespondParams
 from noiseband.study.seen_questions import questioned_models
+from noiseband.study.table_params import finetuned_models
 
 CONFIG: dict[str, Any] = {
     "study": "mine",

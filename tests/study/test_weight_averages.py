@@ -10,7 +10,8 @@ import pytest
 from noiseband.study import StudyError, parse_study
 from noiseband.study.artefacts import deterministic_artefacts, table_inputs
 from noiseband.study.evaluation_params import EvaluationParams
-from noiseband.study.params import EvaluateParams, TablesParams, TrainParams
+from noiseband.study.params import EvaluateParams, TrainParams
+from noiseband.study.table_params import TablesParams
 from noiseband.study.weight_averages import averaged_weights
 from tests.study.test_trainer import CONFIG
 

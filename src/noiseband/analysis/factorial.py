@@ -10,7 +10,7 @@ from noiseband.analysis.rows import FactorialRow, RunRow
 from noiseband.stats.design import Design, design, equation, label
 from noiseband.stats.factorial import COLUMNS, Factorial, factorial
 from noiseband.stats.simultaneous import Estimate
-from noiseband.study.params import TablesParams
+from noiseband.study.table_params import TablesParams
 
 
 def analysis(params: TablesParams, rows: Sequence[RunRow]) -> Factorial | None:

@@ -19,8 +19,8 @@ from noiseband.io.checksums import intact
 from noiseband.stats.documents import models_differ
 from noiseband.stats.least_squares import BASELINE, Floats
 from noiseband.study.metrics import NamedMetric
-from noiseband.study.params import TablesParams
 from noiseband.study.paths import Paths
+from noiseband.study.table_params import TablesParams
 
 KINDS = ("choice", "harness", "command")
 """Kinds of evaluations whose metrics are means over items; a loss is one over tokens."""

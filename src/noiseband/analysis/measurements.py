@@ -12,8 +12,8 @@ from noiseband.analysis.sources import json_if_any, loss_file
 from noiseband.errors import NotMadeError
 from noiseband.io.metrics import Measured, read_metrics
 from noiseband.study.metrics import TEST_LOSS, TIMED
-from noiseband.study.params import TablesParams
 from noiseband.study.paths import Paths
+from noiseband.study.table_params import TablesParams
 from noiseband.study.weight_averages import average_name
 
 

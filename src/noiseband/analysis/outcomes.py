@@ -11,7 +11,7 @@ from noiseband.analysis.rows import MetricRow, MetricVerdictRow, RunRow, Verdict
 from noiseband.stats.least_squares import BASELINE
 from noiseband.stats.verdicts import Assessment
 from noiseband.study.metrics import NamedMetric
-from noiseband.study.params import TablesParams
+from noiseband.study.table_params import TablesParams
 
 
 @dataclass(frozen=True)

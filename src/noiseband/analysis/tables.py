@@ -54,10 +54,10 @@ from noiseband.errors import UserError, run_command
 from noiseband.io.tables import write_rows
 from noiseband.study.command_params import RESULT
 from noiseband.study.metrics import TEST_LOSS
-from noiseband.study.params import TablesParams
 from noiseband.study.paths import Paths
 from noiseband.study.recipe import Recipe
 from noiseband.study.section import written
+from noiseband.study.table_params import TablesParams
 
 
 def write_tables(params: TablesParams, results: Path) -> None:

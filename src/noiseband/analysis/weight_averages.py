@@ -12,8 +12,8 @@ from noiseband.analysis.rows import AverageRow, MeasurementRow, RunRow
 from noiseband.analysis.sources import json_file
 from noiseband.stats.least_squares import BASELINE
 from noiseband.study.metrics import NamedMetric
-from noiseband.study.params import TablesParams
 from noiseband.study.paths import Paths
+from noiseband.study.table_params import TablesParams
 from noiseband.study.weight_averages import average_name
 
 Values = Mapping[str, float | None]

@@ -22,7 +22,7 @@ from noiseband.cli.options import (
     parse,
 )
 from noiseband.errors import NotMadeError, UserError, study_command
-from noiseband.study import Study, load_study, params
+from noiseband.study import Study, load_study, table_params
 from noiseband.study.paths import Paths
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def report(
 
         if results is None:
             raise UserError("--results is missing: --params needs it")
-        given = parse(params.ReportParams, params_text)
+        given = parse(table_params.ReportParams, params_text)
         write_report(given, results, machines, out or Paths(results).report)
         from noiseband.referee.show.text import as_text
         from noiseband.referee.study import of_tables

@@ -26,8 +26,8 @@ from noiseband.corpus.documents import read_documents
 from noiseband.errors import UserError
 from noiseband.io.checksums import intact
 from noiseband.io.files import atomic
-from noiseband.study.corpora import OwnTokenizer
 from noiseband.study.tokenizer_files import FileTokenizer
+from noiseband.study.tokenizers import OwnTokenizer
 
 END_OF_TEXT = "<|endoftext|>"
 

@@ -9,8 +9,8 @@ from noiseband.errors import DamagedError, NotMadeError, UserError, nearest
 from noiseband.io.files import read_json
 from noiseband.study import Study
 from noiseband.study.architecture import Model
-from noiseband.study.params import finetuned_models
 from noiseband.study.recipe import Recipe
+from noiseband.study.table_params import finetuned_models
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from noiseband.published import data
 from noiseband.published.losses import machine_noise
 from noiseband.stats.machines import between_machines
 from noiseband.stats.noise import NoiseComponent
-from noiseband.study.params import TablesParams
 from noiseband.study.paths import Paths
+from noiseband.study.table_params import TablesParams
 
 MISSING = "missing"
 OTHER_SIZE = "another size, not compared"

@@ -16,9 +16,9 @@ from noiseband.referee.answer import Answer, families
 from noiseband.referee.judgement import ArmVerdict, MetricVerdicts
 from noiseband.stats.verdicts import Verdict
 from noiseband.study import Study
-from noiseband.study.params import TablesParams
 from noiseband.study.paths import Paths
 from noiseband.study.runs import BASELINE
+from noiseband.study.table_params import TablesParams
 from noiseband.tracking.running import State, progress
 
 

@@ -12,7 +12,7 @@ from noiseband.report.page import write_report
 from noiseband.repro.manifest import write_manifest
 from noiseband.study import Study
 from noiseband.study.artefacts import deterministic_artefacts, judged_artefacts
-from noiseband.study.params import ReportParams
+from noiseband.study.table_params import ReportParams
 
 
 def write_finished(study: Study, machines: Path, out: Path) -> None:

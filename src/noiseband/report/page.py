@@ -67,8 +67,8 @@ from noiseband.report.views.shares import shares
 from noiseband.report.views.starts import starts
 from noiseband.study.artefacts import FIGURES, VOLATILE_FIGURES
 from noiseband.study.metrics import TEST_LOSS
-from noiseband.study.params import ReportParams
 from noiseband.study.paths import Paths
+from noiseband.study.table_params import ReportParams
 from noiseband.tracking.running import RunProgress
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -11,9 +11,9 @@ from noiseband.published.comparison import write_comparison
 from noiseband.report.figures.write import write_figures
 from noiseband.report.page import context, environment, waiting
 from noiseband.study import Study
-from noiseband.study.params import ReportParams
 from noiseband.study.paths import Paths
 from noiseband.study.runs import BASELINE
+from noiseband.study.table_params import ReportParams
 from noiseband.tracking.running import RunProgress, State, progress
 
 READ = ("corpus", "tokens", "init", "runs", "contamination", "judge", "verify")

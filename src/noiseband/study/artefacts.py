@@ -10,9 +10,9 @@ from noiseband.study.command_params import declared_files
 from noiseband.study.contamination import contaminations
 from noiseband.study.corpora import Corpus, MixedCorpus, TokenisedCorpus
 from noiseband.study.evaluations import evaluations_of
-from noiseband.study.params import finetuned_models, shared_runs
 from noiseband.study.runs import Study
 from noiseband.study.seen_questions import seen_questions
+from noiseband.study.table_params import finetuned_models, shared_runs
 from noiseband.study.weight_averages import average_name, average_names
 
 SPLITS = ("train", "validation", "test")

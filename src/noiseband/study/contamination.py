@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from noiseband.study.config import Evaluation
-from noiseband.study.corpora import Tokenizer
 from noiseband.study.recipe import Recipe
 from noiseband.study.runs import Run, Study, trained_on
 from noiseband.study.section import ADDED, Section
+from noiseband.study.tokenizers import Tokenizer
 from noiseband.study.vocabularies import same_ids, same_tokens, tokenizer_of
 
 LONGEST_NAME = 150

@@ -10,17 +10,16 @@ from noiseband.study.corpora import (
     Documents,
     MixedCorpus,
     Mixture,
-    OwnTokenizer,
     SplitTokens,
     Tokenised,
     TokenisedCorpus,
-    Tokenizer,
 )
 from noiseband.study.data_needs import DataNeeds
 from noiseband.study.instructions import Instructions
 from noiseband.study.runs import Study
 from noiseband.study.section import ADDED, Section
 from noiseband.study.tokenizer_files import FileTokenizer
+from noiseband.study.tokenizers import OwnTokenizer, Tokenizer
 from noiseband.study.vocabularies import tokenizer_of, vocabulary_of
 
 

@@ -10,11 +10,11 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from noiseband.errors import nearest
 from noiseband.study.architecture import Model
-from noiseband.study.corpora import OwnTokenizer
 from noiseband.study.hub_classes import CLASSES, beyond_hub, hub_class
 from noiseband.study.problems import Problem, check_place, pinned
 from noiseband.study.recipe import BaselineRecipe
 from noiseband.study.section import Section
+from noiseband.study.tokenizers import OwnTokenizer
 
 KNOWN_MODELS = {
     name: Model(

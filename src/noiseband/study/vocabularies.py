@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from noiseband.study.corpora import AnyCorpus, OwnTokenizer, SharedTokenizer
+from noiseband.study.corpora import AnyCorpus
 from noiseband.study.problems import Problem, unknown_names
 from noiseband.study.tokenizer_files import FileTokenizer
+from noiseband.study.tokenizers import OwnTokenizer, SharedTokenizer
 
 Corpora = Mapping[str, AnyCorpus]
 

@@ -16,7 +16,7 @@ from noiseband.io.files import read_json, write_json
 from noiseband.referee.columns import Choice, measurements
 from noiseband.referee.judgement import judge
 from noiseband.referee.readers import read
-from noiseband.study.params import ReportParams
+from noiseband.study.table_params import ReportParams
 from tests.fake_runs import FakeRun, pocket_runs
 from tests.referee.readers.files import only
 from tests.small_study import write_study

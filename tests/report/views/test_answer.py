@@ -11,7 +11,7 @@ from noiseband.analysis.tables import write_tables
 from noiseband.io.tables import read_rows
 from noiseband.report.views.answer import facts, groups, scatter_note
 from noiseband.study.metrics import NamedMetric
-from noiseband.study.params import ReportParams
+from noiseband.study.table_params import ReportParams
 from tests.fake_runs import FakeRun
 from tests.small_study import write_study
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from noiseband.cli import app
 from noiseband.cli.options import PANEL, ParamsText, Results, parse
-from noiseband.study import params
+from noiseband.study import table_params
 
 
 @app.command(rich_help_panel=PANEL)
@@ -13,7 +13,7 @@ def tables(params_text: ParamsText, results: Results) -> None:
     from noiseband.analysis.tables import write_tables
     from noiseband.published.comparison import write_comparison
 
-    given = parse(params.TablesParams, params_text)
+    given = parse(table_params.TablesParams, params_text)
     write_tables(given, results)
     write_comparison(given, results)
 
@@ -23,4 +23,4 @@ def figures(params_text: ParamsText, results: Results) -> None:
     """Draw the study's figures."""
     from noiseband.report.figures.write import write_figures
 
-    write_figures(parse(params.TablesParams, params_text), results)
+    write_figures(parse(table_params.TablesParams, params_text), results)

@@ -34,8 +34,8 @@ from noiseband.report.figures.positions import draw_positions
 from noiseband.report.figures.svg import blank, drawing, render
 from noiseband.report.figures.training import Line, sort_traces
 from noiseband.report.words import summary
-from noiseband.study.params import TablesParams
 from noiseband.study.paths import Paths
+from noiseband.study.table_params import TablesParams
 
 
 def write_figures(params: TablesParams, results: Path) -> None:

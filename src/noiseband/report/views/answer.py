@@ -9,7 +9,7 @@ from noiseband.analysis.inference import band_half_width
 from noiseband.analysis.rows import Call, RunRow, VerdictRow
 from noiseband.report.words import answer, effect_decimals, fixed, listed, ratio
 from noiseband.study.metrics import NamedMetric
-from noiseband.study.params import TablesParams
+from noiseband.study.table_params import TablesParams
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from noiseband.plan.estimate import Total, Work, combined, total, work
 from noiseband.plan.measured import expected
 from noiseband.report.words import counted
 from noiseband.study.machines import Machine, Machines, load_machines, machine_of
-from noiseband.study.params import ReportParams
 from noiseband.study.paths import Paths
 from noiseband.study.recipe import Recipe
+from noiseband.study.table_params import ReportParams
 
 
 @dataclass(frozen=True)

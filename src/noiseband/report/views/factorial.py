@@ -9,7 +9,7 @@ from noiseband.analysis.factorial import Layout, layout
 from noiseband.analysis.rows import Call, FactorialRow, RunRow
 from noiseband.report.words import counted, decimals_of, listed, signed
 from noiseband.study.metrics import NamedMetric
-from noiseband.study.params import TablesParams
+from noiseband.study.table_params import TablesParams
 
 ROMAN = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X")
 
