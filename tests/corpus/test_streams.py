@@ -240,6 +240,7 @@ def test_a_damaged_file_is_one_line(folder: Path) -> None:
         ({"dataset": "org/set", "revision": "main"}, "revision=main may move"),
         ({"dataset": "./set", "revision": COMMIT}, "./set is a folder, which has no revision"),
         ({"dataset": "set"}, "dataset"),
+        ({"dataset": "./set", "first": 0}, "greater than 0"),
     ],
 )
 def test_a_data_set_is_pinned(source: dict[str, Any], said: str) -> None:

@@ -132,8 +132,8 @@ FILES = {
     '@noiseband.norm("a.b")\ndef mine(width, config): ...\n': "'a.b' should consist of letters",
     '@noiseband.norm("mine")\ndef mine(width): ...\n': "mine has too few arguments",
     '@noiseband.norm("_mine")\ndef mine(width, config): ...\n': "begin with a letter or a digit",
-    "import folder_beside\n" + MINE: "line 7: folder_beside is a file beside the plugin",
-    "import beside\n" + MINE: "line 7: beside is a file beside the plugin",
+    "import folder_beside\n" + MINE: "line 7: folder_beside is a file next to the plugin",
+    "import beside\n" + MINE: "line 7: beside is a file next to the plugin",
     "from . import other\n" + MINE: "line 7: a plugin is one file",
 }
 
