@@ -173,8 +173,8 @@ def _check_imports(file: Path, tree: ast.AST) -> None:
             folder = (file.parent / first).is_dir() and not _installed(first)
             if folder or any(path.exists() for path in beside):
                 raise PluginError(
-                    f"line {node.lineno}: {first} is a file next to the plugin, and no digest would "
-                    "cover its code; copy what you need of it into the plugin"
+                    f"line {node.lineno}: {first} is a file next to the plugin, and no digest "
+                    "would cover its code; copy what you need of it into the plugin"
                 )
 
 
