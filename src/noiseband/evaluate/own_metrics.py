@@ -14,12 +14,12 @@ from torch import Tensor
 from noiseband.corpus.token_file import Tokens
 from noiseband.corpus.vocabulary import Encoding
 from noiseband.determinism import make_deterministic, pick_device, seed_everything
-from noiseband.errors import UserError
 from noiseband.evaluate.documents import clustered_error, document_losses
 from noiseband.evaluate.window import Window, cut_window
 from noiseband.ideas.load import idea
 from noiseband.io.metrics import Measured
 from noiseband.model.gpt import GPT
+from noiseband.model.ideas import checked_values
 from noiseband.model.load import load_model
 from noiseband.study.evaluation_params import EvaluationParams
 
@@ -70,7 +70,6 @@ def _values(
             for kind, function in functions.items():
                 seed_everything(0, device)
                 values = function(logits.clone(), of[part].clone())
-                if not isinstance(values, Tensor) or values.shape != of[part].shape:
-                    raise UserError(f"{kind}: should return a value for each token, (tokens,)")
+                values = checked_values(kind, values, of[part], trained=False)
                 parts[kind].append(values.float().cpu())
     return {kind: torch.cat(some).numpy() for kind, some in parts.items()}

@@ -73,6 +73,26 @@ def checked_output(kind: str, output: object, shape: torch.Size, what: str = "")
     )
 
 
+def checked_values(kind: str, values: object, targets: Tensor, trained: bool) -> Tensor:
+    """What an idea, a loss or a metric, returned for the targets, (tokens,).
+
+    Raises UserError if it is no value for each token, or if it is to be `trained` and has no
+    gradient.
+    """
+    if not isinstance(values, Tensor) or values.shape != targets.shape:
+        got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+        raise UserError(
+            f"{kind}: should return a value for each of {len(targets)} tokens, a tensor "
+            f"of shape {tuple(targets.shape)}, not {got}"
+        )
+    if trained and not (values.is_floating_point() and values.requires_grad):
+        raise UserError(
+            f"{kind}: its values, {values.dtype}, have no gradient, so nothing would be trained; "
+            "compute them from the logits by operations that have one"
+        )
+    return values
+
+
 def _check_stateless(kind: str, module: nn.Module) -> None:
     """Raise UserError if a module has tensors that are no parameters.
 

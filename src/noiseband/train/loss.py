@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from noiseband.errors import UserError
 from noiseband.ideas.load import idea
+from noiseband.model.ideas import checked_values
 from noiseband.products import rounded, type_of_operands
 from noiseband.study.loss import Loss
 from noiseband.study.plugins import is_idea
@@ -257,26 +257,6 @@ def own_loss(terms: Loss, plugins: Mapping[str, str]) -> Callable[[Tensor, Tenso
         return value
 
     return shown
-
-
-def checked_values(kind: str, values: object, targets: Tensor, trained: bool) -> Tensor:
-    """What an idea, a loss or a metric, returned for the targets, (tokens,).
-
-    Raises UserError if it is no value for each token, or if it is to be `trained` and has no
-    gradient.
-    """
-    if not isinstance(values, Tensor) or values.shape != targets.shape:
-        got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
-        raise UserError(
-            f"{kind}: should return a value for each of {len(targets)} tokens, a tensor "
-            f"of shape {tuple(targets.shape)}, not {got}"
-        )
-    if trained and not (values.is_floating_point() and values.requires_grad):
-        raise UserError(
-            f"{kind}: its values, {values.dtype}, have no gradient, so nothing would be trained; "
-            "compute them from the logits by operations that have one"
-        )
-    return values
 
 
 class _Shown(torch.autograd.Function):

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from noiseband.ideas.load import idea
 from noiseband.model.gpt import GPT, empty_model
+from noiseband.model.ideas import checked_values
 from noiseband.model.init import initial_weights
 from noiseband.repro.ideas.subject import BYTES, IN_MODEL, Subject
 from noiseband.study.architecture import Model
-from noiseband.train.loss import checked_values
 
 REPEATED = (
     "Called twice with the same seed, it computes two things, so no gradient of it was checked. It "
